@@ -1,0 +1,1 @@
+"""Segmentation metrics and measures of how well a score finds failures."""

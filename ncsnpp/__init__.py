@@ -1,0 +1,1 @@
+"""NCSN++: the network alone. Shapes in, shapes out."""
