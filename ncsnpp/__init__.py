@@ -1,1 +1,9 @@
 """NCSN++: the network alone. Shapes in, shapes out."""
+
+from ncsnpp.config import NCSNppConfig
+from ncsnpp.context import Context
+from ncsnpp.encoder import ImageEncoder
+from ncsnpp.network import NCSNpp
+from ncsnpp.presets import cpu, voc128, voc256
+
+__all__ = ["Context", "ImageEncoder", "NCSNpp", "NCSNppConfig", "cpu", "voc128", "voc256"]

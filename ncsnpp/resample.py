@@ -1,0 +1,86 @@
+"""Resampling by two with the FIR filter (1, 3, 3, 1), and space-to-depth for any size.
+
+NCSN++ replaces nearest-neighbour resampling by the anti-aliased filter of StyleGAN2 (Song et al. 2021, section 4.1 and
+appendix H; Zhang 2019). The definition is `upfirdn`: insert zeros, pad, correlate with the kernel, decimate. Both
+directions are written as one depthwise convolution that gives exactly those numbers.
+
+Sizes. Downsampling maps n to ceil(n / 2): an odd axis gets one more zero at its far end. Upsampling maps n to 2 n and
+drops what lies beyond the requested size, so that it returns to the exact size that was downsampled, odd or even.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FIR_TAPS = (1.0, 3.0, 3.0, 1.0)
+
+
+def _kernel(gain: float) -> Tensor:
+    """The separable two-dimensional kernel [1, 1, 4, 4], summing to `gain`. Every entry is exact in bfloat16."""
+    taps = torch.tensor(FIR_TAPS) / sum(FIR_TAPS)
+    return (gain * torch.outer(taps, taps))[None, None]
+
+
+class FIRDownsample(nn.Module):
+    """Halve both axes: [N, C, H, W] to [N, C, ceil(H/2), ceil(W/2)].
+
+    upfirdn with up = 1, down = 2 and padding (1, 1); (1, 2) on an odd axis. The kernel is a buffer (it follows
+    `.to()`), but no part of the weights.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernel", _kernel(gain=1.0), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels, height, width = x.shape[1:]
+        if height % 2 or width % 2:
+            x = F.pad(x, (0, width % 2, 0, height % 2))
+        weight = self.kernel.to(x.dtype).expand(channels, 1, 4, 4)
+        return F.conv2d(x, weight, stride=2, padding=1, groups=channels)
+
+
+class FIRUpsample(nn.Module):
+    """Double both axes: [N, C, H, W] to [N, C, 2H, 2W], or to `size` = (2H or 2H - 1, 2W or 2W - 1).
+
+    upfirdn with up = 2, down = 1, padding (2, 1) and gain 4, so that a constant stays the same constant inside.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernel", _kernel(gain=4.0), persistent=False)
+
+    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        channels = x.shape[1]
+        weight = self.kernel.to(x.dtype).expand(channels, 1, 4, 4)
+        x = F.conv_transpose2d(x, weight, stride=2, padding=1, groups=channels)
+        return x if size is None else x[..., : size[0], : size[1]]
+
+
+def half(size: tuple[int, int]) -> tuple[int, int]:
+    """Size after one downsampling: (ceil(H/2), ceil(W/2))."""
+    return (size[0] + 1) // 2, (size[1] + 1) // 2
+
+
+def space_to_depth(x: Tensor, factor: int) -> Tensor:
+    """[N, C, H, W] to [N, C factor^2, ceil(H/factor), ceil(W/factor)]; zeros fill the far ends when a side does not divide."""
+    height, width = x.shape[-2:]
+    if height % factor or width % factor:
+        x = F.pad(x, (0, -width % factor, 0, -height % factor))
+    return F.pixel_unshuffle(x, factor) if factor > 1 else x
+
+
+def depth_to_space(x: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
+    """Inverse of `space_to_depth`: [N, C factor^2, h, w] to [N, C, *size], dropping what lies beyond `size`."""
+    x = F.pixel_shuffle(x, factor) if factor > 1 else x
+    return x[..., : size[0], : size[1]]
+
+
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring [N, C, H, W] to [N, C, *size] exactly: adaptive average when both axes shrink, bilinear otherwise, nothing when equal."""
+    current = (x.shape[-2], x.shape[-1])
+    if current == tuple(size):
+        return x
+    if current[0] >= size[0] and current[1] >= size[1]:
+        return F.adaptive_avg_pool2d(x, size)
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
