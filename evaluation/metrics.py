@@ -4,15 +4,11 @@ Conventions, fixed once and used by every table:
 
 - Pixels that are void in the ground truth are removed from both masks first; a void pixel of the prediction where the truth
   has a label counts as "nothing predicted", so that abstaining is never rewarded.
-- The surface of a class is its mask minus the erosion with the 2 x ndim nearest neighbours; what touches the frame is surface
-  (medpy with connectivity 1).
+- Surfaces are those of `evaluation.surfaces`: 4-neighbourhood in 2-D, and what touches the frame is surface.
 - Both masks without the class: no row. One of them: Dice 0 and the status "missed" or "spurious"; its distances are undefined
   (None), never NaN and never dropped in silence: `image_metrics` counts them as the image diagonal unless told otherwise.
 
 Where medpy 0.5.2 is defined, `dice`, `iou`, `msd` (medpy's assd), `hd95` and `hd` equal medpy's dc, jc, assd, hd95 and hd.
-
-All classes share one edge pass over the bounding box of the pair, and the k-d tree is asked only about surface pixels which
-the two masks do not share: the others are at distance 0 by definition.
 """
 
 from __future__ import annotations
@@ -22,26 +18,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from evaluation.surfaces import SurfaceDistances, bounding_box, label_surface_distances, pixel_spacing
 
 OVERLAPS = ("dice", "iou", "nsd")
 DISTANCES = ("msd", "masd", "mean_to_truth", "mean_to_prediction", "hd95", "hd95_max", "hd")
-
-
-@dataclass(frozen=True)
-class SurfaceDistances:
-    """Directed distances between two surfaces, the one result from which every surface metric follows.
-
-    Attributes
-    ----------
-    to_truth : float64 [A]
-        For each surface pixel of the prediction, the Euclidean distance to the nearest surface pixel of the truth.
-    to_prediction : float64 [B]
-        The same from the truth to the prediction.
-    """
-
-    to_truth: np.ndarray
-    to_prediction: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -148,10 +129,10 @@ def class_metrics(
     if not tolerance >= 0:
         raise ValueError(f"Expected argument `tolerance` to be at least 0, but got {tolerance}")
     first, second = _clean(prediction, truth, num_classes, void, background)
-    steps = _spacing(spacing, first.ndim)
+    steps = pixel_spacing(spacing, first.ndim)
     common, in_prediction, in_truth = _counts(first, second, num_classes)
     foreground = [c for c in np.flatnonzero(in_prediction + in_truth).tolist() if c != background]
-    surfaces = _surface_distances(first, second, [c for c in foreground if in_prediction[c] and in_truth[c]], steps)
+    surfaces = label_surface_distances(first, second, [c for c in foreground if in_prediction[c] and in_truth[c]], steps)
     rows = []
     for label in foreground:
         sizes = int(in_prediction[label]), int(in_truth[label])
@@ -212,7 +193,7 @@ def image_metrics(
     """
     rows = class_metrics(prediction, truth, num_classes, void, background, spacing, tolerance)
     shape = np.asarray(truth).shape
-    diagonal = float(np.linalg.norm(np.asarray(shape) * _spacing(spacing, len(shape))))
+    diagonal = float(np.linalg.norm(np.asarray(shape) * pixel_spacing(spacing, len(shape))))
     return reduce_classes(rows, diagonal, undefined)
 
 
@@ -244,27 +225,6 @@ def mean_dice(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void:
     return float(np.mean(2.0 * common[rows] / sizes[rows])) if rows.size else 1.0
 
 
-def surface_distances(prediction: np.ndarray, truth: np.ndarray, spacing: float | Sequence[float] | None = None) -> SurfaceDistances:
-    """Directed surface distances of two binary masks, the intermediate result behind every distance in this module.
-
-    Parameters
-    ----------
-    prediction, truth : bool [...]
-        Two masks of one shape, neither of them empty.
-    spacing : float or sequence of float, optional
-        Size of a pixel along each axis.
-
-    Raises
-    ------
-    ValueError
-        Different shapes, wrong spacing, or an empty mask: no distance is defined there.
-    """
-    first, second = _clean(np.asarray(prediction, bool).astype(np.uint8), np.asarray(truth, bool).astype(np.uint8), 2, None, 0)
-    if not (first.any() and second.any()):
-        raise ValueError("Expected two masks with at least one object pixel each: the distance to an empty mask is undefined")
-    return _surface_distances(first, second, [1], _spacing(spacing, first.ndim))[1]
-
-
 def _clean(
     prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None, background: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -276,7 +236,7 @@ def _clean(
     for name, mask in masks.items():
         if mask.dtype.kind not in "iu":
             raise ValueError(f"Expected argument `{name}` to hold integer labels, but got dtype {mask.dtype}")
-    box = _bounding_box((first != background) | (second != background)) if background is not None else ...
+    box = bounding_box((first != background) | (second != background)) if background is not None else ...
     cut = {name: mask[box] for name, mask in masks.items()}
     clean = []
     for name, mask in cut.items():
@@ -291,77 +251,12 @@ def _clean(
     return clean[0], clean[1]
 
 
-def _spacing(spacing: float | Sequence[float] | None, ndim: int) -> np.ndarray:
-    """Spacing as float64 [ndim]."""
-    steps = np.asarray(1.0 if spacing is None else spacing, float)
-    if steps.ndim == 0:
-        steps = np.full(ndim, steps)
-    if steps.shape != (ndim,) or not np.all(np.isfinite(steps)) or not np.all(steps > 0):
-        raise ValueError(f"Expected argument `spacing` to be one positive number or {ndim} of them, but got {spacing}")
-    return steps
-
-
 def _counts(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels of each class in both masks, in the prediction, in the truth: three int64 [K] from one joint histogram."""
     side = num_classes + 1
     cells = prediction.astype(np.min_scalar_type(side * side)) * side + truth
     joint = np.bincount(cells.ravel(), minlength=side * side).reshape(side, side)
     return np.diagonal(joint)[:-1], joint.sum(1)[:-1], joint.sum(0)[:-1]
-
-
-def _surface_distances(prediction: np.ndarray, truth: np.ndarray, labels: list[int], spacing: np.ndarray) -> dict[int, SurfaceDistances]:
-    """Directed distances of each of the labels, all of which both masks contain."""
-    if not labels:
-        return {}
-    edges = _edges(prediction), _edges(truth)
-    shared = edges[0] & edges[1] & (prediction == truth)
-    common = np.bincount(prediction[shared], minlength=max(labels) + 1)
-    surfaces = [_points(edge, mask, labels, spacing) for edge, mask in zip(edges, (prediction, truth), strict=True)]
-    apart = [_points(edge & ~shared, mask, labels, spacing) for edge, mask in zip(edges, (prediction, truth), strict=True)]
-    result = {}
-    for label in labels:
-        directed = []
-        for source, target in ((apart[0][label], surfaces[1][label]), (apart[1][label], surfaces[0][label])):
-            distances = np.zeros(common[label] + len(source))
-            if len(source):
-                # Unbalanced trees give the same answers and are built several times as fast.
-                tree = cKDTree(target, balanced_tree=False, compact_nodes=False)
-                distances[common[label] :] = tree.query(source)[0]
-            directed.append(distances)
-        result[label] = SurfaceDistances(*directed)
-    return result
-
-
-def _points(chosen: np.ndarray, mask: np.ndarray, labels: list[int], spacing: np.ndarray) -> dict[int, np.ndarray]:
-    """Positions, float64 [n, ndim] in units of the spacing, of the chosen pixels of each label."""
-    flat = np.flatnonzero(chosen)
-    owner = mask.ravel()[flat]
-    positions = np.stack(np.unravel_index(flat, mask.shape), axis=1) * spacing
-    return {label: positions[owner == label] for label in labels}
-
-
-def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """Smallest box around the true pixels of a mask; an empty box when there are none."""
-    box = []
-    for axis in range(mask.ndim):
-        occupied = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1) if occupied.size else slice(0, 0))
-    return tuple(box)
-
-
-def _edges(labels: np.ndarray) -> np.ndarray:
-    """Surface pixels of all classes at once: a neighbour along an axis has another label, or lies outside.
-
-    Outside a bounding box of the foreground there is either the frame or background, so both count as "another label".
-    """
-    edges = np.zeros(labels.shape, bool)
-    for axis in range(labels.ndim):
-        moved, across = np.moveaxis(labels, axis, 0), np.moveaxis(edges, axis, 0)
-        different = moved[1:] != moved[:-1]
-        across[1:] |= different
-        across[:-1] |= different
-        across[0] = across[-1] = True
-    return edges
 
 
 def _distance_metrics(lists: SurfaceDistances) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""evaluation.metrics against medpy, against numbers derived by hand, and at the edges of its conventions."""
+"""evaluation.metrics and evaluation.surfaces against medpy, against numbers derived by hand, and at the edges of its conventions."""
 
 import math
 
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from evaluation.metrics import class_metrics, image_metrics, mean_dice, surface_distances
+from evaluation.metrics import class_metrics, image_metrics, mean_dice
+from evaluation.surfaces import surface_distances
 
 TOL = 1e-9
 
