@@ -134,7 +134,13 @@ class PairDataset:
     """
 
     def __init__(
-        self, pairs: Sequence[Pair], labels: LabelSpace, image_size: int, grid_size: int, augment: AugmentConfig | None = None, seed: int = 0
+        self,
+        pairs: Sequence[Pair],
+        labels: LabelSpace,
+        image_size: int,
+        grid_size: int,
+        augment: AugmentConfig | None = None,
+        seed: int = 0,
     ) -> None:
         self.pairs = list(pairs)
         self.labels = labels

@@ -1,7 +1,7 @@
 """Which image goes with which mask.
 
-An id is a path below its folder, without suffix, with "/" between its parts. Files pair by id across suffixes; hidden files are passed over.
-Symbolic links may lead out of a folder; ids may not ("..", absolute paths): a list file from elsewhere must not name files at will.
+An id is a path below its folder, without suffix, with "/" between its parts. Files pair by id across suffixes; hidden files are passed
+over. Symbolic links may lead out of a folder; ids may not ("..", absolute paths): a list file from elsewhere must not name files at will.
 """
 
 import hashlib
@@ -264,7 +264,7 @@ def _files_by_id(folder: Path, suffixes: tuple[str, ...] | None) -> dict[str, li
 
 
 def _holds_probabilities(path: Path) -> bool:
-    """Whether an NPZ is a segmenter's softmax map beside its mask. A file that cannot be opened is left to the mask reader to complain of."""
+    """Whether an NPZ is a segmenter's softmax map beside its mask. Of a file that cannot be opened the mask reader will complain."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -305,7 +305,7 @@ def _listed_ids(voc: VocFolder, image_set: str) -> tuple[list[str], list[Problem
         if line in ids:
             problems.append(Problem(line, path, "is listed more than once"))
         elif not _stays_inside(line):
-            problems.append(Problem(line, path, "is listed, but is no plain id: it is absolute or holds '..', a backslash or control characters"))
+            problems.append(Problem(line, path, "is listed but no plain id: absolute, or with '..', a backslash or control characters"))
         else:
             ids[line] = None
     if not ids and not problems:
