@@ -39,7 +39,7 @@ def voc128(
         out_channels=num_classes,
         grid_size=grid_size,
         patch=2,
-        channels=96,
+        channels=80,
         channel_mult=(1, 1.5, 2, 2),
         blocks=2,
         attention_resolutions=_sides(grid_size, 2, (2, 3)),
@@ -78,7 +78,7 @@ def cpu(
         conditioning="pyramid",
         context_channels=context_channels,
         context_sizes=_map_sizes(image_size, context_reductions),
-        context_width=96,
+        context_width=128,
     )
 
 
