@@ -115,7 +115,7 @@ def read_json(path: Path | str) -> Any:
 
 
 # A spreadsheet takes a text cell that begins with one of these for a formula and may run it (OWASP, "CSV injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
 
 
 def _text(value: str) -> str:
@@ -133,7 +133,10 @@ def _cell(value: Any) -> Any:
 
 
 def _csv_cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r", " ")  # the csv module leaves a lone carriage return unquoted, and readers take it for the end of the row
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
 def _parquet_column(values: list[Any]) -> pyarrow.Array:

@@ -36,6 +36,7 @@ def read_image(path: Path | str) -> Image.Image:
     try:
         if image.mode.startswith("I"):  # PIL clips 16-bit grey at 255 instead of scaling it
             image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+        image.info.pop("transparency", None)  # alpha is dropped; PIL would warn of a palette's
         return image.convert("RGB")
     except Exception as error:
         raise BadInput(path, f"cannot be converted from mode {image.mode} to RGB: {error}") from error

@@ -8,7 +8,7 @@ import hashlib
 import math
 import os
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -116,9 +116,10 @@ def folder_pairs(images: Path | str, masks: Path | str) -> tuple[list[Pair], lis
     for id_ in sorted(found_images.keys() | found_masks.keys()):
         image = _only(id_, found_images.get(id_, []), images, "image", found_masks.get(id_))
         mask = _only(id_, found_masks.get(id_, []), masks, "mask", found_images.get(id_))
-        problem = next((item for item in (image, mask) if isinstance(item, Problem)), None)
-        if problem is not None:
-            problems.append(problem)
+        if isinstance(image, Problem):
+            problems.append(image)
+        elif isinstance(mask, Problem):
+            problems.append(mask)
         else:
             pairs.append(Pair(id_, image, mask))
     return pairs, problems
@@ -141,12 +142,14 @@ def list_images(
     BadInput
         When the folder or the list is missing or empty, or not exactly one of `images` and `voc_root` is given.
     """
-    if (images is None) == (voc_root is None):
-        raise BadInput("images", "need one of --images and --voc-root", "give one of them, not both")
-    folder = find_voc(voc_root).images if voc_root is not None else Path(images).expanduser()
+    if images is not None and voc_root is None:
+        folder = Path(images).expanduser()
+    elif voc_root is not None and images is None:
+        folder = find_voc(voc_root).images
+    else:
+        raise BadInput("images", "need --images or --voc-root", "give one of them, not both")
     found = _require(_files_by_id(folder, IMAGE_SUFFIXES), folder, IMAGE_SUFFIXES, "image")
-    problems: list[Problem] = []
-    ids: Iterable[str] = sorted(found)
+    ids, problems = sorted(found), list[Problem]()
     if voc_root is not None and image_set is not None:
         ids, problems = _listed_ids(find_voc(voc_root), image_set)
     result = {}
