@@ -1,0 +1,76 @@
+"""A model on disk: a folder with `model.safetensors`, `config.json` and `density.safetensors`. No pickle, no code."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from segqc.config import MODEL_FORMAT, ModelConfig, from_json, to_json
+from segqc.density import DensityHead
+from segqc.files import BadInput, atomic_path, read_json, write_json
+from segqc.quality_model import QualityModel
+
+WEIGHTS, CONFIG, DENSITY = "model.safetensors", "config.json", "density.safetensors"
+
+
+def save_model(folder: Path, model: QualityModel) -> None:
+    """Write a model folder; `config.json` comes last, so that a folder which has one is complete."""
+    folder = Path(folder)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file(state, str(temporary), metadata={"format": MODEL_FORMAT})
+    if model.density is not None:
+        model.density.save(folder / DENSITY)
+    write_json(folder / CONFIG, to_json(model.config))
+
+
+def load_model(folder: Path, device: str | torch.device | None = None) -> QualityModel:
+    """Read a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        What `segqc train` wrote.
+    device : str or torch.device, optional
+        Where the weights go; the first accelerator, else the CPU, by default.
+
+    Raises
+    ------
+    BadInput
+        The folder is not a whole model, or comes from a newer version.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        fix = "training there was not finished: run the same `segqc train` command again" if (folder / "training").is_dir() else "give a folder written by `segqc train`"
+        raise BadInput(folder, f"is not a model folder: it has no {CONFIG}", fix)
+    try:
+        config = from_json(ModelConfig, read_json(folder / CONFIG))
+    except ValueError as error:
+        raise BadInput(folder / CONFIG, str(error), "use the version of segqc that wrote it, or train again") from error
+    if config.format != MODEL_FORMAT:
+        raise BadInput(folder / CONFIG, f"has format {config.format!r}, but this version reads {MODEL_FORMAT!r}", "train again")
+    model = QualityModel(config)
+    try:
+        model.load_state_dict(load_file(folder / WEIGHTS))
+        if (folder / DENSITY).is_file():
+            model.density = DensityHead.load(folder / DENSITY)
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        raise BadInput(folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder") from error
+    return model.to(device or best_device()).eval().requires_grad_(False)
+
+
+def best_device() -> str:
+    """The first accelerator, else the CPU."""
+    return str(torch.accelerator.current_accelerator()) if torch.accelerator.is_available() else "cpu"
+
+
+def fingerprint(folder: Path) -> str:
+    """A short name for the content of a model folder, from the bytes of its files."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in (CONFIG, WEIGHTS, DENSITY):
+        if (Path(folder) / name).is_file():
+            with (Path(folder) / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

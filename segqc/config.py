@@ -1,0 +1,206 @@
+"""One dataclass per command: the same fields on the command line, in Python and in config.json.
+
+`None` in a `TrainConfig` means "as the preset says"; `resolve` fills it in, so that what is written to disk is complete.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from ncsnpp import NCSNppConfig
+from segqc.gumbel import NoiseLadder, mixing_ladder, paper_ladder
+from segqc.labels import LabelSpace
+
+Method = Literal["mixing", "paper"]
+MODEL_FORMAT = "segqc-model-1"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Sizes and training lengths that belong together."""
+
+    image_size: int  # side of the squashed picture that the image path sees, px
+    grid_size: int  # side S of the mask grid, cells
+    encoder: str | None  # timm backbone of the image pyramid; None: the picture is concatenated to the mask, as in the paper
+    steps: int
+    batch_size: int
+    learning_rate: float
+    warmup_steps: int
+    views: int  # fixed augmented views per picture whose frozen features are cached; 0: a fresh augmentation at every step, no cache
+
+
+PRESETS: dict[str, Preset] = {
+    "cpu": Preset(256, 64, "tf_efficientnet_lite2", steps=3000, batch_size=16, learning_rate=1e-3, warmup_steps=100, views=2),
+    "voc128": Preset(256, 128, "tf_efficientnet_lite2", steps=100_000, batch_size=32, learning_rate=5e-4, warmup_steps=2000, views=0),
+    "voc256": Preset(256, 256, None, steps=1_000_000, batch_size=16, learning_rate=1e-3, warmup_steps=5000, views=0),
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """`segqc train`. Relative paths are relative to the working directory."""
+
+    out: Path = Path("runs/segqc")  # run and model folder
+    voc_root: Path | None = None  # VOCdevkit, VOC2012 or a parent of VOCdevkit
+    image_set: str = "train"  # list in ImageSets/Segmentation, without .txt
+    images: Path | None = None  # or: a folder of pictures ...
+    masks: Path | None = None  # ... and a folder of masks with the same stems
+    classes: str | None = None  # "a,b,c" or a JSON file; Pascal VOC's 21 by default
+    method: Method = "mixing"
+    preset: str = "cpu"
+    steps: int | None = None
+    batch_size: int | None = None  # over all processes
+    learning_rate: float | None = None
+    warmup_steps: int | None = None
+    image_size: int | None = None  # px
+    grid_size: int | None = None  # cells
+    encoder: str | None = None
+    views: int | None = None
+    download: bool = False  # fetch Pascal VOC 2012 into voc_root first
+    final_learning_rate: float = 1e-5  # end of the cosine
+    weight_decay: float = 0.01
+    ema_decay: float = 0.999
+    gradient_clip: float = 1.0
+    validation_fraction: float = 0.1
+    validation_items: int = 256  # at most so many pairs in each validation
+    validate_every: int = 250  # steps
+    checkpoint_every: int = 250  # steps
+    density_items: int = 600  # at most so many training pairs behind the density head, beside the validation pairs
+    seed: int = 0
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on an accelerator that has it, else fp32
+    device: str | None = None  # cpu, cuda; None: what is there
+    workers: int | None = None  # loader processes; None: 0 with cached features, else 4
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class AuditConfig:
+    """`segqc audit`."""
+
+    predictions: Path = Path("predictions")  # folder of masks to judge, one row each
+    out: Path = Path("audit")
+    model: Path | None = None  # model folder of `segqc train`
+    images: Path | None = None  # folder of the pictures, or ...
+    voc_root: Path | None = None  # ... a VOC folder (its SegmentationClass then serves as ground truth, where it has one)
+    ground_truth: Path | None = None  # folder of true masks, for comparison only: they never enter the score
+    top: int = 24  # rows of the contact sheet
+    heatmaps: bool = True
+    strict: bool = False  # exit code 1 when a pair could not be scored
+    device: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything a model folder must say about its weights."""
+
+    method: Method
+    labels: dict[str, Any]  # LabelSpace.to_dict()
+    image_size: int
+    grid_size: int
+    encoder: str | None
+    network: NCSNppConfig
+    ladder: NoiseLadder
+    draws: int  # noise draws per level when scoring; 0: the noise-free input
+    noise_seed: int = 0  # of the fixed scoring noise
+    inlier_norm: tuple[float, ...] = ()  # mean score norm of the inliers per level: the unit of the `paper` heat map
+    training: dict[str, Any] = field(default_factory=dict)  # how the weights came to be
+    format: str = MODEL_FORMAT
+
+    @cached_property
+    def label_space(self) -> LabelSpace:
+        return LabelSpace.from_dict(self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.labels["names"])
+
+    @property
+    def parametrisation(self) -> Literal["eps", "posterior"]:
+        """What the network's output means: the paper's eps, or logits of the class posterior."""
+        return "eps" if self.method == "paper" else "posterior"
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Features per noise level. The clean input of `paper` has no noise to predict, so only its norm is defined."""
+        return ("norm",) if self.method == "paper" else ("norm", "error", "surprise")
+
+
+def resolve(config: TrainConfig) -> TrainConfig:
+    """Fill in what the preset decides.
+
+    Raises
+    ------
+    ValueError
+        Unknown preset or method, or sizes that cannot work.
+    """
+    if config.preset not in PRESETS:
+        raise ValueError(f"Unknown preset {config.preset!r}; choose one of {', '.join(PRESETS)}")
+    if config.method not in typing.get_args(Method):
+        raise ValueError(f"Unknown method {config.method!r}; choose one of {', '.join(typing.get_args(Method))}")
+    preset = PRESETS[config.preset]
+    missing = {name: getattr(preset, name) for name in ("steps", "batch_size", "learning_rate", "warmup_steps", "image_size", "grid_size", "views")}
+    config = dataclasses.replace(config, **{name: value for name, value in missing.items() if getattr(config, name) is None})
+    if config.encoder is None:
+        config = dataclasses.replace(config, encoder=preset.encoder)
+    if config.encoder is None and (config.views or config.image_size != config.grid_size):
+        raise ValueError("Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0")
+    for name in ("steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"Expected {name} to be positive, but got {getattr(config, name)}")
+    return config
+
+
+def make_ladder(method: Method, num_classes: int) -> NoiseLadder:
+    """The noise ladder of a method."""
+    return paper_ladder(num_classes) if method == "paper" else mixing_ladder()
+
+
+def to_json(config: Any) -> Any:
+    """A config dataclass as plain JSON values."""
+    if dataclasses.is_dataclass(config):
+        return {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
+    if isinstance(config, Mapping):
+        return {str(key): to_json(value) for key, value in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [to_json(value) for value in config]
+    return str(config) if isinstance(config, Path) else config
+
+
+def from_json(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
+    """A config dataclass from JSON values; unknown and missing keys are refused.
+
+    Raises
+    ------
+    ValueError
+        Names the key and `where` it stands.
+    """
+    hints = typing.get_type_hints(cls)
+    unknown = set(values) - set(hints)
+    if unknown:
+        raise ValueError(f"Unknown key {', '.join(sorted(unknown))} in {where}; it may come from a newer segqc")
+    try:
+        return cls(**{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+    except TypeError as error:
+        raise ValueError(f"{where} is incomplete: {error}") from error
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """JSON knows no tuples, paths or dataclasses: restore them from the type hint."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        options = [option for option in typing.get_args(hint) if option is not type(None)]
+        return None if value is None else _convert(options[0], value, where)
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"Expected an object at {where}, but got {value!r}")
+        return from_json(typing.cast(type, hint), value, where)
+    if typing.get_origin(hint) is tuple:
+        inner = typing.get_args(hint)[0]
+        return tuple(_convert(inner, item, where) for item in value)
+    return Path(value) if hint is Path else value

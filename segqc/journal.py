@@ -1,0 +1,77 @@
+"""Append-only JSON Lines: what a killed run leaves behind, and what the same command continues from.
+
+Each line is written and flushed whole, after the files that it speaks of. A line cut short by a kill is not JSON; it is dropped and its work is done
+again. The first line is a header: when it differs from the current run's (other settings, another model), the journal is of another run and is
+started afresh.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+
+class Journal:
+    """Rows of finished work, by key.
+
+    Parameters
+    ----------
+    path : Path
+        One file per writing process.
+    header : dict
+        What the rows depend on, JSON values.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.path = Path(path)
+        self.header = json.loads(json.dumps(header))
+        self.rows: dict[str, dict[str, Any]] = {}
+        lines = list(_whole_lines(self.path))
+        if lines and lines[0] == {"header": self.header}:
+            self.rows = {line["key"]: line["row"] for line in lines[1:]}
+        self._file: TextIO | None = None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.rows
+
+    def append(self, key: str, row: dict[str, Any]) -> None:
+        """Add a row; it survives a kill from here on."""
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        self.rows[key] = row
+        self._file.write(json.dumps({"key": key, "row": row}) + "\n")
+        self._file.flush()
+
+    def _open(self) -> None:
+        """Rewrite what was valid (a torn last line would swallow the next row), then append."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps({"header": self.header}) + "\n")
+            file.writelines(json.dumps({"key": key, "row": row}) + "\n" for key, row in self.rows.items())
+        temporary.replace(self.path)
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines that are whole JSON objects, up to the first that is not."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                return

@@ -1,0 +1,251 @@
+"""The model: an image-conditioned NCSN++ over one-hot masks, its training loss, and what it reads from one pair.
+
+Both methods go through the same lines; what differs is the ladder, what the network sees, and what its output means:
+
+    paper    t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;              loss KL (17) without its weight; scored on the clean log a
+    mixing   t = 0.0015..0.19, l = 1;    sees centred l x~ and logit t; output posterior; cross-entropy;              scored on noisy x~
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ncsnpp import ImageEncoder, NCSNpp
+from segqc import gumbel
+from segqc.config import ModelConfig
+from segqc.density import DensityHead
+from segqc.gumbel import Levels
+
+# Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1 at 256 x 256).
+_CELLS_PER_FORWARD = 16 * 64 * 64
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the model says of one pair, on the mask grid.
+
+    Attributes
+    ----------
+    features : ndarray `[L, F]` float64
+        Mean over the valid cells per noise level, named by `ModelConfig.feature_names`.
+    heat : ndarray `[S, S]` float32 in [0, 1]
+        How suspect each cell is; 0 where the mask is void.
+    posterior : ndarray `[K, S, S]` float32, or None
+        p(class | noisy mask, image) averaged over levels and draws (`mixing` only).
+    """
+
+    features: np.ndarray
+    heat: np.ndarray
+    posterior: np.ndarray | None
+
+
+def stable_seed(*parts: object) -> int:
+    """A 63-bit seed that depends on the parts alone, in every process and on every machine."""
+    return int.from_bytes(hashlib.blake2b(repr(parts).encode(), digest_size=8).digest(), "big") >> 1
+
+
+class QualityModel(nn.Module):
+    """Network, frozen image encoder and density head of one model folder.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    pretrained : bool
+        Start the encoder from ImageNet weights; False when the weights are about to be loaded.
+    """
+
+    def __init__(self, config: ModelConfig, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = ImageEncoder(config.encoder, pretrained=pretrained) if config.encoder else None
+        self.network = NCSNpp(config.network)
+        self.density: DensityHead | None = None
+        self._noise: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    def image_features(self, images: Tensor) -> list[Tensor]:
+        """What the network is conditioned on and training never changes.
+
+        Parameters
+        ----------
+        images : Tensor, `[M, 3, I, I]` uint8
+
+        Returns
+        -------
+        list of Tensor
+            The frozen encoder's maps, or the picture in [-1, 1] for `concat` conditioning.
+        """
+        if self.encoder is None:
+            return [images.float() / 127.5 - 1]
+        return list(self.encoder(images))
+
+    def context(self, features: Sequence[Tensor]) -> object:
+        """The network's own encoding of the image features; computed once per image, reused by all its noise levels."""
+        return self.network.encode_context(list(features)) if self.encoder is not None else features[0]
+
+    def one_hot(self, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels `[N, S, S]` uint8 -> one-hot `[N, K, S, S]` float32 (void is all zero) and valid `[N, S, S]` bool."""
+        classes = torch.arange(self.config.num_classes, device=masks.device, dtype=masks.dtype).view(1, -1, 1, 1)
+        onehot = (masks.unsqueeze(1) == classes).float()
+        return onehot, onehot.sum(1) > 0
+
+    def log_prediction(self, x_tilde: Tensor, levels: Levels, context: object, valid: Tensor) -> Tensor:
+        """The network's log-softmax: of eps (`paper`) or of the class posterior (`mixing`), `[N, K, S, S]` float32.
+
+        Void cells are shown as a uniform x~. N is a multiple of the images in `context`, the passes of an image side by side.
+        """
+        x_tilde = torch.where(valid.unsqueeze(1), x_tilde, -float(np.log(x_tilde.shape[1])))
+        if self.config.parametrisation == "eps":
+            seen, condition = gumbel.log_input(x_tilde), gumbel.temperature_condition(levels)
+        else:
+            seen, condition = gumbel.centred_input(x_tilde, levels), gumbel.keep_condition(levels)
+        out = self.network(seen.contiguous(memory_format=torch.channels_last), condition.to(seen.device), context)
+        return torch.log_softmax(out.float(), dim=1)
+
+    def forward(self, features: Sequence[Tensor], masks: Tensor, levels: Levels, exponential: Tensor) -> Tensor:
+        """Training loss of a batch: mean over the items of the mean over their valid cells, a scalar.
+
+        Parameters
+        ----------
+        features : list of Tensor
+            `image_features` of the N images.
+        masks : Tensor, `[N, S, S]` uint8
+        levels : Levels of N items
+        exponential : Tensor, `[N, K, S, S]` float32
+            E of each cell, from `gumbel.sample_exponential`.
+        """
+        onehot, valid = self.one_hot(masks)
+        log_a = gumbel.log_location(onehot, levels)
+        x_tilde = gumbel.sample_expconcrete(log_a, levels, exponential)
+        log_p = self.log_prediction(x_tilde, levels, self.context(features), valid)
+        if self.config.parametrisation == "eps":
+            loss = gumbel.kl_loss(log_p, gumbel.eps_target(x_tilde, log_a, levels), levels)
+        else:
+            loss = gumbel.surprise(log_p, onehot)
+        return gumbel.masked_mean(loss, valid).mean()
+
+    def scoring_noise(self) -> tuple[Levels, Tensor]:
+        """The L x D passes of a pair: their levels and E, `[L D, K, S, S]`, a function of (seed, level, draw, grid) and nothing else."""
+        config = self.config
+        draws = max(1, config.draws)
+        levels = config.ladder.at([i for i in range(len(config.ladder)) for _ in range(draws)])
+        if self._noise is None:
+            shape = (config.num_classes, config.grid_size, config.grid_size)
+            if config.draws == 0:
+                self._noise = torch.ones(len(levels), *shape)
+            else:
+                seeds = [stable_seed(config.noise_seed, level, draw, *shape) for level in range(len(config.ladder)) for draw in range(draws)]
+                # Drawn on the CPU, so that every device scores with the same noise.
+                self._noise = torch.stack([gumbel.sample_exponential(shape, torch.Generator().manual_seed(seed)) for seed in seeds])
+        return levels, self._noise
+
+    @torch.inference_mode()
+    def read(self, image: np.ndarray, mask: np.ndarray) -> Reading:
+        """Score features of one pair. The result depends on nothing but the pair: its passes never share a forward with another pair's.
+
+        Parameters
+        ----------
+        image : ndarray `[3, I, I]` uint8
+        mask : ndarray `[S, S]` uint8
+        """
+        device = self.device
+        features = self.image_features(torch.from_numpy(image).to(device)[None])
+        return self.read_features(features, torch.from_numpy(mask).to(device))
+
+    @torch.inference_mode()
+    def read_features(self, features: Sequence[Tensor], mask: Tensor) -> Reading:
+        """`read` from the `image_features` of one image (`[1, ...]` each) and a mask `[S, S]` on the model's device."""
+        context = self.context(features)
+        onehot, valid = self.one_hot(mask[None])
+        levels, noise = self.scoring_noise()
+        chunk = len(levels) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
+        passes = [
+            self._read_passes(context, onehot, valid, Levels(levels.logit_keep[i : i + chunk], levels.temperature[i : i + chunk]), noise[i : i + chunk])
+            for i in range(0, len(levels), chunk)
+        ]
+        maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
+        per_level = maps.unflatten(0, (len(self.config.ladder), -1)).mean(1)  # [L, F, S, S]
+        means = gumbel.masked_mean(per_level.flatten(0, 1), valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1))
+        posterior = None
+        if self.config.parametrisation == "posterior":
+            posterior = torch.stack([total for _, total in passes]).sum(0) / len(levels)
+            heat = 1 - (posterior * onehot[0]).sum(0)
+        else:
+            unit = torch.tensor(self.config.inlier_norm or (1.0,) * len(self.config.ladder), device=self.device)
+            ratio = (per_level[:, 0] / unit[:, None, None]).mean(0)  # 1 where the norm is that of an average inlier cell
+            heat = ratio / (1 + ratio)
+        heat = torch.where(valid[0], heat, 0.0).clamp(0, 1)
+        return Reading(
+            means.double().cpu().numpy().reshape(len(self.config.ladder), -1),
+            heat.cpu().numpy(),
+            None if posterior is None else posterior.cpu().numpy(),
+        )
+
+    def _read_passes(self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Feature maps `[P, F, S, S]` of P passes of one pair, and the sum of their predicted probabilities `[K, S, S]`."""
+        onehot, valid = onehot.expand(len(levels), -1, -1, -1), valid.expand(len(levels), -1, -1)
+        log_a = gumbel.log_location(onehot, levels)
+        if self.config.draws == 0:
+            x_tilde = log_a  # the paper scores the clean, untempered location
+        else:
+            x_tilde = gumbel.sample_expconcrete(log_a, levels, noise.to(onehot.device))
+        log_p = self.log_prediction(x_tilde, levels, context, valid)
+        if self.config.parametrisation == "eps":
+            return gumbel.score_norm(gumbel.score_from_log_softmax(log_p, levels)).unsqueeze(1), log_p.exp().sum(0)
+        log_q = gumbel.log_softmax_from_posterior(log_p, x_tilde, levels)
+        maps = [
+            gumbel.score_norm(gumbel.score_from_log_softmax(log_q, levels)),
+            gumbel.mse_loss(log_q, gumbel.eps_target(x_tilde, log_a, levels), levels),  # || s_theta - grad log q ||^2
+            gumbel.surprise(log_p, onehot),
+        ]
+        return torch.stack(maps, 1), log_p.exp().sum(0)
+
+    def agreement(self, reading: Reading, mask: np.ndarray) -> float:
+        """Mean of the soft Dice between the mask and the averaged posterior and the hard Dice between the mask and its argmax, in [0, 1].
+
+        An estimate of the mask's Dice without ground truth. Classes count when they are foreground and predicted by the mask, or expected (posterior
+        mass over 2 % of the valid cells, respectively in the argmax). A mask without any such class, where none is expected, agrees fully.
+
+        Raises
+        ------
+        ValueError
+            For method `paper`, which has no posterior.
+        """
+        if reading.posterior is None:
+            raise ValueError("The method 'paper' has no class posterior to agree with")
+        classes = list(self.config.label_space.foreground)
+        observed = np.stack([mask == c for c in classes]).reshape(len(classes), -1)
+        valid = (mask < self.config.num_classes).reshape(-1)
+        if not valid.any():
+            return 1.0
+        posterior = reading.posterior.reshape(self.config.num_classes, -1)
+        soft = posterior[classes][:, valid].astype(np.float64)
+        hard = np.stack([posterior.argmax(0)[valid] == c for c in classes])
+        observed = observed[:, valid]
+        expected = soft.sum(1) > 0.02 * valid.sum()
+        return 0.5 * (_mean_dice(observed, soft, expected) + _mean_dice(observed, hard, hard.any(1)))
+
+    def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
+        """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""
+        agreement = None if reading.posterior is None else self.agreement(reading, mask)
+        density = None if self.density is None else float(self.density.score(reading.features.reshape(1, -1))[0])
+        if agreement is None and density is None:
+            raise ValueError("This model has no density head: training was not finished. Run the same `segqc train` command again")
+        return {"score": 1 - agreement if agreement is not None else density, "agreement": agreement, "density": density}
+
+
+def _mean_dice(observed: np.ndarray, expected: np.ndarray, counted: np.ndarray) -> float:
+    """Mean over classes `[K', n]` of 2 sum(o e)/(sum o + sum e), for classes that are observed or `counted`."""
+    use = observed.any(1) | counted
+    if not use.any():
+        return 1.0
+    overlap = (observed[use] * expected[use]).sum(1)
+    return float((2 * overlap / (observed[use].sum(1) + expected[use].sum(1))).mean())
+

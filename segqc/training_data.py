@@ -1,0 +1,203 @@
+"""What each training step sees: pairs, and a schedule that is a pure function of (seed, step, sample).
+
+Because nothing is drawn from a running generator, a resumed run repeats what an uninterrupted one would have seen, and so does a run on another
+number of processes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from segqc.config import TrainConfig
+from segqc.dataset import PairDataset
+from segqc.feature_cache import FeatureCache
+from segqc.files import BadInput
+from segqc.gumbel import sample_exponential
+from segqc.journal import Journal
+from segqc.labels import VOC_LABELS, LabelSpace, parse_classes
+from segqc.masks import read_image, read_mask
+from segqc.pairs import Pair, Problem, folder_pairs, voc_pairs
+from segqc.parallel import ordered_map
+from segqc.quality_model import stable_seed
+
+
+def training_labels(config: TrainConfig) -> LabelSpace:
+    """`--classes`, or Pascal VOC's 21."""
+    return parse_classes(config.classes) if config.classes else VOC_LABELS
+
+
+def training_pairs(config: TrainConfig) -> tuple[list[Pair], list[Problem]]:
+    """The pairs that the configuration names.
+
+    Raises
+    ------
+    BadInput
+        Neither or both kinds of source, or nothing there.
+    """
+    if (config.voc_root is None) == (config.images is None) or (config.images is None) != (config.masks is None):
+        raise BadInput("training data", "expected either --voc-root, or --images together with --masks", "see `segqc train --help`")
+    if config.voc_root is not None:
+        if config.download:
+            from segqc.download import download_voc
+
+            download_voc(config.voc_root, config.image_set)
+        return voc_pairs(config.voc_root, config.image_set)
+    assert config.images is not None
+    assert config.masks is not None
+    return folder_pairs(config.images, config.masks)
+
+
+def check_pairs(pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, advance) -> tuple[list[Pair], list[Problem]]:
+    """Decode every pair once: bad files are found before the first step, not in the middle of the night.
+
+    Returns the pairs that can be read and the problems of the others. Results are kept in `journal`.
+    """
+
+    def check(pair: Pair) -> tuple[Pair, str]:
+        try:
+            image = read_image(pair.image)
+            read_mask(pair.mask, labels, size=image.size)
+        except BadInput as error:
+            return pair, str(error)
+        return pair, ""
+
+    for pair, reason in ordered_map(check, [pair for pair in pairs if pair.id not in journal]):
+        journal.append(pair.id, {"reason": reason})
+        advance(1)
+    reasons = {pair.id: journal.rows[pair.id]["reason"] for pair in pairs}
+    problems = [Problem(pair.id, pair.image, reasons[pair.id]) for pair in pairs if reasons[pair.id]]
+    return [pair for pair in pairs if not reasons[pair.id]], problems
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One sample of one step: which pair, which augmented view (None: as it is), which noise level, which noise."""
+
+    index: int
+    view: int | None
+    level: int
+    noise_seed: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The draws of every step.
+
+    Attributes
+    ----------
+    items : int
+        Training pairs.
+    levels : int
+        L of the ladder.
+    batch_size : int
+        Over all processes.
+    views : int
+        Fixed views per pair; 0: a new view at every draw.
+    seed : int
+    """
+
+    items: int
+    levels: int
+    batch_size: int
+    views: int
+    seed: int
+
+    def batch(self, step: int) -> list[Draw]:
+        """The draws of a step. Pairs come in a fresh permutation each epoch; levels are spread evenly over the batch, which lowers the loss's variance."""
+        shift = int(np.random.default_rng(stable_seed(self.seed, "levels", step)).integers(self.levels))
+        draws = []
+        for sample in range(self.batch_size):
+            position = step * self.batch_size + sample
+            epoch, place = divmod(position, self.items)
+            permutation, views = _epoch(self.items, self.views, self.seed, epoch)
+            view = int(views[place]) if self.views else position
+            draws.append(Draw(int(permutation[place]), view, (sample + shift) % self.levels, stable_seed(self.seed, "noise", step, sample)))
+        return draws
+
+
+@lru_cache(maxsize=2)
+def _epoch(items: int, views: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Order of the pairs in an epoch, and the view of each place."""
+    rng = np.random.default_rng(stable_seed(seed, "epoch", epoch))
+    return rng.permutation(items), rng.integers(max(1, views), size=items)
+
+
+def validation_draws(items: int, levels: int, seed: int) -> list[Draw]:
+    """Unaugmented pairs with fixed levels and noise, so that validation losses compare."""
+    return [Draw(i, None, i % levels, stable_seed(seed, "validation", i)) for i in range(items)]
+
+
+def cache_keys(train_items: int, views: int, validation_items: int) -> list[tuple[int, int | None]]:
+    """Keys of a `FeatureCache` whose dataset lists the training pairs first, then the validation pairs."""
+    return [(i, view) for i in range(train_items) for view in range(views)] + [(train_items + i, None) for i in range(validation_items)]
+
+
+class Samples(Dataset):
+    """Draw -> sample, from the cache or freshly read and augmented. `offset` is added to a draw's index."""
+
+    def __init__(self, source: FeatureCache | PairDataset, offset: int = 0) -> None:
+        self.source = source
+        self.offset = offset
+
+    def __getitem__(self, draw: Draw) -> dict:
+        index = draw.index + self.offset
+        if isinstance(self.source, FeatureCache):
+            return self.source[index, draw.view] | {"draw": draw}
+        return {name: torch.from_numpy(value) for name, value in self.source.sample(index, draw.view).items()} | {"draw": draw}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A collated batch of N samples: either `images` `[N, 3, I, I]` uint8 or frozen `features`, `masks` `[N, S, S]` uint8, and the draws."""
+
+    images: Tensor | None
+    features: list[Tensor] | None
+    masks: Tensor
+    draws: list[Draw]
+
+    def noise(self, num_classes: int, device: torch.device) -> Tensor:
+        """E `[N, K, S, S]`: each sample's own generator, on the device that will use it."""
+        shape = (num_classes, *self.masks.shape[1:])
+        return torch.stack([sample_exponential(shape, torch.Generator(device).manual_seed(draw.noise_seed), device) for draw in self.draws])
+
+
+def collate(samples: list[dict]) -> Batch:
+    """Stack samples into a `Batch`."""
+    images = torch.stack([s["image"] for s in samples]) if "image" in samples[0] else None
+    features = None if images is not None else [torch.stack(maps) for maps in zip(*(s["features"] for s in samples), strict=True)]
+    return Batch(images, features, torch.stack([s["mask"] for s in samples]), [s["draw"] for s in samples])
+
+
+def make_loader(samples: Samples, batches: Iterator[list[Draw]] | Sequence[list[Draw]], workers: int) -> DataLoader:
+    """A loader over given batches of draws."""
+    return DataLoader(samples, batch_sampler=_Batches(batches), collate_fn=collate, num_workers=workers, persistent_workers=False)
+
+
+class _Batches:
+    """DataLoader wants something iterable; a generator is enough for one pass."""
+
+    def __init__(self, batches: Iterator[list[Draw]] | Sequence[list[Draw]]) -> None:
+        self.batches = batches
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        return iter(self.batches)
+
+
+def dataset_fingerprint(pairs: Sequence[Pair]) -> str:
+    """A short name for the files behind the pairs, by path, size and time of change."""
+    parts = [(pair.id, *(f(path) for path in (pair.image, pair.mask) for f in (_size, _changed))) for pair in pairs]
+    return f"{stable_seed(parts):016x}"
+
+
+def _size(path: Path | None) -> int:
+    return path.stat().st_size if path is not None and path.is_file() else -1
+
+
+def _changed(path: Path | None) -> int:
+    return path.stat().st_mtime_ns if path is not None and path.is_file() else -1
