@@ -37,8 +37,9 @@ def nearest_grid(mask: np.ndarray, grid_size: int) -> np.ndarray:
 def majority_grid(mask: np.ndarray, grid_size: int, labels: LabelSpace) -> np.ndarray:
     """Most frequent label of each cell, void not voting, uint8 [S, S].
 
-    A cell that is void throughout is void. In a tie foreground beats background, then the lower index wins. Along an axis with fewer pixels
-    than cells, every cell takes the pixel under its centre.
+    A cell that is void throughout is void. In a tie foreground beats background, then the lower index wins: on real pairs the Dice between
+    two grids is nearer to that between the masks than with background first (scripts/compare_mask_grids.py). Along an axis with fewer
+    pixels than cells, every cell takes the pixel under its centre.
     """
     return _majority(_at_least(mask, grid_size), grid_size, labels)
 
