@@ -4,10 +4,14 @@ from ncsnpp.config import NCSNppConfig
 
 
 def voc256(num_classes: int = 21, image_channels: int = 3) -> NCSNppConfig:
-    """The reference's network for Pascal VOC: Song's NCSN++ at 256 x 256, 33.4 M parameters, image channels beside the mask's.
+    """The reference's network for Pascal VOC: Song's NCSN++ at 256 x 256, 33.4 M parameters (33,375,934).
 
-    Both pyramids, additive level embedding with Song's frequency scale, attention after every encoder block and once in
-    the decoder at 16 x 16, and in the middle.
+    The parts that decide the count, all as in Song et al.: level embedding of 4 x 64 by two dense layers; the image's channels beside
+    the mask's (24 in, 21 out); two residual blocks a level on the way down and three on the way up, each of those taking one
+    concatenated skip; resampling by residual blocks with a 1x1 shortcut; attention after each encoder block and once in the decoder
+    at 16 x 16, and between the two middle blocks; a 1x1 convolution of the FIR-downsampled input, summed, at each coarser level;
+    GroupNorm and a 3x3 convolution to 21 channels at each decoder level, summed over the FIR-upsampled levels.
+    The Fourier frequencies have Song's scale 16, made for log sigma: levels to be given are logarithms (of lambda, for the paper's ladder).
     """
     return NCSNppConfig(
         in_channels=num_classes,
