@@ -134,6 +134,7 @@ def class_metrics(
     foreground = [c for c in np.flatnonzero(in_prediction + in_truth).tolist() if c != background]
     surfaces = label_surface_distances(first, second, [c for c in foreground if in_prediction[c] and in_truth[c]], steps)
     rows = []
+    distances: dict[str, float | None]
     for label in foreground:
         sizes = int(in_prediction[label]), int(in_truth[label])
         overlap = int(common[label])
@@ -143,7 +144,7 @@ def class_metrics(
             nsd = float(np.mean(np.concatenate([lists.to_truth, lists.to_prediction]) <= tolerance))
             status: Literal["both", "missed", "spurious"] = "both"
         else:
-            distances, nsd = dict.fromkeys(DISTANCES), 0.0
+            distances, nsd = dict.fromkeys(DISTANCES, None), 0.0
             status = "missed" if sizes[1] else "spurious"
         rows.append(
             ClassMetrics(
@@ -259,7 +260,7 @@ def _counts(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> tupl
     return np.diagonal(joint)[:-1], joint.sum(1)[:-1], joint.sum(0)[:-1]
 
 
-def _distance_metrics(lists: SurfaceDistances) -> dict[str, float]:
+def _distance_metrics(lists: SurfaceDistances) -> dict[str, float | None]:
     """The values of `DISTANCES` from the two directed lists."""
     forth, back = lists.to_truth, lists.to_prediction
     pooled = np.concatenate([forth, back])
