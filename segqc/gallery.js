@@ -6,8 +6,10 @@ let state = stateFromHash(location.hash);
 
 const grid = new VirtualGrid(byId("scroller"), byId("grid"), (place) => open(place));
 const detail = new Detail(byId("detail"), (step) => move(step), () => {
+  // The browser has given the focus back to the card that opened the view; it belongs to the one shown last.
+  const place = grid.rows.findIndex((row) => row.id === state.open);
   set({ open: null });
-  grid.focus(grid.cursor);
+  grid.focus(place < 0 ? grid.cursor : place);
 });
 
 function set(changes) {

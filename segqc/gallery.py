@@ -196,15 +196,17 @@ def _pictures(entry: GalleryEntry, labels: LabelSpace, side: int) -> tuple[dict[
         return encode_jpeg(image, side), image.size
 
     def mask(path: Path) -> tuple[bytes, tuple[int, int]]:
-        array: np.ndarray = read_mask(path, labels)
+        array: np.ndarray = read_mask(path, labels, photo_size)
         return encode_mask(array, labels, side), (array.shape[1], array.shape[0])
 
     def heat(path: Path) -> tuple[bytes, tuple[int, int]]:
         image = read_heat(path)
         return encode_heat(image, HEAT_SIDE), image.size
 
+    shown = layer(entry.image, photo)
+    photo_size = sizes[0] if sizes else None
     pictures = {
-        "photo": layer(entry.image, photo),
+        "photo": shown,
         "prediction": layer(entry.prediction, mask),
         "truth": layer(entry.ground_truth, mask),
         "heat": layer(entry.heatmap, heat),
@@ -220,17 +222,17 @@ def _plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
     box = parse_box(plain.get("worst_box"))
     return plain | {
         "id": str(plain.get("id") or ""),
-        "rank": _number(plain.get("rank")),
-        "score": _number(plain.get("score")),
+        "rank": parse_number(plain.get("rank")),
+        "score": parse_number(plain.get("score")),
         "status": str(plain.get("status") or "ok"),
         "reason": str(plain.get("reason") or ""),
         "worst_class": str(plain.get("worst_class") or ""),
         "expected_class": str(plain.get("expected_class") or ""),
         "worst_box": None if box is None else list(box),
         "classes": [name for name in classes.split(";") if name],
-        "dice": _number(plain.get("dice")),
-        "width": _number(plain.get("width")),
-        "height": _number(plain.get("height")),
+        "dice": parse_number(plain.get("dice")),
+        "width": parse_number(plain.get("width")),
+        "height": parse_number(plain.get("height")),
         "layers": [],
     }
 
@@ -246,7 +248,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _number(value: Any) -> float | int | None:
+def parse_number(value: Any) -> float | int | None:
     """A finite number, or None for an empty or unreadable cell."""
     if isinstance(value, str):
         try:

@@ -155,14 +155,15 @@ def encode_mask(mask: np.ndarray, labels: LabelSpace, side: int) -> bytes:
     The labels that occur are renumbered from 0, so that few classes need few bits a pixel.
     """
     small = resize_labels(mask, thumbnail_size((mask.shape[1], mask.shape[0]), side))
-    present, indices = np.unique(small, return_inverse=True)
+    present = np.flatnonzero(np.bincount(small.ravel(), minlength=256))
+    renumbered = np.zeros(256, dtype=np.uint8)
+    renumbered[present] = np.arange(len(present))
+    indices = renumbered[small]
     colours = label_rgba(labels)[present]
-    outline = mask_outline(small, labels.background)
-    # A map of all 256 labels leaves no index for the outline; it goes without.
-    if outline.any() and len(present) < 256:
-        indices = np.where(outline, len(present), indices.reshape(small.shape))
+    if len(present) < 256:  # a map of all 256 labels leaves no index for the outline, and goes without
+        indices[mask_outline(small, labels.background)] = len(present)
         colours = np.vstack([colours, np.uint8(OUTLINE_RGBA)])
-    return _encode_indexed(indices.reshape(small.shape).astype(np.uint8), colours)
+    return _encode_indexed(indices, colours)
 
 
 def encode_heat(heat: Image.Image, side: int) -> bytes:
