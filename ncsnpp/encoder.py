@@ -9,6 +9,7 @@ import importlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -82,6 +83,9 @@ class ImageEncoder(nn.Module):
         The weights are neither installed nor to be downloaded; the message names the fix.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         name: str = "tf_efficientnet_lite2",
@@ -91,7 +95,7 @@ class ImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.name, self.frozen = name, frozen
-        options = {"features_only": True} | ({} if out_indices is None else {"out_indices": tuple(out_indices)})
+        options: dict[str, Any] = {"features_only": True} | ({} if out_indices is None else {"out_indices": tuple(out_indices)})
         lite = _LITE.fullmatch(name) is not None
         if lite or not pretrained:
             self.backbone = timm.create_model(name, pretrained=False, **options)
@@ -128,7 +132,7 @@ class ImageEncoder(nn.Module):
         return [maps[n] for n in self._kept]
 
 
-def _download(name: str, options: dict) -> nn.Module:
+def _download(name: str, options: dict[str, Any]) -> nn.Module:
     try:
         return timm.create_model(name, pretrained=True, **options)
     except (OSError, RuntimeError) as error:

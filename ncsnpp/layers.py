@@ -47,6 +47,8 @@ class LevelEmbedding(nn.Module):
     which every block would otherwise repeat.
     """
 
+    frequencies: Tensor
+
     def __init__(self, channels: int, scale: float) -> None:
         super().__init__()
         frequencies = torch.randn(channels, generator=torch.Generator("cpu").manual_seed(0), device="cpu") * scale

@@ -43,6 +43,8 @@ class FIRDownsample(nn.Module):
     `.to()`), but no part of the weights.
     """
 
+    kernel: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("kernel", _kernel(gain=1.0), persistent=False)
@@ -59,6 +61,8 @@ class FIRUpsample(nn.Module):
 
     upfirdn with up = 2, down = 1, padding (2, 1) and gain 4, so that a constant stays the same constant inside.
     """
+
+    kernel: Tensor
 
     def __init__(self) -> None:
         super().__init__()
