@@ -163,7 +163,8 @@ function updateLegend() {
     input.addEventListener("change", () =>
       set({ classes: input.checked ? [...state.classes, name] : state.classes.filter((other) => other !== name) }));
     return element("li", {}, element("label", { className: counts.has(name) ? "" : "none" }, input, swatch(name),
-      element("span", { className: "name", text: name, title: name }), element("span", { className: "number", text: formatNumber(counts.get(name) ?? 0) })));
+      element("span", { className: "name", text: name, title: name }),
+      element("span", { className: "number", text: formatNumber(counts.get(name) ?? 0) })));
   }));
   if (focused !== null) [...byId("legend").querySelectorAll("input")].find((input) => input.value === focused)?.focus();
   byId("class-clear").hidden = !state.classes.length;
@@ -236,7 +237,7 @@ function onKey(event) {
 function fillHeader() {
   const facts = [["Scored", SCORED.length], ["Errors", FAILED.length], ...Object.entries(DATA.facts)];
   byId("facts").replaceChildren(...facts.map(([name, value]) =>
-    element("div", {}, element("dt", { text: prettyName(name) }), element("dd", { text: typeof value === "number" ? formatNumber(value) : String(value) }))));
+    element("div", {}, element("dt", { text: prettyName(name) }), element("dd", { text: formatNumber(value) }))));
   fieldList(DATA.summary, byId("about-fields"));
   byId("about-button").hidden = !Object.keys(DATA.summary).length;
 }
@@ -248,7 +249,8 @@ function start() {
   drawHistogram();
   byId("sort").replaceChildren(...Object.entries(ORDERS).map(([value, { label }]) => element("option", { value, text: label })));
   segmented("status", STATUSES, (status) => set({ status }));
-  segmented("class-mode", Object.fromEntries(Object.entries(CLASS_MODES).map(([mode, { label }]) => [mode, label])), (mode) => set({ mode }));
+  const modes = Object.fromEntries(Object.entries(CLASS_MODES).map(([mode, { label }]) => [mode, label]));
+  segmented("class-mode", modes, (mode) => set({ mode }));
   byId("search").addEventListener("input", (event) => set({ query: event.target.value }));
   byId("sort").addEventListener("change", (event) => set({ sort: event.target.value, down: ORDERS[event.target.value].down }));
   byId("direction").addEventListener("click", () => set({ down: !state.down }));

@@ -46,7 +46,8 @@ function frame(row, layers, alt = "") {
     const mark = element("div", { className: "box" });
     const percent = (value) => `${100 * Math.min(1, Math.max(0, value))}%`;
     Object.assign(mark.style, {
-      left: percent(x0 / row.width), top: percent(y0 / row.height), right: percent(1 - x1 / row.width), bottom: percent(1 - y1 / row.height),
+      left: percent(x0 / row.width), right: percent(1 - x1 / row.width),
+      top: percent(y0 / row.height), bottom: percent(1 - y1 / row.height),
     });
     box.append(mark);
   }
@@ -55,7 +56,8 @@ function frame(row, layers, alt = "") {
 
 // "cat → dog": what was drawn, and what the model would have expected there.
 function verdict(row) {
-  const line = element("span", { title: row.expected_class ? `predicted ${row.worst_class}, expected ${row.expected_class}` : row.worst_class || "" });
+  const title = row.expected_class ? `predicted ${row.worst_class}, expected ${row.expected_class}` : row.worst_class;
+  const line = element("span", { title });
   if (!row.worst_class) return line;
   line.append(swatch(row.worst_class), element("b", { text: row.worst_class }));
   if (row.expected_class && row.expected_class !== row.worst_class) line.append(` → ${row.expected_class}`);

@@ -2,7 +2,7 @@
 
 const LABELS_OF_FIELDS = {
   id: "Id", rank: "Rank", score: "Score", status: "Status", reason: "Reason", worst_class: "Worst class", expected_class: "Expected class",
-  worst_box: "Worst box (x0, y0, x1, y1)", classes: "Predicted classes", dice: "Dice", width: "Width", height: "Height", image: "Image", prediction: "Prediction",
+  worst_box: "Worst box (x0, y0, x1, y1)", classes: "Predicted classes", dice: "Dice",
 };
 const NO_FIELDS = new Set(["index", "layers"]);
 const isEmpty = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
@@ -17,7 +17,7 @@ function fieldText(name, value) {
 
 function prettyName(name) {
   if (Object.hasOwn(LABELS_OF_FIELDS, name)) return LABELS_OF_FIELDS[name];
-  const words = name.replaceAll("_", " ").replace(/\bdice\b/g, "Dice");
+  const words = name.replaceAll("_", " ").replaceAll(".", " · ").replace(/\bdice\b/g, "Dice");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

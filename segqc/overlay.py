@@ -162,7 +162,7 @@ def encode_mask(mask: np.ndarray, labels: LabelSpace, side: int) -> bytes:
     colours = label_rgba(labels)[present]
     if len(present) < 256:  # a map of all 256 labels leaves no index for the outline, and goes without
         indices[mask_outline(small, labels.background)] = len(present)
-        colours = np.vstack([colours, np.uint8(OUTLINE_RGBA)])
+        colours = np.vstack([colours, np.array(OUTLINE_RGBA, dtype=np.uint8)])
     return _encode_indexed(indices, colours)
 
 

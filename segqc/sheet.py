@@ -74,7 +74,8 @@ def write_contact_sheet(
         raise ValueError(f"Expected `groups` to be at least 1, but got {groups}")
     entries = [entry for entry in entries if (entry.row.get("status") or "ok") == "ok"]
     columns = COLUMNS if any(entry.ground_truth for entry in entries) else COLUMNS[:3]
-    groups = min(groups or best_groups(len(entries), len(columns)), max(1, len(entries)))
+    per_group = math.ceil(len(entries) / (groups or best_groups(len(entries), len(columns))))
+    groups = math.ceil(len(entries) / per_group) if per_group else 1  # no group stays empty: 5 rows in 4 groups make 3 groups of 2
     page = _draw_page(entries, labels, columns, groups, title)
     with atomic_path(path) as temporary:
         page.save(temporary, "PNG", dpi=(200, 200))
@@ -203,7 +204,7 @@ def _pictures(entry: GalleryEntry, labels: LabelSpace) -> list[Image.Image | str
     try:
         photo = read_image(entry.image)
     except (BadInput, OSError, ValueError):
-        return ["image unreadable"] + [""] * 3
+        return ["image unreadable", "", "", ""]
     box = parse_box(entry.row.get("worst_box"))
     small = photo.resize(fit_size(photo.size, (CELL[0] * SCALE, CELL[1] * SCALE)), Image.Resampling.LANCZOS)
 

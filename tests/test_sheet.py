@@ -122,6 +122,13 @@ def test_shorten_fits_and_cuts_no_more_than_it_must():
     assert shorten("two\nlines\tand  spaces", 1000, 12) == "two lines and spaces"
 
 
+def test_no_group_stays_empty(tmp_path):
+    entries = [make_entry(tmp_path, index) for index in range(5)]
+    for groups in (3, 4):
+        write_contact_sheet(tmp_path / f"{groups}.png", entries, VOC_LABELS, groups=groups)
+    assert (tmp_path / "3.png").read_bytes() == (tmp_path / "4.png").read_bytes()
+
+
 def test_groups_below_one_are_refused(tmp_path):
     with pytest.raises(ValueError, match="groups"):
         write_contact_sheet(tmp_path / "sheet.png", [], VOC_LABELS, groups=0)
