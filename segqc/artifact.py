@@ -1,6 +1,8 @@
 """A model on disk: a folder with `model.safetensors`, `config.json` and `density.safetensors`. No pickle, no code."""
 
 import hashlib
+import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -43,7 +45,11 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
-        fix = "training there was not finished: run the same `segqc train` command again" if (folder / "training").is_dir() else "give a folder written by `segqc train`"
+        fix = (
+            "training there was not finished: run the same `segqc train` command again"
+            if (folder / "training").is_dir()
+            else "give a folder written by `segqc train`"
+        )
         raise BadInput(folder, f"is not a model folder: it has no {CONFIG}", fix)
     try:
         config = from_json(ModelConfig, read_json(folder / CONFIG))
@@ -74,3 +80,10 @@ def fingerprint(folder: Path) -> str:
             with (Path(folder) / name).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def peak_memory_gib(device: torch.device) -> float:
+    """Peak memory of this process: the accelerator's if there is one, else resident memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30

@@ -74,7 +74,7 @@ class TrainConfig:
     checkpoint_every: int = 250  # steps
     density_items: int = 600  # at most so many training pairs behind the density head, beside the validation pairs
     seed: int = 0
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 on an accelerator that has it, else fp32
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware multiplies it natively, else fp32
     device: str | None = None  # cpu, cuda; None: what is there
     workers: int | None = None  # loader processes; None: 0 with cached features, else 4
     compile: bool = False
@@ -89,6 +89,7 @@ class AuditConfig:
     model: Path | None = None  # model folder of `segqc train`
     images: Path | None = None  # folder of the pictures, or ...
     voc_root: Path | None = None  # ... a VOC folder (its SegmentationClass then serves as ground truth, where it has one)
+    image_set: str | None = None  # with voc_root: the list whose images should have a prediction, such as val
     ground_truth: Path | None = None  # folder of true masks, for comparison only: they never enter the score
     top: int = 24  # rows of the contact sheet
     heatmaps: bool = True

@@ -14,6 +14,13 @@ def make_progress(console: Console | None, *fields: str) -> Progress:
     *fields : str
         Names of extra task fields to print at the end of the line, such as "note".
     """
-    columns = [TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    ]
     columns += [TextColumn("{task.fields[" + field + "]}") for field in fields]
     return Progress(*columns, console=console or Console(quiet=True), disable=console is None)

@@ -43,16 +43,26 @@ class FeatureCache:
         False in processes that only wait for another to create it.
     """
 
-    def __init__(self, folder: Path, keys: Sequence[Key], shapes: Sequence[tuple[int, ...]], grid_size: int, fingerprint: str, create: bool = True) -> None:
+    def __init__(
+        self, folder: Path, keys: Sequence[Key], shapes: Sequence[tuple[int, ...]], grid_size: int, fingerprint: str, create: bool = True
+    ) -> None:
         self.folder = Path(folder)
         self.row_of = {key: row for row, key in enumerate(keys)}
         self.keys = list(keys)
         self.shapes = [tuple(int(n) for n in shape) for shape in shapes]
         self.blocks = math.ceil(len(self.keys) / BLOCK)
-        sizes = {"features.f16": (np.float16, (len(keys), sum(math.prod(s) for s in self.shapes))), "masks.u8": (np.uint8, (len(keys), grid_size, grid_size)), "done.u8": (np.uint8, (self.blocks,))}
+        sizes = {
+            "features.f16": (np.float16, (len(keys), sum(math.prod(s) for s in self.shapes))),
+            "masks.u8": (np.uint8, (len(keys), grid_size, grid_size)),
+            "done.u8": (np.uint8, (self.blocks,)),
+        }
         if create:
-            self._create(sizes, {"fingerprint": fingerprint, "rows": len(self.keys), "shapes": [list(s) for s in self.shapes], "grid_size": grid_size})
-        self._features, self._masks, self._done = (np.memmap(self.folder / name, dtype=dtype, mode="r+", shape=shape) for name, (dtype, shape) in sizes.items())
+            self._create(
+                sizes, {"fingerprint": fingerprint, "rows": len(self.keys), "shapes": [list(s) for s in self.shapes], "grid_size": grid_size}
+            )
+        self._features, self._masks, self._done = (
+            np.memmap(self.folder / name, dtype=dtype, mode="r+", shape=shape) for name, (dtype, shape) in sizes.items()
+        )
 
     def _create(self, sizes: dict, header: dict) -> None:
         marker = self.folder / "cache.json"

@@ -18,11 +18,16 @@ from segqc.quality_model import QualityModel, stable_seed
 
 
 def fit_density(
-    model: QualityModel, config: TrainConfig, train_pairs: Sequence[Pair], validation_pairs: Sequence[Pair], accelerator: Accelerator, console: Console | None
+    model: QualityModel,
+    config: TrainConfig,
+    train_pairs: Sequence[Pair],
+    validation_pairs: Sequence[Pair],
+    accelerator: Accelerator,
+    console: Console | None,
 ) -> None:
     """Fit `model.density` on ground-truth pairs: components chosen on the validation pairs, refitted on all; sets `inlier_norm` too.
 
-    Training pairs are a fixed random subset of at most `config.density_items`. Features of a pair are kept in a journal, so that a killed run continues.
+    Training pairs are a fixed random subset of at most `config.density_items`. Features are kept in a journal, so that a killed run continues.
     """
     chosen = np.random.default_rng(stable_seed(config.seed, "density")).permutation(len(train_pairs))[: config.density_items]
     pairs = [train_pairs[i] for i in sorted(chosen)] + list(validation_pairs)
@@ -49,4 +54,3 @@ def weights_fingerprint(model: QualityModel) -> str:
     """A short name for the network's weights."""
     sums = [(name, float(tensor.double().sum()), float(tensor.double().square().sum())) for name, tensor in model.network.state_dict().items()]
     return f"{stable_seed(sums):016x}"
-

@@ -22,6 +22,8 @@ from segqc.gumbel import Levels
 
 # Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1 at 256 x 256).
 _CELLS_PER_FORWARD = 16 * 64 * 64
+# Images that share a forward of the encoder on a CPU: measured, four fit the caches and take less than half the time per image of sixteen.
+_IMAGES_PER_FORWARD = 4
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class QualityModel(nn.Module):
         self.config = config
         self.encoder = ImageEncoder(config.encoder, pretrained=pretrained) if config.encoder else None
         self.network = NCSNpp(config.network)
+        self.to(memory_format=torch.channels_last)
         self.density: DensityHead | None = None
         self._noise: Tensor | None = None
 
@@ -84,7 +87,10 @@ class QualityModel(nn.Module):
         """
         if self.encoder is None:
             return [images.float() / 127.5 - 1]
-        return list(self.encoder(images))
+        images = images.contiguous(memory_format=torch.channels_last)
+        size = _IMAGES_PER_FORWARD if images.device.type == "cpu" else len(images)
+        maps = [self.encoder(chunk) for chunk in images.split(size)]
+        return [torch.cat(same) for same in zip(*maps, strict=True)]
 
     def context(self, features: Sequence[Tensor]) -> object:
         """The network's own encoding of the image features; computed once per image, reused by all its noise levels."""
@@ -167,7 +173,9 @@ class QualityModel(nn.Module):
         levels, noise = self.scoring_noise()
         chunk = len(levels) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
         passes = [
-            self._read_passes(context, onehot, valid, Levels(levels.logit_keep[i : i + chunk], levels.temperature[i : i + chunk]), noise[i : i + chunk])
+            self._read_passes(
+                context, onehot, valid, Levels(levels.logit_keep[i : i + chunk], levels.temperature[i : i + chunk]), noise[i : i + chunk]
+            )
             for i in range(0, len(levels), chunk)
         ]
         maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
@@ -192,10 +200,8 @@ class QualityModel(nn.Module):
         """Feature maps `[P, F, S, S]` of P passes of one pair, and the sum of their predicted probabilities `[K, S, S]`."""
         onehot, valid = onehot.expand(len(levels), -1, -1, -1), valid.expand(len(levels), -1, -1)
         log_a = gumbel.log_location(onehot, levels)
-        if self.config.draws == 0:
-            x_tilde = log_a  # the paper scores the clean, untempered location
-        else:
-            x_tilde = gumbel.sample_expconcrete(log_a, levels, noise.to(onehot.device))
+        # `paper` scores the clean, untempered location.
+        x_tilde = gumbel.sample_expconcrete(log_a, levels, noise.to(onehot.device)) if self.config.draws else log_a
         log_p = self.log_prediction(x_tilde, levels, context, valid)
         if self.config.parametrisation == "eps":
             return gumbel.score_norm(gumbel.score_from_log_softmax(log_p, levels)).unsqueeze(1), log_p.exp().sum(0)
@@ -248,4 +254,3 @@ def _mean_dice(observed: np.ndarray, expected: np.ndarray, counted: np.ndarray) 
         return 1.0
     overlap = (observed[use] * expected[use]).sum(1)
     return float((2 * overlap / (observed[use].sum(1) + expected[use].sum(1))).mean())
-

@@ -109,7 +109,7 @@ class Schedule:
     seed: int
 
     def batch(self, step: int) -> list[Draw]:
-        """The draws of a step. Pairs come in a fresh permutation each epoch; levels are spread evenly over the batch, which lowers the loss's variance."""
+        """The draws of a step: a fresh permutation of the pairs each epoch, levels spread evenly over the batch (less variance)."""
         shift = int(np.random.default_rng(stable_seed(self.seed, "levels", step)).integers(self.levels))
         draws = []
         for sample in range(self.batch_size):

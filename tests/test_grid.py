@@ -20,6 +20,7 @@ from segqc.labels import VOC_LABELS, LabelSpace
 from segqc.masks import read_mask
 
 SHAPES = [(375, 500), (64, 64), (37, 91), (16, 300), (300, 16), (20, 9), (1, 1), (1, 200), (33, 33)]
+VOTES = ["nearest", "majority"]
 
 
 def scene(rng, height, width, blobs=12, void=0.02):
@@ -98,16 +99,28 @@ def test_void_does_not_vote_and_a_cell_of_void_is_void():
     mask = np.full((8, 8), 255, np.uint8)
     mask[0, 0] = 3
     mask[5, 5] = 0
-    assert mask_to_grid(mask, 2, VOC_LABELS).tolist() == [[3, 255], [255, 0]]
-    assert (mask_to_grid(np.full((5, 9), 255, np.uint8), 4, VOC_LABELS) == 255).all()
+    assert mask_to_grid(mask, 2, VOC_LABELS, "majority").tolist() == [[3, 255], [255, 0]]
 
 
-def check_rule(mask, size):
+@pytest.mark.parametrize("vote", VOTES)
+def test_a_mask_of_void_is_a_grid_of_void(vote):
+    assert (mask_to_grid(np.full((5, 9), 255, np.uint8), 4, VOC_LABELS, vote) == 255).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("size", [1, 16, 33])
+def test_nearest_is_that_of_the_loop(shape, size):
+    mask = scene(np.random.default_rng(sum(shape) + size), *shape)
+    rows, columns = ([int((cell + 0.5) * length / size) for cell in range(size)] for length in shape)
+    np.testing.assert_array_equal(nearest_grid(mask, size), [[mask[y, x] for x in columns] for y in rows])
+
+
+def check_rule(mask, size, vote):
     """What `mask_to_grid` promises, checked for every object and class."""
-    grid = mask_to_grid(mask, size, VOC_LABELS)
+    grid = mask_to_grid(mask, size, VOC_LABELS, vote)
     assert grid.dtype == np.uint8
     assert grid.shape == (size, size)
-    np.testing.assert_array_equal(grid, mask_to_grid(mask, size, VOC_LABELS))
+    np.testing.assert_array_equal(grid, mask_to_grid(mask, size, VOC_LABELS, vote))
     rows, columns = cell_of_pixel(mask.shape[0], size), cell_of_pixel(mask.shape[1], size)
     for pixels in objects_by_loop(mask):
         if len(pixels) >= 10:
@@ -118,29 +131,32 @@ def check_rule(mask, size):
     return grid
 
 
-@pytest.mark.parametrize("seed", range(25))
-def test_no_object_of_ten_pixels_and_no_class_is_lost(seed):
+@pytest.mark.parametrize("vote", VOTES)
+@pytest.mark.parametrize("seed", range(15))
+def test_no_object_of_ten_pixels_and_no_class_is_lost(seed, vote):
     rng = np.random.default_rng(seed)
     mask = scene(rng, 150 + seed, 200, blobs=30)
-    grid = check_rule(mask, 32)
-    majority = majority_grid(mask, 32, VOC_LABELS)
+    grid = check_rule(mask, 32, vote)
+    first = majority_grid(mask, 32, VOC_LABELS) if vote == "majority" else nearest_grid(mask, 32)
     rows, columns = cell_of_pixel(mask.shape[0], 32), cell_of_pixel(mask.shape[1], 32)
-    lost = [o for o in objects_by_loop(mask) if len(o) >= 10 and all(majority[rows[y], columns[x]] != mask[y, x] for y, x in o)]
-    gone = set(np.unique(mask)) - set(np.unique(majority)) - {0}
-    assert np.count_nonzero(grid != majority) <= len(lost) + len(gone)  # a cell each and no more
+    lost = [o for o in objects_by_loop(mask) if len(o) >= 10 and all(first[rows[y], columns[x]] != mask[y, x] for y, x in o)]
+    gone = set(np.unique(mask)) - set(np.unique(first)) - {0, 255}
+    assert np.count_nonzero(grid != first) <= len(lost) + len(gone)  # a cell each and no more
 
 
-@pytest.mark.parametrize("place", [(0, 0), (374 - 1, 499 - 4), (187, 250), (5, 3), (100, 499 - 4)])
-def test_a_ten_pixel_object_anywhere_in_a_voc_mask_has_exactly_the_cell_it_fills_most(place):
+@pytest.mark.parametrize("vote", VOTES)
+@pytest.mark.parametrize("place", [(0, 0), (374 - 1, 499 - 4), (188, 247), (5, 3), (100, 499 - 4)])
+def test_a_ten_pixel_object_anywhere_in_a_voc_mask_has_exactly_the_cell_it_fills_most(place, vote):
     mask = np.zeros((375, 500), np.uint8)
     y, x = place
     mask[y : y + 2, x : x + 5] = 15
     mask[300:320, 20:60] = 8  # and something that needs no help
-    grid = mask_to_grid(mask, 64, VOC_LABELS)
+    grid = mask_to_grid(mask, 64, VOC_LABELS, vote)
     votes = votes_by_loop(mask, 64)
     best = max(((i, j) for i in range(64) for j in range(64)), key=lambda cell: votes[cell[0]][cell[1]][15])
     assert [tuple(cell) for cell in np.argwhere(grid == 15).tolist()] == [best]
     assert (majority_grid(mask, 64, VOC_LABELS) != 15).all()
+    assert (nearest_grid(mask, 64) != 15).all()
 
 
 def test_nine_pixels_of_a_class_that_is_elsewhere_too_are_noise_but_alone_they_are_kept():
@@ -162,22 +178,24 @@ def test_one_pixel_of_a_class_keeps_a_cell_and_an_object_may_be_diagonal():
     assert grid[4, 8] == 9
 
 
-def test_objects_that_share_one_cell_are_all_kept():
+@pytest.mark.parametrize("vote", VOTES)
+def test_objects_that_share_one_cell_are_all_kept(vote):
     mask = np.zeros((256, 256), np.uint8)
     mask[64:66, 64:72] = 1
     mask[68:70, 64:71] = 2
     mask[72:74, 64:70] = 3
     mask[76, 64:66] = 4  # two pixels, but the only ones of their class
-    grid = check_rule(mask, 16)
+    grid = check_rule(mask, 16, vote)
     assert grid[4, 4] == 1  # the largest has the cell itself, the others its neighbours
     assert {label: np.count_nonzero(grid == label) for label in (1, 2, 3, 4)} == {1: 1, 2: 1, 3: 1, 4: 1}
 
 
-def test_a_small_object_does_not_take_the_last_cell_of_another():
+@pytest.mark.parametrize("vote", VOTES)
+def test_a_small_object_does_not_take_the_last_cell_of_another(vote):
     mask = np.zeros((64, 64), np.uint8)
     mask[16:32, 16:32] = 1  # fills cell (1, 1) of 4 x 4
     mask[20:22, 20:28] = 2
-    grid = check_rule(mask, 4)
+    grid = check_rule(mask, 4, vote)
     assert grid[1, 1] == 1
     assert np.count_nonzero(grid == 2) == 1
 
@@ -198,15 +216,24 @@ def test_on_an_axis_shorter_than_the_grid_objects_are_measured_in_pixels(shape):
         mask[:] = 0
         mask[2:5, 2:5] = 6
         mask[-40:, -9:] = 6
-    np.testing.assert_array_equal(mask_to_grid(mask, 40, VOC_LABELS), majority_by_loop(mask, 40))
+    np.testing.assert_array_equal(mask_to_grid(mask, 40, VOC_LABELS, "majority"), majority_by_loop(mask, 40))
+    np.testing.assert_array_equal(mask_to_grid(mask, 40, VOC_LABELS), nearest_grid(mask, 40))
 
 
+@pytest.mark.parametrize("vote", VOTES)
 @pytest.mark.parametrize("shape", [(20, 9), (1, 1), (33, 33), (33, 7)])
-def test_a_mask_no_larger_than_the_grid_is_enlarged_by_nearest(shape):
+def test_a_mask_no_larger_than_the_grid_is_enlarged_by_nearest(shape, vote):
     mask = scene(np.random.default_rng(3), *shape)
-    np.testing.assert_array_equal(mask_to_grid(mask, 33, VOC_LABELS), nearest_grid(mask, 33))
+    np.testing.assert_array_equal(mask_to_grid(mask, 33, VOC_LABELS, vote), nearest_grid(mask, 33))
     if shape == (33, 33):
-        np.testing.assert_array_equal(mask_to_grid(mask, 33, VOC_LABELS), mask)
+        np.testing.assert_array_equal(mask_to_grid(mask, 33, VOC_LABELS, vote), mask)
+
+
+@pytest.mark.parametrize("vote", VOTES)
+def test_the_memory_layout_of_a_mask_changes_nothing(vote):
+    mask = scene(np.random.default_rng(1), 120, 160, blobs=30)
+    for same in (np.asfortranarray(mask), np.repeat(mask, 2, axis=1)[:, ::2], mask[::-1][::-1]):
+        np.testing.assert_array_equal(mask_to_grid(same, 16, VOC_LABELS, vote), mask_to_grid(mask, 16, VOC_LABELS, vote))
 
 
 def test_without_background_every_class_is_an_object():
@@ -221,6 +248,8 @@ def test_without_background_every_class_is_an_object():
 def test_wrong_arguments(mask, size):
     with pytest.raises(ValueError, match="Expected"):
         mask_to_grid(mask, size, VOC_LABELS)
+    with pytest.raises(ValueError, match="median"):
+        mask_to_grid(np.zeros((3, 3), np.uint8), 4, VOC_LABELS, "median")
 
 
 def test_cells_and_pixels_are_each_others_inverse():

@@ -1,6 +1,7 @@
 """The Gumbel core against autograd of the log-density, brute-force sums and simulation."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_paper_ladder_is_geometric_from_2_to_20() -> None:
     assert len(temperature) == 20
     assert temperature[0] == pytest.approx(2)
     assert temperature[-1] == pytest.approx(20)
-    assert {round(b / a, 9) for a, b in zip(temperature, temperature[1:], strict=False)} == {round(10 ** (1 / 19), 9)}
+    assert {round(b / a, 9) for a, b in pairwise(temperature)} == {round(10 ** (1 / 19), 9)}
     assert set(g.paper_ladder(K).keep) == {1 / (1 + K * 1e-5)}
 
 
@@ -226,5 +227,7 @@ def test_the_core_imports_nothing_of_images() -> None:
     import inspect
 
     tree = ast.parse(inspect.getsource(g))
-    modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)} | {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    modules = {n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)} | {
+        a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names
+    }
     assert not {m for m in modules if m and m.split(".")[0] in {"PIL", "torchvision", "timm", "ncsnpp", "segqc"}}

@@ -84,7 +84,7 @@ def render_scene(seed: int, index: int, size: tuple[int, int] = (176, 132), void
     if min(size) < 32:
         raise ValueError(f"Expected argument `size` to be at least 32 pixels each way, but got {size}")
     rng = np.random.default_rng([seed, index])
-    hardness = float(rng.random())
+    hardness = float(rng.random() ** 1.5)
     count = int(rng.choice([1, 2, 3], p=[0.5, 0.33, 0.17]))
     names = [str(name) for name in rng.choice(list(THINGS), count)]
     # Most things are met where they belong; the others are a hard case of their own.

@@ -1,0 +1,279 @@
+"""`segqc audit`: a folder of predictions in, a ranked list of the suspect ones out.
+
+Each pair is scored alone, so order, companions and worker count change nothing. A finished pair is a line in a journal and a heat map on disk; the same
+command continues a killed audit. A pair that cannot be scored is a row with its reason, never an exception and never silence.
+"""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from accelerate import Accelerator
+from PIL import Image
+from rich.console import Console
+
+from segqc import __version__
+from segqc.artifact import best_device, fingerprint, load_model, peak_memory_gib
+from segqc.config import AuditConfig, to_json
+from segqc.console import make_progress
+from segqc.files import BadInput, atomic_path, write_json, write_table
+from segqc.gallery import GalleryEntry, write_gallery
+from segqc.journal import Journal
+from segqc.labels import LabelSpace
+from segqc.masks import read_image, read_mask
+from segqc.pairs import Pair, Problem, audit_pairs, find_voc
+from segqc.parallel import ordered_map
+from segqc.scoring import QualityControl, predicted_classes
+from segqc.sheet import write_contact_sheet
+
+COLUMNS = (
+    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "agreement", "density", "width", "height",
+    "image", "prediction",
+)  # fmt: skip
+
+
+class Comparison(Protocol):
+    """How to compare with ground truth where it is given; `evaluation.comparison.DiceComparison` is one."""
+
+    def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: LabelSpace) -> float:
+        """Quality of one prediction in [0, 1]."""
+        ...
+
+    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
+        """How well the scores found the bad ones."""
+        ...
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found.
+
+    Attributes
+    ----------
+    rows : list of dict
+        As in scores.csv, worst first, errors last.
+    summary : dict
+        As in summary.json.
+    out : Path
+        The audit's folder.
+    """
+
+    rows: list[dict[str, Any]]
+    summary: dict[str, Any]
+    out: Path
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """Rows of pairs that could not be scored."""
+        return [row for row in self.rows if row["status"] == "error"]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A pair in memory, or why it is not."""
+
+    pair: Pair
+    row: dict[str, Any]
+    image: np.ndarray | None = None
+    mask: np.ndarray | None = None
+
+
+def audit(config: AuditConfig, comparison: Comparison | None = None, console: Console | None = None) -> AuditReport:
+    """Score every prediction, rank, and write tables, heat maps, contact sheet and gallery to `config.out`.
+
+    Parameters
+    ----------
+    config : AuditConfig
+    comparison : Comparison, optional
+        Fills the `dice` column and the summary's `quality` where ground truth is given. The score never sees ground truth.
+    console : Console, optional
+        Where progress goes; None is silent.
+
+    Raises
+    ------
+    BadInput
+        No predictions, no images, or no model there. A bad pair is a row instead.
+    """
+    if config.model is None:
+        raise BadInput("--model", "no model folder was given", "train one with `segqc train`, then give its folder")
+    started = time.monotonic()
+    device = config.device or best_device()
+    accelerator = Accelerator(cpu=device == "cpu")
+    qc = QualityControl(load_model(config.model, accelerator.device))
+    console = console if accelerator.is_main_process else None
+    pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)
+
+    rank, world = accelerator.process_index, accelerator.num_processes
+    header = {"model": fingerprint(config.model), "heatmaps": config.heatmaps, "compared": comparison is not None, "version": __version__}
+    paths = [config.out / ".progress" / f"{r}-of-{world}.jsonl" for r in range(world)]
+    if accelerator.is_main_process and not any(Journal(path, header).rows for path in paths):
+        shutil.rmtree(config.out / "heatmaps", ignore_errors=True)
+    accelerator.wait_for_everyone()
+    scored = _score_all(qc, pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world)
+    accelerator.wait_for_everyone()
+    rows = {key: entry for path in paths for key, entry in Journal(path, header).rows.items()}
+    rows_of_pairs = [rows[pair.id]["row"] for pair in pairs]
+    ranked = rank_rows(rows_of_pairs + [_error_row(problem) for problem in problems])
+    summary = _summary(config, qc, ranked, without, comparison, started, scored)
+    if accelerator.is_main_process:
+        _write(config, qc.labels, ranked, pairs, summary, console)
+    accelerator.wait_for_everyone()
+    return AuditReport(ranked, summary, config.out)
+
+
+def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Worst first with ranks from 1; equal scores by id; errors last, without a score."""
+    ordered = sorted(rows, key=lambda row: (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]))
+    return [row | {"rank": place} for place, row in enumerate(ordered, 1)]
+
+
+def _ground_truth(config: AuditConfig) -> Path | None:
+    """The folder of true masks, if there is one."""
+    if config.ground_truth is None and config.voc_root is not None:
+        masks = find_voc(config.voc_root).masks
+        return masks if masks.is_dir() and any(masks.iterdir()) else None
+    return config.ground_truth
+
+
+def _score_all(
+    qc: QualityControl,
+    pairs: Sequence[Pair],
+    journal: Journal,
+    config: AuditConfig,
+    comparison: Comparison | None,
+    console: Console | None,
+    world: int,
+) -> int:
+    """Score the pairs that the journal does not hold as they are on disk; returns how many those were."""
+
+    def read(pair: Pair) -> _Read:
+        return _read(qc, pair, comparison)
+
+    todo = [pair for pair in pairs if journal.rows.get(pair.id, {}).get("files") != _stamp(pair)]
+    with journal, make_progress(console, "note") as progress:
+        if console and len(todo) < len(pairs):
+            console.print(f"{len(pairs) - len(todo)} of {len(pairs)} pairs were scored before.")
+        task = progress.add_task("scoring", total=len(todo), note="", visible=bool(todo))
+        started, errors = time.monotonic(), 0
+        for done, item in enumerate(ordered_map(read, todo), 1):
+            row = _score(qc, item, config.out / "heatmaps" if config.heatmaps else None)
+            journal.append(item.pair.id, {"files": _stamp(item.pair), "row": row})
+            errors += row["status"] == "error"
+            note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (f"  {errors} errors" if errors else "")
+            progress.update(task, advance=1, note=note)
+    return len(todo)
+
+
+def _stamp(pair: Pair) -> list[list[float]]:
+    """Size and time of change of the pair's files: a file that was replaced is scored again."""
+    stats = [path.stat() for path in (pair.image, pair.mask, pair.ground_truth) if path is not None and path.exists()]
+    return [[stat.st_size, stat.st_mtime_ns] for stat in stats]
+
+
+def _read(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> _Read:
+    """Decode a pair and compare it with ground truth; runs in a thread."""
+    row = dict.fromkeys(COLUMNS) | {"id": pair.id, "status": "ok", "reason": "", "image": str(pair.image), "prediction": str(pair.mask)}
+    try:
+        assert pair.mask is not None
+        image = read_image(pair.image)
+        row |= {"width": image.width, "height": image.height}
+        mask = read_mask(pair.mask, qc.labels, size=image.size)
+        prepared = qc.prepare(image, mask)
+    except (BadInput, ValueError) as error:
+        return _Read(pair, row | {"status": "error", "reason": str(error)})
+    row["classes"] = ";".join(predicted_classes(mask, qc.labels))
+    if pair.ground_truth is not None and comparison is not None:
+        try:
+            row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image.size), qc.labels)
+        except BadInput as error:
+            row["reason"] = f"not compared: {error}"  # the score does not need the ground truth
+    return _Read(pair, row, *prepared)
+
+
+def _score(qc: QualityControl, item: _Read, heatmaps: Path | None) -> dict[str, Any]:
+    """The finished row of a pair; its heat map is on disk before the row is."""
+    if item.image is None or item.mask is None:
+        return item.row
+    score = qc.score_grid(item.image, item.mask, (item.row["width"], item.row["height"]))
+    if heatmaps is not None:
+        with atomic_path(heatmaps / f"{item.pair.id}.png") as temporary:
+            Image.fromarray(np.round(score.heatmap * 255).astype(np.uint8)).save(temporary)
+    return item.row | {
+        "score": score.score,
+        "agreement": score.agreement,
+        "density": score.density,
+        "worst_class": score.worst_class,
+        "expected_class": score.expected_class,
+        "worst_box": ",".join(map(str, score.worst_box)) if score.worst_box else None,
+    }
+
+
+def _error_row(problem: Problem) -> dict[str, Any]:
+    """A prediction that makes no pair."""
+    return dict.fromkeys(COLUMNS) | {"id": problem.id, "status": "error", "reason": problem.reason, "prediction": str(problem.path)}
+
+
+def _summary(
+    config: AuditConfig, qc: QualityControl, rows: list[dict], without: list[str], comparison: Comparison | None, started: float, scored: int
+) -> dict[str, Any]:
+    """Counts, score quantiles, and how well the ranking did where ground truth is known."""
+    good = [row for row in rows if row["status"] == "ok"]
+    compared = [row for row in good if row["dice"] is not None]
+    seconds = time.monotonic() - started
+    scores = np.array([row["score"] for row in good])
+    summary: dict[str, Any] = {
+        "predictions": len(rows),
+        "scored": len(good),
+        "errors": len(rows) - len(good),
+        "images_without_prediction": len(without),
+        "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)} if len(good) else None,
+        "method": qc.model.config.method,
+        "model": {"folder": str(config.model), "fingerprint": fingerprint(config.model)},
+        "seconds": round(seconds, 1),
+        "pairs_per_second": round(scored / seconds, 2) if scored else None,
+        "peak_memory_gib": round(peak_memory_gib(qc.model.device), 2),
+        "config": to_json(config),
+        "segqc": __version__,
+        "ids_without_prediction": without,
+    }
+    if comparison is not None and len(compared) >= 3:
+        summary["quality"] = {"compared": len(compared)} | comparison.judge([row["score"] for row in compared], [row["dice"] for row in compared])
+    return summary
+
+
+def _write(
+    config: AuditConfig, labels: LabelSpace, rows: list[dict], pairs: Sequence[Pair], summary: dict[str, Any], console: Console | None
+) -> None:
+    """Tables, contact sheet and gallery."""
+    for name in ("scores.csv", "scores.parquet"):
+        write_table(config.out / name, rows, COLUMNS)
+    by_id = {pair.id: pair for pair in pairs}
+    entries = []
+    for row in rows:
+        pair = by_id.get(row["id"]) if row["image"] else None
+        heat = config.out / "heatmaps" / f"{row['id']}.png"
+        entries.append(
+            GalleryEntry(
+                row,
+                pair.image if pair else Path(row["prediction"]),
+                pair.mask if pair else None,
+                heat if heat.is_file() and row["status"] == "ok" else None,
+                pair.ground_truth if pair else None,
+            )
+        )
+    write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels)
+    with make_progress(console) as progress:
+        task = progress.add_task("gallery", total=len(entries))
+        write_gallery(
+            config.out / "gallery.html",
+            entries,
+            labels,
+            title=f"Audit of {config.predictions.name or config.predictions}",
+            summary=summary,
+            on_progress=lambda done: progress.update(task, completed=done),
+        )
+    write_json(config.out / "summary.json", summary)

@@ -1,0 +1,206 @@
+"""The command line: each command fills in one config dataclass and calls one function."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from segqc import __version__
+from segqc.config import AuditConfig, TrainConfig
+from segqc.files import BadInput
+
+app = typer.Typer(
+    name="segqc",
+    help="Find the wrong predictions of a segmentation model, worst first, without ground truth.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+VocRoot = Annotated[Path | None, typer.Option("--voc-root", help="Pascal VOC: a VOCdevkit, a VOC2012, or a folder that holds a VOCdevkit.")]
+Images = Annotated[Path | None, typer.Option("--images", help="Folder of pictures (.jpg, .jpeg, .png), searched recursively.")]
+Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps; by default what there is.")]
+
+_TRAIN, _AUDIT = TrainConfig(), AuditConfig()
+
+
+def _version(show: bool) -> None:
+    if show:
+        console.print(f"segqc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _segqc(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    pass
+
+
+@app.command(epilog="Example: segqc train --voc-root VOCdevkit --image-set trainaug --preset cpu --out runs/voc")
+def train(
+    voc_root: VocRoot = None,
+    image_set: Annotated[str, typer.Option(help="List in ImageSets/Segmentation, without .txt.")] = _TRAIN.image_set,
+    images: Images = None,
+    masks: Annotated[Path | None, typer.Option(help="Folder of ground-truth masks with the pictures' stems: palette or grey PNG, NPY, NPZ.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help='"background,cat,dog" or a JSON file {"names": [...], "void": 255, "background": 0}; VOC\'s 21 by default.')
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="First fetch Pascal VOC 2012 (2 GB) into --voc-root, if it is not there.")] = False,
+    out: Annotated[Path, typer.Option(help="Run folder; becomes the model folder.")] = _TRAIN.out,
+    method: Annotated[str, typer.Option(help="mixing (noise in the location, class posterior) or paper (GNSM as published).")] = _TRAIN.method,
+    preset: Annotated[str, typer.Option(help="cpu, voc128 or voc256.")] = _TRAIN.preset,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps; by default the preset's.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs per step over all processes.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the cosine.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the squashed picture, px.")] = None,
+    grid_size: Annotated[int | None, typer.Option(help="Side of the mask grid, cells.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="timm backbone of the image pyramid (frozen, ImageNet weights).")] = None,
+    views: Annotated[int | None, typer.Option(help="Augmented views per picture whose features are cached; 0: fresh ones at every step.")] = None,
+    density_items: Annotated[int, typer.Option(help="Training pairs behind the density head, at most.")] = _TRAIN.density_items,
+    validate_every: Annotated[int, typer.Option(help="Steps between validations.")] = _TRAIN.validate_every,
+    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _TRAIN.checkpoint_every,
+    seed: Annotated[int, typer.Option(help="Of weights, noise, order and augmentation.")] = _TRAIN.seed,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = _TRAIN.precision,
+    device: Device = None,
+    workers: Annotated[int | None, typer.Option(help="Loader processes.")] = None,
+    compile_: Annotated[bool, typer.Option("--compile", help="torch.compile the network.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Insist that there is a run to continue. (Without it, the same command continues too.)")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the configuration, parameters, FLOPs and memory, and exit.")] = False,
+) -> None:
+    """Train a quality model on pictures and their ground-truth masks.
+
+    The same command continues a run that was stopped, at any moment and by any means. On several GPUs: `accelerate launch -m segqc train ...`.
+    """
+    config = TrainConfig(
+        out=out, voc_root=voc_root, image_set=image_set, images=images, masks=masks, classes=classes, download=download, method=method, preset=preset,
+        steps=steps, batch_size=batch_size, learning_rate=learning_rate, image_size=image_size, grid_size=grid_size, encoder=encoder, views=views,
+        density_items=density_items, validate_every=validate_every, checkpoint_every=checkpoint_every, seed=seed, precision=precision, device=device,
+        workers=workers, compile=compile_,
+    )  # fmt: skip
+    if dry_run:
+        from segqc.dry_run import print_dry_run
+
+        print_dry_run(config, console)
+        return
+    if resume and not (out / "training" / "run.json").is_file():
+        raise BadInput(out, "holds no run to resume", "check --out, or leave out --resume to begin one")
+    from segqc.train import train as run
+
+    folder = run(config, console)
+    console.print(f"\nWrote the model folder [bold]{folder}[/bold].")
+    console.print(f"Next: segqc audit --model {folder} --predictions MASKS --images PICTURES --out audit", soft_wrap=True)
+
+
+@app.command(epilog="Example: segqc audit --model runs/voc --predictions deeplab_out --voc-root VOCdevkit --image-set val --out audit")
+def audit(
+    predictions: Annotated[Path, typer.Option(help="Folder of predicted masks: palette or grey PNG, NPY, NPZ. One row each.")],
+    model: Annotated[Path | None, typer.Option(help="Model folder written by `segqc train`.")] = None,
+    images: Images = None,
+    voc_root: VocRoot = None,
+    image_set: Annotated[str | None, typer.Option(help="With --voc-root: list of the pictures that should have a prediction.")] = None,
+    ground_truth: Annotated[Path | None, typer.Option(help="Folder of true masks, for comparison only; --voc-root brings its own.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables, heat maps and gallery.")] = _AUDIT.out,
+    top: Annotated[int, typer.Option(help="Rows of the contact sheet.")] = _AUDIT.top,
+    heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per prediction.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a prediction could not be scored.")] = False,
+    device: Device = None,
+) -> None:
+    """Score a folder of predictions and rank them, worst first.
+
+    Writes scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png and gallery.html. Predictions that cannot be scored are rows with a reason.
+    """
+    from evaluation.comparison import DiceComparison
+    from segqc.audit import audit as run
+
+    config = AuditConfig(
+        predictions=predictions, out=out, model=model, images=images, voc_root=voc_root, image_set=image_set, ground_truth=ground_truth, top=top,
+        heatmaps=heatmaps, strict=strict, device=device,
+    )  # fmt: skip
+    report = run(config, DiceComparison(), console)
+    _print_audit(report.rows, report.summary)
+    console.print(f"\nWrote [bold]{out}[/bold]: scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png, gallery.html")
+    console.print(f"Next: open {out / 'gallery.html'} in a browser.", soft_wrap=True)
+    if strict and report.errors:
+        raise typer.Exit(1)
+
+
+def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
+    """The ten worst, the counts, and the comparison with ground truth if there is one."""
+    table = Table(title="The ten most suspect")
+    for name in ("rank", "id", "score", "worst class", "expected", "box (px)") + (("Dice",) if "quality" in summary else ()):
+        table.add_column(name)
+    for row in [row for row in rows if row["status"] == "ok"][:10]:
+        cells = [str(row["rank"]), row["id"], f"{row['score']:.3f}", row["worst_class"] or "", row["expected_class"] or "", row["worst_box"] or ""]
+        if "quality" in summary:
+            cells.append("" if row["dice"] is None else f"{row['dice']:.3f}")
+        table.add_row(*cells)
+    console.print(table)
+    speed = f", {summary['pairs_per_second']} pairs/s" if summary["pairs_per_second"] else ""
+    counts = f"{summary['scored']} scored, {summary['errors']} errors, {summary['images_without_prediction']} images without a prediction"
+    console.print(f"{counts}; {summary['seconds']} s{speed}, {summary['peak_memory_gib']} GiB")
+    quality = summary.get("quality")
+    if quality:
+        values = ", ".join(f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}" for name, value in quality.items())
+        console.print(f"Against ground truth: {values}", soft_wrap=True)
+
+
+@app.command(epilog="Example: segqc predict --voc-root VOCdevkit --image-set val --out deeplab_out")
+def predict(
+    out: Annotated[Path, typer.Option(help="Folder for the masks.")],
+    images: Images = None,
+    voc_root: VocRoot = None,
+    image_set: Annotated[str | None, typer.Option(help="With --voc-root: only this list.")] = None,
+    model: Annotated[str, typer.Option(help="A torchvision segmentation model.")] = "deeplabv3_mobilenet_v3_large",
+    weights: Annotated[Path | None, typer.Option(help="A state_dict of your own (.pth, read without pickle's code); the hub's by default.")] = None,
+    num_classes: Annotated[int | None, typer.Option(help="What the weights must have.")] = None,
+    probs: Annotated[bool, typer.Option("--probs", help="Also write softmax maps: npz, key probs, float16 [K, h, w].")] = False,
+    resize: Annotated[int, typer.Option(help="Shorter side of the network's input, px.")] = 520,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Make masks again that are there.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a picture could not be predicted.")] = False,
+    device: Device = None,
+) -> None:
+    """Run a torchvision segmentation model over a folder of pictures; palette PNGs at the pictures' size."""
+    from segqc.predict import PredictConfig
+    from segqc.predict import predict as run
+
+    summary = run(
+        PredictConfig(
+            out=out, images=images, voc_root=voc_root, image_set=image_set, model=model, weights=weights, num_classes=num_classes, probs=probs,
+            resize=resize, device=device, overwrite=overwrite,
+        )
+    )  # fmt: skip
+    console.print(f"{summary.written} written, {summary.skipped} were there, {len(summary.failed)} failed (reasons in {out / 'predict.json'}).")
+    source = f"--voc-root {voc_root}" if voc_root else f"--images {images}"
+    console.print(f"Next: segqc audit --model MODEL --predictions {out} {source} --out audit", soft_wrap=True)
+    if strict and summary.failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: segqc demo --out demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Of scenes and trainings.")] = 0,
+) -> None:
+    """The whole story on rendered scenes, in about five minutes on two cores: no data and no network needed."""
+    from segqc.demo import DemoConfig
+    from segqc.demo import demo as run
+
+    run(DemoConfig(out=out, seed=seed), console)
+
+
+def main() -> None:
+    """Entry point: expected errors are one line and exit code 2, not a traceback."""
+    try:
+        app()
+    except (BadInput, ValueError, FloatingPointError, FileNotFoundError) as error:
+        Console(stderr=True).print(f"[bold red]segqc:[/bold red] {error}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. The same command continues from here.")
+        sys.exit(130)

@@ -1,0 +1,46 @@
+"""`segqc train --dry-run`: what a configuration costs, before any data, weights or output folder exist."""
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+import ncsnpp
+from ncsnpp.complexity import Complexity
+from segqc.config import ModelConfig, TrainConfig, make_ladder, resolve, to_json
+from segqc.train import model_config
+from segqc.training_data import training_labels
+
+_COPIES_IN_TRAINING = 5  # weights, gradients, AdamW's two moments, moving average
+
+
+def print_dry_run(config: TrainConfig, console: Console) -> Complexity:
+    """Print the resolved configuration as JSON, then parameters, multiply-accumulates and memory; returns the counts."""
+    config = resolve(config)
+    labels = training_labels(config)
+    model = model_config(config, labels)
+    cost = ncsnpp.complexity.count(model.network, config.encoder, config.image_size if config.encoder else None, config.grid_size)
+    console.print_json(json.dumps(to_json(config)))
+    passes = scoring_passes(model)
+    encoder = cost.encoder.parameters if cost.encoder else 0
+    context = cost.context.activation_bytes if cost.context else 0
+    training = 4 * (_COPIES_IN_TRAINING * cost.parameters + encoder) + config.batch_size * (cost.denoiser.activation_bytes + context)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("network", f"{cost.parameters / 1e6:.1f} M parameters")
+    if cost.encoder:
+        table.add_row("frozen encoder", f"{encoder / 1e6:.1f} M parameters ({config.encoder})")
+    table.add_row("one forward", f"{cost.macs_per_image(1) / 1e9:.2f} G multiply-accumulates ({2 * cost.macs_per_image(1) / 1e9:.2f} GFLOPs)")
+    table.add_row(
+        "one audited image",
+        f"{cost.macs_per_image(passes) / 1e9:.2f} G multiply-accumulates ({2 * cost.macs_per_image(passes) / 1e9:.2f} GFLOPs): {passes} denoising passes",
+    )
+    table.add_row("training memory", f"about {training / 2**30:.1f} GiB in float32 at batch size {config.batch_size}")
+    table.add_row("training work", f"{config.steps:,} steps of {config.batch_size} pairs")
+    console.print(table)
+    console.print("Dry run: nothing was read, downloaded or written. Leave out --dry-run to train.")
+    return cost
+
+
+def scoring_passes(model: ModelConfig) -> int:
+    """Denoising passes per audited image."""
+    return len(make_ladder(model.method, model.num_classes)) * max(1, model.draws)
