@@ -7,6 +7,7 @@ started afresh.
 
 import json
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,20 +29,27 @@ class Journal:
         self.rows: dict[str, dict[str, Any]] = {}
         lines = list(_whole_lines(self.path))
         if lines and lines[0] == {"header": self.header}:
-            self.rows = {line["key"]: line["row"] for line in lines[1:]}
+            self.rows = {line["key"]: line["row"] for line in takewhile(_is_row, lines[1:])}
         self._file: TextIO | None = None
 
     def __contains__(self, key: str) -> bool:
         return key in self.rows
 
     def append(self, key: str, row: dict[str, Any]) -> None:
-        """Add a row; it survives a kill from here on."""
+        """Add a row of JSON values; it survives a kill from here on.
+
+        Raises
+        ------
+        TypeError
+            The row is not JSON; nothing is added.
+        """
+        line = json.dumps({"key": key, "row": row}) + "\n"
         if self._file is None:
             self._open()
         assert self._file is not None
-        self.rows[key] = row
-        self._file.write(json.dumps({"key": key, "row": row}) + "\n")
+        self._file.write(line)
         self._file.flush()
+        self.rows[key] = row
 
     def _open(self) -> None:
         """Rewrite what was valid (a torn last line would swallow the next row), then append."""
@@ -66,12 +74,19 @@ class Journal:
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines that are whole JSON objects, up to the first that is not."""
+    """The lines that are whole, up to the first that is neither a header nor a row."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
+                value = json.loads(line)
+            except (json.JSONDecodeError, RecursionError):
                 return
+            if not (_is_row(value) or (isinstance(value, dict) and value.keys() == {"header"})):
+                return
+            yield value
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"key", "row"} and isinstance(value["key"], str) and isinstance(value["row"], dict)
