@@ -182,6 +182,8 @@ def from_json(cls: type[T], values: Mapping[str, Any], where: str = "config") ->
     ValueError
         Names the key and `where` it stands.
     """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"Expected an object at {where}, but got {values!r}")
     hints = typing.get_type_hints(cls)
     unknown = set(values) - set(hints)
     if unknown:
@@ -198,10 +200,12 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         options = [option for option in typing.get_args(hint) if option is not type(None)]
         return None if value is None else _convert(options[0], value, where)
     if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"Expected an object at {where}, but got {value!r}")
         return from_json(typing.cast(type, hint), value, where)
     if typing.get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"Expected a list at {where}, but got {value!r}")
         inner = typing.get_args(hint)[0]
         return tuple(_convert(inner, item, where) for item in value)
+    if hint is Path and not isinstance(value, (str, Path)):
+        raise ValueError(f"Expected a path at {where}, but got {value!r}")
     return Path(value) if hint is Path else value
