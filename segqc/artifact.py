@@ -1,8 +1,6 @@
 """A model on disk: a folder with `model.safetensors`, `config.json` and `density.safetensors`. No pickle, no code."""
 
 import hashlib
-import resource
-import sys
 from pathlib import Path
 
 import torch
@@ -11,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from segqc.config import MODEL_FORMAT, ModelConfig, from_json, to_json
 from segqc.density import DensityHead
+from segqc.devices import best_device
 from segqc.files import BadInput, atomic_path, read_json, write_json
 from segqc.quality_model import QualityModel
 
@@ -67,11 +66,6 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
     return model.to(device or best_device()).eval().requires_grad_(False)
 
 
-def best_device() -> str:
-    """The first accelerator, else the CPU."""
-    return str(torch.accelerator.current_accelerator()) if torch.accelerator.is_available() else "cpu"
-
-
 def fingerprint(folder: Path) -> str:
     """A short name for the content of a model folder, from the bytes of its files."""
     digest = hashlib.blake2b(digest_size=8)
@@ -80,10 +74,3 @@ def fingerprint(folder: Path) -> str:
             with (Path(folder) / name).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def peak_memory_gib(device: torch.device) -> float:
-    """Peak memory of this process: the accelerator's if there is one, else resident memory."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30

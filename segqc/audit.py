@@ -1,7 +1,7 @@
 """`segqc audit`: a folder of predictions in, a ranked list of the suspect ones out.
 
-Each pair is scored alone, so order, companions and worker count change nothing. A finished pair is a line in a journal and a heat map on disk; the same
-command continues a killed audit. A pair that cannot be scored is a row with its reason, never an exception and never silence.
+Each pair is scored alone, so order, companions and worker count change nothing. A finished pair is a line in a journal and a heat map on disk; the
+same command continues a killed audit. A pair that cannot be scored is a row with its reason, never an exception and never silence.
 """
 
 import shutil
@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from accelerate import Accelerator
 from PIL import Image
 from rich.console import Console
 
 from segqc import __version__
-from segqc.artifact import best_device, fingerprint, load_model, peak_memory_gib
+from segqc.artifact import fingerprint, load_model
 from segqc.config import AuditConfig, to_json
 from segqc.console import make_progress
+from segqc.devices import make_accelerator, peak_memory_gib
 from segqc.files import BadInput, atomic_path, write_json, write_table
 from segqc.gallery import GalleryEntry, write_gallery
 from segqc.journal import Journal
@@ -31,8 +31,8 @@ from segqc.scoring import QualityControl, predicted_classes
 from segqc.sheet import write_contact_sheet
 
 COLUMNS = (
-    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "agreement", "density", "width", "height",
-    "image", "prediction",
+    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "agreement", "density",
+    "width", "height", "image", "prediction",
 )  # fmt: skip
 
 
@@ -101,8 +101,7 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     if config.model is None:
         raise BadInput("--model", "no model folder was given", "train one with `segqc train`, then give its folder")
     started = time.monotonic()
-    device = config.device or best_device()
-    accelerator = Accelerator(cpu=device == "cpu")
+    accelerator = make_accelerator(config.device)
     qc = QualityControl(load_model(config.model, accelerator.device))
     console = console if accelerator.is_main_process else None
     pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)

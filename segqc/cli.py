@@ -113,7 +113,7 @@ def audit(
 ) -> None:
     """Score a folder of predictions and rank them, worst first.
 
-    Writes scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png and gallery.html. Predictions that cannot be scored are rows with a reason.
+    Writes scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png and gallery.html. What cannot be scored is a row with a reason.
     """
     from evaluation.comparison import DiceComparison
     from segqc.audit import audit as run
@@ -144,10 +144,11 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     speed = f", {summary['pairs_per_second']} pairs/s" if summary["pairs_per_second"] else ""
     counts = f"{summary['scored']} scored, {summary['errors']} errors, {summary['images_without_prediction']} images without a prediction"
     console.print(f"{counts}; {summary['seconds']} s{speed}, {summary['peak_memory_gib']} GiB")
-    quality = summary.get("quality")
-    if quality:
-        values = ", ".join(f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}" for name, value in quality.items())
-        console.print(f"Against ground truth: {values}", soft_wrap=True)
+    if "quality" in summary:
+        quality = Table(title="Against ground truth", show_header=False)
+        for name, value in summary["quality"].items():
+            quality.add_row(name.replace("_", " "), f"{value:.3f}" if isinstance(value, float) else str(value))
+        console.print(quality)
 
 
 @app.command(epilog="Example: segqc predict --voc-root VOCdevkit --image-set val --out deeplab_out")
@@ -173,7 +174,8 @@ def predict(
         PredictConfig(
             out=out, images=images, voc_root=voc_root, image_set=image_set, model=model, weights=weights, num_classes=num_classes, probs=probs,
             resize=resize, device=device, overwrite=overwrite,
-        )
+        ),
+        console,
     )  # fmt: skip
     console.print(f"{summary.written} written, {summary.skipped} were there, {len(summary.failed)} failed (reasons in {out / 'predict.json'}).")
     source = f"--voc-root {voc_root}" if voc_root else f"--images {images}"

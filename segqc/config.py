@@ -150,6 +150,8 @@ def resolve(config: TrainConfig) -> TrainConfig:
     config = dataclasses.replace(config, **{name: value for name, value in missing.items() if getattr(config, name) is None})
     if config.encoder is None:
         config = dataclasses.replace(config, encoder=preset.encoder)
+    if config.precision not in ("auto", "fp32", "bf16"):
+        raise ValueError(f"Unknown precision {config.precision!r}; choose one of auto, fp32, bf16")
     if config.encoder is None and (config.views or config.image_size != config.grid_size):
         raise ValueError("Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0")
     for name in ("steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"):

@@ -29,11 +29,10 @@ def print_dry_run(config: TrainConfig, console: Console) -> Complexity:
     table.add_row("network", f"{cost.parameters / 1e6:.1f} M parameters")
     if cost.encoder:
         table.add_row("frozen encoder", f"{encoder / 1e6:.1f} M parameters ({config.encoder})")
-    table.add_row("one forward", f"{cost.macs_per_image(1) / 1e9:.2f} G multiply-accumulates ({2 * cost.macs_per_image(1) / 1e9:.2f} GFLOPs)")
-    table.add_row(
-        "one audited image",
-        f"{cost.macs_per_image(passes) / 1e9:.2f} G multiply-accumulates ({2 * cost.macs_per_image(passes) / 1e9:.2f} GFLOPs): {passes} denoising passes",
-    )
+    for name, count in (("one forward", 1), ("one audited image", passes)):
+        macs = cost.macs_per_image(count) / 1e9
+        plural = "denoising pass" if count == 1 else "denoising passes"
+        table.add_row(name, f"{macs:.2f} G multiply-accumulates ({2 * macs:.2f} GFLOPs): {count} {plural}")
     table.add_row("training memory", f"about {training / 2**30:.1f} GiB in float32 at batch size {config.batch_size}")
     table.add_row("training work", f"{config.steps:,} steps of {config.batch_size} pairs")
     console.print(table)

@@ -191,7 +191,7 @@ class QualityModel(nn.Module):
             heat = ratio / (1 + ratio)
         heat = torch.where(valid[0], heat, 0.0).clamp(0, 1)
         return Reading(
-            means.double().cpu().numpy().reshape(len(self.config.ladder), -1),
+            means.cpu().double().numpy().reshape(len(self.config.ladder), -1),
             heat.cpu().numpy(),
             None if posterior is None else posterior.cpu().numpy(),
         )

@@ -16,10 +16,11 @@ from rich.console import Console
 import ncsnpp
 from ncsnpp import NCSNppConfig
 from segqc import __version__
-from segqc.artifact import CONFIG, best_device, save_model
+from segqc.artifact import CONFIG, save_model
 from segqc.config import ModelConfig, TrainConfig, make_ladder, resolve, to_json
 from segqc.console import make_progress
 from segqc.dataset import AugmentConfig, PairDataset
+from segqc.devices import make_accelerator
 from segqc.feature_cache import BLOCK, FeatureCache
 from segqc.files import BadInput, read_json, write_json
 from segqc.inliers import fit_density
@@ -86,8 +87,7 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     """
     config = resolve(config)
     labels = training_labels(config)
-    device = config.device or best_device()
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=_precision(config, device))
+    accelerator = make_accelerator(config.device)
     if config.batch_size % accelerator.num_processes:
         raise BadInput("--batch-size", f"{config.batch_size} cannot be shared by {accelerator.num_processes} processes", "give a multiple")
     console = console if accelerator.is_main_process else None
@@ -191,15 +191,3 @@ def _filled_cache(
         cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * accelerator.num_processes))
     accelerator.wait_for_everyone()
     return cache
-
-
-def _precision(config: TrainConfig, device: str) -> str:
-    """Accelerate's name for the precision. "auto" takes bfloat16 where the hardware multiplies it natively."""
-    if config.precision != "auto":
-        return "bf16" if config.precision == "bf16" else "no"
-    if device.startswith("cuda"):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    if device == "cpu":
-        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-        return "bf16" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "no"
-    return "no"

@@ -11,11 +11,11 @@ from rich.console import Console
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from segqc.artifact import peak_memory_gib
 from segqc.checkpoint import load_tensors, restore_training_state, save_tensors, training_state
 from segqc.config import TrainConfig
 from segqc.console import make_progress
 from segqc.dataset import PairDataset
+from segqc.devices import bfloat16_is_native, peak_memory_gib
 from segqc.feature_cache import FeatureCache
 from segqc.quality_model import QualityModel, stable_seed
 from segqc.training_data import Batch, Samples, Schedule, make_loader, validation_draws
@@ -59,6 +59,7 @@ class Trainer:
         self.parameters = dict(self.network.named_parameters())
         self.ema = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
         self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.bfloat16 = config.precision == "bf16" or (config.precision == "auto" and bfloat16_is_native(accelerator.device))
         self.step, self.best_loss = 0, math.inf
         self._resume()
         if config.compile:
@@ -129,7 +130,8 @@ class Trainer:
         features = self.model.image_features(batch.images.to(device)) if batch.images is not None else [f.to(device) for f in batch.features]
         features = [f.contiguous(memory_format=torch.channels_last) for f in features]
         levels = self.model.config.ladder.at([draw.level for draw in batch.draws]).to(device)
-        return self.wrapped(features, batch.masks.to(device), levels, batch.noise(self.model.config.num_classes, device))
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            return self.wrapped(features, batch.masks.to(device), levels, batch.noise(self.model.config.num_classes, device))
 
     @torch.no_grad()
     def _validate(self) -> float:

@@ -1,10 +1,20 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests: real development data where it is there, and a tiny rendered VOC with models trained on it for a few steps."""
 
+import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker, also in the processes that tests start; must be said before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+from segqc.config import TrainConfig
+from segqc.demo.scenes import DEMO_LABELS, render_dataset
+from segqc.masks import read_mask, write_mask
+from segqc.train import train
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+DEMO_CLASSES = ",".join(DEMO_LABELS.names)
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +29,44 @@ def shared_data() -> Path:
 def voc_root(shared_data: Path) -> Path:
     """A VOCdevkit folder with real Pascal VOC pairs."""
     return shared_data / "voc" / "VOCdevkit"
+
+
+@pytest.fixture(scope="session")
+def tiny_voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """28 training and 6 further rendered scenes of 88 x 66 px in VOC's layout, seven classes."""
+    root = tmp_path_factory.mktemp("tiny_voc")
+    render_dataset(root, train=28, audit=6, size=(88, 66))
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_predictions(tiny_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Masks for the six further scenes: the truth with its void rim relabelled as background."""
+    folder = tmp_path_factory.mktemp("tiny_predictions")
+    for name in (tiny_voc / "ImageSets" / "Segmentation" / "val.txt").read_text().split():
+        mask = read_mask(tiny_voc / "SegmentationClass" / f"{name}.png", DEMO_LABELS)
+        write_mask(folder / f"{name}.png", mask * (mask != 255), DEMO_LABELS)
+    return folder
+
+
+def tiny_train_config(root: Path, out: Path, **changes: object) -> TrainConfig:
+    """A training of seconds: the `cpu` network at a quarter of its grid, fp32."""
+    settings: dict = {
+        "voc_root": root, "out": out, "image_set": "train", "classes": DEMO_CLASSES,
+        "encoder": "tf_efficientnet_lite0", "image_size": 64, "grid_size": 16,
+        "steps": 12, "batch_size": 4, "views": 1, "validate_every": 5, "checkpoint_every": 4, "warmup_steps": 2, "density_items": 20,
+        "validation_fraction": 0.2, "device": "cpu", "precision": "fp32",
+    }  # fmt: skip
+    return TrainConfig(**(settings | changes))
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a `mixing` model after 12 steps."""
+    return train(tiny_train_config(tiny_voc, tmp_path_factory.mktemp("tiny_model") / "mixing"))
+
+
+@pytest.fixture(scope="session")
+def tiny_paper_model(tiny_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a `paper` model after 12 steps."""
+    return train(tiny_train_config(tiny_voc, tmp_path_factory.mktemp("tiny_model") / "paper", method="paper"))

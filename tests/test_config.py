@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,8 @@ def test_missing_keys_with_a_default_take_it():
         (lambda v: v["network"].update(colour=1), ["colour", "config.network"]),
         (lambda v: v["ladder"].update(sigma=[1]), ["sigma", "config.ladder"]),
         (lambda v: v.update(zeta=1, alpha=2), ["alpha, zeta", "config"]),
-        (lambda v: v.pop("grid_size"), ["grid_size", "config is incomplete"]),
-        (lambda v: v["ladder"].pop("temperature"), ["temperature", "config.ladder is incomplete"]),
+        (lambda v: v.pop("grid_size"), ["config is incomplete", "grid_size"]),
+        (lambda v: v["ladder"].pop("temperature"), ["config.ladder is incomplete", "temperature"]),
         (lambda v: v.update(network=5), ["config.network", "5"]),
         (lambda v: v.update(network=[1]), ["config.network", "[1]"]),
         (lambda v: v.update(ladder=None), ["config.ladder", "None"]),
@@ -99,10 +100,8 @@ def test_missing_keys_with_a_default_take_it():
 def test_what_does_not_fit_is_refused_by_key_and_place(change, names):
     values = json.loads(json.dumps(to_json(model())))
     change(values)
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=".*".join(map(re.escape, names))):
         from_json(ModelConfig, values)
-    for name in names:
-        assert name in str(caught.value)
 
 
 @pytest.mark.parametrize("values", [[], None, 3, "text"])

@@ -197,7 +197,7 @@ def test_labels_that_wrap_around_are_unknown():
 
 
 def test_a_long_list_of_unknown_labels_is_cut():
-    with pytest.raises(ValueError, match="but got 30, 31, 32, 33, 34, 35, 36, 37$"):
+    with pytest.raises(ValueError, match=r"but got 30, 31, 32, 33, 34, 35, 36, 37$"):
         as_mask(np.arange(30, 60).reshape(5, 6), VOC_LABELS)
 
 

@@ -60,12 +60,11 @@ def test_an_exception_comes_out_where_its_result_would_have(place, workers):
             raise KeyError(n)
         return n
 
-    results, seen = ordered_map(function, range(10), workers), []
+    results = ordered_map(function, range(10), workers)
+    assert [next(results) for _ in range(place)] == list(range(place))
     with pytest.raises(KeyError) as caught:
-        for result in results:
-            seen.append(result)
+        next(results)
     assert caught.value.args == (place,)
-    assert seen == list(range(place))
 
 
 def test_an_exception_of_the_items_comes_out_too():
