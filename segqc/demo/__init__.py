@@ -1,1 +1,5 @@
 """The whole story without data or network: rendered scenes, a segmenter that sometimes fails, and an audit that finds where."""
+
+from segqc.demo.run import DemoConfig, demo
+
+__all__ = ["DemoConfig", "demo"]

@@ -1,0 +1,218 @@
+"""`segqc demo`: render, segment, train, audit, and say how well the audit found the failures.
+
+Every stage leaves a note of its settings; the same command skips what is finished, and other settings redo it and what follows.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from segqc.audit import audit
+from segqc.config import AuditConfig, TrainConfig
+from segqc.demo.scenes import DEMO_LABELS, render_dataset
+from segqc.demo.segmenter import build_segmenter, predict_masks, train_segmenter
+from segqc.files import read_json, write_json
+from segqc.masks import read_mask
+from segqc.pairs import Pair, voc_pairs
+from segqc.train import train
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """`segqc demo`. The defaults take about five minutes on two cores."""
+
+    out: Path = Path("demo")
+    seed: int = 0
+    train_scenes: int = 400  # for the segmenter and, with their true masks, for the QC model
+    audit_scenes: int = 120  # neither has seen these
+    scene_size: tuple[int, int] = (176, 132)  # width, height, px
+    segmenter_steps: int = 1000
+    qc_steps: int = 400
+    qc_image_size: int = 192  # side of the squashed picture that the QC model sees, px
+    qc_grid_size: int = 48  # side of its mask grid, cells
+    top: int = 24  # "the worst" in the figures, and the rows of the contact sheet
+
+
+def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
+    """Run what of the demo is not done yet.
+
+    Parameters
+    ----------
+    config : DemoConfig
+    console : Console or None
+        Where progress and the table of results go; None is silent.
+
+    Returns
+    -------
+    dict
+        The figures, also in `demo.json`: "mean_dice", "failures" (Dice below 0.5), "top", for each ranking "spearman",
+        "precision_at_top" and "mean_dice_of_top" under "rankings", seconds per stage and where the gallery is.
+
+    Raises
+    ------
+    ValueError
+        Sizes that cannot work.
+    """
+    if config.top < 1 or config.audit_scenes < config.top:
+        raise ValueError(f"Expected 1 <= top <= audit_scenes, but got top {config.top} and {config.audit_scenes} scenes")
+    voc_root, predictions, model, audited = (config.out / name for name in ("VOCdevkit", "predictions", "model", "audit"))
+    settings: dict[str, Any] = {key: value for key, value in asdict(config).items() if key not in ("out", "top")}
+    scene_settings = {key: settings[key] for key in ("seed", "train_scenes", "audit_scenes", "scene_size")}
+    segmenter_settings = scene_settings | {"segmenter_steps": config.segmenter_steps}
+    qc_settings = scene_settings | {key: settings[key] for key in ("qc_steps", "qc_image_size", "qc_grid_size")}
+
+    with _Stage(config.out, "scenes", scene_settings, [voc_root], console) as stage:
+        if stage.needed:
+            render_dataset(voc_root / "VOC2012", config.train_scenes, config.audit_scenes, config.seed, config.scene_size)
+    with _Stage(config.out, "segmenter", segmenter_settings, [predictions], console) as stage:
+        if stage.needed:
+            _segment(config, voc_root, predictions, console)
+    with _Stage(config.out, "qc model", qc_settings, [model], console) as stage:
+        if stage.needed:
+            train(_qc_config(config, voc_root, model), console)
+    with _Stage(config.out, "audit", segmenter_settings | qc_settings, [audited], console):
+        # The audit knows by itself what is scored already.
+        report = audit(AuditConfig(predictions, audited, model=model, voc_root=voc_root, image_set="val", top=config.top), console=console)
+
+    scores = {row["id"]: row["score"] for row in report.rows if row["status"] == "ok"}
+    result = {
+        **_judge(predictions, voc_root, scores, config.top),
+        "gallery": str(audited / "gallery.html"),
+        "contact_sheet": str(audited / "contact_sheet.png"),
+        "seconds": {name: read_json(_note(config.out, name))["seconds"] for name in ("scenes", "segmenter", "qc model", "audit")},
+        "config": settings | {"top": config.top},
+    }
+    write_json(config.out / "demo.json", result)
+    if console:
+        _show(result, console)
+    return result
+
+
+class _Stage:
+    """A part of the demo with a note of its settings: `needed` unless the note says it was finished with the same ones."""
+
+    def __init__(self, out: Path, name: str, settings: dict[str, Any], folders: list[Path], console: Console | None) -> None:
+        self.path, self.settings, self.name, self.console = _note(out, name), settings, name, console
+        before = read_json(self.path) if self.path.is_file() else {}
+        same = before.get("settings") == {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        self.needed = not (same and before["finished"] and all(folder.is_dir() for folder in folders))
+        self.spent = before.get("seconds", 0.0) if same else 0.0
+        if not same:
+            for folder in folders:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self) -> _Stage:
+        self.started = time.monotonic()
+        if self.console:
+            self.console.rule(f"[bold]{self.name}[/bold]" + ("" if self.needed else ": done before"), align="left")
+        if self.needed:
+            write_json(self.path, {"settings": self.settings, "finished": False, "seconds": self.spent})
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.needed:
+            seconds = round(self.spent + time.monotonic() - self.started, 1)
+            write_json(self.path, {"settings": self.settings, "finished": kind is None, "seconds": seconds})
+
+
+def _note(out: Path, name: str) -> Path:
+    return out / "stages" / f"{name.replace(' ', '_')}.json"
+
+
+def _segment(config: DemoConfig, voc_root: Path, predictions: Path, console: Console | None) -> None:
+    """Train the segmenter on the training scenes and let it predict the others."""
+    train_set, audit_set = _pairs(voc_root, "train"), _pairs(voc_root, "val")
+    network = build_segmenter(DEMO_LABELS.num_classes, config.seed)
+    masks = [pair.mask for pair in train_set if pair.mask is not None]
+    loss = train_segmenter(network, [pair.image for pair in train_set], masks, steps=config.segmenter_steps, seed=config.seed, console=console)
+    predict_masks(network, [pair.image for pair in audit_set], predictions, console)
+    if console:
+        console.print(f"The segmenter's loss fell to {loss:.3f}; it predicted {len(audit_set)} scenes it had not seen.")
+
+
+def _qc_config(config: DemoConfig, voc_root: Path, model: Path) -> TrainConfig:
+    """The `cpu` preset at the demo's size: ground-truth pairs of the training scenes only."""
+    return TrainConfig(
+        out=model,
+        voc_root=voc_root,
+        image_set="train",
+        classes=",".join(DEMO_LABELS.names),
+        preset="cpu",
+        steps=config.qc_steps,
+        image_size=config.qc_image_size,
+        grid_size=config.qc_grid_size,
+        warmup_steps=min(50, config.qc_steps),
+        # An average over 1,000 steps would lag behind a training this short.
+        ema_decay=0.98,
+        validation_items=64,
+        validate_every=max(1, config.qc_steps // 2),
+        checkpoint_every=max(1, config.qc_steps // 2),
+        density_items=120,
+        seed=config.seed,
+    )
+
+
+def _pairs(voc_root: Path, image_set: str) -> list[Pair]:
+    pairs, problems = voc_pairs(voc_root, image_set)
+    if problems:
+        raise ValueError(f"The rendered scenes are damaged: {problems[0].path}: {problems[0].reason}; delete {voc_root} and run the demo again")
+    return pairs
+
+
+def _judge(predictions: Path, voc_root: Path, scores: dict[str, float], top: int) -> dict[str, Any]:
+    """Hold the QC score and two naive rankings against the Dice of every audited pair."""
+    from evaluation.correlation import spearman
+    from evaluation.metrics import mean_dice
+    from evaluation.selective import bad_below, mean_of_top, precision_at
+
+    dice, area, classes = [], [], []
+    for name in scores:
+        predicted = read_mask(predictions / f"{name}.png", DEMO_LABELS)
+        truth = read_mask(voc_root / "VOC2012" / "SegmentationClass" / f"{name}.png", DEMO_LABELS)
+        dice.append(mean_dice(predicted, truth, DEMO_LABELS.num_classes))
+        foreground = predicted[predicted != DEMO_LABELS.background]
+        area.append(foreground.size)
+        classes.append(len(np.unique(foreground)))
+    quality = np.array(dice)
+    bad = bad_below(quality)
+    rankings = {"segqc": np.array(list(scores.values())), "small foreground": -np.array(area), "many classes": np.array(classes)}
+    return {
+        "audited": len(scores),
+        "mean_dice": float(quality.mean()),
+        "failures": int(bad.sum()),
+        "top": top,
+        "mean_dice_of_worst": mean_of_top(-quality, quality, top),
+        "rankings": {
+            name: {
+                "spearman": spearman(values, quality),
+                "precision_at_top": precision_at(values, bad, top),
+                "mean_dice_of_top": mean_of_top(values, quality, top),
+            }
+            for name, values in rankings.items()
+        },
+    }
+
+
+def _show(result: dict[str, Any], console: Console) -> None:
+    """The figures as a table, then where to look."""
+    top, total = result["top"], result["audited"]
+    table = Table(title=f"{total} predictions, {result['failures']} of them with Dice below 0.5; mean Dice {result['mean_dice']:.2f}")
+    table.add_column("ranked by")
+    for heading in ("Spearman with Dice", f"failures in the worst {top}", f"mean Dice of the worst {top}"):
+        table.add_column(heading, justify="right")
+    for name, values in result["rankings"].items():
+        row = (f"{values['spearman']:.2f}", f"{values['precision_at_top']:.0%}", f"{values['mean_dice_of_top']:.2f}")
+        table.add_row(name, *row, style="bold" if name == "segqc" else "")
+    table.add_section()
+    table.add_row("the true Dice", "-1.00", f"{min(1.0, result['failures'] / top):.0%}", f"{result['mean_dice_of_worst']:.2f}", style="dim")
+    console.print(table)
+    console.print(f"{sum(result['seconds'].values()):.0f} s in all on {os.cpu_count()} cores. The worst first: {result['gallery']}", soft_wrap=True)
