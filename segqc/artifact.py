@@ -52,16 +52,19 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
         raise BadInput(folder, f"is not a model folder: it has no {CONFIG}", fix)
     try:
         config = from_json(ModelConfig, read_json(folder / CONFIG))
-    except ValueError as error:
+        if config.format != MODEL_FORMAT:
+            raise ValueError(f"has format {config.format!r}, but this version reads {MODEL_FORMAT!r}")
+        classes, channels = config.label_space.num_classes, (config.network.in_channels, config.network.out_channels)
+        if channels != (classes, classes):
+            raise ValueError(f"names {classes} classes, but its network takes {channels[0]} and returns {channels[1]}")
+        model = QualityModel(config)
+    except (ValueError, TypeError, RuntimeError) as error:
         raise BadInput(folder / CONFIG, str(error), "use the version of segqc that wrote it, or train again") from error
-    if config.format != MODEL_FORMAT:
-        raise BadInput(folder / CONFIG, f"has format {config.format!r}, but this version reads {MODEL_FORMAT!r}", "train again")
-    model = QualityModel(config)
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
         if (folder / DENSITY).is_file():
             model.density = DensityHead.load(folder / DENSITY)
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder") from error
     return model.to(device or best_device()).eval().requires_grad_(False)
 
