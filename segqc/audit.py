@@ -265,6 +265,9 @@ def _write(
             )
         )
     write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels)
+    quality = summary.get("quality", {})
+    first = ("scored", "errors", "images_without_prediction")  # the page's header shows the first numbers
+    header = {name: summary[name] for name in first} | {name: quality[name] for name in ("mean_dice", "spearman") if name in quality} | summary
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))
         write_gallery(
@@ -272,7 +275,7 @@ def _write(
             entries,
             labels,
             title=f"Audit of {config.predictions.name or config.predictions}",
-            summary=summary,
+            summary=header,
             on_progress=lambda done: progress.update(task, completed=done),
         )
     write_json(config.out / "summary.json", summary)

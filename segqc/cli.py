@@ -134,7 +134,7 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     """The ten worst, the counts, and the comparison with ground truth if there is one."""
     table = Table(title="The ten most suspect")
     for name in ("rank", "id", "score", "worst class", "expected", "box (px)") + (("Dice",) if "quality" in summary else ()):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in [row for row in rows if row["status"] == "ok"][:10]:
         cells = [str(row["rank"]), row["id"], f"{row['score']:.3f}", row["worst_class"] or "", row["expected_class"] or "", row["worst_box"] or ""]
         if "quality" in summary:

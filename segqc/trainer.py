@@ -82,7 +82,7 @@ class Trainer:
                 loss, norm = self._step(batch)
                 self.step += 1
                 speed = (self.step - first) * config.batch_size / (time.monotonic() - started)
-                progress.update(task, completed=self.step, note=f"loss {loss:.4f}  {speed:.0f} images/s  best validation {self.best_loss:.4f}")
+                progress.update(task, completed=self.step, note=f"loss {loss:.3f} (best {self.best_loss:.3f}) {speed:.0f} images/s")
                 if log is not None:
                     for name, value in {"loss/train": loss, "gradient_norm": norm, "learning_rate": learning_rate(config, self.step - 1)}.items():
                         log.add_scalar(name, value, self.step)

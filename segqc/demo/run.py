@@ -38,7 +38,7 @@ class DemoConfig:
     segmenter_steps: int = 1000
     qc_steps: int = 400
     qc_image_size: int = 192  # side of the squashed picture that the QC model sees, px
-    qc_grid_size: int = 48  # side of its mask grid, cells
+    qc_grid_size: int = 32  # side of its mask grid, cells
     top: int = 24  # "the worst" in the figures, and the rows of the contact sheet
 
 
