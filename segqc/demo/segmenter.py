@@ -48,8 +48,8 @@ def build_segmenter(num_classes: int, seed: int = 0) -> LRASPP:
 
     Takes uint8-valued images [N, 3, H, W] in 0..255 and returns {"out": logits [N, num_classes, H, W]}.
     """
-    backbone = FrozenBackbone()
     with torch.random.fork_rng(devices=[]):
+        backbone = FrozenBackbone()
         torch.manual_seed(seed)
         return LRASPP(backbone, backbone.encoder.channels[LOW], backbone.encoder.channels[HIGH], num_classes, HEAD_CHANNELS)
 

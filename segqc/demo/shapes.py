@@ -120,9 +120,7 @@ def bird(rng: np.random.Generator) -> list[Part]:
     parts += [Part(ellipse(-0.02, 0.1, 0.52, 0.3, -0.22)), Part(ellipse(0.1, 0.2, 0.34, 0.18, -0.25), 1.25)]
     parts.append(Part(np.array([(0.62, -0.3), (0.94, -0.2), (0.62, -0.12)]), color=(228, 158, 48)))
     parts.append(Part(ellipse(0.5, -0.2, 0.2, 0.19)))
-    wing = (
-        [(0.14, -0.02), (-0.2, -0.62), (-0.62, -0.86), (-0.34, 0.12)] if flying else [(0.2, -0.02), (-0.3, -0.1), (-0.74, 0.2), (-0.1, 0.3)]
-    )
+    wing = [(0.14, -0.02), (-0.2, -0.62), (-0.62, -0.86), (-0.34, 0.12)] if flying else [(0.2, -0.02), (-0.3, -0.1), (-0.74, 0.2), (-0.1, 0.3)]
     return [*parts, Part(smooth(wing), 0.78), Part(ellipse(0.56, -0.24, 0.04, 0.04), color=DARK)]
 
 
