@@ -7,10 +7,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from segqc.config import MODEL_FORMAT, ModelConfig, from_json, to_json
+from segqc.config import from_json, to_json
 from segqc.density import DensityHead
 from segqc.devices import best_device
 from segqc.files import BadInput, atomic_path, read_json, write_json
+from segqc.model_config import MODEL_FORMAT, ModelConfig
 from segqc.quality_model import QualityModel
 
 WEIGHTS, CONFIG, DENSITY = "model.safetensors", "config.json", "density.safetensors"

@@ -3,11 +3,11 @@
 import json
 
 from rich.console import Console
-from rich.table import Table
 
 import ncsnpp
 from ncsnpp.complexity import Complexity
-from segqc.config import ModelConfig, TrainConfig, make_ladder, resolve, to_json
+from segqc.config import TrainConfig, resolve, to_json
+from segqc.model_config import ModelConfig, make_ladder
 from segqc.train import model_config
 from segqc.training_data import training_labels
 
@@ -25,17 +25,17 @@ def print_dry_run(config: TrainConfig, console: Console) -> Complexity:
     encoder = cost.encoder.parameters if cost.encoder else 0
     context = cost.context.activation_bytes if cost.context else 0
     training = 4 * (_COPIES_IN_TRAINING * cost.parameters + encoder) + config.batch_size * (cost.denoiser.activation_bytes + context)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("network", f"{cost.parameters / 1e6:.1f} M parameters")
+    lines = [("network", f"{cost.parameters / 1e6:.1f} M parameters")]
     if cost.encoder:
-        table.add_row("frozen encoder", f"{encoder / 1e6:.1f} M parameters ({config.encoder})")
+        lines.append(("frozen encoder", f"{encoder / 1e6:.1f} M parameters ({config.encoder})"))
     for name, count in (("one forward", 1), ("one audited image", passes)):
         macs = cost.macs_per_image(count) / 1e9
         plural = "denoising pass" if count == 1 else "denoising passes"
-        table.add_row(name, f"{macs:.2f} G multiply-accumulates ({2 * macs:.2f} GFLOPs): {count} {plural}")
-    table.add_row("training memory", f"about {training / 2**30:.1f} GiB in float32 at batch size {config.batch_size}")
-    table.add_row("training work", f"{config.steps:,} steps of {config.batch_size} pairs")
-    console.print(table)
+        lines.append((name, f"{macs:.2f} G multiply-accumulates ({2 * macs:.2f} GFLOPs): {count} {plural}"))
+    lines.append(("training memory", f"about {training / 2**30:.1f} GiB in float32 at batch size {config.batch_size}"))
+    lines.append(("training work", f"{config.steps:,} steps of {config.batch_size} pairs"))
+    for name, text in lines:
+        console.print(f"{name:<19}{text}", soft_wrap=True, highlight=False)
     console.print("Dry run: nothing was read, downloaded or written. Leave out --dry-run to train.")
     return cost
 

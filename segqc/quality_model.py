@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ncsnpp import ImageEncoder, NCSNpp
 from segqc import gumbel
-from segqc.config import ModelConfig
 from segqc.density import DensityHead
 from segqc.gumbel import Levels
+from segqc.model_config import ModelConfig
 
 # Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1 at 256 x 256).
 _CELLS_PER_FORWARD = 16 * 64 * 64

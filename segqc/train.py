@@ -17,7 +17,7 @@ import ncsnpp
 from ncsnpp import NCSNppConfig
 from segqc import __version__
 from segqc.artifact import CONFIG, save_model
-from segqc.config import ModelConfig, TrainConfig, make_ladder, resolve, to_json
+from segqc.config import TrainConfig, resolve, to_json
 from segqc.console import make_progress
 from segqc.dataset import AugmentConfig, PairDataset
 from segqc.devices import make_accelerator
@@ -26,7 +26,8 @@ from segqc.files import BadInput, read_json, write_json
 from segqc.inliers import fit_density
 from segqc.journal import Journal
 from segqc.labels import LabelSpace
-from segqc.pairs import Pair, split_validation
+from segqc.model_config import ModelConfig, make_ladder
+from segqc.pairs import Pair, Problem, split_validation
 from segqc.quality_model import QualityModel, stable_seed
 from segqc.trainer import Trainer
 from segqc.training_data import cache_keys, check_pairs, dataset_fingerprint, training_labels, training_pairs
@@ -92,6 +93,8 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
         raise BadInput("--batch-size", f"{config.batch_size} cannot be shared by {accelerator.num_processes} processes", "give a multiple")
     console = console if accelerator.is_main_process else None
     folder = config.out / "training"
+    with accelerator.main_process_first():
+        found = training_pairs(config)  # before the folder is claimed: a mistyped path must not leave a run behind
     if accelerator.is_main_process:
         _claim(folder, config)
     accelerator.wait_for_everyone()
@@ -100,7 +103,7 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
             console.print(f"{config.out} already holds the finished model of this run.")
         return config.out
 
-    train_pairs, validation_pairs = _usable_pairs(config, labels, accelerator, console)
+    train_pairs, validation_pairs = _usable_pairs(config, labels, *found, accelerator, console)
     dataset = PairDataset(train_pairs + validation_pairs, labels, config.image_size, config.grid_size, AugmentConfig(), config.seed)
     model = new_model(config, labels).to(accelerator.device)
     source: FeatureCache | PairDataset = dataset
@@ -138,10 +141,11 @@ def _claim(folder: Path, config: TrainConfig) -> None:
         raise BadInput(config.out, f"holds a run with other settings: {differences}", "choose another --out, or delete the folder")
 
 
-def _usable_pairs(config: TrainConfig, labels: LabelSpace, accelerator: Accelerator, console: Console | None) -> tuple[list[Pair], list[Pair]]:
+def _usable_pairs(
+    config: TrainConfig, labels: LabelSpace, pairs: list[Pair], problems: list[Problem], accelerator: Accelerator, console: Console | None
+) -> tuple[list[Pair], list[Pair]]:
     """Training and validation pairs that can be read; the others are listed in `training/problems.json` and counted on screen."""
     with accelerator.main_process_first():
-        pairs, problems = training_pairs(config)
         header = {"data": dataset_fingerprint(pairs)}
         with make_progress(console) as progress, Journal(config.out / "training" / "checked.jsonl", header) as journal:
             unseen = sum(pair.id not in journal for pair in pairs)

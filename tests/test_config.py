@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import ncsnpp
-from segqc.config import PRESETS, AuditConfig, ModelConfig, Preset, TrainConfig, from_json, make_ladder, resolve, to_json
+from segqc.config import PRESETS, AuditConfig, Preset, TrainConfig, from_json, resolve, to_json
 from segqc.gumbel import NoiseLadder
 from segqc.labels import VOC_LABELS, LabelSpace, voc_palette
+from segqc.model_config import ModelConfig, make_ladder
 
 NETWORK = ncsnpp.cpu(3, (8, 16), (4, 8), 64, 16)
 

@@ -1,6 +1,7 @@
 """The gallery in headless Chromium: what it shows, how it is driven, and that it stays alone on its machine."""
 
 import shutil
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -200,6 +201,9 @@ def test_keys_move_open_and_close(show, entries):
     assert page.url.endswith("#open=pair_0002")
     page.keyboard.press("Escape")
     assert not page.locator("#detail").is_visible()
+    deadline = time.monotonic() + 5
+    while page.evaluate(current) != "pair_0002" and time.monotonic() < deadline:  # the page restores the focus after the dialog's close event
+        page.wait_for_timeout(20)
     assert page.evaluate(current) == "pair_0002"  # the focus returns to where one was
     page.keyboard.press("/")
     page.keyboard.type("hog")  # letters of the layer keys are letters here

@@ -143,6 +143,7 @@ def test_two_sources_or_none_are_an_error_with_a_fix(tiny_voc: Path, tmp_path: P
     for config in (TrainConfig(out=tmp_path / "x"), tiny_train_config(tiny_voc, tmp_path / "x", images=tmp_path, masks=tmp_path)):
         with pytest.raises(BadInput, match="--voc-root"):
             train(config)
+        assert not (tmp_path / "x").exists(), "a mistake must not claim the folder"
 
 
 def test_folders_of_any_classes_train(tiny_voc: Path, tmp_path: Path) -> None:

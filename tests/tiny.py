@@ -8,10 +8,11 @@ import torch
 from PIL import Image
 
 from ncsnpp import NCSNppConfig
-from segqc.config import ModelConfig, TrainConfig, resolve
+from segqc.config import TrainConfig, resolve
 from segqc.gumbel import NoiseLadder
 from segqc.labels import LabelSpace
 from segqc.masks import write_mask
+from segqc.model_config import ModelConfig
 from segqc.pairs import Pair
 from segqc.quality_model import QualityModel
 from segqc.train import model_config

@@ -1,0 +1,53 @@
+"""What a model folder's config.json says about its weights."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from ncsnpp import NCSNppConfig
+from segqc.config import Method
+from segqc.gumbel import NoiseLadder, mixing_ladder, paper_ladder
+from segqc.labels import LabelSpace
+
+MODEL_FORMAT = "segqc-model-1"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything a model folder must say about its weights."""
+
+    method: Method
+    labels: dict[str, Any]  # LabelSpace.to_dict()
+    image_size: int
+    grid_size: int
+    encoder: str | None
+    network: NCSNppConfig
+    ladder: NoiseLadder
+    draws: int  # noise draws per level when scoring; 0: the noise-free input
+    noise_seed: int = 0  # of the fixed scoring noise
+    inlier_norm: tuple[float, ...] = ()  # mean score norm of the inliers per level: the unit of the `paper` heat map
+    training: dict[str, Any] = field(default_factory=dict)  # how the weights came to be
+    format: str = MODEL_FORMAT
+
+    @cached_property
+    def label_space(self) -> LabelSpace:
+        return LabelSpace.from_dict(self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.labels["names"])
+
+    @property
+    def parametrisation(self) -> Literal["eps", "posterior"]:
+        """What the network's output means: the paper's eps, or logits of the class posterior."""
+        return "eps" if self.method == "paper" else "posterior"
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Features per noise level. The clean input of `paper` has no noise to predict, so only its norm is defined."""
+        return ("norm",) if self.method == "paper" else ("norm", "error", "surprise")
+
+
+def make_ladder(method: Method, num_classes: int) -> NoiseLadder:
+    """The noise ladder of a method."""
+    return paper_ladder(num_classes) if method == "paper" else mixing_ladder()
