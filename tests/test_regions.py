@@ -109,11 +109,12 @@ def test_spurious_object_is_expected_to_be_background():
 
 
 def test_expectation_is_read_under_the_observed_class_inside_the_region_only():
-    # The region also has a cell of class 1, and class 2 lies outside it too; neither may vote.
     heat = drawing(["999..", ".....", ".....", "....."])
     mask = labels(["22100", "22220", "22220", "22220"])
-    truth = labels(["33011", "11111", "11111", "11111"])
-    assert worst_region(heat, mask, one_hot(truth)) == Region((0, 0, 3, 1), 2, 3)
+    posterior = one_hot(np.ones((4, 5), np.uint8))  # outside the region, class 1 is expected under class 2 ...
+    posterior[:, 0, :2] = np.array([[0.35, 0.0, 0.2, 0.45]] * 2).T
+    posterior[:, 0, 2] = [1, 0, 0, 0]  # ... and class 0 under the region's cell of class 1: neither may vote
+    assert worst_region(heat, mask, posterior) == Region((0, 0, 3, 1), 2, 3)
 
 
 def test_expectation_sums_probabilities_instead_of_counting_winners():
