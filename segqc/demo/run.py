@@ -62,6 +62,8 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
     ValueError
         Sizes that cannot work.
     """
+    from evaluation.comparison import DiceComparison
+
     if config.top < 1 or config.audit_scenes < config.top:
         raise ValueError(f"Expected 1 <= top <= audit_scenes, but got top {config.top} and {config.audit_scenes} scenes")
     voc_root, predictions, model, audited = (config.out / name for name in ("VOCdevkit", "predictions", "model", "audit"))
@@ -81,11 +83,11 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
             train(_qc_config(config, voc_root, model), console)
     with _Stage(config.out, "audit", segmenter_settings | qc_settings, [audited], console):
         # The audit knows by itself what is scored already.
-        report = audit(AuditConfig(predictions, audited, model=model, voc_root=voc_root, image_set="val", top=config.top), console=console)
+        audit_config = AuditConfig(predictions, audited, model=model, voc_root=voc_root, image_set="val", top=config.top)
+        report = audit(audit_config, DiceComparison(config.top), console)
 
-    scores = {row["id"]: row["score"] for row in report.rows if row["status"] == "ok"}
     result = {
-        **_judge(predictions, voc_root, scores, config.top),
+        **_judge([row for row in report.rows if row["status"] == "ok"], config.top),
         "gallery": str(audited / "gallery.html"),
         "contact_sheet": str(audited / "contact_sheet.png"),
         "seconds": {name: read_json(_note(config.out, name))["seconds"] for name in ("scenes", "segmenter", "qc model", "audit")},
@@ -168,25 +170,23 @@ def _pairs(voc_root: Path, image_set: str) -> list[Pair]:
     return pairs
 
 
-def _judge(predictions: Path, voc_root: Path, scores: dict[str, float], top: int) -> dict[str, Any]:
+def _judge(rows: list[dict[str, Any]], top: int) -> dict[str, Any]:
     """Hold the QC score and two naive rankings against the Dice of every audited pair."""
     from evaluation.correlation import spearman
-    from evaluation.metrics import mean_dice
     from evaluation.selective import bad_below, mean_of_top, precision_at
 
-    dice, area, classes = [], [], []
-    for name in scores:
-        predicted = read_mask(predictions / f"{name}.png", DEMO_LABELS)
-        truth = read_mask(voc_root / "VOC2012" / "SegmentationClass" / f"{name}.png", DEMO_LABELS)
-        dice.append(mean_dice(predicted, truth, DEMO_LABELS.num_classes))
+    area, classes = [], []
+    for row in rows:
+        predicted = read_mask(row["prediction"], DEMO_LABELS)
         foreground = predicted[predicted != DEMO_LABELS.background]
         area.append(foreground.size)
         classes.append(len(np.unique(foreground)))
-    quality = np.array(dice)
+    quality = np.array([row["dice"] for row in rows])
     bad = bad_below(quality)
-    rankings = {"segqc": np.array(list(scores.values())), "small foreground": -np.array(area), "many classes": np.array(classes)}
+    scores = np.array([row["score"] for row in rows])
+    rankings = {"segqc": scores, "small foreground": -np.array(area), "many classes": np.array(classes)}
     return {
-        "audited": len(scores),
+        "audited": len(rows),
         "mean_dice": float(quality.mean()),
         "failures": int(bad.sum()),
         "top": top,
