@@ -138,6 +138,21 @@ def test_a_cache_whose_creation_was_interrupted_starts_afresh(make, model, datas
     assert make().missing == [0, 1, 2]
 
 
+def test_a_start_afresh_that_is_killed_leaves_no_rows_marked_done(make, model, dataset, monkeypatch):
+    make().fill([0, 1, 2], model, dataset, lambda _: None)
+    memmap = np.memmap
+
+    def killed(path, **options):
+        if path.name == "done.u8":  # by now the features are zeros, while the old marks are still there
+            raise KeyboardInterrupt
+        return memmap(path, **options)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(np, "memmap", killed)
+        make("g")
+    assert make("f").missing == [0, 1, 2]
+
+
 def test_a_process_that_only_opens_creates_nothing(make, model, dataset, tmp_path):
     with pytest.raises(FileNotFoundError):
         make(create=False)

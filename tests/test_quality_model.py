@@ -9,7 +9,7 @@ import pytest
 import torch
 from tiny import LABELS, blobs, picture, tiny_model, tiny_model_config
 
-from segqc import gumbel
+from segqc import gumbel, quality_model
 from segqc.density import DensityHead
 from segqc.gumbel import Levels, NoiseLadder
 from segqc.labels import LabelSpace
@@ -106,6 +106,18 @@ def test_reading_is_by_the_levels_of_the_ladder_in_order(models):
         one.load_state_dict(model.state_dict())
         one._noise = model.scoring_noise()[1][level : level + 1]
         np.testing.assert_allclose(one.read(*pair(model, 0)).features[0], reading.features[level], rtol=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_ladder_read_in_several_forwards_is_read_the_same(models, variant, monkeypatch):
+    model = models[variant]
+    whole = model.read(*pair(model, 0))
+    monkeypatch.setattr(quality_model, "_CELLS_PER_FORWARD", 2 * 16 * 16)  # two passes at a time; the last of three levels is alone
+    parts = model.read(*pair(model, 0))
+    np.testing.assert_allclose(parts.features, whole.features, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(parts.heat, whole.heat, atol=1e-4)
+    if whole.posterior is not None:
+        np.testing.assert_allclose(parts.posterior, whole.posterior, atol=1e-5)
 
 
 def test_features_are_those_of_the_definitions(models):
