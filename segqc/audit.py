@@ -265,9 +265,10 @@ def _write(
             )
         )
     write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels)
-    quality = summary.get("quality", {})
-    first = ("scored", "errors", "images_without_prediction")  # the page's header shows the first numbers
-    header = {name: summary[name] for name in first} | {name: quality[name] for name in ("mean_dice", "spearman") if name in quality} | summary
+    # The page counts scored and failed pairs itself; its header shows the first few numbers given here.
+    facts = summary | {name: value for name, value in summary.get("quality", {}).items() if name in ("mean_dice", "spearman")}
+    first = ("images_without_prediction", "mean_dice", "spearman", "seconds", "pairs_per_second", "peak_memory_gib", "predictions")
+    header = {name: facts[name] for name in first if name in facts} | summary
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))
         write_gallery(
