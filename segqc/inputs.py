@@ -90,7 +90,7 @@ def as_mask(value: Any, labels: LabelSpace) -> np.ndarray:
     if not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
         raise ValueError(f"Expected a mask of integer class indices, but got {array.dtype}; take the argmax of probabilities first")
     array = array.astype(np.int64)
-    void = array == (VOID if labels.void is None else labels.void)
+    void = np.zeros(array.shape, bool) if labels.void is None else array == labels.void
     unknown = np.unique(array[~void & ((array < 0) | (array >= labels.num_classes))])
     if len(unknown):
         raise ValueError(f"Expected class indices 0 to {labels.num_classes - 1} (void: {labels.void}), but got {', '.join(map(str, unknown[:8]))}")

@@ -225,3 +225,9 @@ def test_inputs_are_not_changed():
     np.asarray(as_image(image))
     np.testing.assert_array_equal(mask, [[0, 7]])
     np.testing.assert_array_equal(image, before)
+
+
+def test_a_label_space_without_void_has_no_void_in_memory_either() -> None:
+    """As in mask files: 255 is then an unknown label."""
+    with pytest.raises(ValueError, match="255"):
+        as_mask(np.array([[0, 255]]), LabelSpace(("a", "b"), void=None))
