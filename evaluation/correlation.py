@@ -144,9 +144,7 @@ def bootstrap_interval(
     return Interval(estimate, float(low), float(high), undefined)
 
 
-def paired_difference(
-    statistic: Callable[..., float], first: np.ndarray, second: np.ndarray, *columns: np.ndarray, **options
-) -> Interval:
+def paired_difference(statistic: Callable[..., float], first: np.ndarray, second: np.ndarray, *columns: np.ndarray, **options) -> Interval:
     """Bootstrap interval of statistic(first, *columns) - statistic(second, *columns), both on the same resampled images.
 
     Parameters

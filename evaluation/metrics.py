@@ -226,9 +226,7 @@ def mean_dice(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void:
     return float(np.mean(2.0 * common[rows] / sizes[rows])) if rows.size else 1.0
 
 
-def _clean(
-    prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None, background: int | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _clean(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None, background: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Both masks, checked, cut to the box around their foreground; `num_classes` now stands for "no class here"."""
     masks = {"prediction": np.atleast_1d(np.asarray(prediction)), "truth": np.atleast_1d(np.asarray(truth))}
     first, second = masks.values()

@@ -55,9 +55,7 @@ def surface_distances(prediction: np.ndarray, truth: np.ndarray, spacing: float 
     return label_surface_distances(*labels, [1], pixel_spacing(spacing, first.ndim))[1]
 
 
-def label_surface_distances(
-    prediction: np.ndarray, truth: np.ndarray, labels: Sequence[int], spacing: np.ndarray
-) -> dict[int, SurfaceDistances]:
+def label_surface_distances(prediction: np.ndarray, truth: np.ndarray, labels: Sequence[int], spacing: np.ndarray) -> dict[int, SurfaceDistances]:
     """Directed surface distances of several labels at once.
 
     Parameters

@@ -110,8 +110,7 @@ class NCSNpp(nn.Module):
         entries = [widths[0], *widths[:-1]]
         decoder_widths = tuple(widths) if light else (*widths[1:], widths[-1])
         self.decoder = nn.ModuleList(
-            DecoderLevel(config, index, decoder_widths[index], skips=[width] * config.blocks + [entries[index]])
-            for index, width in enumerate(widths)
+            DecoderLevel(config, index, decoder_widths[index], skips=[width] * config.blocks + [entries[index]]) for index, width in enumerate(widths)
         )
         self.pyramid_down = FIRDownsample() if config.input_pyramid else None
         self.pyramid_up = FIRUpsample() if config.output_pyramid else None

@@ -54,9 +54,7 @@ def view_generator(seed: int, id_: str, view: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "big"))
 
 
-def augment(
-    image: Image.Image, mask: np.ndarray, rng: np.random.Generator, config: AugmentConfig
-) -> tuple[Image.Image, np.ndarray]:
+def augment(image: Image.Image, mask: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> tuple[Image.Image, np.ndarray]:
     """One random view of a pair: crop at a random scale, mirror, jitter the colours.
 
     The crop has the shape of the image, hence keeps its proportions when squashed. Image and mask are cut by the same whole pixels and the

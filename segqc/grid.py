@@ -45,9 +45,7 @@ def majority_grid(mask: np.ndarray, grid_size: int, labels: LabelSpace) -> np.nd
     return _majority(_at_least(mask, grid_size), grid_size, labels)
 
 
-def mask_to_grid(
-    mask: np.ndarray, grid_size: int, labels: LabelSpace, vote: Literal["nearest", "majority"] = "nearest"
-) -> np.ndarray:
+def mask_to_grid(mask: np.ndarray, grid_size: int, labels: LabelSpace, vote: Literal["nearest", "majority"] = "nearest") -> np.ndarray:
     """Squash a mask to the network's grid without losing small objects.
 
     Parameters

@@ -61,9 +61,7 @@ def inputs(batch: int, size: tuple[int, int] = (16, 16)) -> tuple[torch.Tensor, 
     return torch.randn(batch, 3, *size, generator=generator), torch.linspace(-9, 4, batch)
 
 
-COMBINATIONS = list(
-    itertools.product(("full", "light"), ("film", "additive"), (False, True), (False, True), ("none", "concat", "pyramid"), (1, 2))
-)
+COMBINATIONS = list(itertools.product(("full", "light"), ("film", "additive"), (False, True), (False, True), ("none", "concat", "pyramid"), (1, 2)))
 
 
 @pytest.mark.parametrize(("body", "level_embedding", "input_pyramid", "output_pyramid", "conditioning", "patch"), COMBINATIONS)
