@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from segqc.config import TrainConfig
 from segqc.dataset import PairDataset
+from segqc.download import download_voc
 from segqc.feature_cache import FeatureCache
 from segqc.files import BadInput
 from segqc.gumbel import sample_exponential
@@ -44,9 +45,7 @@ def training_pairs(config: TrainConfig) -> tuple[list[Pair], list[Problem]]:
         raise BadInput("training data", "expected either --voc-root, or --images together with --masks", "see `segqc train --help`")
     if config.voc_root is not None:
         if config.download:
-            from segqc.download import download_voc
-
-            download_voc(config.voc_root, config.image_set)
+            download_voc(config.voc_root)
         return voc_pairs(config.voc_root, config.image_set)
     assert config.images is not None
     assert config.masks is not None

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 from tiny import LABELS, blobs, train_config, write_pairs
 
+from segqc.config import TrainConfig
 from segqc.dataset import AugmentConfig, PairDataset
 from segqc.files import BadInput
 from segqc.journal import Journal
@@ -281,3 +283,12 @@ def test_pairs_of_two_folders(tmp_path):
 def test_labels_are_those_of_voc_unless_classes_are_given(tmp_path):
     assert training_labels(train_config(tmp_path)) == VOC_LABELS
     assert training_labels(train_config(tmp_path, classes="background,cat,dog,cow")) == LABELS
+
+
+def test_download_finds_what_is_there_and_says_clearly_when_offline(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--download` through the same function as training: nothing is fetched when VOC is there, and offline is an error with a fix."""
+    monkeypatch.setattr("segqc.download.VOCSegmentation", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")))
+    there = TrainConfig(voc_root=tiny_voc, image_set="train", download=True, out=tmp_path)
+    assert len(training_pairs(there)[0]) == 28
+    with pytest.raises(BadInput, match="could not be downloaded"):
+        training_pairs(TrainConfig(voc_root=tmp_path / "empty", download=True, out=tmp_path))
