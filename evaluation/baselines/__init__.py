@@ -1,0 +1,1 @@
+"""Scores that a QC method has to beat; see `evaluation.baselines.base`."""

@@ -1,0 +1,89 @@
+"""What every baseline is: something that may learn from training pairs and gives each audited pair a score, higher = worse.
+
+A baseline's sign is fixed here and by its author, never by looking at the quality of what it scores.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from segqc.labels import LabelSpace
+from segqc.masks import read_image, read_mask
+
+Group = Literal["mask", "picture and mask", "probabilities", "second opinion", "supervised"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture and a mask on disk: a training pair, whose mask is ground truth, or an audited pair, whose mask is a prediction.
+
+    Attributes
+    ----------
+    id : str
+    image, mask_file : Path
+    labels : LabelSpace
+    probabilities : Path or None
+        NPZ of the segmenter's softmax maps (`segqc predict --probs`): key `probs` `[K, h, w]`, optionally `valid` (height, width) of the part that
+        shows the picture.
+    mirrored : Path or None
+        Mask predicted on the mirrored picture, mirrored back.
+    second : Path or None
+        Another network's mask of the same picture.
+    """
+
+    id: str
+    image: Path
+    mask_file: Path
+    labels: LabelSpace
+    probabilities: Path | None = None
+    mirrored: Path | None = None
+    second: Path | None = None
+
+    def mask(self) -> np.ndarray:
+        """The mask, uint8 `[H, W]`, 255 where void. Raises `BadInput` when it cannot be read."""
+        return read_mask(self.mask_file, self.labels)
+
+    def picture(self) -> Image.Image:
+        """The RGB picture. Raises `BadInput` when it cannot be read."""
+        return read_image(self.image)
+
+
+class Baseline(ABC):
+    """A QC score to be held against the method on trial.
+
+    Attributes
+    ----------
+    name : str
+        Its row in the table.
+    group : Group
+        What it is allowed to look at, in a word.
+    needs : str
+        The same in a sentence a sceptic would ask for: "the mask alone", "softmax maps of the segmenter".
+    """
+
+    name: str
+    group: Group
+    needs: str
+    learns: ClassVar[bool] = False
+
+    def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:  # noqa: B027 (most have nothing to learn)
+        """Learn from training pairs with their ground-truth masks.
+
+        Parameters
+        ----------
+        training : sequence of Example
+        folder : Path
+            Where it may keep what it learned (safetensors, JSON); a finished fit of the same training pairs found there is loaded instead of repeated.
+        console : Console, optional
+            Where the progress of a long fit goes.
+        """
+
+    @abstractmethod
+    def score(self, audited: Sequence[Example]) -> np.ndarray:
+        """Score pairs, each alone: float64 `[n]`, higher = worse, NaN where what it needs is missing for a pair."""
