@@ -1,8 +1,9 @@
 """Distances between the surfaces of two masks, for all classes at once.
 
 The surface of a class is its mask minus the erosion with the 2 x ndim nearest neighbours; what touches the frame is surface (medpy
-with connectivity 1). One pass finds the surfaces of all classes, and the k-d tree is asked only about surface pixels which the two
-masks do not share: the others are at distance 0 by definition.
+with connectivity 1). One pass finds the surfaces of all classes, and distances are computed only for surface pixels which the two
+masks do not share: the others are at distance 0 by definition. Up to a few thousand points the nearest one is found by brute force
+as a matrix product, beyond that by a k-d tree.
 """
 
 from __future__ import annotations
@@ -12,6 +13,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+PAIRS_PER_SOURCE, PAIRS_PER_TARGET = 2800, 280
+"""What a k-d tree costs to ask and to build, in pairs of points compared by brute force (measured): below that the tree is not worth it."""
+
+PAIRS_AT_ONCE = 1 << 16
+"""Pairs compared in one matrix product: they stay in the cache, and the product is too small for BLAS to start threads."""
+
+EXACT = 2**22
+"""Squared diagonal of a mask, in pixels, up to which squared distances are exact in float32."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +80,16 @@ def label_surface_distances(prediction: np.ndarray, truth: np.ndarray, labels: S
     if not labels:
         return {}
     edges = _edges(prediction), _edges(truth)
-    shared = edges[0] & edges[1] & (prediction == truth)
-    common = np.bincount(prediction[shared], minlength=max(labels) + 1)
-    surfaces = [_points(edge, mask, labels, spacing) for edge, mask in zip(edges, (prediction, truth), strict=True)]
-    apart = [_points(edge & ~shared, mask, labels, spacing) for edge, mask in zip(edges, (prediction, truth), strict=True)]
+    ours = _surfaces(prediction, edges[0], truth, edges[1], labels)
+    theirs = _surfaces(truth, edges[1], prediction, edges[0], labels)
     result = {}
     for label in labels:
         directed = []
-        for source, target in ((apart[0][label], surfaces[1][label]), (apart[1][label], surfaces[0][label])):
-            distances = np.zeros(common[label] + len(source))
-            if len(source):
-                # Unbalanced trees give the same answers and are built several times as fast.
-                tree = cKDTree(target, balanced_tree=False, compact_nodes=False)
-                distances[common[label] :] = tree.query(source)[0]
+        for (source, shared), (target, _) in ((ours[label], theirs[label]), (theirs[label], ours[label])):
+            distances = np.zeros(len(source))
+            apart = np.flatnonzero(~shared)
+            if apart.size:
+                distances[apart] = _nearest(source[apart], target, prediction.shape, spacing)
             directed.append(distances)
         result[label] = SurfaceDistances(*directed)
     return result
@@ -100,19 +107,54 @@ def pixel_spacing(spacing: float | Sequence[float] | None, ndim: int) -> np.ndar
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     """Smallest box around the true pixels of a mask; an empty box when there are none."""
-    box = []
-    for axis in range(mask.ndim):
-        occupied = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1) if occupied.size else slice(0, 0))
-    return tuple(box)
+    occupied = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim))))
+    if not occupied.size:
+        return (slice(0, 0),) * mask.ndim
+    rows = slice(int(occupied[0]), int(occupied[-1]) + 1)
+    return (rows, *bounding_box(mask[rows].any(axis=0))) if mask.ndim > 1 else (rows,)
 
 
-def _points(chosen: np.ndarray, mask: np.ndarray, labels: Sequence[int], spacing: np.ndarray) -> dict[int, np.ndarray]:
-    """Positions, float64 [n, ndim] in units of the spacing, of the chosen pixels of each label."""
-    flat = np.flatnonzero(chosen)
-    owner = mask.ravel()[flat]
-    positions = np.stack(np.unravel_index(flat, mask.shape), axis=1) * spacing
-    return {label: positions[owner == label] for label in labels}
+def _surfaces(
+    mask: np.ndarray, edges: np.ndarray, other: np.ndarray, other_edges: np.ndarray, labels: Sequence[int]
+) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Surface of each label: ascending flat indices, int64 [n], and whether each of them is the label's surface in the other mask too, bool [n]."""
+    lowest, highest = mask.dtype.type(min(labels)), mask.dtype.type(max(labels))
+    pixels = np.flatnonzero(edges & (mask - lowest <= highest - lowest))  # below the lowest, the unsigned difference wraps to something large
+    owner = mask.ravel()[pixels]
+    shared = (other.ravel()[pixels] == owner) & other_edges.ravel()[pixels]
+    if len(labels) == 1:
+        return {labels[0]: (pixels, shared)}
+    chosen = {label: np.flatnonzero(owner == label) for label in labels}
+    return {label: (pixels[rows], shared[rows]) for label, rows in chosen.items()}
+
+
+def _nearest(source: np.ndarray, target: np.ndarray, shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
+    """Distance from each source pixel to the nearest target pixel, float64 [m]; pixels are flat indices into `shape`."""
+    points, goals = np.unravel_index(source, shape), np.unravel_index(target, shape)
+    worthwhile = len(source) * len(target) <= PAIRS_PER_SOURCE * len(source) + PAIRS_PER_TARGET * len(target)
+    if worthwhile and np.all(spacing == spacing[0]) and np.square(shape, dtype=float).sum() < EXACT:
+        return np.sqrt(_squares_of_nearest(points, goals), dtype=float) * spacing[0]
+    # Unbalanced trees with wide leaves give the same answers and are built several times as fast.
+    tree = cKDTree(np.stack(goals, axis=1) * spacing, leafsize=24, balanced_tree=False, compact_nodes=False)
+    return tree.query(np.stack(points, axis=1) * spacing)[0]
+
+
+def _squares_of_nearest(points: tuple[np.ndarray, ...], goals: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Smallest squared distance from each point to any goal, float32 [m]; integer indices along each axis, [m] and [n] each.
+
+    |p - g|^2 = |p|^2 + (|g|^2 - 2 p.g), the bracket as one matrix product. In float32, since all its terms are integers below 2^24, hence exact.
+    """
+    ndim = len(points)
+    left, right = np.ones((ndim + 1, len(points[0])), np.float32), np.empty((ndim + 1, len(goals[0])), np.float32)
+    left[:ndim], right[:ndim] = points, goals
+    np.square(right[:ndim]).sum(axis=0, out=right[ndim])
+    right[:ndim] *= -2
+    best = np.empty(len(points[0]), np.float32)
+    step = max(1, PAIRS_AT_ONCE // len(goals[0]))
+    for start in range(0, len(best), step):
+        part = slice(start, start + step)
+        (left[:, part].T @ right).min(axis=1, out=best[part])
+    return best + np.square(left[:ndim]).sum(axis=0)
 
 
 def _edges(labels: np.ndarray) -> np.ndarray:
@@ -121,10 +163,13 @@ def _edges(labels: np.ndarray) -> np.ndarray:
     Outside a bounding box of the foreground there is either the frame or background, so both count as "another label".
     """
     edges = np.zeros(labels.shape, bool)
-    for axis in range(labels.ndim):
-        moved, across = np.moveaxis(labels, axis, 0), np.moveaxis(edges, axis, 0)
-        different = moved[1:] != moved[:-1]
-        across[1:] |= different
-        across[:-1] |= different
-        across[0] = across[-1] = True
+    values, marks, stride = labels.ravel(), edges.ravel(), labels.size
+    for axis, length in enumerate(labels.shape):
+        # Neighbours are `stride` apart. Where that steps over the end of a line, it joins two pixels of the frame: surface in any case.
+        stride //= length
+        different = values[stride:] != values[:-stride]
+        marks[stride:] |= different
+        marks[:-stride] |= different
+        lead = (slice(None),) * axis
+        edges[(*lead, 0)] = edges[(*lead, -1)] = True
     return edges

@@ -26,33 +26,74 @@ def disturbed(rng: np.random.Generator, mask: np.ndarray, num_classes: int) -> n
     return np.where(other == rng.integers(num_classes), rng.integers(num_classes), other).astype(np.uint8)
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("shape", [(40,), (1, 9), (19, 24), (31, 17), (9, 11, 8), (4, 1, 6)])
-def test_every_value_equals_medpy(seed: int, shape: tuple[int, ...]) -> None:
-    rng = np.random.default_rng([seed, *shape])
+SHAPES = [(40,), (1, 9), (19, 24), (31, 17), (9, 11, 8), (4, 1, 6)]
+
+
+def values_equal_to_medpy(rng: np.random.Generator, shape: tuple[int, ...], num_classes: int, spacing: float | tuple[float, ...] | None) -> int:
+    """Compare all rows of one random pair with medpy, value by value; how many values that were."""
+    truth = blobs(rng, shape, num_classes)
+    prediction = disturbed(rng, truth, num_classes)
+    truth[rng.random(shape) < rng.choice([0.0, 0.05, 0.3])] = 255
+    kept = truth != 255
     compared = 0
-    for _ in range(14):
-        truth = blobs(rng, shape, 4)
-        prediction = disturbed(rng, truth, 4)
-        truth[rng.random(shape) < 0.05] = 255
-        spacing = tuple(rng.uniform(0.3, 3.0, len(shape))) if seed % 2 else None
-        kept = truth != 255
-        for row in class_metrics(prediction, truth, 4, spacing=spacing):
-            a, b = (prediction == row.label) & kept, (truth == row.label) & kept
-            assert row.dice == pytest.approx(medpy.dc(a, b), abs=TOL)
-            assert row.iou == pytest.approx(medpy.jc(a, b), abs=TOL)
-            assert (row.prediction_pixels, row.truth_pixels) == (a.sum(), b.sum())
-            compared += 2
-            if row.status != "both":
-                continue
+    for row in class_metrics(prediction, truth, num_classes, spacing=spacing):
+        a, b = (prediction == row.label) & kept, (truth == row.label) & kept
+        ours = [row.dice, row.iou, row.prediction_pixels, row.truth_pixels]
+        theirs = [medpy.dc(a, b), medpy.jc(a, b), a.sum(), b.sum()]
+        assert row.status == ("both" if a.any() and b.any() else "missed" if b.any() else "spurious")
+        if row.status == "both":
             forth, back = medpy.asd(a, b, spacing), medpy.asd(b, a, spacing)
-            assert row.msd == pytest.approx(medpy.assd(a, b, spacing), abs=TOL)
-            assert row.hd95 == pytest.approx(medpy.hd95(a, b, spacing), abs=TOL)
-            assert row.hd == pytest.approx(medpy.hd(a, b, spacing), abs=TOL)
-            assert (row.mean_to_truth, row.mean_to_prediction) == pytest.approx((forth, back), abs=TOL)
-            assert row.masd == pytest.approx((forth + back) / 2, abs=TOL)
-            compared += 6
-    assert compared > 20
+            ours += [row.msd, row.hd95, row.hd, row.mean_to_truth, row.mean_to_prediction, row.masd]
+            theirs += [medpy.assd(a, b, spacing), medpy.hd95(a, b, spacing), medpy.hd(a, b, spacing), forth, back, (forth + back) / 2]
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOL)
+        compared += len(ours)
+    return compared
+
+
+def test_more_than_ten_thousand_values_equal_medpy() -> None:
+    rng = np.random.default_rng(0)
+    compared = 0
+    for round_ in range(72):
+        for shape in SHAPES:
+            spacings = (None, rng.uniform(0.3, 3.0), tuple(rng.uniform(0.3, 3.0, len(shape))))
+            compared += values_equal_to_medpy(rng, shape, 2 + round_ % 5, spacings[round_ % 3])
+    assert compared > 10_000
+
+
+@pytest.mark.parametrize(
+    ("shape", "sigma"),
+    [((120, 130), 0.6), ((3, 2500), 3.0), ((24, 25, 22), 0.7), ((9000,), 1.0)],
+    ids=["many surface pixels", "long", "3-D", "1-D"],
+)
+def test_large_masks_equal_medpy(shape: tuple[int, ...], sigma: float) -> None:
+    rng = np.random.default_rng(1)
+    a, b = ndimage.gaussian_filter(rng.standard_normal((2, *shape)), [0] + [sigma] * len(shape)) > 0.05
+    (row,) = class_metrics(a.astype(np.uint8), b.astype(np.uint8), 2)
+    ours = row.msd, row.hd95, row.hd, row.mean_to_truth, row.mean_to_prediction
+    theirs = medpy.assd(a, b), medpy.hd95(a, b), medpy.hd(a, b), medpy.asd(a, b), medpy.asd(b, a)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOL)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_percentiles_and_nsd_equal_brute_force(seed: int) -> None:
+    """hd95_max is MONAI's: the larger of the two directed 95th percentiles; NSD counts the pixels of both surfaces within the tolerance."""
+    rng = np.random.default_rng(seed)
+    truth = blobs(rng, (17, 13), 3)
+    prediction = disturbed(rng, truth, 3)
+    spacing = (0.8, 1.7)
+    for row in class_metrics(prediction, truth, 3, spacing=spacing, tolerance=1.2):
+        if row.status != "both":
+            continue
+        surfaces = []
+        for mask in (prediction == row.label, truth == row.label):
+            padded = np.pad(mask, 1)
+            inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+            surfaces.append([(y * spacing[0], x * spacing[1]) for y, x in np.argwhere(mask & ~inner)])
+        directed = [[min(math.dist(p, q) for q in other) for p in one] for one, other in (surfaces, surfaces[::-1])]
+        assert row.hd95_max == pytest.approx(max(np.percentile(values, 95) for values in directed), abs=TOL)
+        pooled = directed[0] + directed[1]
+        assert row.hd95 == pytest.approx(np.percentile(pooled, 95), abs=TOL)
+        assert row.nsd == pytest.approx(sum(value <= 1.2 for value in pooled) / len(pooled), abs=TOL)
 
 
 @pytest.mark.parametrize("spacing", [None, 0.7, (2.0, 0.5)])
@@ -121,6 +162,45 @@ def test_touching_the_frame_is_surface() -> None:
     assert row.mean_to_truth == 1.0  # (1, 1) to (0, 1)
     # ten surface pixels: rows 0 and 2 hold 1, two diagonal steps and one of (1, 2); row 1 holds 1 to the left and 2 to the right
     assert row.mean_to_prediction == pytest.approx((2 * (1 + 2 * math.sqrt(2) + math.sqrt(5)) + 1 + 2) / 10, abs=TOL)
+
+
+def test_box_in_space_by_hand() -> None:
+    # truth: a 3 x 3 x 3 cube in the middle of a 5 x 5 x 5 room: 26 of its voxels are surface, all but the centre.
+    # prediction: the centre alone. From it to the truth's surface: 1, 2 or 3 along the axes' spacing, the least of them 1.
+    # Back: 6 faces at spacing, 12 edges and 8 corners diagonally.
+    truth, prediction = np.zeros((2, 5, 5, 5), np.uint8)
+    truth[1:4, 1:4, 1:4] = 1
+    prediction[2, 2, 2] = 1
+    (row,) = class_metrics(prediction, truth, 2, spacing=(1.0, 2.0, 3.0), tolerance=1.0)
+    assert row.dice == pytest.approx(2 / 28)
+    assert row.mean_to_truth == 1.0
+    faces = 2 * (1 + 2 + 3)
+    edges = 4 * (math.sqrt(1 + 4) + math.sqrt(1 + 9) + math.sqrt(4 + 9))
+    corners = 8 * math.sqrt(1 + 4 + 9)
+    assert row.mean_to_prediction == pytest.approx((faces + edges + corners) / 26, abs=TOL)
+    assert row.msd == pytest.approx((1 + faces + edges + corners) / 27, abs=TOL)
+    assert row.hd == row.hd95_max == pytest.approx(math.sqrt(14), abs=TOL)
+    assert row.nsd == pytest.approx(3 / 27)  # the centre and the two faces one away
+
+
+def test_voxels_that_touch_the_frame_in_space_are_surface() -> None:
+    room = np.ones((3, 3, 3), np.uint8)
+    hollow = room.copy()
+    hollow[1, 1, 1] = 0
+    (row,) = class_metrics(hollow, room, 2)
+    assert (row.hd, row.msd) == (0.0, 0.0)  # both surfaces are the 26 voxels on the frame
+    assert row.dice == pytest.approx(2 * 26 / 53)
+
+
+def test_surface_ends_at_void() -> None:
+    # truth      1 1 ? 0 0    prediction 1 1 1 1 0   on void neither mask has the object, so the prediction falls into two pieces:
+    # columns 0 and 1, which agree, and column 3, two away from column 1.
+    truth = np.array([[1, 1, 255, 0, 0]], np.uint8)
+    prediction = np.array([[1, 1, 1, 1, 0]], np.uint8)
+    (row,) = class_metrics(prediction, truth, 2)
+    assert (row.prediction_pixels, row.truth_pixels, row.hd) == (3, 2, 2.0)
+    assert row.mean_to_truth == pytest.approx(2 / 3)
+    assert row.mean_to_prediction == 0.0
 
 
 def test_missed_and_spurious_classes_have_a_status_and_no_distance() -> None:
