@@ -102,12 +102,18 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
         raise BadInput("--model", "no model folder was given", "train one with `segqc train`, then give its folder")
     started = time.monotonic()
     accelerator = make_accelerator(config.device)
-    qc = QualityControl(load_model(config.model, accelerator.device))
+    qc = QualityControl(load_model(config.model, accelerator.device), config.levels)
     console = console if accelerator.is_main_process else None
     pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)
 
     rank, world = accelerator.process_index, accelerator.num_processes
-    header = {"model": fingerprint(config.model), "heatmaps": config.heatmaps, "compared": comparison is not None, "version": __version__}
+    header = {
+        "model": fingerprint(config.model),
+        "levels": config.levels,
+        "heatmaps": config.heatmaps,
+        "compared": comparison is not None,
+        "version": __version__,
+    }
     paths = [config.out / ".progress" / f"{r}-of-{world}.jsonl" for r in range(world)]
     if accelerator.is_main_process and not any(Journal(path, header).rows for path in paths):
         shutil.rmtree(config.out / "heatmaps", ignore_errors=True)

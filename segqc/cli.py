@@ -51,7 +51,9 @@ def train(
     ] = None,
     download: Annotated[bool, typer.Option("--download", help="First fetch Pascal VOC 2012 (2 GB) into --voc-root, if it is not there.")] = False,
     out: Annotated[Path, typer.Option(help="Run folder; becomes the model folder.")] = _TRAIN.out,
-    method: Annotated[str, typer.Option(help="mixing (noise in the location, class posterior) or paper (GNSM as published).")] = _TRAIN.method,
+    method: Annotated[
+        str, typer.Option(help="mixing (ours), paper (GNSM as published) or segmenter (no noise ladder: an ablation).")
+    ] = _TRAIN.method,
     preset: Annotated[str, typer.Option(help="cpu, voc128 or voc256.")] = _TRAIN.preset,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; by default the preset's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pairs per step over all processes.")] = None,
@@ -60,6 +62,10 @@ def train(
     grid_size: Annotated[int | None, typer.Option(help="Side of the mask grid, cells.")] = None,
     encoder: Annotated[str | None, typer.Option(help="timm backbone of the image pyramid (frozen, ImageNet weights).")] = None,
     views: Annotated[int | None, typer.Option(help="Augmented views per picture whose features are cached; 0: fresh ones at every step.")] = None,
+    mask_only: Annotated[bool, typer.Option("--mask-only", help="Hide the picture from the network: an ablation.")] = False,
+    feature_cache: Annotated[
+        Path | None, typer.Option(help="Keep cached features in this folder; runs on the same pictures with the same seed share it.")
+    ] = None,
     density_items: Annotated[int, typer.Option(help="Training pairs behind the density head, at most.")] = _TRAIN.density_items,
     validate_every: Annotated[int, typer.Option(help="Steps between validations.")] = _TRAIN.validate_every,
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _TRAIN.checkpoint_every,
@@ -80,8 +86,8 @@ def train(
     config = TrainConfig(
         out=out, voc_root=voc_root, image_set=image_set, images=images, masks=masks, classes=classes, download=download, method=method, preset=preset,
         steps=steps, batch_size=batch_size, learning_rate=learning_rate, image_size=image_size, grid_size=grid_size, encoder=encoder, views=views,
-        density_items=density_items, validate_every=validate_every, checkpoint_every=checkpoint_every, seed=seed, precision=precision, device=device,
-        workers=workers, compile=compile_,
+        mask_only=mask_only, feature_cache=feature_cache, density_items=density_items, validate_every=validate_every,
+        checkpoint_every=checkpoint_every, seed=seed, precision=precision, device=device, workers=workers, compile=compile_,
     )  # fmt: skip
     if dry_run:
         from segqc.dry_run import print_dry_run
@@ -106,6 +112,9 @@ def audit(
     image_set: Annotated[str | None, typer.Option(help="With --voc-root: list of the pictures that should have a prediction.")] = None,
     ground_truth: Annotated[Path | None, typer.Option(help="Folder of true masks, for comparison only; --voc-root brings its own.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, heat maps and gallery.")] = _AUDIT.out,
+    levels: Annotated[
+        str | None, typer.Option(help='Noise levels to read, such as "0" (no noise ladder) or "0,2,4" (faster); all by default.')
+    ] = None,
     top: Annotated[int, typer.Option(help="Rows of the contact sheet.")] = _AUDIT.top,
     heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per prediction.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a prediction could not be scored.")] = False,
@@ -119,8 +128,8 @@ def audit(
     from segqc.audit import audit as run
 
     config = AuditConfig(
-        predictions=predictions, out=out, model=model, images=images, voc_root=voc_root, image_set=image_set, ground_truth=ground_truth, top=top,
-        heatmaps=heatmaps, strict=strict, device=device,
+        predictions=predictions, out=out, model=model, images=images, voc_root=voc_root, image_set=image_set, ground_truth=ground_truth,
+        levels=_numbers(levels), top=top, heatmaps=heatmaps, strict=strict, device=device,
     )  # fmt: skip
     report = run(config, DiceComparison(), console)
     _print_audit(report.rows, report.summary)
@@ -128,6 +137,14 @@ def audit(
     console.print(f"Next: open {out / 'gallery.html'} in a browser.", soft_wrap=True)
     if strict and report.errors:
         raise typer.Exit(1)
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    """ "0,2,4" as integers."""
+    try:
+        return None if text is None else tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise BadInput("--levels", f"expected numbers with commas between them, but got {text!r}", 'give something like --levels "0,2,4"') from None
 
 
 def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:

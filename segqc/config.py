@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-Method = Literal["mixing", "paper"]
+Method = Literal["mixing", "paper", "segmenter"]
 
 T = TypeVar("T")
 
@@ -57,6 +57,8 @@ class TrainConfig:
     grid_size: int | None = None  # cells
     encoder: str | None = None
     views: int | None = None
+    mask_only: bool = False  # an ablation: the network is shown zeros instead of the picture's features
+    feature_cache: Path | None = None  # folder for cached features that outlives the run; runs on the same pictures with the same seed share it
     download: bool = False  # fetch Pascal VOC 2012 into voc_root first
     final_learning_rate: float = 1e-5  # end of the cosine
     weight_decay: float = 0.01
@@ -85,6 +87,7 @@ class AuditConfig:
     voc_root: Path | None = None  # ... a VOC folder (its SegmentationClass then serves as ground truth, where it has one)
     image_set: str | None = None  # with voc_root: the list whose images should have a prediction, such as val
     ground_truth: Path | None = None  # folder of true masks, for comparison only: they never enter the score
+    levels: tuple[int, ...] | None = None  # noise levels that are read, by their index in the model's ladder; None: all
     top: int = 24  # rows of the contact sheet
     heatmaps: bool = True
     strict: bool = False  # exit code 1 when a pair could not be scored

@@ -112,13 +112,19 @@ def paper_ladder(num_classes: int, levels: int = 20, low: float = 2.0, high: flo
 
 
 def mixing_ladder(levels: int = 8, low: float = 0.0015, high: float = 0.19) -> NoiseLadder:
-    """A ladder that moves the location instead of the temperature (ours).
+    """A ladder that moves the location instead of the temperature (ours): t = 0, then `levels` geometric steps from `low` to `high`.
 
     For one-hot x, softmax(eps) = E/sum(E) whatever l is, and x~ <-> l x~ is a bijection: all temperatures carry the same information. What hides x is
     the location. Its argmax survives with probability t + (1 - t)/K, and because independent flips average out over a neighbourhood most levels
-    belong near t = 0.
+    belong near t = 0. At t = 0 the network is told nothing of the mask: what does the context alone say?
     """
-    return NoiseLadder(tuple(_geometric(low, high, levels)), (1.0,) * levels)
+    keep = (0.0, *_geometric(low, high, levels))
+    return NoiseLadder(keep, (1.0,) * len(keep))
+
+
+def context_ladder() -> NoiseLadder:
+    """The level t = 0 alone: a plain segmenter, the ablation of the noise ladder."""
+    return NoiseLadder((0.0,), (1.0,))
 
 
 def _per_item(value: Tensor, like: Tensor) -> Tensor:

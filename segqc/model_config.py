@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ncsnpp import NCSNppConfig
 from segqc.config import Method
-from segqc.gumbel import NoiseLadder, mixing_ladder, paper_ladder
+from segqc.gumbel import NoiseLadder, context_ladder, mixing_ladder, paper_ladder
 from segqc.labels import LabelSpace
 
 MODEL_FORMAT = "segqc-model-1"
@@ -25,6 +25,7 @@ class ModelConfig:
     ladder: NoiseLadder
     draws: int  # noise draws per level when scoring; 0: the noise-free input
     noise_seed: int = 0  # of the fixed scoring noise
+    mask_only: bool = False  # the network never sees the picture
     inlier_norm: tuple[float, ...] = ()  # mean score norm of the inliers per level: the unit of the `paper` heat map
     training: dict[str, Any] = field(default_factory=dict)  # how the weights came to be
     format: str = MODEL_FORMAT
@@ -50,4 +51,4 @@ class ModelConfig:
 
 def make_ladder(method: Method, num_classes: int) -> NoiseLadder:
     """The noise ladder of a method."""
-    return paper_ladder(num_classes) if method == "paper" else mixing_ladder()
+    return {"paper": lambda: paper_ladder(num_classes), "mixing": mixing_ladder, "segmenter": context_ladder}[method]()

@@ -3,7 +3,9 @@
 Both methods go through the same lines; what differs is the ladder, what the network sees, and what its output means:
 
     paper    t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;              loss KL (17) without its weight; scored on the clean log a
-    mixing   t = 0.0015..0.19, l = 1;    sees centred l x~ and logit t; output posterior; cross-entropy;              scored on noisy x~
+    mixing   t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;              scored on noisy x~
+
+A third, `segmenter`, is the ablation of the ladder: t = 0 alone, the same network and readout without any noise or sight of the mask.
 """
 
 import hashlib
@@ -94,7 +96,8 @@ class QualityModel(nn.Module):
 
     def context(self, features: Sequence[Tensor]) -> object:
         """The network's own encoding of the image features; computed once per image, reused by all its noise levels."""
-        return self.network.encode_context(list(features)) if self.encoder is not None else features[0]
+        shown = [torch.zeros_like(maps) for maps in features] if self.config.mask_only else list(features)
+        return self.network.encode_context(shown) if self.encoder is not None else shown[0]
 
     def one_hot(self, masks: Tensor) -> tuple[Tensor, Tensor]:
         """Labels `[N, S, S]` uint8 -> one-hot `[N, K, S, S]` float32 (void is all zero) and valid `[N, S, S]` bool."""
@@ -105,9 +108,11 @@ class QualityModel(nn.Module):
     def log_prediction(self, x_tilde: Tensor, levels: Levels, context: object, valid: Tensor) -> Tensor:
         """The network's log-softmax: of eps (`paper`) or of the class posterior (`mixing`), `[N, K, S, S]` float32.
 
-        Void cells are shown as a uniform x~. N is a multiple of the images in `context`, the passes of an image side by side.
+        Void cells are shown as a uniform x~, to a `segmenter` all cells. N is a multiple of the images in `context`, the passes of an image side
+        by side.
         """
-        x_tilde = torch.where(valid.unsqueeze(1), x_tilde, -float(np.log(x_tilde.shape[1])))
+        shown = valid & (self.config.method != "segmenter")
+        x_tilde = torch.where(shown.unsqueeze(1), x_tilde, -float(np.log(x_tilde.shape[1])))
         if self.config.parametrisation == "eps":
             seen, condition = gumbel.log_input(x_tilde), gumbel.temperature_condition(levels)
         else:
@@ -153,45 +158,49 @@ class QualityModel(nn.Module):
         return levels, self._noise
 
     @torch.inference_mode()
-    def read(self, image: np.ndarray, mask: np.ndarray) -> Reading:
+    def read(self, image: np.ndarray, mask: np.ndarray, levels: Sequence[int] | None = None) -> Reading:
         """Score features of one pair. The result depends on nothing but the pair: its passes never share a forward with another pair's.
 
         Parameters
         ----------
         image : ndarray `[3, I, I]` uint8
         mask : ndarray `[S, S]` uint8
+        levels : sequence of int, optional
+            Noise levels to read, by their index in the ladder; all by default. Each costs a pass per draw.
         """
         device = self.device
         features = self.image_features(torch.from_numpy(image).to(device)[None])
-        return self.read_features(features, torch.from_numpy(mask).to(device))
+        return self.read_features(features, torch.from_numpy(mask).to(device), levels)
 
     @torch.inference_mode()
-    def read_features(self, features: Sequence[Tensor], mask: Tensor) -> Reading:
+    def read_features(self, features: Sequence[Tensor], mask: Tensor, levels: Sequence[int] | None = None) -> Reading:
         """`read` from the `image_features` of one image (`[1, ...]` each) and a mask `[S, S]` on the model's device."""
         context = self.context(features)
         onehot, valid = self.one_hot(mask[None])
-        levels, noise = self.scoring_noise()
-        chunk = len(levels) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
+        count = len(self.config.ladder)
+        chosen = list(range(count)) if levels is None else list(levels)
+        every, noise = self.scoring_noise()
+        draws = len(every) // count
+        order = [level * draws + draw for level in chosen for draw in range(draws)]
+        chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
         passes = [
-            self._read_passes(
-                context, onehot, valid, Levels(levels.logit_keep[i : i + chunk], levels.temperature[i : i + chunk]), noise[i : i + chunk]
-            )
-            for i in range(0, len(levels), chunk)
+            self._read_passes(context, onehot, valid, Levels(every.logit_keep[part], every.temperature[part]), noise[part])
+            for part in (order[i : i + chunk] for i in range(0, len(order), chunk))
         ]
         maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
-        per_level = maps.unflatten(0, (len(self.config.ladder), -1)).mean(1)  # [L, F, S, S]
+        per_level = maps.unflatten(0, (len(chosen), -1)).mean(1)  # [L, F, S, S]
         means = gumbel.masked_mean(per_level.flatten(0, 1), valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1))
         posterior = None
         if self.config.parametrisation == "posterior":
-            posterior = torch.stack([total for _, total in passes]).sum(0) / len(levels)
+            posterior = torch.stack([total for _, total in passes]).sum(0) / len(order)
             heat = 1 - (posterior * onehot[0]).sum(0)
         else:
-            unit = torch.tensor(self.config.inlier_norm or (1.0,) * len(self.config.ladder), device=self.device)
+            unit = torch.tensor(self.config.inlier_norm or (1.0,) * count, device=self.device)[chosen]
             ratio = (per_level[:, 0] / unit[:, None, None]).mean(0)  # 1 where the norm is that of an average inlier cell
             heat = ratio / (1 + ratio)
         heat = torch.where(valid[0], heat, 0.0).clamp(0, 1)
         return Reading(
-            means.cpu().double().numpy().reshape(len(self.config.ladder), -1),
+            means.cpu().double().numpy().reshape(len(chosen), -1),
             heat.cpu().numpy(),
             None if posterior is None else posterior.cpu().numpy(),
         )
@@ -241,7 +250,8 @@ class QualityModel(nn.Module):
     def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
         """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""
         agreement = None if reading.posterior is None else self.agreement(reading, mask)
-        density = None if self.density is None else float(self.density.score(reading.features.reshape(1, -1))[0])
+        whole = len(reading.features) == len(self.config.ladder)  # the density is one of all levels together
+        density = float(self.density.score(reading.features.reshape(1, -1))[0]) if self.density is not None and whole else None
         if agreement is None and density is None:
             raise ValueError("This model has no density head: training was not finished. Run the same `segqc train` command again")
         return {"score": 1 - agreement if agreement is not None else density, "agreement": agreement, "density": density}

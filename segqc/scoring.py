@@ -57,10 +57,18 @@ class QualityControl:
     ----------
     model : QualityModel
         In evaluation mode, on its device.
+    levels : sequence of int, optional
+        Noise levels to read, by their index in the model's ladder; all by default. Fewer are faster, and another score.
+
+    Raises
+    ------
+    ValueError
+        Levels that the ladder does not have, repeated or not ascending, or not all for a model whose score needs all.
     """
 
-    def __init__(self, model: QualityModel) -> None:
+    def __init__(self, model: QualityModel, levels: Sequence[int] | None = None) -> None:
         self.model = model
+        self.levels = None if levels is None else check_levels(levels, model)
 
     @property
     def labels(self) -> LabelSpace:
@@ -113,7 +121,7 @@ class QualityControl:
 
     def score_grid(self, image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Score:
         """Score what `prepare` returned; `size` is the picture's (width, height)."""
-        reading = self.model.read(image, mask)
+        reading = self.model.read(image, mask, self.levels)
         numbers = self.model.score_reading(reading, mask)
         region = worst_region(reading.heat, mask, reading.posterior)
         return Score(
@@ -127,7 +135,17 @@ class QualityControl:
         )
 
 
-def load(folder: Path | str, device: str | None = None) -> QualityControl:
+def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
+    """The levels as a tuple, if a score can be read from them; see `QualityControl`."""
+    chosen, count = tuple(levels), len(model.config.ladder)
+    if not chosen or list(chosen) != sorted(set(chosen)) or not 0 <= chosen[0] <= chosen[-1] < count:
+        raise ValueError(f"Expected ascending noise levels in 0..{count - 1}, but got {', '.join(map(str, chosen)) or 'none'}")
+    if model.config.parametrisation == "eps" and len(chosen) < count:
+        raise ValueError(f"The score of method 'paper' is a density over all {count} noise levels: read them all")
+    return chosen
+
+
+def load(folder: Path | str, device: str | None = None, levels: Sequence[int] | None = None) -> QualityControl:
     """Load a model folder written by `segqc train`.
 
     Parameters
@@ -135,6 +153,8 @@ def load(folder: Path | str, device: str | None = None) -> QualityControl:
     folder : Path or str
     device : str, optional
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
+    levels : sequence of int, optional
+        Noise levels to read; see `QualityControl`.
 
     Raises
     ------
@@ -146,7 +166,7 @@ def load(folder: Path | str, device: str | None = None) -> QualityControl:
     >>> qc = segqc.load("runs/voc")  # doctest: +SKIP
     >>> worst = max(qc.score(images, masks), key=lambda s: s.score)  # doctest: +SKIP
     """
-    return QualityControl(load_model(Path(folder), device))
+    return QualityControl(load_model(Path(folder), device), levels)
 
 
 def predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:

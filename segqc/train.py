@@ -32,7 +32,7 @@ from segqc.quality_model import QualityModel, stable_seed
 from segqc.trainer import Trainer
 from segqc.training_data import cache_keys, check_pairs, dataset_fingerprint, training_labels, training_pairs
 
-_NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download")  # settings that may change between two starts of one run
+_NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")  # settings that may change between two starts of one run
 
 
 def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
@@ -45,7 +45,8 @@ def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
         encoder=config.encoder,
         network=network_config(config, labels.num_classes),
         ladder=make_ladder(config.method, labels.num_classes),
-        draws=0 if config.method == "paper" else 1,
+        draws=1 if config.method == "mixing" else 0,
+        mask_only=config.mask_only,
     )
 
 
@@ -184,7 +185,8 @@ def _filled_cache(
         for m in model.image_features(torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device))
     ]
     fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), config.encoder, config.image_size, config.seed, dataset.labels.to_dict()):016x}"
-    arguments = (config.out / "training" / "cache", keys, shapes, config.grid_size, fingerprint)
+    folder = config.feature_cache or config.out / "training" / "cache"
+    arguments = (folder, keys, shapes, config.grid_size, fingerprint)
     with accelerator.main_process_first():
         cache = FeatureCache(*arguments, create=accelerator.is_main_process)
     missing = cache.missing

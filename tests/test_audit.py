@@ -216,3 +216,25 @@ def test_missing_model_predictions_or_images_say_what_to_do(tiny_voc: Path, tiny
     ):
         with pytest.raises(BadInput, match=words):
             audit(config(tiny_voc, **({"predictions": tiny_predictions, "model": tiny_model, "out": tmp_path / "out"} | changes)))
+
+
+def test_levels_that_are_read_change_the_score_and_the_journal_knows(
+    tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    whole = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path, heatmaps=False))
+    context = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path, heatmaps=False, levels=(0,)))
+    assert {row["id"]: row["score"] for row in whole.rows} != {row["id"]: row["score"] for row in context.rows}
+    assert all(row["density"] is None for row in context.rows), "the density is one of all levels"
+    assert context.summary["config"]["levels"] == [0]
+
+
+@pytest.mark.parametrize("levels", [(), (3, 1), (0, 0), (-1,), (9,)])
+def test_levels_that_the_ladder_does_not_have_are_refused(tiny_model: Path, levels: tuple) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.8"):
+        segqc.load(tiny_model, "cpu", levels)
+
+
+def test_the_paper_score_needs_all_levels(tiny_paper_model: Path) -> None:
+    with pytest.raises(ValueError, match="all 20"):
+        segqc.load(tiny_paper_model, "cpu", (0,))
+    assert segqc.load(tiny_paper_model, "cpu", range(20)).levels == tuple(range(20))

@@ -46,7 +46,7 @@ def test_dry_run_needs_no_data_and_writes_nothing(preset: str, parameters: str, 
 
 def test_dry_run_counts_the_passes_of_the_method() -> None:
     assert "20 denoising passes" in runner.invoke(app, ["train", "--preset", "voc256", "--method", "paper", "--dry-run"]).output
-    assert "8 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--dry-run"]).output
+    assert "9 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--dry-run"]).output
 
 
 def test_expected_errors_are_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -178,5 +178,6 @@ def test_ladders_of_the_methods():
     ratios = [b / a for a, b in zip(paper.temperature, paper.temperature[1:], strict=False)]
     assert ratios == pytest.approx([10 ** (1 / 19)] * 19)
     assert paper.keep == (pytest.approx(1 / (1 + 21e-5)),) * 20
-    assert mixing.temperature == (1.0,) * 8
-    assert (mixing.keep[0], mixing.keep[-1]) == (pytest.approx(0.0015), pytest.approx(0.19))
+    assert mixing.temperature == (1.0,) * 9
+    assert mixing.keep[0] == 0
+    assert (mixing.keep[1], mixing.keep[-1]) == (pytest.approx(0.0015), pytest.approx(0.19))

@@ -108,6 +108,46 @@ def test_reading_is_by_the_levels_of_the_ladder_in_order(models):
         np.testing.assert_allclose(one.read(*pair(model, 0)).features[0], reading.features[level], rtol=1e-4)
 
 
+def test_some_levels_are_read_as_they_are_among_all(models):
+    model = models["mixing", True]
+    whole, some = model.read(*pair(model, 0)), model.read(*pair(model, 0), levels=(0, 2))
+    np.testing.assert_allclose(some.features, whole.features[[0, 2]], rtol=1e-4)
+    apart = [model.read(*pair(model, 0), levels=(level,)).posterior for level in (0, 2)]
+    np.testing.assert_allclose(some.posterior, np.mean(apart, axis=0), atol=1e-5)
+    assert np.abs(some.posterior - whole.posterior).max() > 1e-3
+
+
+def test_at_level_0_nothing_but_the_picture_counts():
+    model = tiny_model("mixing", ladder=NoiseLadder((0.0, 0.19), (1.0, 1.0)))
+    (image, mask), other = pair(model, 0), blobs(3, void=False)
+    mask = np.where(mask == 255, 0, mask).astype(np.uint8)
+    posteriors = {level: [model.read(image, m, levels=(level,)).posterior for m in (mask, other)] for level in (0, 1)}
+    np.testing.assert_allclose(*posteriors[0], atol=1e-6)
+    assert np.abs(posteriors[1][0] - posteriors[1][1]).max() > 1e-3
+    assert np.abs(posteriors[0][0] - model.read(255 - image, mask, levels=(0,)).posterior).max() > 1e-3
+
+
+def test_a_segmenter_sees_the_picture_and_neither_mask_nor_noise():
+    model = tiny_model("segmenter")
+    assert model.config.ladder.keep == (0.0,)
+    image, mask = pair(model, 0)
+    reading = model.read(image, mask)
+    np.testing.assert_array_equal(reading.posterior, model.read(image, blobs(5)).posterior)
+    assert np.abs(reading.posterior - model.read(255 - image, mask).posterior).max() > 1e-3
+    losses = [float(model(*batch(model, mask[None])[:3], torch.full((1, 4, 16, 16), value))) for value in (0.1, 5.0)]
+    assert losses[0] == losses[1], "the noise must not matter in training either"
+    assert 0 <= model.agreement(reading, mask) <= 1
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_mask_only_model_is_blind_to_the_picture(variant):
+    model = tiny_model(*variant, mask_only=True)
+    image, mask = pair(model, 0)
+    one, other = model.read(image, mask), model.read(255 - image, mask)
+    assert_same(one, other)
+    assert not np.array_equal(one.features, model.read(image, blobs(7)).features)
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_ladder_read_in_several_forwards_is_read_the_same(models, variant, monkeypatch):
     model = models[variant]

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from segqc.artifact import load_model
 from segqc.config import TrainConfig
+from segqc.feature_cache import FeatureCache
 from segqc.files import BadInput
 from segqc.train import train
 from segqc.trainer import learning_rate
@@ -114,10 +115,25 @@ def test_the_papers_concat_conditioning_trains(tiny_voc: Path, tmp_path: Path) -
 
 def test_paper_and_mixing_are_one_flag_apart(tiny_model: Path, tiny_paper_model: Path) -> None:
     mixing, paper = load_model(tiny_model, "cpu").config, load_model(tiny_paper_model, "cpu").config
-    assert (len(mixing.ladder), len(paper.ladder)) == (8, 20)
+    assert (len(mixing.ladder), len(paper.ladder)) == (9, 20)
     assert (mixing.parametrisation, paper.parametrisation) == ("posterior", "eps")
     assert (mixing.draws, paper.draws) == (1, 0)
     assert len(paper.inlier_norm) == 20
+
+
+def test_runs_share_a_feature_cache(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = train(tiny_train_config(tiny_voc, tmp_path / "alone", steps=2))
+    assert not (alone / "training" / "cache").exists()
+    cache = tmp_path / "features"
+    train(tiny_train_config(tiny_voc, tmp_path / "first", steps=2, method="segmenter", feature_cache=cache))
+    filled = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+    fills: list[int] = []
+    original = FeatureCache.fill
+    monkeypatch.setattr(FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), original(self, blocks, *rest)))
+    second = train(tiny_train_config(tiny_voc, tmp_path / "second", steps=2, feature_cache=cache))
+    assert fills == [0], "the features were there"
+    assert filled.keys() == {path.name for path in cache.iterdir()}
+    assert (second / "model.safetensors").read_bytes() == (alone / "model.safetensors").read_bytes()
 
 
 def test_a_folder_with_another_run_is_refused_by_name_of_the_setting(tiny_voc: Path, tiny_model: Path) -> None:

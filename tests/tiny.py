@@ -39,7 +39,7 @@ def tiny_model_config(method: str = "mixing", encoder: bool = True, labels: Labe
         )
         config, network = dataclasses.replace(config, image_size=16, encoder=None), plain
     ladder = NoiseLadder((0.02, 0.1, 0.4), (1.0,) * 3) if method == "mixing" else config.ladder
-    return dataclasses.replace(config, network=network, ladder=ladder, **changes)
+    return dataclasses.replace(config, **({"network": network, "ladder": ladder} | changes))
 
 
 def tiny_model(method: str = "mixing", encoder: bool = True, seed: int = 0, trained: bool = True, **changes) -> QualityModel:
