@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -70,7 +70,6 @@ class Baseline(ABC):
     name: str
     group: Group
     needs: str
-    learns: ClassVar[bool] = False
 
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:  # noqa: B027 (most have nothing to learn)
         """Learn from training pairs with their ground-truth masks.
@@ -79,7 +78,8 @@ class Baseline(ABC):
         ----------
         training : sequence of Example
         folder : Path
-            Where it may keep what it learned (safetensors, JSON); a finished fit of the same training pairs found there is loaded instead of repeated.
+            Where it may keep what it learned (safetensors, JSON); a finished fit of the same training pairs found there is loaded instead of
+            repeated.
         console : Console, optional
             Where the progress of a long fit goes.
         """

@@ -1,0 +1,130 @@
+"""What a sceptic reads off the mask alone: its size, its outline, how many classes and pieces, how rare its classes are.
+
+Signs were fixed by reasoning before anything was scored, and none of them is learned. Also here: how every baseline reads its items one by one.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from rich.console import Console
+
+from evaluation.baselines.base import Baseline, Example, Group
+from evaluation.mask_features import MASK_FEATURES, class_log_prior, mask_features
+from segqc.files import BadInput, read_json, write_json
+from segqc.labels import VOID
+from segqc.pairs import Pair
+from segqc.training_data import dataset_fingerprint
+
+SIGNS = dict(
+    zip(
+        MASK_FEATURES,
+        (
+            -1,  # area: a small object loses more Dice by the same error of its outline
+            +1,  # boundary length: errors sit on boundaries
+            +1,  # classes: a confused network paints one object in several classes
+            +1,  # components: and in pieces
+            -1,  # compactness: objects are rounder than debris
+            +1,  # border contact: an object that is cut off is harder to recognise
+            -1,  # log frequency of the classes: rare ones are learned from fewer examples
+        ),
+        strict=True,
+    )
+)
+"""By feature: +1 the more, the worse; -1 the less, the worse."""
+
+T = TypeVar("T")
+
+
+def read_each(examples: Sequence[Example], function: Callable[[Example], T]) -> list[T | None]:
+    """`function` of every example; None, with a warning that names the file, where something cannot be read."""
+    results: list[T | None] = []
+    for example in examples:
+        try:
+            results.append(function(example))
+        except BadInput as error:
+            warnings.warn(f"{example.id} is left out: {error}", stacklevel=2)
+            results.append(None)
+    return results
+
+
+def score_each(audited: Sequence[Example], function: Callable[[Example], float]) -> np.ndarray:
+    """`function` of every example as float64 `[n]`; NaN, with a warning that names the file, where something cannot be read."""
+    return np.array([np.nan if value is None else value for value in read_each(audited, function)], np.float64)
+
+
+def training_fingerprint(training: Sequence[Example]) -> str:
+    """A short name for the files behind training pairs, whatever their order."""
+    return dataset_fingerprint([Pair(example.id, example.image, example.mask_file) for example in sorted(training, key=lambda e: e.id)])
+
+
+def describe(example: Example, log_prior: np.ndarray | None) -> np.ndarray:
+    """The mask features of one example, float64 in the order of `MASK_FEATURES`. Raises `BadInput` when its mask cannot be read."""
+    labels = example.labels
+    return mask_features(example.mask(), labels.num_classes, background=labels.background, void=VOID, log_prior=log_prior)
+
+
+def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
+    """Log frequency of each class in the training masks, float64 `[K]`: read from ``class_prior.json`` in `folder` or counted and kept there.
+
+    Raises
+    ------
+    BadInput
+        When no training mask can be read.
+    """
+    path = Path(folder) / "class_prior.json"
+    fingerprint = training_fingerprint(training)
+    if path.is_file() and (kept := read_json(path))["training"] == fingerprint:
+        return np.array(kept["log_prior"], np.float64)
+    masks = [mask for mask in read_each(training, Example.mask) if mask is not None]
+    if not masks:
+        raise BadInput(folder, "gets no training mask that can be read", "check the training pairs")
+    log_prior = class_log_prior(masks, training[0].labels.num_classes, VOID)
+    write_json(path, {"training": fingerprint, "log_prior": log_prior.tolist()})
+    return log_prior
+
+
+class MaskHeuristic(Baseline):
+    """One feature of `evaluation.mask_features`, with a sign.
+
+    Parameters
+    ----------
+    feature : str
+        One of `MASK_FEATURES`.
+    sign : int
+        +1: the more, the worse; -1: the less, the worse.
+    """
+
+    group: Group = "mask"
+    needs = "the mask alone"
+    log_prior_: np.ndarray | None = None
+
+    def __init__(self, feature: str, sign: int) -> None:
+        if feature not in MASK_FEATURES or sign not in (-1, 1):
+            raise ValueError(f"Expected one of {', '.join(MASK_FEATURES)} and a sign of -1 or 1, but got {feature!r} and {sign!r}")
+        self.feature = feature
+        self.sign = sign
+        self.name = f"{'small' if sign < 0 else 'large'} {feature}"
+
+    def score(self, audited: Sequence[Example]) -> np.ndarray:
+        column = MASK_FEATURES.index(self.feature)
+        return score_each(audited, lambda example: self.sign * float(describe(example, self.log_prior_)[column]))
+
+
+class RareClasses(MaskHeuristic):
+    """The last feature: how rare the mask's classes are in the training masks."""
+
+    needs = "the mask, and class frequencies of ground-truth masks"
+
+    def __init__(self) -> None:
+        super().__init__(MASK_FEATURES[-1], SIGNS[MASK_FEATURES[-1]])
+
+    def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:
+        self.log_prior_ = training_log_prior(training, folder)
+
+
+def mask_heuristics() -> list[Baseline]:
+    """One baseline for each of `MASK_FEATURES`."""
+    return [*(MaskHeuristic(feature, SIGNS[feature]) for feature in MASK_FEATURES[:-1]), RareClasses()]

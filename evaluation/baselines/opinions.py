@@ -1,0 +1,58 @@
+"""Agreement of a mask with another mask of the same picture: a second network's, or the same network's of the mirrored picture.
+
+Score = 1 - mean foreground Dice between the two (`evaluation.metrics.mean_dice`): two opinions that differ cannot both be right, so a low
+agreement bounds the quality of one of them; what both get wrong alike stays unseen. Two masks without foreground agree (score 0).
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.baselines.base import Baseline, Example, Group
+from evaluation.baselines.heuristics import score_each
+from evaluation.metrics import mean_dice
+from segqc.labels import VOID
+from segqc.masks import read_mask
+
+
+class Disagreement(Baseline):
+    """1 - mean Dice between the mask and another opinion, in [0, 1]; NaN where there is none or one of the two cannot be read."""
+
+    group: Group = "second opinion"
+
+    @abstractmethod
+    def opinion(self, example: Example) -> Path | None:
+        """File of the other mask, None where there is none."""
+
+    def score(self, audited: Sequence[Example]) -> np.ndarray:
+        return score_each(audited, self._one)
+
+    def _one(self, example: Example) -> float:
+        other_file = self.opinion(example)
+        if other_file is None:
+            return float("nan")
+        mask = example.mask()
+        other = read_mask(other_file, example.labels, size=(mask.shape[1], mask.shape[0]))
+        return 1.0 - mean_dice(mask, other, example.labels.num_classes, void=VOID, background=example.labels.background)
+
+
+class SecondNetwork(Disagreement):
+    """Another network's mask. Its strength is the strength of that network: name the network wherever the row is printed."""
+
+    name = "second network"
+    needs = "masks of another segmenter"
+
+    def opinion(self, example: Example) -> Path | None:
+        return example.second
+
+
+class MirrorDisagreement(Disagreement):
+    """The segmenter's own mask of the mirrored picture, mirrored back (test-time augmentation with one flip)."""
+
+    name = "mirror disagreement"
+    needs = "the segmenter, run once more on mirrored pictures"
+
+    def opinion(self, example: Example) -> Path | None:
+        return example.mirrored

@@ -1,0 +1,207 @@
+"""How fast the metrics are, beside medpy, MONAI and DeepMind's surface-distance, on the same masks in one run.
+
+    python scripts/bench_metrics.py [--predictions DIR --voc-root VOCdevkit [--image-set val]]
+
+Every row does the work of its library for one image: Dice of each foreground class found in either mask, and mean surface distance and 95 %
+Hausdorff distance of each class found in both. Ours (`evaluation.metrics.class_metrics`) gives directed means, NSD and the other Hausdorff variants
+besides. The libraries take turns image by image, on one thread, measured in CPU seconds, so that other work on the machine slows all of them alike;
+the ratio is the median over the repeats. A library that is not installed is left out, with a word on how to install it.
+
+Takes TIME. On SOMETHING it printed:
+
+RESULT
+"""
+
+import argparse
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import process_time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everybody; must be said before NumPy is imported
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy import ndimage
+
+from evaluation.metrics import class_metrics
+from segqc.labels import VOC_LABELS, VOID
+from segqc.masks import read_mask
+from segqc.pairs import find_voc
+
+Pair = tuple[np.ndarray, np.ndarray]
+SHAPE, CLASSES = (375, 500), VOC_LABELS.num_classes
+INSTALL = {
+    "medpy": "pip install 'segqc[medpy]'",
+    "monai": "pip install monai",
+    "surface_distance": "pip install surface-distance",
+}
+
+
+def synthetic_pair(rng: np.random.Generator) -> Pair:
+    """Prediction and truth like VOC's, uint8 [375, 500]: one to five smooth objects of one to three classes with a void rim, redrawn wobbling."""
+    rows, columns = np.indices(SHAPE)
+    truth = np.zeros(SHAPE, np.uint8)
+    kinds = rng.integers(1, CLASSES, rng.integers(1, 4))
+    for _ in range(rng.integers(1, 6)):
+        down, across = rows - rng.uniform(0, SHAPE[0]), (columns - rng.uniform(0, SHAPE[1])) * rng.uniform(0.6, 1.6)
+        angle = np.arctan2(down, across)
+        lobes = sum(rng.uniform(0, 0.25) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 5))
+        truth[np.hypot(down, across) < rng.uniform(25, 110) * (1 + lobes)] = rng.choice(kinds)
+    # A smooth random displacement of 3 pixels (one standard deviation at its nodes, 25 pixels apart) moves the outlines.
+    nodes = tuple(side // 25 + 2 for side in SHAPE)
+    moves = [ndimage.zoom(rng.normal(0, 3, nodes), 25, order=1)[: SHAPE[0], : SHAPE[1]] for _ in SHAPE]
+    places = [np.clip(np.rint(grid + move), 0, side - 1).astype(int) for grid, move, side in zip((rows, columns), moves, SHAPE, strict=True)]
+    prediction = truth[tuple(places)]
+    rim = ndimage.maximum_filter(truth, 5) != ndimage.minimum_filter(truth, 5)
+    return prediction, np.where(rim, np.uint8(VOID), truth)
+
+
+def real_pairs(predictions: Path, voc_root: Path, image_set: str, count: int) -> list[Pair]:
+    """Up to `count` predictions and their ground truth, spread evenly over the image set."""
+    voc = find_voc(voc_root)
+    ids = (voc.root / "ImageSets" / "Segmentation" / f"{image_set}.txt").read_text(encoding="utf-8").split()
+    there = [id_ for id_ in ids if (predictions / f"{id_}.png").is_file()]
+    if not there:
+        raise SystemExit(f"{predictions} has no PNG named after an image of {image_set}")
+    chosen = [there[i] for i in np.unique(np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int))]
+    masks = voc.root / "SegmentationClass"
+    return [(read_mask(predictions / f"{id_}.png", VOC_LABELS), read_mask(masks / f"{id_}.png", VOC_LABELS)) for id_ in chosen]
+
+
+def class_masks(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
+    """Both bool masks of each foreground class, void removed."""
+    known = truth != VOID
+    for label in np.flatnonzero(np.bincount(prediction[known], minlength=CLASSES) + np.bincount(truth[known], minlength=CLASSES)):
+        if label:
+            yield (prediction == label) & known, (truth == label) & known
+
+
+def ours(prediction: np.ndarray, truth: np.ndarray) -> list[tuple[float, ...]]:
+    """Dice, mean surface distance and HD95 of each class, the distances only where both masks have it."""
+    rows = class_metrics(prediction, truth, CLASSES, void=VOID)
+    return [(row.dice,) if row.msd is None or row.hd95 is None else (row.dice, row.msd, row.hd95) for row in rows]
+
+
+def with_medpy() -> Callable[[np.ndarray, np.ndarray], list[tuple[float, ...]]]:
+    """dc, assd and hd95 of medpy, in the form of `ours`."""
+    from medpy.metric import binary
+
+    def measure(prediction: np.ndarray, truth: np.ndarray) -> list[tuple[float, ...]]:
+        return [
+            (binary.dc(a, b), binary.assd(a, b), binary.hd95(a, b)) if a.any() and b.any() else (binary.dc(a, b),)
+            for a, b in class_masks(prediction, truth)
+        ]
+
+    return measure
+
+
+def with_monai() -> Callable[[np.ndarray, np.ndarray], list[tuple[float, ...]]]:
+    """compute_dice, compute_average_surface_distance (symmetric) and compute_hausdorff_distance (95) of MONAI; its hd95 is not medpy's."""
+    import torch
+    from monai.metrics import compute_average_surface_distance, compute_dice, compute_hausdorff_distance
+
+    torch.set_num_threads(1)
+
+    def measure(prediction: np.ndarray, truth: np.ndarray) -> list[tuple[float, ...]]:
+        pairs = list(class_masks(prediction, truth))
+        if not pairs:
+            return []
+        first, second = (torch.from_numpy(np.stack(masks))[None] for masks in zip(*pairs, strict=True))
+        dice = compute_dice(first, second)[0].tolist()
+        twice = [i for i, (a, b) in enumerate(pairs) if a.any() and b.any()]
+        rows: list[tuple[float, ...]] = [(value,) for value in dice]
+        if twice:
+            both = first[:, twice], second[:, twice]
+            means = compute_average_surface_distance(*both, include_background=True, symmetric=True)[0].tolist()
+            hausdorff = compute_hausdorff_distance(*both, include_background=True, percentile=95)[0].tolist()
+            for i, mean, distance in zip(twice, means, hausdorff, strict=True):
+                rows[i] = (dice[i], mean, distance)
+        return rows
+
+    return measure
+
+
+def with_surface_distance() -> Callable[[np.ndarray, np.ndarray], list[tuple[float, ...]]]:
+    """DeepMind's surface-distance, one intermediate result a class; its surfaces are weighted elements between pixels, so its numbers differ."""
+    import surface_distance
+
+    def measure(prediction: np.ndarray, truth: np.ndarray) -> list[tuple[float, ...]]:
+        rows: list[tuple[float, ...]] = []
+        for a, b in class_masks(prediction, truth):
+            dice = surface_distance.compute_dice_coefficient(b, a)
+            if a.any() and b.any():
+                lists = surface_distance.compute_surface_distances(b, a, (1.0, 1.0))
+                means = surface_distance.compute_average_surface_distance(lists)
+                rows.append((dice, sum(means) / 2, surface_distance.compute_robust_hausdorff(lists, 95)))
+            else:
+                rows.append((dice,))
+        return rows
+
+    return measure
+
+
+def benchmark(console: Console, title: str, pairs: list[Pair], methods: dict[str, Callable], repeats: int) -> None:
+    """Print images per second and ratios of all methods, and the largest difference between ours and medpy."""
+    seconds = {name: np.zeros(repeats) for name in methods}
+    for prediction, truth in pairs[:2]:  # warm up
+        for method in methods.values():
+            method(prediction, truth)
+    difference = 0.0
+    for repeat in range(repeats):
+        for prediction, truth in pairs:
+            results = {}
+            for name, method in methods.items():
+                start = process_time()
+                results[name] = method(prediction, truth)
+                seconds[name][repeat] += process_time() - start
+            if "medpy" in results:
+                values = [np.array([x for row in results[name] for x in row]) for name in ("segqc", "medpy")]
+                difference = max(difference, float(np.abs(values[0] - values[1]).max(initial=0)))
+    table = Table(
+        "library",
+        "images/s",
+        "ms/image",
+        "times slower than segqc (least to most of the repeats)",
+        title=f"{title}: {len(pairs)} images, {repeats} repeats",
+    )
+    for name, spent in seconds.items():
+        ratios = spent / seconds["segqc"]
+        pace = float(np.median(spent)) / len(pairs)
+        table.add_row(name, f"{1 / pace:.1f}", f"{1000 * pace:.2f}", f"{np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f})")
+    console.print(table)
+    if "medpy" in methods:
+        console.print(f"largest difference to medpy in dice, assd and hd95: {difference:.1e}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--predictions", type=Path, help="masks of a segmenter, ID.png")
+    parser.add_argument("--voc-root", type=Path, help="VOCdevkit with their ground truth")
+    parser.add_argument("--image-set", default="val", help="list of images")
+    parser.add_argument("--images", type=int, default=40, help="how many real images, spread over the list")
+    parser.add_argument("--synthetic", type=int, default=16, help="how many synthetic images")
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    if (arguments.predictions is None) != (arguments.voc_root is None):
+        parser.error("--predictions and --voc-root belong together")
+    console = Console()
+    methods: dict[str, Callable] = {"segqc": ours}
+    for module, make in (("medpy", with_medpy), ("monai", with_monai), ("surface_distance", with_surface_distance)):
+        if importlib.util.find_spec(module):
+            methods[module] = make()
+        else:
+            console.print(f"{module} is not installed and left out: {INSTALL[module]}", markup=False)
+    rng = np.random.default_rng(0)
+    synthetic = [synthetic_pair(rng) for _ in range(arguments.synthetic)]
+    benchmark(console, f"synthetic masks of {SHAPE[1]}x{SHAPE[0]}", synthetic, methods, arguments.repeats)
+    if arguments.predictions:
+        pairs = real_pairs(arguments.predictions, arguments.voc_root, arguments.image_set, arguments.images)
+        benchmark(console, f"{arguments.predictions.name} on {arguments.image_set}", pairs, methods, arguments.repeats)
+
+
+if __name__ == "__main__":
+    main()
