@@ -24,7 +24,6 @@ from segqc.console import make_progress
 from segqc.files import BadInput, read_json, write_json
 
 TRIAL_GROUP, AUDIT_GROUP = "on trial", "other audits"
-_LEARNERS = ("log class frequency", "mixture of mask features", "nearest training masks", "Deep SVDD")
 
 
 @dataclass(frozen=True)
@@ -95,15 +94,14 @@ def _baselines(config: EvaluateConfig) -> list[Baseline]:
 
 def _scores_of(baseline: Baseline, config: EvaluateConfig, study: Study, training: Sequence[Example], why: str) -> np.ndarray | str:
     """Scores of one baseline, from the last run when nothing they depend on has changed; or why there are none."""
-    learns = any(word in baseline.name for word in _LEARNERS)
-    if learns and not training:
+    if baseline.learns and not training:
         return why
     slug = re.sub(r"[^a-z0-9]+", "-", baseline.name.lower()).strip("-")
     kept = config.out / ".progress" / f"{slug}.json"
     header = {
         "judged": training_fingerprint(study.examples),
-        "training": training_fingerprint(training) if learns else None,
-        "files": [str(path) for path in (config.probs, config.tta, config.second)] if not learns else None,
+        "training": training_fingerprint(training) if baseline.learns else None,
+        "files": [str(path) for path in (config.probs, config.tta, config.second)] if not baseline.learns else None,
         "seed": config.seed,
     }
     if kept.is_file() and (stored := read_json(kept))["header"] == header and stored["ids"] == study.ids:

@@ -237,7 +237,7 @@ def _summary(
         "images_without_prediction": len(without),
         "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)} if len(good) else None,
         "method": qc.model.config.method,
-        "model": {"folder": str(config.model), "fingerprint": fingerprint(config.model)},
+        "model": {"folder": str(config.model.resolve()), "fingerprint": fingerprint(config.model)},
         "seconds": round(seconds, 1),
         "pairs_per_second": round(scored / seconds, 2) if scored else None,
         "peak_memory_gib": round(peak_memory_gib(qc.model.device), 2),

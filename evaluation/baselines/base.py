@@ -63,6 +63,8 @@ class Baseline(ABC):
         Its row in the table.
     group : Group
         What it is allowed to look at, in a word.
+    learns : bool
+        Whether `fit` needs training pairs.
     needs : str
         The same in a sentence a sceptic would ask for: "the mask alone", "softmax maps of the segmenter".
     """
@@ -70,6 +72,7 @@ class Baseline(ABC):
     name: str
     group: Group
     needs: str
+    learns: bool = False
 
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:  # noqa: B027 (most have nothing to learn)
         """Learn from training pairs with their ground-truth masks.

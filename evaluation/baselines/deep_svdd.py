@@ -89,6 +89,7 @@ class DeepSVDD(Baseline):
 
     group: Group = "picture and mask"
     needs = "picture and mask, and training pairs with ground-truth masks"
+    learns = True
 
     def __init__(self, config: SVDDConfig = PRESETS["v2_b0"], cache: Path | None = None) -> None:
         self.config = config

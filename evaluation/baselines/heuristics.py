@@ -117,6 +117,7 @@ class RareClasses(MaskHeuristic):
     """The last feature: how rare the mask's classes are in the training masks."""
 
     needs = "the mask, and class frequencies of ground-truth masks"
+    learns = True
 
     def __init__(self) -> None:
         super().__init__(MASK_FEATURES[-1], SIGNS[MASK_FEATURES[-1]])

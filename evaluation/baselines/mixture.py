@@ -29,6 +29,7 @@ class FeatureMixture(Baseline):
     name = "mixture of mask features"
     group: Group = "mask"
     needs = "the mask, and ground-truth masks of a training set"
+    learns = True
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed

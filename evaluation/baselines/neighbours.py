@@ -37,6 +37,7 @@ class MaskNeighbours(Baseline):
     name = "nearest training masks"
     group: Group = "mask"
     needs = "the mask, and ground-truth masks of a training set"
+    learns = True
 
     def __init__(self, k: int = 5, side: int = 32) -> None:
         if k < 1 or side < 1:
