@@ -14,6 +14,8 @@ class EvaluateConfig:
     ----------
     audit : Path
         Folder written by `segqc audit`: the method on trial. Its images are the ones judged.
+    predictions : Path or None
+        Folder of the audited masks; it must be the one that was audited.
     out : Path
         Folder for tables, figures and report.
     voc_root, ground_truth : Path or None
@@ -42,6 +44,7 @@ class EvaluateConfig:
     """
 
     audit: Path
+    predictions: Path | None = None
     out: Path = Path("evaluation")
     voc_root: Path | None = None
     ground_truth: Path | None = None

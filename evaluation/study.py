@@ -3,7 +3,7 @@
 import csv
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from rich.console import Console
@@ -22,6 +22,7 @@ from segqc.masks import read_mask
 from segqc.pairs import Pair, find_voc, voc_pairs
 from segqc.parallel import ordered_map
 
+_UNDEFINED = ("diagonal", "exclude")
 COVARIATES = 4  # the first mask features: area, boundary length, classes, components
 
 
@@ -98,6 +99,11 @@ def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
         No finished audit, no ground truth, or fewer than three images that can be judged. One bad image is left out with its reason instead.
     """
     audit = read_audit(config.audit)
+    audited = Path(audit.summary["config"]["predictions"])
+    if config.predictions is not None and config.predictions.resolve() != audited.resolve():
+        raise BadInput(config.predictions, f"is not what {config.audit} audited, which was {audited}", "audit these predictions, or name those")
+    if config.metrics_backend not in get_args(Backend) or config.undefined not in _UNDEFINED:
+        raise BadInput("--metrics-backend, --undefined", f"are one of {get_args(Backend)} and of {_UNDEFINED}", "choose from these")
     labels = load_model(Path(audit.summary["model"]["folder"]), "cpu").config.label_space
     truths, wanted = _truth_folder(config, audit), _wanted(config)
     left_out: dict[str, str] = {}

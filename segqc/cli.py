@@ -27,6 +27,7 @@ Images = Annotated[Path | None, typer.Option("--images", help="Folder of picture
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps; by default what there is.")]
 
 _TRAIN, _AUDIT = TrainConfig(), AuditConfig()
+_EVALUATED = ("spearman", "auroc", "dice_top")  # measures on the console; the report has all
 
 
 def _version(show: bool) -> None:
@@ -199,6 +200,63 @@ def predict(
     console.print(f"Next: segqc audit --model MODEL --predictions {out} {source} --out audit", soft_wrap=True)
     if strict and summary.failed:
         raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: segqc evaluate --audit audit --voc-root VOCdevkit --image-set val --train-set train --second predictions_b --out evaluation"
+)
+def evaluate(
+    audit: Annotated[Path, typer.Option(help="Folder written by `segqc audit`: the method on trial.")],
+    predictions: Annotated[Path | None, typer.Option(help="Folder of the audited masks, checked against the audit's own.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for tables, figures and report.")] = Path("evaluation"),
+    voc_root: VocRoot = None,
+    ground_truth: Annotated[Path | None, typer.Option(help="Folder of true masks, where there is no VOC folder.")] = None,
+    image_set: Annotated[str | None, typer.Option(help="With --voc-root: judge the images of this list only.")] = None,
+    train_set: Annotated[str, typer.Option(help="With --voc-root: list of the pairs that baselines may learn from.")] = "train",
+    probs: Annotated[Path | None, typer.Option(help="Folder of softmax maps, as `segqc predict --probs` writes them.")] = None,
+    second: Annotated[Path | None, typer.Option(help="Folder of another network's masks.")] = None,
+    tta: Annotated[Path | None, typer.Option(help="Folder of masks predicted on mirrored pictures, mirrored back.")] = None,
+    compare: Annotated[list[str] | None, typer.Option(help="NAME=FOLDER, a further audit of the same predictions; may be repeated.")] = None,
+    deep_svdd: Annotated[
+        str, typer.Option(help='Deep SVDD to fit, NETWORK/OBJECTIVE with commas between, "none" for none.')
+    ] = "v2_b0/one-class,v2_b0/soft-boundary,frozen_lite/one-class",
+    fits: Annotated[Path | None, typer.Option(help="Folder for what baselines learned, shared by evaluations; in --out by default.")] = None,
+    metrics_backend: Annotated[str, typer.Option(help="segqc, or medpy (slower, the same numbers).")] = "segqc",
+    undefined: Annotated[str, typer.Option(help="Distances of a missed or spurious class: diagonal or exclude.")] = "diagonal",
+    corruptions: Annotated[int, typer.Option(help="Also score so many true masks with known errors in them (28 masks a picture).")] = 0,
+    top: Annotated[int, typer.Option(help="K of the K ranked worst.")] = 50,
+    threshold: Annotated[float, typer.Option(help="A Dice below this is a failure.")] = 0.5,
+    resamples: Annotated[int, typer.Option(help="Of the bootstrap over images.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of fits, folds, corruptions and bootstrap.")] = 0,
+    device: Device = None,
+) -> None:
+    """Judge an audit against ground truth, beside every baseline a sceptic would name.
+
+    Writes report.html, methods.csv, images.csv, classes.csv (each also .parquet), class_summary.csv, evaluation.json and figures.
+    """
+    from evaluation.config import EvaluateConfig
+    from evaluation.evaluate import evaluate as run
+
+    config = EvaluateConfig(
+        audit=audit, predictions=predictions, out=out, voc_root=voc_root, ground_truth=ground_truth, image_set=image_set, train_set=train_set,
+        probs=probs, second=second, tta=tta, compare=tuple(compare or ()),
+        deep_svdd=() if deep_svdd in ("", "none") else tuple(deep_svdd.split(",")), fits=fits, metrics_backend=metrics_backend,
+        undefined=undefined, corruptions=corruptions, top=top, threshold=threshold, resamples=resamples, seed=seed, device=device,
+    )  # fmt: skip
+    found = run(config, console)
+    table = Table(title=f"{len(found.study.examples)} images, mean Dice {found.study.quality.dice.mean():.3f}; a lower Spearman is better")
+    for name in ("method", "Spearman with Dice", f"AUROC of Dice < {threshold:g}", f"mean Dice of the {top} ranked worst"):
+        table.add_column(name, overflow="fold")
+    for row in found.rows:
+        numbers = ("-" if row[key] is None else f"{row[key]:.3f} [{row[key + '_low']:.2f}, {row[key + '_high']:.2f}]" for key in _EVALUATED)
+        table.add_row(row["method"], *numbers)
+    console.print(table)
+    for name, why in found.absent.items():
+        console.print(f"Not judged: {name}: {why}", soft_wrap=True, highlight=False)
+    if found.study.left_out:
+        console.print(f"{len(found.study.left_out)} predictions left out; the report says why.")
+    console.print(f"\nWrote [bold]{out}[/bold]: report.html, methods.csv, images.csv, classes.csv, class_summary.csv, evaluation.json and figures.")
+    console.print(f"Next: open {out / 'report.html'} in a browser.", soft_wrap=True)
 
 
 @app.command(epilog="Example: segqc demo --out demo")

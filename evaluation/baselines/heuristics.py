@@ -35,6 +35,15 @@ SIGNS = dict(
 )
 """By feature: +1 the more, the worse; -1 the less, the worse."""
 
+NAMES = dict(
+    zip(
+        MASK_FEATURES,
+        ("small area", "long boundary", "many classes", "many components", "ragged outline", "much on the frame", "rare classes"),
+        strict=True,
+    )
+)
+"""By feature: what is suspect about it, given its sign."""
+
 T = TypeVar("T")
 
 
@@ -87,30 +96,21 @@ def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
 
 
 class MaskHeuristic(Baseline):
-    """One feature of `evaluation.mask_features`, with a sign.
-
-    Parameters
-    ----------
-    feature : str
-        One of `MASK_FEATURES`.
-    sign : int
-        +1: the more, the worse; -1: the less, the worse.
-    """
+    """One of `MASK_FEATURES`, with its sign."""
 
     group: Group = "mask"
     needs = "the mask alone"
     log_prior_: np.ndarray | None = None
 
-    def __init__(self, feature: str, sign: int) -> None:
-        if feature not in MASK_FEATURES or sign not in (-1, 1):
-            raise ValueError(f"Expected one of {', '.join(MASK_FEATURES)} and a sign of -1 or 1, but got {feature!r} and {sign!r}")
+    def __init__(self, feature: str) -> None:
+        if feature not in MASK_FEATURES:
+            raise ValueError(f"Expected one of {', '.join(MASK_FEATURES)}, but got {feature!r}")
         self.feature = feature
-        self.sign = sign
-        self.name = f"{'small' if sign < 0 else 'large'} {feature}"
+        self.name = NAMES[feature]
 
     def score(self, audited: Sequence[Example]) -> np.ndarray:
         column = MASK_FEATURES.index(self.feature)
-        return score_each(audited, lambda example: self.sign * float(describe(example, self.log_prior_)[column]))
+        return score_each(audited, lambda example: SIGNS[self.feature] * float(describe(example, self.log_prior_)[column]))
 
 
 class RareClasses(MaskHeuristic):
@@ -120,7 +120,7 @@ class RareClasses(MaskHeuristic):
     learns = True
 
     def __init__(self) -> None:
-        super().__init__(MASK_FEATURES[-1], SIGNS[MASK_FEATURES[-1]])
+        super().__init__(MASK_FEATURES[-1])
 
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:
         self.log_prior_ = training_log_prior(training, folder)
@@ -128,4 +128,4 @@ class RareClasses(MaskHeuristic):
 
 def mask_heuristics() -> list[Baseline]:
     """One baseline for each of `MASK_FEATURES`."""
-    return [*(MaskHeuristic(feature, SIGNS[feature]) for feature in MASK_FEATURES[:-1]), RareClasses()]
+    return [*(MaskHeuristic(feature) for feature in MASK_FEATURES[:-1]), RareClasses()]
