@@ -59,8 +59,8 @@ def contenders(config: EvaluateConfig, study: Study, console: Console | None = N
     if not np.isnan(density).all() and not np.array_equal(density, trial.scores):
         found.append(Contender("its density head alone", AUDIT_GROUP, "picture and mask", density))
     for text in config.compare:
-        name, _, folder = text.partition("=")
-        if not folder:
+        name, _, folder = text.rpartition("=")
+        if not name:
             raise BadInput("--compare", f"expected NAME=FOLDER, but got {text!r}", "give something like --compare paper=audit-paper")
         found.append(Contender(name, AUDIT_GROUP, "picture and mask", read_audit(Path(folder)).column("score", study.ids)))
     training, why = training_examples(config, study.labels, set(study.ids))

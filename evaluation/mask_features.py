@@ -96,10 +96,9 @@ def _boundary_pairs(mask: np.ndarray, known: np.ndarray, foreground: np.ndarray)
 def _components(mask: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixels and perimeter (pixel sides on the outside, frame included) of every component of the classes: two float64 `[n]`."""
     sizes, perimeters = [], []
+    boxes = ndimage.find_objects(mask.astype(np.int32) + 1, max_label=int(classes[-1]) + 1)  # which takes 0 for "no object", hence + 1
     for label in classes:
-        inside = mask == label
-        (box,) = ndimage.find_objects(inside.astype(np.uint8))
-        numbered, count = ndimage.label(np.pad(inside[box], 1), _EIGHT_NEIGHBOURS)
+        numbered, count = ndimage.label(np.pad(mask[boxes[label]] == label, 1), _EIGHT_NEIGHBOURS)
         sides = np.zeros(count + 1)
         for first, second in ((numbered[1:], numbered[:-1]), (numbered[:, 1:], numbered[:, :-1])):
             edge = (first > 0) != (second > 0)

@@ -67,7 +67,7 @@ def render_report(
     columns = measures(top, threshold)
     parts = [f"<h1>{_text(title)}</h1>", *(f"<p class=dim>{_text(fact)}</p>" for fact in facts)]
     captions = {
-        HEADLINE: f"Pearson of the score with Dice, MSD and HD95. The top {top} are those it ranks worst itself: their range is cut off, and "
+        HEADLINE: f"Pearson of the score with Dice, MSD and HD95. The top {top} are those a method itself ranks worst: their range is cut off, and "
         "the better a ranking, the nearer to 0 this figure can come. It is printed because the paper reports it, and has no best. Paper (arXiv "
         "2304.03220, 1,449 images of VOC val, other predictions): GNSM -0.53, +0.14, +0.30; Deep SVDD -0.03, -0.12, -0.11.",
         RANKING: "All images. AURC, e-AURC and AUGRC are mean risks (1 - Dice): smaller is better. The partial correlation asks what a score knows "

@@ -1,0 +1,187 @@
+"""The results on Pascal VOC: train the method and its ablations, audit real predictions, judge all of it against every baseline.
+
+    python scripts/reproduce_voc.py --voc-root VOCdevkit --predictions deeplab_out --out runs/results-voc \\
+        [--second mnv2_513_quant=mnv2_dm05_513_quant ...] [--probs NAME=DIR ...] [--tta NAME=DIR ...]
+
+`deeplab_out/` holds a folder of masks for each segmenter that is judged. Trains six models (`mixing` and the plain segmenter with `--steps`;
+`mixing`, the plain segmenter, the paper's recipe and the mask-only network with `--ablation-steps`), audits every folder with each of them and with
+the level t = 0 of the first alone, fits the baselines once, and writes an evaluation with its report for each folder, and `results-voc.md`: the tables of
+docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
+
+Stopped at any point, the same command continues. Expect about 75 minutes for the trainings on two idle cores, 10 for Deep SVDD, and 15 for the audits
+and evaluations of three folders of 241 pictures.
+"""
+
+import argparse
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from evaluation.comparison import DiceComparison
+from evaluation.config import EvaluateConfig
+from evaluation.evaluate import Evaluation, evaluate
+from segqc.audit import audit
+from segqc.config import AuditConfig, Method, TrainConfig
+from segqc.files import BadInput, atomic_path
+from segqc.train import train
+
+TRIAL = "mixing"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A training: folder name, name in the tables, method, whether it is an ablation's budget, whether it sees no picture."""
+
+    folder: str
+    method: Method
+    short: bool = False
+    mask_only: bool = False
+
+    def name(self, steps: int) -> str:
+        title = {"mixing": "mixing", "segmenter": "plain segmenter", "paper": "the paper's recipe"}[self.method]
+        return f"{title}{', mask only' if self.mask_only else ''}, {steps:,} steps"
+
+
+MODELS = (
+    Model(TRIAL, "mixing"),
+    Model("segmenter", "segmenter"),
+    Model("mixing-short", "mixing", short=True),
+    Model("segmenter-short", "segmenter", short=True),
+    Model("paper-short", "paper", short=True),
+    Model("mask-only-short", "mixing", short=True, mask_only=True),
+)
+
+
+def main() -> None:
+    """Run whatever is missing, then write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voc-root", type=Path, required=True)
+    parser.add_argument("--predictions", type=Path, required=True, help="folder with a folder of masks per segmenter")
+    parser.add_argument("--out", type=Path, default=Path("runs/results-voc"))
+    parser.add_argument("--train-set", default="trainaug")
+    parser.add_argument("--image-set", default="val")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--ablation-steps", type=int, default=1500)
+    parser.add_argument("--corruptions", type=int, default=60, help="pictures of the corruption suite")
+    parser.add_argument("--deep-svdd", default=",".join(EvaluateConfig(Path()).deep_svdd))
+    for kind in ("second", "probs", "tta"):
+        parser.add_argument(f"--{kind}", action="append", default=[], metavar="NAME=DIR", help=f"as --{kind} of `segqc evaluate`, per segmenter")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    sets = sorted(folder for folder in arguments.predictions.iterdir() if folder.is_dir()) if arguments.predictions.is_dir() else []
+    if not sets:
+        raise SystemExit(f"{arguments.predictions} has no folders of masks")
+    console = Console()
+    try:
+        found = [_evaluate(arguments, folder, number == 0, console) for number, folder in enumerate(sets)]
+    except BadInput as error:
+        raise SystemExit(str(error)) from error
+    with atomic_path(arguments.out / "results-voc.md") as temporary:
+        temporary.write_text(render(found, [folder.name for folder in sets], _stamp(arguments)), encoding="utf-8")
+    console.print(f"Wrote {arguments.out / 'results-voc.md'} and a report.html for each segmenter.")
+
+
+def _model(arguments: argparse.Namespace, model: Model, console: Console) -> tuple[Path, int]:
+    """Train, or find trained; the frozen encoder's features are shared by all."""
+    out, steps = arguments.out / "models" / model.folder, arguments.ablation_steps if model.short else arguments.steps
+    config = TrainConfig(
+        voc_root=arguments.voc_root, image_set=arguments.train_set, out=out, method=model.method, preset="cpu", steps=steps, seed=arguments.seed,
+        mask_only=model.mask_only, feature_cache=arguments.out / "features",
+    )  # fmt: skip
+    return train(config, console), steps
+
+
+def _audit(arguments: argparse.Namespace, folder: Path, name: str, model: Path, levels: tuple[int, ...] | None, console: Console) -> Path:
+    out = arguments.out / "audits" / folder.name / name
+    config = AuditConfig(predictions=folder, out=out, model=model, voc_root=arguments.voc_root, image_set=arguments.image_set, levels=levels)
+    audit(config, DiceComparison(), console)
+    return out
+
+
+def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console: Console) -> Evaluation:
+    compare = []
+    for model in MODELS:
+        weights, steps = _model(arguments, model, console)
+        out = _audit(arguments, folder, model.folder, weights, None, console)
+        if model.folder == TRIAL:
+            trial = out
+            compare.append(f"{model.name(steps)}, level t = 0 alone={_audit(arguments, folder, 'level-0', weights, (0,), console)}")
+        else:
+            compare.append(f"{model.name(steps)}={out}")
+    given = {kind: dict(text.split("=", 1) for text in getattr(arguments, kind)).get(folder.name) for kind in ("second", "probs", "tta")}
+    paths = {kind: None if path is None else Path(path) for kind, path in given.items()}
+    if given["second"] is not None and not Path(given["second"]).is_dir():
+        paths["second"] = arguments.predictions / given["second"]  # the name of another segmenter in the same folder
+    config = EvaluateConfig(
+        audit=trial, out=arguments.out / "evaluations" / folder.name, voc_root=arguments.voc_root, image_set=arguments.image_set,
+        train_set=arguments.train_set, compare=tuple(compare), fits=arguments.out / "fits",
+        deep_svdd=tuple(name for name in arguments.deep_svdd.split(",") if name not in ("", "none")),
+        corruptions=arguments.corruptions if first else 0, seed=arguments.seed, **paths,
+    )  # fmt: skip
+    return evaluate(config, console)
+
+
+def _stamp(arguments: argparse.Namespace) -> str:
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
+    return f"{date.today().isoformat()}, commit {commit.stdout.strip() or 'unknown'}, seed {arguments.seed}"
+
+
+def render(found: Sequence[Evaluation], names: Sequence[str], stamp: str) -> str:
+    """The tables as Markdown."""
+    lines = [f"Printed by `scripts/reproduce_voc.py`, {stamp}. Brackets: 95 % bootstrap intervals over pictures.", ""]
+    for name, evaluation in zip(names, found, strict=True):
+        dice = evaluation.study.quality.dice
+        lines += [f"## {name}", "", f"{len(dice)} pictures, mean Dice {dice.mean():.3f}, {int((dice < 0.5).sum())} below 0.5.", ""]
+        lines += [*_headline(evaluation.rows), "", *_ranking(evaluation.rows), ""]
+        lines += [f"Not judged: {method} ({why})." for method, why in evaluation.absent.items()] + [""] * bool(evaluation.absent)
+    suite = found[0].corruptions
+    if suite is not None:
+        lines += [
+            "## Corrupted ground truth",
+            "",
+            "| corruption | setting | masks | AUROC | share above their own untouched mask |",
+            "|---|---|---|---|---|",
+        ]
+        for line in suite:
+            between = "-" if line["auroc"] is None else f"{line['auroc']:.3f} [{line['auroc_low']:.2f}, {line['auroc_high']:.2f}]"
+            wins = "-" if line["win_rate"] is None else f"{line['win_rate']:.2f}"
+            lines.append(f"| {line['corruption'].replace('_', ' ')} | {line['setting']} | {line['pairs']} | {between} | {wins} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _headline(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    titles = [f"{name}, {part}" for name in ("Dice", "MSD", "HD95") for part in ("all", "top 50")]
+    lines = ["Pearson of the score with", "", f"| method | {' | '.join(titles)} |", "|---" * 7 + "|"]
+    for row in rows:
+        cells = [_number(row[f"pearson_{name}{part}"], 2) for name in ("dice", "msd", "hd95") for part in ("", "_top")]
+        lines.append(f"| {row['method']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    titles = ("Spearman", "its difference to the first row", "partial Spearman", "AURC", "AUGRC", "AUROC", "AP", "Dice of the worst 50")
+    lines = [f"| method | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for row in rows:
+        cells = [_between(row, "spearman"), _between(row, "spearman_difference") if "spearman_difference" in row else ""]
+        cells += [_number(row[key], 3) for key in ("partial_spearman", "aurc", "augrc", "auroc", "ap", "dice_top")]
+        lines.append(f"| {row['method']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _between(row: Mapping[str, Any], key: str) -> str:
+    low, high = row[f"{key}_low"], row[f"{key}_high"]
+    return _number(row[key], 3) + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+if __name__ == "__main__":
+    main()
