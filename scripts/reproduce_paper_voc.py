@@ -6,8 +6,8 @@ Method `paper` with preset `voc256`: the reference's NCSN++ of 33.4 M parameters
 another list), Gaussian mixture on the score norms. Beside it the paper's other row, Deep SVDD with an EfficientNetV2-S backbone. Prints the headline
 with the paper's figures: Pearson with Dice, MSD and HD95 of -0.53, +0.14, +0.30 for GNSM and -0.03, -0.12, -0.11 for Deep SVDD.
 
-For GPUs: days on one, `accelerate launch scripts/reproduce_paper_voc.py ...` for several. Nobody has run it at full size yet; the tests run 20 steps of
-it at 32 x 32, which proves that it works, nothing about its figures. Stopped at any point, the same command continues.
+For GPUs: days on one, `accelerate launch scripts/reproduce_paper_voc.py ...` for several. Nobody has run it at full size yet; the tests run 20 steps
+of it at 32 x 32, which proves that it works, nothing about its figures. Stopped at any point, the same command continues.
 """
 
 import argparse

@@ -4,9 +4,9 @@
         [--second mnv2_513_quant=mnv2_dm05_513_quant ...] [--probs NAME=DIR ...] [--tta NAME=DIR ...]
 
 `deeplab_out/` holds a folder of masks for each segmenter that is judged. Trains six models (`mixing` and the plain segmenter with `--steps`;
-`mixing`, the plain segmenter, the paper's recipe and the mask-only network with `--ablation-steps`), audits every folder with each of them and with
-the level t = 0 of the first alone, fits the baselines once, and writes an evaluation with its report for each folder, and `results-voc.md`: the tables of
-docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
+`mixing`, the plain segmenter, the paper's recipe and the mask-only network with `--ablation-steps`), audits every folder with each of them and
+with the level t = 0 of the first alone, fits the baselines once, and writes an evaluation with its report for each folder, and `results-voc.md`:
+the tables of docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
 
 Stopped at any point, the same command continues. Expect about 75 minutes for the trainings on two idle cores, 10 for Deep SVDD, and 15 for the audits
 and evaluations of three folders of 241 pictures.
