@@ -7,9 +7,12 @@ Hausdorff distance of each class found in both. Ours (`evaluation.metrics.class_
 besides. The libraries take turns image by image, on one thread, measured in CPU seconds, so that other work on the machine slows all of them alike;
 the ratio is the median over the repeats. A library that is not installed is left out, with a word on how to install it.
 
-Takes TIME. On SOMETHING it printed:
+Takes about a minute. On a busy two-core machine, without a graphics card, it printed, in images per second and times slower than ours:
 
-RESULT
+    synthetic 500x375            segqc 1281    medpy 37 (35.0)    MONAI 54 (23.8)    surface-distance 145 (8.9)
+    DeepLabV3 513 px, VOC val    segqc  592    medpy 31 (18.3)    MONAI 42 (14.0)    surface-distance  72 (8.2)
+
+and a largest difference to medpy of 7e-15. Bad predictions cost ours most: their surfaces share few pixels with the truth's, and only those are free.
 """
 
 import argparse

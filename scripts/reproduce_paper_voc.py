@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--size", type=int, help="side of picture and mask; 256 in the paper")
+    parser.add_argument("--density-items", type=int, default=TrainConfig().density_items, help="pairs that the mixture is fitted on")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--device")
     parser.add_argument("--seed", type=int, default=0)
@@ -47,7 +48,7 @@ def main() -> None:
         TrainConfig(
             voc_root=arguments.voc_root, image_set=arguments.train_set, classes=arguments.classes, out=arguments.out / "model", method="paper",
             preset="voc256", steps=arguments.steps, batch_size=arguments.batch_size, image_size=arguments.size, grid_size=arguments.size,
-            precision=arguments.precision, device=arguments.device, seed=arguments.seed,
+            density_items=arguments.density_items, precision=arguments.precision, device=arguments.device, seed=arguments.seed,
         ),
         console,
     )  # fmt: skip
