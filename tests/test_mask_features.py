@@ -33,10 +33,10 @@ def slow_features(mask: np.ndarray, background: int | None, void: int | None, lo
     )
     unseen, components = set(foreground), []
     while unseen:
-        members, queue = [], [unseen.pop()]
+        members, queue = set(), [unseen.pop()]
         while queue:
             place = queue.pop()
-            members.append(place)
+            members.add(place)
             around = [(place[0] + i, place[1] + j) for i, j in product((-1, 0, 1), repeat=2)]
             reached = [other for other in around if other in unseen and labels[other] == labels[place]]
             unseen.difference_update(reached)
