@@ -1,82 +1,138 @@
-"""Mask heuristics and the mixture of them: signs, what is kept, what is refused."""
+"""Mask heuristics: the features they claim, their signs, the class prior kept on disk, unreadable masks."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from evaluation.baselines import heuristics
 from evaluation.baselines.base import Example
-from evaluation.baselines.heuristics import MaskHeuristic, RareClasses, mask_heuristics
-from evaluation.baselines.mixture import FeatureMixture
+from evaluation.baselines.heuristics import NAMES, SIGNS, MaskHeuristic, RareClasses, mask_heuristics, training_fingerprint, training_log_prior
 from evaluation.mask_features import MASK_FEATURES, class_log_prior, mask_features
 from segqc.files import BadInput
+from segqc.labels import LabelSpace
 from segqc.masks import write_mask
 from tests.tiny import LABELS, blobs
 
-
-def examples(folder: Path, masks: list[np.ndarray], name: str = "p") -> list[Example]:
-    made = []
-    for number, mask in enumerate(masks):
-        path = folder / f"{name}{number}.png"
-        write_mask(path, mask, LABELS)
-        made.append(Example(f"{name}{number}", path, path, LABELS))
-    return made
+NO_BACKGROUND = LabelSpace(LABELS.names, background=None)
 
 
-def test_each_is_its_feature_with_its_sign(tmp_path: Path) -> None:
-    audited = examples(tmp_path, [blobs(seed, 30, 40) for seed in range(8)])
-    table = np.stack([mask_features(example.mask(), LABELS.num_classes) for example in audited])
-    signs = {"area": -1, "boundary length": 1, "classes": 1, "components": 1, "compactness": -1, "border contact": 1}
-    for feature, sign in signs.items():
-        np.testing.assert_allclose(MaskHeuristic(feature).score(audited), sign * table[:, MASK_FEATURES.index(feature)])
+def example(folder: Path, name: str, mask: np.ndarray, labels: LabelSpace = LABELS) -> Example:
+    write_mask(folder / f"{name}.png", mask, labels)
+    return Example(name, folder / f"{name}.jpg", folder / f"{name}.png", labels)
+
+
+def rectangle(height: int, width: int, top: int = 20, left: int = 20, label: int = 1) -> np.ndarray:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[top : top + height, left : left + width] = label
+    return mask
+
+
+def training(folder: Path) -> list[Example]:
+    """Five masks: class 1 in all of them, 2 in two, 3 in one."""
+    masks = [rectangle(8, 8) for _ in range(5)]
+    masks[0][:4, :4] = masks[1][:4, :4] = 2
+    masks[2][:4, :4] = 3
+    return [example(folder, f"t{number}", mask) for number, mask in enumerate(masks)]
+
+
+@pytest.mark.parametrize("labels", [LABELS, NO_BACKGROUND])
+def test_each_is_its_feature_with_its_sign(labels: LabelSpace, tmp_path: Path) -> None:
+    pairs = training(tmp_path)
+    prior = class_log_prior([pair.mask() for pair in pairs], labels.num_classes)
+    masks = [blobs(seed, 30, 40) for seed in range(5)]
+    audited = [example(tmp_path, f"a{number}", mask, labels) for number, mask in enumerate(masks)]
+    table = np.array([mask_features(mask, labels.num_classes, labels.background, log_prior=prior) for mask in masks])
+    every = mask_heuristics()
+    assert [baseline.name for baseline in every] == [NAMES[feature] for feature in MASK_FEATURES]
+    for column, baseline in enumerate(every):
+        baseline.fit(pairs, tmp_path / "fit")
+        scores = baseline.score(audited)
+        assert scores.dtype == np.float64
+        np.testing.assert_allclose(scores, SIGNS[MASK_FEATURES[column]] * table[:, column], rtol=0, atol=1e-12, err_msg=baseline.name)
+
+
+CROWDED = rectangle(8, 8)
+CROWDED[4:8, 4:8] = 2
+SCATTERED = rectangle(8, 8)
+SCATTERED[4:8, 4:8] = 1
+RAGGED = rectangle(8, 8)
+RAGGED[20:28:2, 20:27] = 0
+
+
+@pytest.mark.parametrize(
+    ("feature", "worse", "better"),
+    [
+        ("area", rectangle(4, 4), rectangle(8, 8)),
+        ("boundary length", rectangle(2, 32), rectangle(8, 8)),
+        ("classes", CROWDED, rectangle(8, 8)),
+        ("components", SCATTERED, rectangle(8, 8)),
+        ("compactness", RAGGED, rectangle(8, 8)),
+        ("border contact", rectangle(8, 8, left=0), rectangle(8, 8)),
+        ("log class frequency", rectangle(8, 8, label=3), rectangle(8, 8)),
+    ],
+)
+def test_the_suspect_mask_scores_higher(feature: str, worse: np.ndarray, better: np.ndarray, tmp_path: Path) -> None:
+    baseline = mask_heuristics()[MASK_FEATURES.index(feature)]
+    baseline.fit(training(tmp_path), tmp_path / "fit")
+    scores = baseline.score([example(tmp_path, "worse", worse), example(tmp_path, "better", better)])
+    assert scores[0] > scores[1]
+
+
+def test_only_the_class_frequency_learns() -> None:
     assert [baseline.learns for baseline in mask_heuristics()] == [False] * 6 + [True]
-    assert len({baseline.name for baseline in mask_heuristics()}) == 7
 
 
-def test_rare_classes_are_those_of_the_training_masks(tmp_path: Path) -> None:
-    cat, cow = np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8)
-    cat[:4], cow[:4] = 1, 3
-    training = examples(tmp_path, [cat] * 9 + [cow], "t")
-    rare = RareClasses()
-    rare.fit(training, tmp_path / "fit")
-    np.testing.assert_allclose(rare.log_prior_, class_log_prior([cat] * 9 + [cow], 4))
-    common, odd = rare.score(examples(tmp_path, [cat, cow]))
-    assert odd > common
-    written = (tmp_path / "fit" / "class_prior.json").stat().st_mtime_ns
-    RareClasses().fit(training[::-1], tmp_path / "fit")  # the same files in another order
-    assert (tmp_path / "fit" / "class_prior.json").stat().st_mtime_ns == written
-    rare.fit(training[1:], tmp_path / "fit")
-    assert rare.log_prior_[3] == pytest.approx(np.log(2 / 11))
+def test_rare_classes_by_hand(tmp_path: Path) -> None:
+    baseline = RareClasses()
+    baseline.fit(training(tmp_path), tmp_path / "fit")
+    common, two, rare, unseen, empty = baseline.score(
+        [
+            example(tmp_path, "common", rectangle(8, 8)),
+            example(tmp_path, "two", CROWDED),
+            example(tmp_path, "rare", rectangle(1, 1, label=3)),
+            example(tmp_path, "unseen", np.full((8, 8), 255, np.uint8)),
+            example(tmp_path, "empty", rectangle(0, 0)),
+        ]
+    )
+    # Occurrences 5, 2 and 1 of 5 masks, with one occurrence and one absence added.
+    assert common == pytest.approx(-np.log(6 / 7))
+    assert two == pytest.approx(-(np.log(6 / 7) + np.log(3 / 7)) / 2)
+    assert rare == pytest.approx(-np.log(2 / 7))
+    assert unseen == empty == 0
 
 
-def test_mixture_knows_the_odd_mask_and_keeps_its_fit(tmp_path: Path) -> None:
-    training = examples(tmp_path, [blobs(seed, 30, 40) for seed in range(60)], "t")
-    confetti = np.random.default_rng(0).integers(0, 4, (30, 40)).astype(np.uint8)
-    audited = examples(tmp_path, [blobs(99, 30, 40), confetti])
-    mixture = FeatureMixture()
-    mixture.fit(training, tmp_path / "fit")
-    usual, odd = mixture.score(audited)
-    assert odd > usual
-    written = (tmp_path / "fit" / "mixture.safetensors").stat().st_mtime_ns
-    again = FeatureMixture()
-    again.fit(training[::-1], tmp_path / "fit")
-    assert (tmp_path / "fit" / "mixture.safetensors").stat().st_mtime_ns == written
-    np.testing.assert_array_equal(again.score(audited), [usual, odd])
-    again.fit(training[:40], tmp_path / "fit")
-    assert not np.array_equal(again.score(audited), [usual, odd])
+def test_prior_is_kept_and_counted_again_for_other_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = training(tmp_path)
+    first = training_log_prior(pairs, tmp_path / "fit")
+    with monkeypatch.context() as patch:
+        patch.setattr(heuristics, "class_log_prior", lambda *_: pytest.fail("the masks are read again"))
+        np.testing.assert_array_equal(training_log_prior(pairs[::-1], tmp_path / "fit"), first)
+    assert np.any(training_log_prior(pairs[:3], tmp_path / "fit") != first)
 
 
-def test_unreadable_masks_are_missing_scores_with_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    broken = Example("broken", tmp_path / "broken.png", tmp_path / "broken.png", LABELS)
-    audited = [*examples(tmp_path, [blobs(1)]), broken]
-    with pytest.warns(UserWarning, match="broken"):
-        scores = MaskHeuristic("area").score(audited)
-    assert np.isnan(scores).tolist() == [False, True]
-    with pytest.warns(UserWarning, match="broken"), pytest.raises(BadInput, match="no training mask"):
-        FeatureMixture().fit([broken], tmp_path / "fit")
+def test_fingerprint_knows_the_files_and_not_their_order(tmp_path: Path) -> None:
+    pairs = training(tmp_path)
+    name = training_fingerprint(pairs)
+    assert training_fingerprint(pairs[::-1]) == name
+    assert training_fingerprint(pairs[1:]) != name
 
 
-def test_unknown_features_are_refused() -> None:
-    with pytest.raises(ValueError, match="compactness"):
-        MaskHeuristic("beauty")
+def test_what_cannot_be_read_is_nan_and_named(tmp_path: Path) -> None:
+    pairs = training(tmp_path)
+    gone = Example("gone", tmp_path / "gone.jpg", tmp_path / "gone.png", LABELS)
+    baseline = RareClasses()
+    with pytest.warns(UserWarning, match=r"gone\.png"):
+        baseline.fit([gone, *pairs], tmp_path / "fit")
+    np.testing.assert_array_equal(baseline.log_prior_, training_log_prior(pairs, tmp_path / "other"))
+    with pytest.warns(UserWarning, match=r"gone\.png"):
+        scores = baseline.score([gone, pairs[3]])
+    assert np.isnan(scores).tolist() == [True, False]
+    with pytest.warns(UserWarning, match=r"gone\.png"), pytest.raises(BadInput, match="no training mask"):
+        RareClasses().fit([gone], tmp_path / "none")
+    assert MaskHeuristic("area").score([]).shape == (0,)
+
+
+def test_an_unknown_feature_is_refused() -> None:
+    with pytest.raises(ValueError, match="one of area, boundary length"):
+        MaskHeuristic("colour")
