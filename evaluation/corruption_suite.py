@@ -114,7 +114,7 @@ def run_suite(
 ) -> SuiteReport:
     """Corrupt, score, and write `corruption_scores.csv` and `corruption_table.csv` to `out`.
 
-    The scores of a picture are kept as soon as they are known: the same call continues a killed run, and one with more items extends it.
+    The scores of a picture are kept as soon as they are known: the same call continues a killed run, and one with a larger `max_items` extends it.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def inject_label_errors(
     out : Path
         Read it with `segqc.pairs.voc_pairs(out, "train")`.
     share : float
-        In (0, 1).
+        Of the masks that are copied, in (0, 1).
 
     Returns
     -------
@@ -111,14 +111,12 @@ def inject_label_errors(
 
     voc = VocFolder(Path(out))
     context = mask_context(pairs, labels)
+    pairs = [pair for pair in pairs if (read_mask(pair.mask, labels) != VOID).any()]  # type: ignore[arg-type]  # mask_context has checked it
     wanted = max(1, round(share * len(pairs)))
-    copied: list[str] = []
     errors: list[LabelError] = []
     with make_progress(console) as progress:
         for pair in progress.track(sorted(pairs, key=lambda pair: (stable_seed("label error", seed, pair.id), pair.id)), description="copying masks"):
-            mask = read_mask(pair.mask, labels)  # type: ignore[arg-type]  # mask_context has checked it
-            if (mask == VOID).all():
-                continue
+            mask = read_mask(pair.mask, labels)  # type: ignore[arg-type]
             found = _draw_error(mask, pair.id, corruptions, seed, context) if len(errors) < wanted else None
             if found:
                 corruption, strength, result = found
@@ -126,10 +124,9 @@ def inject_label_errors(
                 mask = result.mask
             write_mask(voc.masks / f"{pair.id}.png", mask, labels)
             _link_or_copy(pair.image, voc.images / f"{pair.id}{pair.image.suffix}")
-            copied.append(pair.id)
     if len(errors) < wanted:
         raise BadInput(out, f"got errors in {len(errors)} of {len(pairs)} masks instead of {wanted}", "lower the share, or give more corruptions")
-    _write_list(voc, "train", sorted(copied))
+    _write_list(voc, "train", sorted(pair.id for pair in pairs))
     errors.sort(key=lambda error: error.id)
     write_table(Path(out) / "label_errors.csv", [asdict(error) for error in errors], [field.name for field in fields(LabelError)])
     write_json(Path(out) / MANIFEST, {"settings": settings, "errors": [asdict(error) for error in errors]})
@@ -238,7 +235,7 @@ def segqc_trainer(config: TrainConfig, console: Console | None = None) -> Train:
     """`segqc train` as the `train` of `cross_fitted_scores`, on subsets of the VOC folder `config.voc_root`.
 
     A subset is a list in the folder's ImageSets, named after the model's folder: no picture is copied or linked. `config.image_set` and
-    `config.out` are not used.
+    `config.out` are not used. Each model has a folder of its own in `config.feature_cache`: the subsets differ, and a cache holds one.
     """
     if config.voc_root is None:
         raise BadInput("voc_root", "is not given", "train on a folder in VOC's layout, such as inject_label_errors writes")
@@ -246,7 +243,8 @@ def segqc_trainer(config: TrainConfig, console: Console | None = None) -> Train:
 
     def fit(pairs: list[Pair], folder: Path) -> QualityControl:
         _write_list(voc, folder.name, [pair.id for pair in pairs])
-        train_model(replace(config, image_set=folder.name, out=folder), console)
+        cache = None if config.feature_cache is None else config.feature_cache / folder.name
+        train_model(replace(config, image_set=folder.name, out=folder, feature_cache=cache), console)
         return QualityControl(load_model(folder, config.device))
 
     return fit

@@ -99,7 +99,7 @@ class DeepSVDD(Baseline):
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:
         """Train, or load, into `folder`: `svdd.safetensors` and `svdd.json`. Pairs that cannot be read are left out with a warning.
 
-        A killed fit continues from its last checkpoint. A model that collapsed is kept, with a warning: `report_` says in what way.
+        A killed fit continues from its last checkpoint. A model that is not alive is kept, with a warning: `report_` says in what way.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class DeepSVDD(Baseline):
         self.network_.eval()
         self.report_ = found["report"]
         if not is_alive(self.report_):
-            warnings.warn(f"{self.name} in {folder} has collapsed, its scores mean nothing: {self.report_}", stacklevel=2)
+            warnings.warn(f"{self.name} in {folder} has collapsed or learned nothing, its scores mean nothing: {self.report_}", stacklevel=2)
 
     def score(self, audited: Sequence[Example]) -> np.ndarray:
         offset = self.report_["radius"] ** 2 if self.config.objective == "soft-boundary" else 0.0
