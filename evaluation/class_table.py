@@ -54,7 +54,7 @@ def class_rows(
     if backend not in get_args(Backend):
         raise ValueError(f"Expected argument `backend` to be one of {', '.join(get_args(Backend))}, but got {backend!r}")
     rows = class_metrics(prediction, truth, len(names), void, background, spacing, tolerance)
-    tables = [{"id": id_, "class": names[row.label]} | asdict(row) for row in rows]
+    tables = [{"id": id_, "class": names[row.label]} | _plain(asdict(row)) for row in rows]
     if backend == "medpy":
         known = np.ones(np.shape(truth), bool) if void is None else truth != void
         for table in tables:
@@ -95,6 +95,11 @@ def summarise_classes(rows: Sequence[dict[str, Any]], names: Sequence[str], imag
             line[key] = median(defined) if defined else None
         table.append(line)
     return table
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """NumPy's scalars as Python's."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
 
 
 def _medpy(prediction: np.ndarray, truth: np.ndarray, spacing: float | Sequence[float] | None) -> dict[str, float]:
