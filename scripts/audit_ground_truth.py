@@ -6,7 +6,7 @@ No predictions are involved. The pairs are dealt into three folds; each fold is 
 Beside it `cleanlab.segmentation`, fed with the same model's averaged class posterior (pip install 'segqc[cleanlab]'; left out when it is missing).
 Writes judgement.csv: AUROC, average precision and precision at the number of errors, for all of them and per type, with 95 % bootstrap intervals.
 
-Stopped at any point, the same command continues. Three trainings: with 440 pairs and 1,000 steps about 20 minutes on two idle cores.
+Stopped at any point, the same command continues. It trains three models; how long that takes is up to --steps.
 """
 
 import argparse
