@@ -219,14 +219,13 @@ def cross_fitted_scores(
     for fold in range(k):
         name = f"fold-{fold}-of-{k}-seed-{seed}"
         held_out = [pair for pair in pairs if fold_of[pair.id] == fold]
-        with Journal(Path(folder) / ".progress" / f"{name}.jsonl", header) as journal, make_progress(console) as progress:
+        with Journal(Path(folder) / ".progress" / f"{name}.jsonl", header) as journal:
             todo = [pair for pair in held_out if pair.id not in journal]
             if todo:
                 model = train([pair for pair in pairs if fold_of[pair.id] != fold], Path(folder) / name)
-                task = progress.add_task(f"scoring fold {fold + 1} of {k}", total=len(todo))
-                for id_, image, mask in ordered_map(read, todo):
-                    journal.append(id_, measure(model, image, mask))
-                    progress.advance(task)
+                with make_progress(console) as progress:  # after the training, which has a progress bar of its own
+                    for id_, image, mask in progress.track(ordered_map(read, todo), total=len(todo), description=f"scoring fold {fold + 1} of {k}"):
+                        journal.append(id_, measure(model, image, mask))
             found |= {pair.id: journal.rows[pair.id] for pair in held_out}
     return {pair.id: found[pair.id] for pair in pairs}
 

@@ -1,23 +1,30 @@
-"""Ground-truth audit: put known errors into a share of the masks, and see whether a model trained on them ranks the wrong ones first.
+"""Find label errors: put known ones into a share of a dataset's masks, and see how early a score that never saw a mask ranks them.
 
-    python scripts/audit_ground_truth.py --voc-root VOCdevkit --image-set train --out runs/label-errors [--steps 1000 --share 0.2]
+    python scripts/audit_ground_truth.py --voc-root VOCdevkit --image-set train --out runs/label-errors [--steps N --share 0.2 --seed 0]
 
-No predictions are involved. The pairs are dealt into three folds; each fold is scored by a `cpu` model trained on the two others, errors included.
-Beside it `cleanlab.segmentation`, fed with the same model's averaged class posterior (pip install 'segqc[cleanlab]'; left out when it is missing).
-Writes judgement.csv: AUROC, average precision and precision at the number of errors, for all of them and per type, with 95 % bootstrap intervals.
+1. Copies the dataset to OUT/voc, with swapped classes, other pictures' masks, missing objects, shifts and spurious blobs in a share of its masks
+   (OUT/voc/label_errors.csv lists them).
+2. Trains `--folds` models with the preset `cpu`, each on the copy without one fold, errors included, and scores that fold's masks.
+3. Prints, overall and per type of error, AUROC, average precision and precision at the number of injected errors, with 95 % bootstrap intervals over
+   masks: for segqc's score and, where cleanlab is installed, for cleanlab's label quality of the same model's class probabilities.
 
-Stopped at any point, the same command continues. It trains three models; how long that takes is up to --steps.
+Writes OUT/judgement.csv (that table) and OUT/scores.csv (one row per mask, the most suspect first). The same command continues a killed run: in its
+copy, in the training that was cut short, or after the last scored mask.
 """
 
 import argparse
 import importlib.util
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from evaluation.label_errors import (
     JUDGEMENT_COLUMNS,
+    LabelError,
     cross_fitted_scores,
     inject_label_errors,
     judge_label_errors,
@@ -25,54 +32,104 @@ from evaluation.label_errors import (
     quality_score,
     segqc_trainer,
 )
-from segqc.config import TrainConfig
-from segqc.files import write_table
+from segqc.config import TrainConfig, resolve, to_json
+from segqc.files import BadInput, write_table
 from segqc.pairs import voc_pairs
 from segqc.training_data import training_labels
 
+SCORE_NAMES = {"score": "segqc", "cleanlab": "cleanlab"}
 
-def main() -> None:
-    """Inject, train and score, judge, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voc-root", type=Path, required=True)
-    parser.add_argument("--image-set", default="train")
-    parser.add_argument("--classes", help="as --classes of `segqc train`")
-    parser.add_argument("--out", type=Path, default=Path("runs/label-errors"))
-    parser.add_argument("--share", type=float, default=0.2)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    console = Console()
-    copy = arguments.out / "VOC"
-    config = TrainConfig(voc_root=copy, image_set="train", classes=arguments.classes, preset="cpu", steps=arguments.steps, seed=arguments.seed)
-    labels = training_labels(config)
-    errors = inject_label_errors(
-        voc_pairs(arguments.voc_root, arguments.image_set)[0], labels, copy, arguments.share, arguments.seed, console=console
-    )
-    with_cleanlab = importlib.util.find_spec("cleanlab") is not None
+
+def audit_ground_truth(config: TrainConfig, share: float = 0.2, folds: int = 3, console: Console | None = None) -> list[dict[str, Any]]:
+    """Inject, cross-fit, judge, and write the tables.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        `voc_root` and `image_set` name the dataset, `out` the folder for everything, `seed` is that of the errors, folds and trainings.
+    share : float
+        Of masks that get an error, in (0, 1).
+    folds : int
+    console : Console, optional
+        Where progress goes; None is silent.
+
+    Returns
+    -------
+    list of dict
+        Rows of judgement.csv: `JUDGEMENT_COLUMNS` after the name of the score.
+
+    Raises
+    ------
+    BadInput
+        No dataset there, or `out` holds a run with other settings.
+    """
+    if config.voc_root is None:
+        raise BadInput("--voc-root", "is not given", "name a folder in Pascal VOC's layout")
+    labels, out = training_labels(config), config.out
+    pairs, _ = voc_pairs(config.voc_root, config.image_set)
+    errors = inject_label_errors(pairs, labels, out / "voc", share, config.seed, console=console)
+    copies, _ = voc_pairs(out / "voc", "train")
+    training = resolve(replace(config, voc_root=out / "voc"))
+    measure = quality_and_cleanlab if importlib.util.find_spec("cleanlab") else quality_score
     scores = cross_fitted_scores(
-        segqc_trainer(config, console),
-        voc_pairs(copy, "train")[0],
-        labels,
-        arguments.out / "models",
-        seed=arguments.seed,
-        scorer_id=f"{arguments.steps} steps, cleanlab {with_cleanlab}",
-        measure=quality_and_cleanlab if with_cleanlab else quality_score,
-        console=console,
-    )
+        segqc_trainer(training, console), copies, labels, out / "models", folds, config.seed,
+        scorer_id=f"{measure.__name__} {json.dumps(to_json(training))}", measure=measure, console=console,
+    )  # fmt: skip
     rows = []
-    for method in ("score", "cleanlab") if with_cleanlab else ("score",):
-        judged = judge_label_errors({id_: values[method] for id_, values in scores.items()}, errors, seed=arguments.seed)
-        rows += [{"method": "segqc" if method == "score" else method} | row for row in judged]
-    write_table(arguments.out / "judgement.csv", rows, ["method", *JUDGEMENT_COLUMNS])
-    table = Table(title=f"{len(errors)} wrong masks among {len(scores)}")
-    for column in ("method", "error", "injected", "AUROC", "average precision", "precision"):
-        table.add_column(column)
+    for name in next(iter(scores.values())):
+        judged = judge_label_errors({id_: numbers[name] for id_, numbers in scores.items()}, errors, seed=config.seed)
+        rows += [{"score": SCORE_NAMES[name], **row} for row in judged]
+    write_table(out / "judgement.csv", rows, ("score", *JUDGEMENT_COLUMNS))
+    _write_scores(out / "scores.csv", scores, errors)
+    return rows
+
+
+def _write_scores(path: Path, scores: dict[str, dict[str, float]], errors: list[LabelError]) -> None:
+    """Every mask with its error, if it got one, by falling segqc score."""
+    injected = {error.id: error for error in errors}
+    rows = []
+    for id_, numbers in sorted(scores.items(), key=lambda item: -item[1]["score"]):
+        error = injected.get(id_)
+        rows.append({"id": id_, "error": error and error.corruption, "dice": error and error.dice} | {SCORE_NAMES[k]: v for k, v in numbers.items()})
+    write_table(path, rows, tuple(rows[0]))
+
+
+def _rich_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="Injected label errors, found by models that did not see the mask")
+    for heading in ("score", "error"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("injected", "masks", "AUROC", "average precision", "precision at injected"):
+        table.add_column(heading, justify="right")
     for row in rows:
-        figures = (f"{row[key]:.3f} [{row[key + '_low']:.2f}, {row[key + '_high']:.2f}]" for key in ("auroc", "average_precision", "precision"))
-        table.add_row(row["method"], row["error"], str(row["injected"]), *figures)
-    console.print(table)
-    console.print(f"Wrote {arguments.out / 'judgement.csv'}.")
+        numbers = [f"{row[m]:.3f} [{row[m + '_low']:.2f}, {row[m + '_high']:.2f}]" for m in ("auroc", "average_precision", "precision")]
+        table.add_row(row["score"], row["error"], str(row["injected"]), str(row["masks"]), *numbers)
+    return table
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run it, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voc-root", type=Path, required=True, help="VOCdevkit, VOC2012 or a folder in its layout")
+    parser.add_argument("--image-set", default="train", help="list in ImageSets/Segmentation")
+    parser.add_argument("--classes", help="class names with commas between them, or a JSON file; Pascal VOC's by default")
+    parser.add_argument("--out", type=Path, default=Path("runs/label-errors"))
+    parser.add_argument("--share", type=float, default=0.2, help="of masks that get an error")
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="of each training; the preset's by default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", help="cpu or cuda; what is there by default")
+    given = parser.parse_args(arguments)
+    config = TrainConfig(
+        voc_root=given.voc_root, image_set=given.image_set, classes=given.classes, out=given.out, steps=given.steps, seed=given.seed,
+        device=given.device, preset="cpu",
+    )  # fmt: skip
+    console = Console()
+    try:
+        rows = audit_ground_truth(config, given.share, given.folds, console)
+    except (BadInput, ValueError) as error:
+        raise SystemExit(str(error)) from error
+    console.print(_rich_table(rows))
+    console.print(f"Tables: {given.out / 'judgement.csv'}, {given.out / 'scores.csv'}")
 
 
 if __name__ == "__main__":
