@@ -1,0 +1,107 @@
+"""Have the scores moved away from those that a calibration was fitted on? Kolmogorov-Smirnov over windows that do not overlap.
+
+A calibration speaks of predictions like those it saw. Cameras get dirty and networks are replaced, and then it speaks of nothing, silently. So scores
+are compared with the calibration's own, a window at a time. Each window is a test of its own: with `level` 0.01, one in a hundred windows raises
+a false alarm. (Windows that slide by one score would test the same scores again and again, and raise many times as many.)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+WINDOW = 200
+LEVEL = 0.01
+SMALLEST_SAMPLE = 20
+"""Fewer scores are not compared: such a window could only notice a collapse."""
+
+
+@dataclass(frozen=True)
+class DriftWindow:
+    """One window of scores against the calibration's.
+
+    Attributes
+    ----------
+    first, last : int
+        Places of its scores in the order of arrival, from 0, both inclusive.
+    statistic : float
+        Largest distance between the two distribution functions, in [0, 1].
+    p_value : float
+        Of that distance, were nothing changed.
+    direction : "higher" or "lower"
+        Where the window's scores have moved to: higher is worse.
+    drifted : bool
+    """
+
+    first: int
+    last: int
+    statistic: float
+    p_value: float
+    direction: Literal["higher", "lower"]
+    drifted: bool
+
+    def __str__(self) -> str:
+        return (
+            f"scores {self.first} to {self.last} are {self.direction} than those of the calibration "
+            f"(Kolmogorov-Smirnov {self.statistic:.2f}, p {self.p_value:.2g})"
+        )
+
+
+class DriftMonitor:
+    """Scores as they come, compared with a reference a window at a time.
+
+    Parameters
+    ----------
+    reference : sequence of float
+        Scores of everything that was audited for the calibration, good and bad.
+    window : int
+        Scores that are compared together.
+    level : float
+        Share of unchanged windows that raise a false alarm.
+
+    Attributes
+    ----------
+    windows : list of DriftWindow
+        Those that are full.
+    """
+
+    def __init__(self, reference: Iterable[float], window: int = WINDOW, level: float = LEVEL) -> None:
+        self.reference = np.sort(np.asarray(list(reference), np.float64))
+        if window < SMALLEST_SAMPLE or len(self.reference) < SMALLEST_SAMPLE:
+            raise ValueError(f"Expected a window and a reference of at least {SMALLEST_SAMPLE} scores, but got {window} and {len(self.reference)}")
+        self.window = window
+        self.level = level
+        self.windows: list[DriftWindow] = []
+        self._waiting: list[float] = []
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the last full window had drifted."""
+        return bool(self.windows) and self.windows[-1].drifted
+
+    def update(self, score: float) -> DriftWindow | None:
+        """Take the next score; the window that it fills, if it does."""
+        self._waiting.append(float(score))
+        return self._close() if len(self._waiting) == self.window else None
+
+    def close(self) -> DriftWindow | None:
+        """Compare the scores of a last window that is not full, if they are at least `SMALLEST_SAMPLE`."""
+        return self._close() if len(self._waiting) >= SMALLEST_SAMPLE else None
+
+    def _close(self) -> DriftWindow:
+        scores, self._waiting = np.asarray(self._waiting), []
+        first = self.windows[-1].last + 1 if self.windows else 0
+        result = compare_scores(scores, self.reference, self.level, first)
+        self.windows.append(result)
+        return result
+
+
+def compare_scores(scores: np.ndarray, reference: np.ndarray, level: float = LEVEL, first: int = 0) -> DriftWindow:
+    """Two-sample Kolmogorov-Smirnov test of scores against a reference, as one window that begins at place `first`."""
+    test = stats.ks_2samp(scores, reference)
+    # The sign says whose distribution function is above where they differ most: the window's, when its scores are lower.
+    direction: Literal["higher", "lower"] = "lower" if test.statistic_sign > 0 else "higher"
+    statistic, p_value = float(test.statistic), float(test.pvalue)
+    return DriftWindow(first, first + len(scores) - 1, statistic, p_value, direction, p_value <= level)

@@ -1,0 +1,88 @@
+"""What QC says of one mask: a number, a place, and, where there is a calibration, a decision."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Decision = Literal["pass", "review", "fail"]
+
+
+@dataclass(frozen=True)
+class SuspectRegion:
+    """Where a mask is most suspect.
+
+    Attributes
+    ----------
+    name : str
+        Class that the mask has there.
+    expected : str or None
+        Class that the model expected instead; None when it has no better proposal.
+    box : (x0, y0, x1, y1)
+        In the picture's pixels, half-open.
+    """
+
+    name: str
+    expected: str | None
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a calibration makes of a score; None where it was not fitted for that.
+
+    Attributes
+    ----------
+    p_value : float or None
+        Share of accepted predictions that score at least as high, in (0, 1].
+    expected_dice : float or None
+    interval : (float, float) or None
+        Of the Dice, at the calibration's coverage.
+    decision : "pass", "review", "fail" or None
+    """
+
+    p_value: float | None = None
+    expected_dice: float | None = None
+    interval: tuple[float, float] | None = None
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What QC says of one mask; it depends on the picture and the mask alone, whatever their companions.
+
+    Attributes
+    ----------
+    score : float or None
+        Higher = worse: the number that `segqc audit` writes. None for a pair that could not be scored.
+    p_value, expected_dice, interval, decision
+        See `Judgement`; all None without a calibration. A pair that could not be scored is for review.
+    heatmap : ndarray `[H, W]` float32 in [0, 1], or None
+        How suspect each pixel is.
+    worst_region : SuspectRegion or None
+    error : str or None
+        Why the pair could not be scored.
+    """
+
+    score: float | None
+    p_value: float | None = None
+    expected_dice: float | None = None
+    interval: tuple[float, float] | None = None
+    heatmap: np.ndarray | None = None
+    worst_region: SuspectRegion | None = None
+    decision: Decision | None = None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        """One line, such as "fail: score 0.812, p 0.0041, Dice about 0.31 (0.05 to 0.44), dog at 10,20,64,80 (expected cat)"."""
+        if self.error is not None:
+            return f"not scored: {self.error}"
+        parts = [f"score {self.score:.3f}"]
+        if self.p_value is not None:
+            parts.append(f"p {self.p_value:.4f}")
+        if self.expected_dice is not None and self.interval is not None:
+            parts.append(f"Dice about {self.expected_dice:.2f} ({self.interval[0]:.2f} to {self.interval[1]:.2f})")
+        if self.worst_region is not None:
+            expected = f" (expected {self.worst_region.expected})" if self.worst_region.expected else ""
+            parts.append(f"{self.worst_region.name} at {','.join(map(str, self.worst_region.box))}{expected}")
+        return (f"{self.decision}: " if self.decision else "") + ", ".join(parts)
