@@ -17,8 +17,10 @@ from rich.console import Console
 
 from segqc import __version__
 from segqc.artifact import fingerprint, load_model
+from segqc.calibration import Calibration, find_calibration
 from segqc.config import AuditConfig, to_json
 from segqc.console import make_progress
+from segqc.decisions import DECISION_COLUMNS, judge_rows, summarise_decisions
 from segqc.devices import make_accelerator, peak_memory_gib
 from segqc.files import BadInput, atomic_path, write_json, write_table
 from segqc.gallery import GalleryEntry, write_gallery
@@ -103,12 +105,14 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     started = time.monotonic()
     accelerator = make_accelerator(config.device)
     qc = QualityControl(load_model(config.model, accelerator.device), config.levels)
+    model = fingerprint(config.model)
+    calibration = find_calibration(config.model, config.calibration, model, config.levels, len(qc.model.config.ladder))
     console = console if accelerator.is_main_process else None
     pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)
 
     rank, world = accelerator.process_index, accelerator.num_processes
     header = {
-        "model": fingerprint(config.model),
+        "model": model,
         "levels": config.levels,
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,
@@ -123,7 +127,8 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     rows = {key: entry for path in paths for key, entry in Journal(path, header).rows.items()}
     rows_of_pairs = [rows[pair.id]["row"] for pair in pairs]
     ranked = rank_rows(rows_of_pairs + [_error_row(problem) for problem in problems])
-    summary = _summary(config, qc, ranked, without, comparison, started, scored)
+    ranked = ranked if calibration is None else judge_rows(ranked, calibration)
+    summary = _summary(config, qc, ranked, without, comparison, calibration, started, scored)
     if accelerator.is_main_process:
         _write(config, qc.labels, ranked, pairs, summary, console)
     accelerator.wait_for_everyone()
@@ -223,9 +228,16 @@ def _error_row(problem: Problem) -> dict[str, Any]:
 
 
 def _summary(
-    config: AuditConfig, qc: QualityControl, rows: list[dict], without: list[str], comparison: Comparison | None, started: float, scored: int
+    config: AuditConfig,
+    qc: QualityControl,
+    rows: list[dict],
+    without: list[str],
+    comparison: Comparison | None,
+    calibration: Calibration | None,
+    started: float,
+    scored: int,
 ) -> dict[str, Any]:
-    """Counts, score quantiles, and how well the ranking did where ground truth is known."""
+    """Counts, score quantiles, what the calibration says, and how well the ranking did where ground truth is known."""
     good = [row for row in rows if row["status"] == "ok"]
     compared = [row for row in good if row["dice"] is not None]
     seconds = time.monotonic() - started
@@ -245,6 +257,8 @@ def _summary(
         "segqc": __version__,
         "ids_without_prediction": without,
     }
+    if calibration is not None:
+        summary["calibration"] = summarise_decisions(rows, calibration)
     if comparison is not None and len(compared) >= 3:
         summary["quality"] = {"compared": len(compared)} | comparison.judge([row["score"] for row in compared], [row["dice"] for row in compared])
     return summary
@@ -255,7 +269,7 @@ def _write(
 ) -> None:
     """Tables, contact sheet and gallery."""
     for name in ("scores.csv", "scores.parquet"):
-        write_table(config.out / name, rows, COLUMNS)
+        write_table(config.out / name, rows, COLUMNS + (DECISION_COLUMNS if "calibration" in summary else ()))
     by_id = {pair.id: pair for pair in pairs}
     entries = []
     for row in rows:

@@ -16,6 +16,7 @@ The decision, for one prediction alone:
 `flag` is for a batch: Benjamini and Hochberg at `fdr`. `segqc.conformal` and `segqc.risk` say why all this holds, and when it does not.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -306,6 +307,29 @@ def check_fits(calibration: Calibration, path: Path | str, model: str, levels: S
     if wanted != fitted:
         reason = f"was fitted on scores of the noise levels {_listed(fitted)}, but {_listed(wanted)} are read"
         raise BadInput(path, reason, "read the same levels, or calibrate on an audit with these")
+
+
+def find_calibration(folder: Path, given: Path | None, model: str, levels: Sequence[int] | None, count: int) -> Calibration | None:
+    """The calibration that is `given`, else the one in the model's folder, else None; arguments as in `check_fits`.
+
+    Raises
+    ------
+    BadInput
+        The given one cannot be read or does not fit. One that merely lies in the folder and does not fit (the model was trained anew, or other
+        levels are read) is left aside with a warning instead: it must not stand in the way of the audit that a new one is made from.
+    """
+    path = given or folder / CALIBRATION
+    if given is None and not path.is_file():
+        return None
+    try:
+        calibration = load_calibration(path)
+        check_fits(calibration, path, model, levels, count)
+    except BadInput as error:
+        if given is not None:
+            raise
+        warnings.warn(f"not used: {error}", stacklevel=2)
+        return None
+    return calibration
 
 
 def _listed(levels: Sequence[int]) -> str:

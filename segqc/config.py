@@ -92,6 +92,7 @@ class AuditConfig:
     heatmaps: bool = True
     strict: bool = False  # exit code 1 when a pair could not be scored
     device: str | None = None
+    calibration: Path | None = None  # JSON of `segqc calibrate`; None: calibration.json in the model's folder, where there is one
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -167,3 +168,69 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if hint is Path and not isinstance(value, (str, Path)):
         raise ValueError(f"Expected a path at {where}, but got {value!r}")
     return Path(value) if hint is Path else value
+
+
+ExportTarget = Literal["labelstudio", "cvat", "fiftyone", "coco", "csv"]
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """`segqc export`."""
+
+    audit: Path = Path("audit")  # folder of `segqc audit`, or one of its tables
+    to: ExportTarget = "csv"
+    out: Path = Path("queue")
+    top: int | None = None  # so many of the most suspect; None: all that pass the filters
+    decisions: tuple[str, ...] = ()  # only these decisions of a calibration
+    min_score: float | None = None
+    max_p_value: float | None = None
+    review: Path | None = None  # saved by the gallery: only what was rejected or left unsure there
+    shapes: Literal["rle", "polygon"] = "rle"  # how the predicted mask goes along
+    tolerance: float = 1.0  # px by which a polygon may leave the mask's outline; 0: exact
+    images_root: Path | None = None  # paths of pictures are relative to it; None: the innermost folder above all of them
+    url_prefix: str | None = None  # put before those paths, which makes them addresses
+    classes: str | None = None  # as in TrainConfig; None: those of the audit's model
+
+
+@dataclass(frozen=True)
+class GalleryConfig:
+    """`segqc gallery`: the review page of an audit, made anew."""
+
+    audit: Path = Path("audit")
+    out: Path | None = None  # the HTML file; None: gallery.html in the audit's folder
+    compare: Path | None = None  # another audit's folder or table
+    ground_truth: Path | None = None  # folder of true masks; None: as the audit had it
+    thumbnails: Literal["auto", "inline", "beside"] = "auto"  # auto: in the page while it stays small, else as files in a folder beside it
+    classes: str | None = None
+
+
+@dataclass(frozen=True)
+class CalibrateConfig:
+    """`segqc calibrate`."""
+
+    audit: Path = Path("audit")  # folder of `segqc audit`, or one of its tables with its summary.json beside it
+    out: Path | None = None  # the JSON file; None: calibration.json in the audit's folder
+    accepted: Path | None = None  # saved by the gallery, or a text file with an id a line: predictions that were accepted
+    labels: Path | None = None  # CSV with the columns id and dice; None: the audit's own Dice, where it has any
+    ground_truth: bool = False  # the audit is one of true masks
+    dice_limit: float = 0.5  # a Dice below it is a failure
+    max_failures: float = 0.05  # of what passes
+    confidence: float = 0.9  # of that
+    coverage: float = 0.9  # of the interval around the expected Dice
+    fdr: float = 0.1  # of what is flagged in a batch, the share that is fine
+    review_level: float = 0.1  # p-values at or below are for review, where no Dice is known
+    fail_level: float = 0.01  # p-values at or below are failures, likewise
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class MonitorConfig:
+    """`segqc monitor`."""
+
+    scores: Path = Path("scores.csv")  # a table with the columns id, score and status, or the folder that holds it
+    calibration: Path = Path("calibration.json")
+    plot: Path | None = None  # None: drift.png beside the table
+    order: str | None = None  # column that says in which order the scores came; None: time where there is one, else id
+    window: int = 200  # scores
+    level: float = 0.01  # share of unchanged windows that raise a false alarm
+    strict: bool = False  # exit code 1 when the last window has drifted
