@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional
 
 from segqc.labels import VOID, LabelSpace
 
@@ -31,8 +34,11 @@ def as_list(value: Any, item_ndim: tuple[int, ...]) -> list[Any]:
 
 
 def as_array(value: Any) -> np.ndarray:
-    """A NumPy array of any array-like; tensors come from any device."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    """A NumPy array of any array-like; tensors come from any device, and bfloat16, which NumPy does not know, as float32."""
+    if isinstance(value, Tensor):
+        value = value.detach()
+        return (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy()
+    return np.asarray(value)
 
 
 def as_image(value: Any) -> Image.Image:
@@ -95,3 +101,67 @@ def as_mask(value: Any, labels: LabelSpace) -> np.ndarray:
     if len(unknown):
         raise ValueError(f"Expected class indices 0 to {labels.num_classes - 1} (void: {labels.void}), but got {', '.join(map(str, unknown[:8]))}")
     return np.where(void, VOID, array).astype(np.uint8)
+
+
+def as_labels(value: Any, labels: LabelSpace, size: tuple[int, int]) -> np.ndarray:
+    """One mask of class indices, or of a score per class, as uint8 `[H, W]`, 255 where void.
+
+    Parameters
+    ----------
+    value : as for `as_mask`, or float array or tensor `[K, h, w]`
+        Logits or probabilities: brought to the picture's size by bilinear interpolation, of which the largest counts.
+    labels : LabelSpace
+    size : (int, int)
+        The picture's width and height.
+
+    Raises
+    ------
+    ValueError
+        As `as_mask`; scores of another number of classes, or not finite.
+    """
+    if isinstance(value, Image.Image) or not is_floating(value):
+        return as_mask(value, labels)
+    scores = value if isinstance(value, Tensor) else torch.from_numpy(np.ascontiguousarray(as_array(value)))
+    if scores.ndim != 3 or scores.shape[0] != labels.num_classes or scores.numel() == 0:
+        raise ValueError(f"Expected scores of {labels.num_classes} classes, [K, h, w], but got shape {tuple(scores.shape)}")
+    return highest_class(scores, (size[1], size[0])).cpu().numpy()
+
+
+def is_floating(value: Any) -> bool:
+    """Whether an array or tensor holds floats."""
+    return value.is_floating_point() if isinstance(value, Tensor) else np.issubdtype(as_array(value).dtype, np.floating)
+
+
+@torch.inference_mode()
+def highest_class(scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """Argmax over classes, after bilinear interpolation to `size`; the first of equal ones.
+
+    Class by class: K maps of a large photograph would not fit in memory, and on a CPU it takes a third of `argmax`'s time.
+
+    Parameters
+    ----------
+    scores : Tensor, `[K, h, w]`
+        Logits or probabilities, at most 256 classes.
+    size : (height, width)
+
+    Returns
+    -------
+    Tensor, `[H, W]` uint8
+        On the device of `scores`.
+
+    Raises
+    ------
+    ValueError
+        Scores that are not finite.
+    """
+    if not torch.isfinite(scores.sum(dtype=torch.float64)):  # a NaN or an infinity anywhere makes the sum one
+        raise ValueError("Expected finite scores of the classes, but some are infinite or NaN: check the weights")
+    best = torch.full(size, -torch.inf, device=scores.device)
+    label = torch.zeros(size, dtype=torch.uint8, device=scores.device)
+    for k in range(len(scores)):
+        value = scores[k].float()
+        if value.shape != best.shape:
+            value = functional.interpolate(value[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        label.masked_fill_(value > best, k)
+        torch.maximum(best, value, out=best)
+    return label

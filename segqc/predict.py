@@ -18,9 +18,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.nn import functional
 
 from segqc.files import BadInput, atomic_path, read_json, write_json
+from segqc.inputs import highest_class
 from segqc.labels import MAX_CLASSES, VOC_LABELS, LabelSpace
 from segqc.masks import read_image, write_mask
 from segqc.pairs import list_images
@@ -180,22 +180,11 @@ def segment(segmenter: Segmenter, image: Image.Image, probs: bool = False) -> tu
             logits = segmenter.model(segmenter.transform(image)[None].to(device))["out"].float()
             if not torch.isfinite(logits).all():
                 raise BadInput("image", "makes the network's output infinite or NaN", "check the weights")
-            mask = _argmax_at(logits, (image.height, image.width))
+            mask = highest_class(logits[0], (image.height, image.width)).cpu().numpy()
             softmax = captured[0].float().softmax(dim=1)[0].half().cpu().numpy() if probs else None
     finally:
         hook.remove()
     return mask, softmax
-
-
-def _argmax_at(logits: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """Argmax of [1, K, h, w] interpolated to `size`: uint8 [H, W]. Class by class: K maps of a large photograph would not fit in memory."""
-    best = torch.full((1, 1, *size), -torch.inf, device=logits.device)
-    label = torch.zeros((1, 1, *size), dtype=torch.uint8, device=logits.device)
-    for k in range(logits.shape[1]):
-        value = functional.interpolate(logits[:, k : k + 1], size, mode="bilinear", align_corners=False)
-        label[value > best] = k
-        best = torch.maximum(best, value)
-    return label[0, 0].cpu().numpy()
 
 
 def load_segmenter(model: str, weights: Path | None = None, num_classes: int | None = None, resize: int = 520) -> Segmenter:
