@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from segqc import __version__
+from segqc import __version__, cli_calibration, cli_review
 from segqc.config import AuditConfig, TrainConfig
 from segqc.files import BadInput
 
@@ -119,6 +119,10 @@ def audit(
     top: Annotated[int, typer.Option(help="Rows of the contact sheet.")] = _AUDIT.top,
     heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per prediction.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a prediction could not be scored.")] = False,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="JSON of `segqc calibrate`: adds p-value, expected Dice and decision; by default calibration.json in the model's folder."),
+    ] = None,
     device: Device = None,
 ) -> None:
     """Score a folder of predictions and rank them, worst first.
@@ -130,10 +134,12 @@ def audit(
 
     config = AuditConfig(
         predictions=predictions, out=out, model=model, images=images, voc_root=voc_root, image_set=image_set, ground_truth=ground_truth,
-        levels=_numbers(levels), top=top, heatmaps=heatmaps, strict=strict, device=device,
+        levels=_numbers(levels), top=top, heatmaps=heatmaps, strict=strict, device=device, calibration=calibration,
     )  # fmt: skip
     report = run(config, DiceComparison(), console)
     _print_audit(report.rows, report.summary)
+    if "calibration" in report.summary:
+        cli_calibration.print_calibrated(report.summary["calibration"])
     console.print(f"\nWrote [bold]{out}[/bold]: scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png, gallery.html")
     console.print(f"Next: open {out / 'gallery.html'} in a browser.", soft_wrap=True)
     if strict and report.errors:
@@ -257,6 +263,12 @@ def evaluate(
         console.print(f"{len(found.study.left_out)} predictions left out; the report says why.")
     console.print(f"\nWrote [bold]{out}[/bold]: report.html, methods.csv, images.csv, classes.csv, class_summary.csv, evaluation.json and figures.")
     console.print(f"Next: open {out / 'report.html'} in a browser.", soft_wrap=True)
+
+
+app.command(epilog="Example: segqc calibrate --audit audit --accepted review.json")(cli_calibration.calibrate)
+app.command(epilog="Example: segqc monitor audit/scores.csv --calibration calibration.json")(cli_calibration.monitor)
+app.command(epilog="Example: segqc export --audit audit --to cvat --top 100 --out queue")(cli_review.export)
+app.command(epilog="Example: segqc gallery --audit audit --compare audit_before --out comparison.html")(cli_review.gallery)
 
 
 @app.command(epilog="Example: segqc demo --out demo")

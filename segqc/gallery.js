@@ -1,23 +1,63 @@
-// The page: controls, keys, address. Everything shown follows from `state`; `update` writes the state to the page and to the address.
+// The page: keys, address, and what ties the parts together. Everything shown follows from `state` and `review`; `update` writes the state to the
+// page and to the address.
 
 const byId = (id) => document.getElementById(id);
 const root = document.documentElement;
 let state = stateFromHash(location.hash);
 
-const grid = new VirtualGrid(byId("scroller"), byId("grid"), (place) => open(place));
-const detail = new Detail(byId("detail"), (step) => move(step), () => {
-  // The browser has given the focus back to the card that opened the view; it belongs to the one shown last.
-  const place = grid.rows.findIndex((row) => row.id === state.open);
-  set({ open: null });
-  grid.focus(place < 0 ? grid.cursor : place);
+const review = new Review(SCORED, DATA.audit);
+const verdictOf = (id) => review.verdictOf(id);
+
+const grid = new VirtualGrid(byId("scroller"), byId("grid"), review, {
+  onOpen: (place) => open(place),
+  onJudge: (place, verdict) => judge(grid.rows[place], verdict),
+  onCursor: () => updateCurrent(),
 });
+const detail = new Detail(byId("detail"), review, {
+  onMove: (step) => move(step),
+  onJudge: (verdict) => judgeAndMove(verdict),
+  onNote: (row, note) => { review.write(row.id, note); reviewed(row); },
+  onClose: () => {
+    // The browser has given the focus back to the card that opened the view; it belongs to the one shown last.
+    const last = state.open;
+    if (state.review !== "all") updateContent(true); // what was judged in it may have to go now
+    const place = grid.rows.findIndex((row) => row.id === last);
+    set({ open: null });
+    grid.focus(place < 0 ? grid.cursor : place);
+  },
+});
+const scatter = new Scatter(byId("plot"), review, {
+  onPick: (row) => {
+    const place = grid.rows.indexOf(row);
+    if (place >= 0) grid.focus(place);
+    else say(`${row.id} is not among what the filters show.`);
+  },
+  onSelect: (selected) => set({ ranges: { ...state.ranges, ...selected } }),
+});
+const ranges = Object.keys(RANGES).map((name) => new RangeFilter(name, (changed, low, high) => {
+  const { [changed]: _, ...others } = state.ranges;
+  set({ ranges: low === null && high === null ? others : { ...others, [changed]: { low, high } } });
+}));
 
 function set(changes) {
   const before = state;
   state = { ...state, ...changes };
+  writeAddress();
+  update(before);
+}
+
+// Browsers refuse more than some 20 changes of the address a second, and complain: a slider makes more.
+const ADDRESS_PAUSE = 100; // ms
+let addressTimer = 0, addressAgain = false;
+
+function writeAddress() {
+  if (addressTimer) { addressAgain = true; return; }
   const address = hashFromState(state);
   history.replaceState(null, "", address ? `#${address}` : location.href.split("#")[0]);
-  update(before);
+  addressTimer = setTimeout(() => {
+    addressTimer = 0;
+    if (addressAgain) { addressAgain = false; writeAddress(); }
+  }, ADDRESS_PAUSE);
 }
 
 function open(place) {
@@ -30,12 +70,12 @@ function move(step) {
   if (place !== grid.cursor) open(place);
 }
 
-// Page from state ------------------------------------------------------------------------------------------------------------
+// Page from state ------------------------------------------------------------------------------------------------------------------
 
-const CONTENT = ["sort", "down", "query", "status", "low", "high", "mode", "classes"];
+const CONTENT = ["sort", "down", "mode", ...FILTERS];
 
 function update(before) {
-  if (!before || CONTENT.some((name) => before[name] !== state[name])) updateContent();
+  if (!before || CONTENT.some((name) => before[name] !== state[name])) updateContent(false);
   for (const name of ["overlay", "truth", "heat", "box"]) {
     root.toggleAttribute(`data-${name}`, state[name]);
     // The ground truth stands in the prediction's place: one of the two buttons is down, never both.
@@ -44,14 +84,22 @@ function update(before) {
   }
   root.style.setProperty("--overlay", state.opacity / 100);
   byId("opacity").value = state.opacity;
+  const plotted = state.plot && scatter.axis !== null;
+  byId("plot-button").setAttribute("aria-pressed", plotted);
+  if (byId("plot").hidden === plotted) {
+    byId("plot").hidden = !plotted;
+    scatter.schedule();
+  }
   updateDetail();
 }
 
-function updateContent() {
-  const shown = state.status === "error" ? [] : sorted(matching(SCORED, state), state);
-  const failed = state.status === "ok" ? [] : matching(FAILED, state);
-  grid.show(shown);
-  byId("scroller").scrollTop = 0;
+// `inPlace`: a verdict has changed what the filters show; the reader stays where they are.
+function updateContent(inPlace) {
+  const shown = state.status === "error" ? [] : sorted(matching(SCORED, state, verdictOf), state);
+  const failed = state.status === "ok" ? [] : matching(FAILED, state, verdictOf);
+  grid.show(shown, inPlace);
+  scatter.show(shown);
+  if (!inPlace) byId("scroller").scrollTop = 0;
   updateErrors(failed);
   byId("empty").hidden = shown.length + failed.length > 0;
   const errors = failed.length ? `, ${formatNumber(failed.length)} ${failed.length === 1 ? "error" : "errors"}` : "";
@@ -65,8 +113,9 @@ function updateContent() {
   byId("direction").title = state.down ? "Descending" : "Ascending";
   check("status", state.status);
   check("class-mode", state.mode);
-  updateScoreRange();
+  for (const range of ranges) range.show(state.ranges[range.name]);
   updateLegend();
+  updateReview();
 }
 
 const LONGEST_ERROR_LIST = 1000;
@@ -82,6 +131,21 @@ function updateErrors(failed) {
   byId("errors-body").replaceChildren(...lines);
 }
 
+function updateLegend() {
+  const counts = countBy(SCORED, CLASS_MODES[state.mode].classesOf);
+  // Every class that occurs in any way has its colour here; those that this mode never shows are dimmed.
+  const seen = new Set(SCORED.flatMap((row) => [...row.classes, row.worst_class, row.expected_class]));
+  const names = DATA.classes.map(({ name }) => name).filter((name) => seen.has(name) || state.classes.includes(name));
+  const options = names.map((value) => ({ value, mark: swatch(value), count: counts.get(value) ?? 0, dim: !counts.has(value) }));
+  tickList("legend", options, state.classes, (classes) => set({ classes }));
+  byId("class-clear").hidden = !state.classes.length;
+  const decided = countBy(SCORED, (row) => [row.decision]);
+  const decisions = DECISIONS.map((value) => ({
+    value, count: decided.get(value), dim: false, mark: element("span", { className: `dot ${value}`, "aria-hidden": "true" }),
+  }));
+  tickList("decisions", decisions, state.decisions, (chosen) => set({ decisions: chosen }));
+}
+
 function updateDetail() {
   const place = state.open === null ? -1 : grid.rows.findIndex((row) => row.id === state.open);
   if (place >= 0) {
@@ -92,187 +156,126 @@ function updateDetail() {
   }
 }
 
-// Score range ------------------------------------------------------------------------------------------------------------------
+// The review -----------------------------------------------------------------------------------------------------------------------
 
-const STEPS = 200, BINS = 40;
-const scoreAt = (step) => RANGE.low + (RANGE.high - RANGE.low) * step / STEPS;
-const stepOf = (score) => Math.round(STEPS * (score - RANGE.low) / (RANGE.high - RANGE.low || 1));
+let announced = 0;
 
-function drawHistogram() {
-  const counts = new Array(BINS).fill(0);
-  for (const score of SCORES) counts[Math.min(BINS - 1, Math.floor(BINS * (score - RANGE.low) / (RANGE.high - RANGE.low || 1)))] += 1;
-  const tallest = Math.max(1, ...counts);
-  byId("histogram").setAttribute("viewBox", `0 0 ${BINS} 1`);
-  byId("histogram").replaceChildren(...counts.map((count, bin) => {
-    const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-    const height = count ? Math.max(0.04, Math.sqrt(count / tallest)) : 0; // square root: rare scores stay visible
-    for (const [name, value] of Object.entries({ x: bin + 0.08, y: 1 - height, width: 0.84, height })) bar.setAttribute(name, value);
-    return bar;
-  }));
+// Tells those who see and those who hear the page; the same words twice are two events.
+function say(text) {
+  announced += 1;
+  byId("announcer").textContent = text + (announced % 2 ? "" : "\u00a0");
 }
 
-function updateScoreRange() {
-  const low = state.low === null ? 0 : stepOf(state.low);
-  const high = state.high === null ? STEPS : stepOf(state.high);
-  byId("low").value = low;
-  byId("high").value = high;
-  byId("low-text").textContent = formatScore(state.low ?? RANGE.low);
-  byId("high-text").textContent = formatScore(state.high ?? RANGE.high);
-  byId("low").setAttribute("aria-valuetext", byId("low-text").textContent);
-  byId("high").setAttribute("aria-valuetext", byId("high-text").textContent);
-  [...byId("histogram").children].forEach((bar, bin) => {
-    const middle = (bin + 0.5) * STEPS / BINS;
-    bar.classList.toggle("in", middle >= low && middle <= high);
-  });
-  // Where the two handles meet, the one that can still move lies on top.
-  byId("low").style.zIndex = low > STEPS / 2 ? 1 : 0;
+const progressWords = () => `${formatNumber(review.items.size)} of ${formatNumber(SCORED.length)} reviewed`;
+
+// Pressing the same verdict again takes it back.
+function judge(row, verdict) {
+  const taken = review.verdictOf(row.id) === verdict;
+  review.judge(row.id, taken ? null : verdict);
+  say(`${taken ? "No verdict on" : `${VERDICTS[verdict]}:`} ${row.id}. ${progressWords()}.`);
+  reviewed(row);
+  return !taken;
 }
 
-function setScoreRange(end) {
-  let low = Number(byId("low").value), high = Number(byId("high").value);
-  if (low > high) [low, high] = end === "low" ? [high, high] : [low, low];
-  const rounded = (step) => Number(scoreAt(step).toPrecision(6));
-  set({ low: low === 0 ? null : rounded(low), high: high === STEPS ? null : rounded(high) });
+// Something was said about a row: bring the page up to date.
+function reviewed(row) {
+  // A filter by verdict may have to let the row go, but not from under someone who is reading it.
+  if (state.review !== "all" && !detail.isOpen) updateContent(true);
+  else grid.repaint(row);
+  if (detail.isOpen) detail.repaint();
+  scatter.schedule();
+  updateReview();
 }
 
-// Choices ------------------------------------------------------------------------------------------------------------------------
-
-function segmented(id, options, onChoose) {
-  byId(id).replaceChildren(...Object.entries(options).map(([value, text]) => {
-    const input = element("input", { type: "radio", name: id, value });
-    input.addEventListener("change", () => onChoose(value));
-    return element("label", {}, input, text);
-  }));
-}
-
-function check(id, value) {
-  for (const input of byId(id).querySelectorAll("input")) input.checked = input.value === value;
-}
-
-function updateLegend() {
-  const { classesOf } = CLASS_MODES[state.mode];
-  const counts = new Map();
-  for (const row of SCORED) for (const name of classesOf(row)) counts.set(name, (counts.get(name) ?? 0) + 1);
-  // Every class that occurs in any way has its colour here; those that this mode never shows are dimmed.
-  const seen = new Set(SCORED.flatMap((row) => [...row.classes, row.worst_class, row.expected_class]));
-  const names = DATA.classes.map(({ name }) => name).filter((name) => seen.has(name) || state.classes.includes(name));
-  const focused = document.activeElement?.closest("#legend") ? document.activeElement.value : null;
-  byId("legend").replaceChildren(...names.map((name) => {
-    const input = element("input", { type: "checkbox", value: name });
-    input.checked = state.classes.includes(name);
-    input.addEventListener("change", () =>
-      set({ classes: input.checked ? [...state.classes, name] : state.classes.filter((other) => other !== name) }));
-    return element("li", {}, element("label", { className: counts.has(name) ? "" : "none" }, input, swatch(name),
-      element("span", { className: "name", text: name, title: name }),
-      element("span", { className: "number", text: formatNumber(counts.get(name) ?? 0) })));
-  }));
-  if (focused !== null) [...byId("legend").querySelectorAll("input")].find((input) => input.value === focused)?.focus();
-  byId("class-clear").hidden = !state.classes.length;
-}
-
-// Theme ----------------------------------------------------------------------------------------------------------------------------
-
-const darkQuery = matchMedia("(prefers-color-scheme: dark)");
-let theme = null; // null follows the system
-try { theme = localStorage.getItem("segqc-theme"); } catch { /* a browser may forbid storage to files: the system's choice it is */ }
-
-function applyTheme() {
-  root.dataset.theme = theme ?? (darkQuery.matches ? "dark" : "light");
-}
-
-function switchTheme() {
-  theme = root.dataset.theme === "dark" ? "light" : "dark";
-  try { localStorage.setItem("segqc-theme", theme); } catch { /* as above: the choice lasts as long as the page */ }
-  applyTheme();
-}
-
-// Keys -----------------------------------------------------------------------------------------------------------------------------
-
-const LAYER_KEYS = { o: "overlay", g: "truth", h: "heat", b: "box" };
-const layerExists = (name) => (name === "truth" || name === "heat" ? HAS[name] : true);
-
-function toggleLayer(name) {
-  set(name === "overlay" && state.truth ? { truth: false, overlay: true } : { [name]: !state[name] });
-}
-
-function gridStep(key) {
-  const inGrid = grid.list.contains(document.activeElement);
-  // The first key press goes to the current card; later ones move from it.
-  if (!inGrid) return ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "j", "k"].includes(key) ? 0 : null;
-  return { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -grid.columns, ArrowDown: grid.columns, j: 1, k: -1,
-    Home: -grid.rows.length, End: grid.rows.length }[key] ?? null;
-}
-
-function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const typing = event.target.matches("input[type=search], select");
-  const choosing = event.target.matches("input[type=range], input[type=radio]") && event.key.startsWith("Arrow");
-  if (event.target === byId("search") && event.key === "Escape") { byId("search").blur(); return; }
-  if (typing || choosing) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const smallDialog = byId("help").open || byId("about").open;
-  if (smallDialog) return;
-  if (key in LAYER_KEYS && layerExists(LAYER_KEYS[key])) {
-    toggleLayer(LAYER_KEYS[key]);
-  } else if (key === "?") {
-    byId("help").showModal();
-  } else if (detail.isOpen) {
-    const scrolling = event.target === byId("fields") && /^Arrow(Up|Down)$/.test(key);
-    const step = scrolling ? undefined : { ArrowLeft: -1, ArrowUp: -1, k: -1, ArrowRight: 1, ArrowDown: 1, j: 1 }[key];
-    if (step === undefined) return;
-    move(step);
-  } else if (key === "/") {
-    byId("search").focus();
-    byId("search").select();
-  } else {
-    const step = event.target.closest(".errors") ? null : gridStep(key);
-    if (step === null) return;
-    grid.focus(grid.cursor + step);
+// The verdict on the entry that one is looking at, and on to the next one.
+function judgeAndMove(verdict) {
+  const row = detail.isOpen ? detail.row : grid.rows[grid.cursor];
+  if (!row) return;
+  if (!detail.isOpen && !grid.isCursorVisible) {
+    grid.focus(grid.cursor);
+    say(`${row.id} was out of sight. Press the key again to judge it.`);
+    return;
   }
-  event.preventDefault();
-}
-
-// Start ----------------------------------------------------------------------------------------------------------------------------
-
-function fillHeader() {
-  const facts = [["Scored", SCORED.length], ["Errors", FAILED.length], ...Object.entries(DATA.facts)];
-  byId("facts").replaceChildren(...facts.map(([name, value]) =>
-    element("div", {}, element("dt", { text: prettyName(name) }), element("dd", { text: formatNumber(value) }))));
-  fieldList(DATA.summary, byId("about-fields"));
-  byId("about-button").hidden = !Object.keys(DATA.summary).length;
-}
-
-function start() {
-  applyTheme();
-  darkQuery.addEventListener("change", applyTheme);
-  fillHeader();
-  drawHistogram();
-  byId("sort").replaceChildren(...Object.entries(ORDERS).map(([value, { label }]) => element("option", { value, text: label })));
-  segmented("status", STATUSES, (status) => set({ status }));
-  const modes = Object.fromEntries(Object.entries(CLASS_MODES).map(([mode, { label }]) => [mode, label]));
-  segmented("class-mode", modes, (mode) => set({ mode }));
-  byId("search").addEventListener("input", (event) => set({ query: event.target.value }));
-  byId("sort").addEventListener("change", (event) => set({ sort: event.target.value, down: ORDERS[event.target.value].down }));
-  byId("direction").addEventListener("click", () => set({ down: !state.down }));
-  for (const end of ["low", "high"]) byId(end).addEventListener("input", () => setScoreRange(end));
-  byId("opacity").addEventListener("input", (event) => set({ opacity: Number(event.target.value) }));
-  byId("class-clear").addEventListener("click", () => set({ classes: [] }));
-  byId("reset").addEventListener("click", () => {
-    const { query, low, high, classes, status } = DEFAULTS;
-    byId("search").value = "";
-    set({ query, low, high, classes, status });
-  });
-  for (const button of document.querySelectorAll("[data-layer]")) {
-    button.hidden = !layerExists(button.dataset.layer);
-    button.addEventListener("click", () => toggleLayer(button.dataset.layer));
+  const fromGrid = grid.list.contains(document.activeElement);
+  const before = grid.rows;
+  if (!judge(row, verdict)) return;
+  if (detail.isOpen) move(1);
+  else if (grid.rows === before) {
+    if (fromGrid) grid.focus(grid.cursor + 1);
+    else grid.setCursor(Math.min(grid.rows.length - 1, grid.cursor + 1));
   }
-  byId("theme-button").addEventListener("click", switchTheme);
-  byId("help-button").addEventListener("click", () => byId("help").showModal());
-  byId("about-button").addEventListener("click", () => byId("about").showModal());
-  byId("skip").addEventListener("click", (event) => { event.preventDefault(); grid.focus(grid.cursor); });
-  addEventListener("keydown", onKey);
-  addEventListener("hashchange", () => { state = stateFromHash(location.hash); update(null); });
-  update(null);
 }
 
-start();
+function undo() {
+  const id = review.undo();
+  if (id === null) { say("Nothing to undo."); return; }
+  const row = review.rows.get(id);
+  say(`Undone: ${id} is ${review.verdictOf(id) ? VERDICTS[review.verdictOf(id)].toLowerCase() : "not reviewed"}. ${progressWords()}.`);
+  reviewed(row);
+  const place = grid.rows.indexOf(row);
+  if (place < 0) return;
+  if (detail.isOpen) open(place);
+  else grid.focus(place);
+}
+
+function updateReview() {
+  const counts = review.counts();
+  const done = review.items.size;
+  byId("progress").textContent = progressWords();
+  for (const [verdict, bar] of Object.entries({ accept: byId("bar-accept"), reject: byId("bar-reject"), unsure: byId("bar-unsure") })) {
+    bar.style.width = `${100 * counts[verdict] / (SCORED.length || 1)}%`;
+  }
+  const numbers = { all: SCORED.length, todo: SCORED.length - done, ...counts };
+  for (const option of byId("review-filter").options) {
+    option.textContent = `${REVIEW_FILTERS[option.value]} (${formatNumber(numbers[option.value])})`;
+  }
+  byId("review-filter").value = state.review;
+  byId("save").disabled = !done;
+  const where = review.keeps ? "" : " This browser keeps nothing: save before you leave.";
+  byId("saved").textContent = (review.unsaved ? `${formatNumber(review.unsaved)} ${review.unsaved === 1 ? "change" : "changes"} not in a file.` : "") + where;
+  updateCurrent();
+}
+
+function updateCurrent() {
+  const row = grid.rows[grid.cursor] ?? null;
+  byId("judge-whom").textContent = row ? `#${row.rank ?? "–"} ${row.id}` : "";
+  for (const button of byId("judge-bar").querySelectorAll("[data-verdict]")) {
+    button.disabled = !row;
+    button.setAttribute("aria-pressed", Boolean(row) && review.verdictOf(row.id) === button.dataset.verdict);
+  }
+  scatter.setCurrent(row);
+}
+
+function saveReview() {
+  const address = URL.createObjectURL(new Blob([review.toFile()], { type: "application/json" }));
+  element("a", { href: address, download: "review.json" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  review.saved();
+  updateReview();
+  say(`Saved review.json: ${progressWords()}.`);
+}
+
+async function loadReview(file) {
+  let found;
+  try {
+    found = review.parse(await file.text());
+  } catch (error) {
+    if (!(error instanceof ReviewError)) throw error;
+    say(`${file.name} was not loaded: ${error.message}.`);
+    return;
+  }
+  const unknown = found.unknown ? ` ${formatNumber(found.unknown)} of its verdicts are on entries that are not here.` : "";
+  const take = () => {
+    review.load(found);
+    if (state.review !== "all") updateContent(true);
+    grid.repaint();
+    scatter.schedule();
+    updateReview();
+    say(`Loaded ${formatNumber(found.items.length)} verdicts from ${file.name}. ${progressWords()}.${unknown}`);
+  };
+  if (found.sameAudit) { take(); return; }
+  byId("foreign-words").textContent = `${file.name} reviews other predictions or other scores than this page shows. ` +
+    `${formatNumber(found.items.length)} of its verdicts are on ids that occur here too.`;
+  byId("foreign-load").onclick = take;
+  byId("foreign").showModal();
+}

@@ -1,9 +1,9 @@
-"""The gallery: an audit as one self-contained HTML file, worst first.
+"""The gallery: an audit as one HTML file, worst first, on which people say what they think of each prediction.
 
 The page asks nothing of any network and runs no code but its own (its Content-Security-Policy names the script by its hash). Per entry it
-holds a small JPEG of the photo, the prediction and the ground truth as indexed PNGs, and the heat map as a small PNG in colour, which the
-browser lays over each other; they sit in inert blocks that are parsed when a card comes near the window. The entries that people open, the
-worst ones, are stored larger than the rest.
+has a small JPEG of the photo, the prediction and the ground truth as indexed PNGs, and the heat map as a small PNG in colour, which the
+browser lays over each other. They sit in the page, in inert blocks that are parsed when a card comes near the window, or, for large audits,
+as files in a folder beside it. The entries that people open, the worst ones, are stored larger than the rest.
 """
 
 from __future__ import annotations
@@ -12,55 +12,31 @@ import base64
 import hashlib
 import html
 import json
-import math
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib import resources
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
-from PIL import Image
 
 from segqc import __version__
-from segqc.files import BadInput, atomic_path
+from segqc.audit_table import audit_fingerprint, is_number, is_scored
+from segqc.files import atomic_path
+from segqc.gallery_rows import page_row, plain_value
+from segqc.gallery_thumbnails import GalleryEntry, PictureFolder, Thumbnails, as_text, remove_old_pictures, thumbnails_in_order
 from segqc.labels import LabelSpace
-from segqc.masks import read_image, read_mask
-from segqc.overlay import encode_heat, encode_jpeg, encode_mask, heat_rgba, parse_box, read_heat
+from segqc.overlay import heat_rgba
+from segqc.review import REVIEW_FORMAT
 
-LARGE_COUNT = 120  # that many entries, the first ones given, get large pictures
-LARGE_SIDE = 480  # px on the longer side
-SMALL_SIDE = 240
-HEAT_SIDE = 96  # heat maps are smooth: the browser's interpolation does the rest
+__all__ = ["GalleryEntry", "script_json", "write_gallery"]
+
+INLINE_COUNT = 1500  # so many entries with pictures make a page of about 30 MB, which browsers open at once
 HEADER_FACTS = 5
+THUMBNAILS = ("auto", "inline", "beside")
 
-SCRIPTS = ("gallery_state.js", "gallery_cards.js", "gallery_detail.js", "gallery.js")
-
-
-@dataclass(frozen=True)
-class GalleryEntry:
-    """One audited pair and its pictures.
-
-    Parameters
-    ----------
-    row : mapping
-        Row of scores.csv: ``id, rank, score, status, reason, worst_class, expected_class, worst_box, classes, dice, width, height`` and any
-        others, which the detail view shows too. Absent values are None or "".
-    image : Path
-        The photo.
-    prediction, heatmap, ground_truth : Path, optional
-        Mask file, 8-bit grey PNG (255 = most suspect) and mask file; None leaves that layer out.
-    """
-
-    row: Mapping[str, Any]
-    image: Path
-    prediction: Path | None = None
-    heatmap: Path | None = None
-    ground_truth: Path | None = None
+SCRIPTS = tuple(f"gallery{part}.js" for part in ("_state", "_review", "_cards", "_detail", "_filters", "_scatter", "", "_start"))
 
 
 def write_gallery(
@@ -70,6 +46,7 @@ def write_gallery(
     title: str,
     summary: Mapping[str, Any],
     *,
+    thumbnails: str = "auto",
     workers: int | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
@@ -88,6 +65,9 @@ def write_gallery(
         Plain text.
     summary : mapping
         Shown on demand; nested mappings are flattened, and the first numbers on the top level stand in the page's header.
+    thumbnails : "auto", "inline" or "beside"
+        Pictures in the page itself, or as files in the folder ``<stem>_files`` beside it, which then has to go where the page goes. "auto": in
+        the page up to `INLINE_COUNT` entries.
     workers : int, optional
         Threads that make thumbnails; None takes one a core. The file does not depend on it, and no more pictures than this are in memory.
     on_progress : callable, optional
@@ -98,26 +78,42 @@ def write_gallery(
     OSError
         When the file cannot be written.
     """
-    head, tail = _page_around_data(title)
+    path = Path(path)
+    beside = thumbnails == "beside" or (thumbnails == "auto" and sum(is_scored(entry.row) for entry in entries) > INLINE_COUNT)
+    prepared = _prepared(entries, labels, workers, on_progress or (lambda done: None))
+    rows, folder = [], None
+    if beside:
+        with PictureFolder(path) as store:
+            for row, pictures in prepared:
+                if pictures is not None:
+                    store.add(len(rows), pictures)
+                rows.append(row)
+            folder = store.finish()
+    head, tail = _page_around_data(title, folder is not None)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(head)
-        rows = []
-        for done, (row, pictures) in enumerate(_prepared(entries, labels, workers), start=1):
-            rows.append(row)
+        for row, pictures in prepared:  # none are left where they lie beside the page
             if pictures is not None:
-                stream.write(f'<script type="application/json" id="pictures-{done - 1}">{script_json(pictures)}</script>\n')
-            if on_progress is not None:
-                on_progress(done)
+                _write_block(stream, f"pictures-{len(rows)}", as_text(pictures))
+            rows.append(row)
         flat = _flatten(summary)
         data = {
             "rows": rows,
             "classes": [{"name": name, "colour": f"#{bytes(labels.palette[index]).hex()}"} for index, name in enumerate(labels.names)],
             "heat_colours": _heat_stops(),
-            "facts": dict(islice(((key, value) for key, value in flat.items() if _is_number(value) and key in summary), HEADER_FACTS)),
+            "facts": dict(islice(((key, value) for key, value in flat.items() if is_number(value) and key in summary), HEADER_FACTS)),
             "summary": flat,
+            "pictures": folder,
+            "audit": audit_fingerprint(entry.row for entry in entries),
+            "review_format": REVIEW_FORMAT,
         }
-        stream.write(f'<script type="application/json" id="rows">{script_json(data)}</script>')
+        _write_block(stream, "rows", data)
         stream.write(tail)
+    remove_old_pictures(path, folder)
+
+
+def _write_block(stream: TextIO, name: str, value: Any) -> None:
+    stream.write(f'<script type="application/json" id="{name}">{script_json(value)}</script>\n')
 
 
 def script_json(value: Any) -> str:
@@ -126,8 +122,8 @@ def script_json(value: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _page_around_data(title: str) -> tuple[str, str]:
-    """The page before and after its data blocks."""
+def _page_around_data(title: str, beside: bool) -> tuple[str, str]:
+    """The page before and after its data blocks; `beside`: whether its pictures are files of their own."""
     folder = resources.files("segqc")
     style = (folder / "gallery.css").read_text("utf-8")
     # In strict mode and a scope of its own: nothing leaks to the page, and a mistyped name is an error.
@@ -135,6 +131,8 @@ def _page_around_data(title: str) -> tuple[str, str]:
     parts = {
         "title": html.escape(title.encode("utf-8", "replace").decode()),
         "version": __version__,
+        # 'self' is the server that a page comes from; a page opened from a disk has none, and needs the scheme.
+        "picture_source": "'self' file:" if beside else "",
         "style": style,
         "style_hash": _csp_hash(style),
         "script": script,
@@ -151,115 +149,18 @@ def _csp_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _prepared(entries: Sequence[GalleryEntry], labels: LabelSpace, workers: int | None) -> Iterator[tuple[dict, dict | None]]:
-    """Row and pictures (None for an entry without a score) of each entry, in order."""
-    workers = workers or os.cpu_count() or 1
-
-    def prepare(task: tuple[int, GalleryEntry]) -> tuple[dict, dict | None]:
-        index, entry = task
-        row = _plain_row(entry.row)
-        if row["status"] != "ok":
-            return row, None
-        pictures, size = _pictures(entry, labels, LARGE_SIDE if index < LARGE_COUNT else SMALL_SIDE)
-        row["layers"] = [name for name in ("prediction", "heat", "truth") if pictures[name] is not None]
-        if size is not None:
-            row["width"], row["height"] = size
-        return row, pictures
-
-    # Threads: decoding, resizing and encoding all leave the interpreter's lock. The window keeps fast threads from piling up results.
-    with ThreadPoolExecutor(workers) as pool:
-        tasks = enumerate(entries)
-        pending = [pool.submit(prepare, task) for task in islice(tasks, 2 * workers)]
-        while pending:
-            yield pending.pop(0).result()
-            pending.extend(pool.submit(prepare, task) for task in islice(tasks, 1))
-
-
-def _pictures(entry: GalleryEntry, labels: LabelSpace, side: int) -> tuple[dict[str, str | None], tuple[int, int] | None]:
-    """Base64 pictures by layer, with what went wrong under "problem", and the size (width, height) of the largest original read."""
-    problems: list[str] = []
-    sizes: list[tuple[int, int]] = []
-
-    def layer(path: Path | None, encode: Callable[[Path], tuple[bytes, tuple[int, int]]]) -> str | None:
-        if path is None:
-            return None
-        try:
-            data, size = encode(path)
-        except (BadInput, OSError, ValueError) as error:
-            problems.append(str(error))
-            return None
-        sizes.append(size)
-        return base64.b64encode(data).decode("ascii")
-
-    def photo(path: Path) -> tuple[bytes, tuple[int, int]]:
-        image: Image.Image = read_image(path)
-        return encode_jpeg(image, side), image.size
-
-    def mask(path: Path) -> tuple[bytes, tuple[int, int]]:
-        array: np.ndarray = read_mask(path, labels, photo_size)
-        return encode_mask(array, labels, side), (array.shape[1], array.shape[0])
-
-    def heat(path: Path) -> tuple[bytes, tuple[int, int]]:
-        image = read_heat(path)
-        return encode_heat(image, HEAT_SIDE), image.size
-
-    shown = layer(entry.image, photo)
-    photo_size = sizes[0] if sizes else None
-    pictures = {
-        "photo": shown,
-        "prediction": layer(entry.prediction, mask),
-        "truth": layer(entry.ground_truth, mask),
-        "heat": layer(entry.heatmap, heat),
-        "problem": "; ".join(problems) or None,
-    }
-    return pictures, sizes[0] if sizes else None
-
-
-def _plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row as the page reads it: numbers or null, lists for classes and box, text for the rest."""
-    plain = {key: _plain(value) for key, value in row.items()}
-    classes = str(plain.get("classes") or "")
-    box = parse_box(plain.get("worst_box"))
-    return plain | {
-        "id": str(plain.get("id") or ""),
-        "rank": parse_number(plain.get("rank")),
-        "score": parse_number(plain.get("score")),
-        "status": str(plain.get("status") or "ok"),
-        "reason": str(plain.get("reason") or ""),
-        "worst_class": str(plain.get("worst_class") or ""),
-        "expected_class": str(plain.get("expected_class") or ""),
-        "worst_box": None if box is None else list(box),
-        "classes": [name for name in classes.split(";") if name],
-        "dice": parse_number(plain.get("dice")),
-        "width": parse_number(plain.get("width")),
-        "height": parse_number(plain.get("height")),
-        "layers": [],
-    }
-
-
-def _plain(value: Any) -> Any:
-    """A cell as JSON can hold it: NumPy scalars as numbers, what is not finite as None, the rest as text."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | str | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value)
-
-
-def parse_number(value: Any) -> float | int | None:
-    """A finite number, or None for an empty or unreadable cell."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    return value if _is_number(value) and math.isfinite(value) else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _prepared(
+    entries: Sequence[GalleryEntry], labels: LabelSpace, workers: int | None, on_progress: Callable[[int], None]
+) -> Iterator[tuple[dict[str, Any], Thumbnails | None]]:
+    """Row as the page reads it and pictures (None for an entry without a score) of each entry, in order."""
+    for done, (entry, pictures) in enumerate(zip(entries, thumbnails_in_order(entries, labels, workers), strict=True), start=1):
+        row = page_row(entry.row) | {"layers": [], "problem": ""}
+        if pictures is not None:
+            row |= {"layers": list(pictures.layers), "problem": pictures.problem}
+            if pictures.size is not None:
+                row["width"], row["height"] = pictures.size
+        yield row, pictures
+        on_progress(done)
 
 
 def _flatten(summary: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -269,9 +170,9 @@ def _flatten(summary: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= _flatten(value, f"{prefix}{key}.")
         elif isinstance(value, list | tuple):
-            flat[f"{prefix}{key}"] = [_plain(item) for item in value]
+            flat[f"{prefix}{key}"] = [plain_value(item) for item in value]
         else:
-            flat[f"{prefix}{key}"] = _plain(value)
+            flat[f"{prefix}{key}"] = plain_value(value)
     return flat
 
 

@@ -9,9 +9,19 @@ function element(tag, { className, text, ...attributes } = {}, ...children) {
   return node;
 }
 
-// The pictures lie in inert blocks, one an entry; a block is parsed when its card comes near.
+const SUFFIXES = { photo: "jpg", prediction: "png", other: "png", heat: "png", truth: "png" };
+const TYPES = { jpg: "image/jpeg", png: "image/png" };
+const ENTRIES_PER_FOLDER = 500;
+
+// Where the pictures of a row are: files beside the page, or inert blocks in it, of which one is parsed when its card comes near.
 function picturesOf(row) {
-  return JSON.parse(document.getElementById(`pictures-${row.index}`).textContent);
+  if (DATA.pictures !== null) {
+    const folder = `${DATA.pictures}/${Math.floor(row.index / ENTRIES_PER_FOLDER)}`;
+    return (layer) => `${folder}/${row.index}.${layer}.${SUFFIXES[layer]}`;
+  }
+  const block = document.getElementById(`pictures-${row.index}`);
+  const data = block ? JSON.parse(block.textContent) : {};
+  return (layer) => `data:${TYPES[SUFFIXES[layer]]};base64,${data[layer]}`;
 }
 
 const COLOURS = new Map(DATA.classes.map(({ name, colour }) => [name, colour]));
@@ -22,22 +32,25 @@ function swatch(name) {
   return mark;
 }
 
-// A photo with the given layers over it (of "prediction", "truth", "heat"); which of them are seen is up to the style sheet.
+// A photo with the given layers over it (of "prediction", "other", "truth", "heat"); which of them are seen is up to the style sheet.
 function frame(row, layers, alt = "") {
-  const pictures = picturesOf(row);
+  const source = picturesOf(row);
   const box = element("div", { className: "frame" });
   box.style.setProperty("--ratio", row.width && row.height ? row.width / row.height : 4 / 3);
-  if (pictures.photo) {
+  const placeholder = (text) => element("span", { className: "placeholder", text });
+  if (row.layers.includes("photo")) {
     const photo = element("img", { className: "photo", alt, draggable: "false", decoding: "async" });
-    photo.src = `data:image/jpeg;base64,${pictures.photo}`;
+    photo.addEventListener("error", () => photo.replaceWith(placeholder("picture not found beside the page")));
+    photo.src = source("photo");
     box.append(photo);
   } else {
-    box.append(element("span", { className: "placeholder", text: pictures.problem || "no picture" }));
+    box.append(placeholder(row.problem || "no picture"));
   }
   for (const layer of layers) {
-    if (!pictures[layer]) continue;
+    if (!row.layers.includes(layer)) continue;
     const image = element("img", { className: `layer ${layer}`, alt: "", draggable: "false", decoding: "async" });
-    image.src = `data:image/png;base64,${pictures[layer]}`;
+    image.addEventListener("error", () => image.remove());
+    image.src = source(layer);
     box.append(image);
     box.classList.add(`has-${layer}`);
   }
@@ -55,7 +68,7 @@ function frame(row, layers, alt = "") {
 }
 
 // "cat → dog": what was drawn, and what the model would have expected there.
-function verdict(row) {
+function finding(row) {
   const title = row.expected_class ? `predicted ${row.worst_class}, expected ${row.expected_class}` : row.worst_class;
   const line = element("span", { title });
   if (!row.worst_class) return line;
@@ -64,40 +77,80 @@ function verdict(row) {
   return line;
 }
 
-function describe(row) {
+// The best that is known of the Dice: measured, or expected from the score.
+function diceWords(row) {
+  if (row.dice !== null) return `Dice ${formatDice(row.dice)}`;
+  return row.expected_dice === null ? "" : `Dice about ${row.expected_dice.toFixed(2)}`;
+}
+
+function describe(row, review) {
   const parts = [`Rank ${row.rank ?? "none"}`, row.id, `score ${formatScore(row.score)}`];
+  if (row.rank_change !== null) parts.push(`rank in the other audit ${row.other_rank}`);
   if (row.worst_class) parts.push(`worst class ${row.worst_class}`);
   if (row.expected_class) parts.push(`expected ${row.expected_class}`);
-  if (row.dice !== null) parts.push(`Dice ${formatDice(row.dice)}`);
+  if (row.decision) parts.push(`decision ${row.decision}`);
+  if (row.p_value !== null) parts.push(`p-value ${formatRange("p_value", row.p_value)}`);
+  if (diceWords(row)) parts.push(diceWords(row));
+  const verdict = review.verdictOf(row.id);
+  parts.push(verdict ? VERDICTS[verdict].toLowerCase() : "not reviewed");
+  if (review.noteOf(row.id)) parts.push(`note: ${review.noteOf(row.id)}`);
   return parts.join(", ");
 }
 
-function card(row) {
-  const well = element("span", { className: "well" }, frame(row, ["prediction", "truth", "heat"]),
-    element("span", { className: "rank", text: `#${row.rank ?? "–"}` }));
+const MARKS = { accept: "✓", reject: "✕", unsure: "?" };
+
+// An item of the grid: a button that opens the entry, and beside it three that judge it, for the mouse (keys do the same from the card).
+function card(row, review) {
+  const rank = element("span", { className: "rank", text: `#${row.rank ?? "–"}` });
+  if (row.rank_change !== null) rank.append(element("span", { className: "change", text: ` ${formatChange(row.rank_change)}` }));
+  const well = element("span", { className: "well" }, frame(row, ["prediction", "truth", "heat"]), rank,
+    element("span", { className: "badge", hidden: "" }), row.decision ? element("span", { className: `decision ${row.decision}`, text: row.decision }) : null);
   const words = element("span", { className: "words" },
     element("span", { className: "line" }, element("span", { className: "id", text: row.id, title: row.id }),
       element("span", { className: "score", text: formatScore(row.score) })),
-    element("span", { className: "line small-print" }, verdict(row),
-      row.dice === null ? null : element("span", { text: `Dice ${formatDice(row.dice)}` })),
+    element("span", { className: "line small-print" }, finding(row), element("span", { text: diceWords(row) })),
     element("span", { className: "line small-print" },
       element("span", { text: row.classes.join(", ") || "background only", title: row.classes.join(", ") })));
-  return element("button", { className: "card", type: "button", tabindex: "-1", "aria-label": describe(row) }, well, words);
+  const judges = element("span", { className: "judges" }, ...Object.entries(MARKS).map(([verdict, mark]) =>
+    element("button", { className: `judge ${verdict}`, type: "button", tabindex: "-1", "data-verdict": verdict, text: mark })));
+  const item = element("li", {}, element("button", { className: "card", type: "button", tabindex: "-1" }, well, words), judges);
+  paintVerdict(item, row, review);
+  return item;
 }
 
-// A list of cards of equal size in a scrolling box. Rows of cards within one window's height of the visible part exist, no others.
+// Brings a card up to date with the review.
+function paintVerdict(item, row, review) {
+  const verdict = review.verdictOf(row.id);
+  const note = review.noteOf(row.id);
+  item.firstChild.setAttribute("aria-label", describe(row, review));
+  item.dataset.verdict = verdict ?? "";
+  const badge = item.querySelector(".badge");
+  badge.hidden = !verdict;
+  badge.textContent = verdict ? VERDICTS[verdict] + (note ? " ✎" : "") : "";
+  badge.title = note;
+  for (const button of item.querySelectorAll(".judge")) {
+    const pressed = button.dataset.verdict === verdict;
+    button.setAttribute("aria-pressed", pressed);
+    button.setAttribute("aria-label", `${pressed ? "Take back: " : ""}${VERDICTS[button.dataset.verdict]}, ${row.id}`);
+  }
+}
+
+// A list of cards of equal size in a scrolling box. Rows of cards within half a window's height of the visible part exist, no others.
 class VirtualGrid {
   static MIN_WIDTH = 238;
   static GAP = 12;
   static WORDS = 74; // height of the text below a picture, px
 
-  constructor(scroller, list, onOpen) {
-    Object.assign(this, { scroller, list, onOpen, rows: [], cursor: 0, columns: 1, live: new Map() });
+  constructor(scroller, list, review, { onOpen, onJudge, onCursor }) {
+    Object.assign(this, { scroller, list, review, onCursor, rows: [], cursor: 0, columns: 1, live: new Map() });
     scroller.addEventListener("scroll", () => this.schedule(), { passive: true });
     new ResizeObserver(() => this.layout()).observe(list);
     list.addEventListener("click", (event) => {
       const item = event.target.closest("li");
-      if (item) this.onOpen(Number(item.dataset.place));
+      if (!item) return;
+      const judge = event.target.closest(".judge");
+      if (judge) onJudge(Number(item.dataset.place), judge.dataset.verdict);
+      else onOpen(Number(item.dataset.place));
     });
     list.addEventListener("focusin", (event) => {
       const item = event.target.closest("li");
@@ -105,13 +158,17 @@ class VirtualGrid {
     });
   }
 
-  show(rows) {
+  // `keepPlace`: when the current row is gone, the one that took its place is current, not the first.
+  show(rows, keepPlace = false) {
+    const focused = this.list.contains(document.activeElement);
     const kept = this.rows[this.cursor];
     this.rows = rows;
-    this.cursor = Math.max(0, rows.indexOf(kept));
+    const found = rows.indexOf(kept);
+    this.cursor = found >= 0 ? found : keepPlace ? Math.max(0, Math.min(this.cursor, rows.length - 1)) : 0;
     for (const item of this.live.values()) item.remove();
     this.live.clear();
     this.layout();
+    if (focused) this.focus(this.cursor);
   }
 
   layout() {
@@ -137,6 +194,7 @@ class VirtualGrid {
   }
 
   render() {
+    if (!this.cardHeight) return;
     const pitch = this.cardHeight + VirtualGrid.GAP;
     const top = this.scroller.scrollTop - this.list.offsetTop;
     const height = this.scroller.clientHeight;
@@ -151,7 +209,9 @@ class VirtualGrid {
     }
     for (let place = first; place < last; place++) {
       if (this.live.has(place)) continue;
-      const item = element("li", { "aria-posinset": place + 1, "aria-setsize": this.rows.length }, card(this.rows[place]));
+      const item = card(this.rows[place], this.review);
+      item.setAttribute("aria-posinset", place + 1);
+      item.setAttribute("aria-setsize", this.rows.length);
       item.dataset.place = place;
       this.place(item, place);
       this.live.set(place, item);
@@ -165,12 +225,29 @@ class VirtualGrid {
   // One card takes part in the tab order: the current one, or the first that exists.
   mark() {
     const reachable = this.live.has(this.cursor) ? this.cursor : Math.min(...this.live.keys());
-    for (const [place, item] of this.live) item.firstChild.tabIndex = place === reachable ? 0 : -1;
+    for (const [place, item] of this.live) {
+      item.firstChild.tabIndex = place === reachable ? 0 : -1;
+      item.firstChild.classList.toggle("current", place === this.cursor);
+    }
   }
 
   setCursor(place) {
     this.cursor = place;
     this.mark();
+    this.onCursor();
+  }
+
+  // The review has changed: of this row, or of any.
+  repaint(row = null) {
+    for (const [place, item] of this.live) if (row === null || this.rows[place] === row) paintVerdict(item, this.rows[place], this.review);
+  }
+
+  // Whether the current card can be seen, most of it.
+  get isCursorVisible() {
+    const item = this.live.get(this.cursor);
+    if (!item) return false;
+    const [card, view] = [item.getBoundingClientRect(), this.scroller.getBoundingClientRect()];
+    return Math.min(card.bottom, view.bottom) - Math.max(card.top, view.top) > card.height / 2;
   }
 
   // Moves the focus to the card at `place`, scrolled into view.

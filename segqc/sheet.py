@@ -15,8 +15,9 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from segqc.audit_table import parse_number
 from segqc.files import BadInput, atomic_path
-from segqc.gallery import GalleryEntry, parse_number
+from segqc.gallery_thumbnails import GalleryEntry
 from segqc.labels import LabelSpace
 from segqc.masks import read_image, read_mask
 from segqc.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box, read_heat

@@ -11,7 +11,7 @@ import pytest
 from gallery_pictures import HOSTILE, Pictures, failed_entry
 from PIL import Image
 
-from segqc import gallery
+from segqc import gallery, gallery_thumbnails
 from segqc.gallery import script_json, write_gallery
 from segqc.labels import VOC_LABELS
 from segqc.masks import write_mask
@@ -90,13 +90,13 @@ def test_pictures_show_photo_prediction_heat_and_truth(tmp_path, pictures):
     assert images["prediction"].convert("RGBA").getpixel((240, 120)) == (*VOC_LABELS.palette[8].tolist(), 255)
     assert np.abs(np.array(images["photo"].getpixel((240, 120))) - [127, 127, 0]).max() < 12
     row = scripts.json("rows")["rows"][0]
-    assert row["layers"] == ["prediction", "heat", "truth"]
+    assert row["layers"] == ["photo", "prediction", "heat", "truth"]
     assert row["worst_box"] == [200, 100, 400, 200]
     assert (row["width"], row["height"]) == (800, 400)
 
 
 def test_only_the_first_entries_are_large(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr(gallery, "LARGE_COUNT", 1)
+    monkeypatch.setattr(gallery_thumbnails, "LARGE_COUNT", 1)
     write_gallery(tmp_path / "page.html", [pictures.entry(index, size=(800, 400)) for index in range(2)], VOC_LABELS, "Title", {})
     scripts = scripts_of(tmp_path / "page.html")
     sizes = [Image.open(io.BytesIO(base64.b64decode(scripts.json(f"pictures-{index}")["photo"]))).size for index in range(2)]
@@ -112,7 +112,7 @@ def test_bytes_per_entry_stay_bounded(tmp_path, pictures):
         Image.fromarray(np.clip(photo + rng.normal(0, 15, photo.shape), 0, 255).astype(np.uint8)).save(entry.image)
     write_gallery(tmp_path / "none.html", [], VOC_LABELS, "Title", {})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gallery, "LARGE_COUNT", 0)
+        patch.setattr(gallery_thumbnails, "LARGE_COUNT", 0)
         write_gallery(tmp_path / "four.html", entries, VOC_LABELS, "Title", {})
     extra = (tmp_path / "four.html").stat().st_size - (tmp_path / "none.html").stat().st_size
     assert extra / 4 < 20_000  # 1,500 of them make 30 MB
@@ -129,18 +129,20 @@ def test_a_missing_or_broken_picture_costs_only_its_layer(tmp_path, pictures, ki
     write_gallery(tmp_path / "page.html", entries, VOC_LABELS, "Title", {})
     scripts = scripts_of(tmp_path / "page.html")
     shipped = scripts.json("pictures-0")
-    assert [name for name in ("photo", "prediction", "heat", "truth") if shipped[name] is None] == [layer]
-    assert victim.name in shipped["problem"]
-    assert scripts.json("pictures-1")["problem"] is None
+    assert {"photo", "prediction", "heat", "truth"} - shipped.keys() == {layer}
+    first, second = scripts.json("rows")["rows"]
+    assert first["layers"] == list(shipped)
+    assert victim.name in first["problem"]
+    assert second["problem"] == ""
 
 
 def test_a_mask_of_another_size_is_a_problem_not_a_distorted_layer(tmp_path, pictures):
     entry = pictures.entry(0)
     write_mask(entry.ground_truth, np.zeros((5, 5), np.uint8), VOC_LABELS)
     write_gallery(tmp_path / "page.html", [entry], VOC_LABELS, "Title", {})
-    shipped = scripts_of(tmp_path / "page.html").json("pictures-0")
-    assert shipped["truth"] is None
-    assert "5x5" in shipped["problem"]
+    row = scripts_of(tmp_path / "page.html").json("rows")["rows"][0]
+    assert "truth" not in row["layers"]
+    assert "5x5" in row["problem"]
 
 
 def test_rows_of_a_table_are_understood_whatever_their_types(tmp_path, pictures):
@@ -172,6 +174,56 @@ def test_the_policy_allows_the_one_script_and_no_address(tmp_path):
     addresses = text.replace("http://www.w3.org/2000/svg", "")  # the name of SVG, which no browser fetches
     assert "http:" not in addresses
     assert "https:" not in addresses
+
+
+# Pictures beside the page --------------------------------------------------------------------------------------------------------
+
+
+def test_large_audits_keep_their_pictures_beside_the_page(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(gallery, "INLINE_COUNT", 2)
+    entries = [pictures.entry(index) for index in range(3)]
+    write_gallery(tmp_path / "two.html", [*entries[:2], failed_entry("bad", "missing")], VOC_LABELS, "Title", {})
+    assert scripts_of(tmp_path / "two.html").json("rows")["pictures"] is None  # entries without pictures don't count
+    write_gallery(tmp_path / "a page#1.html", entries, VOC_LABELS, "Title", {})
+    scripts = scripts_of(tmp_path / "a page#1.html")
+    assert not [attributes for attributes, _ in scripts.found if attributes.get("id", "").startswith("pictures-")]
+    address = scripts.json("rows")["pictures"]
+    assert address.startswith("a%20page%231_files/")
+    folder = tmp_path / "a page#1_files" / address.split("/")[1] / "0"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        f"{index}.{layer}" for index in range(3) for layer in ("photo.jpg", "prediction.png", "heat.png", "truth.png")
+    )
+    assert Image.open(folder / "2.photo.jpg").size == (64, 48)
+
+
+def test_pictures_beside_are_named_by_their_content_and_old_ones_go_after_the_new_page_is_there(tmp_path, pictures):
+    page, files = tmp_path / "page.html", tmp_path / "page_files"
+    folders = []
+    for label in (8, 8, 10):
+        write_gallery(page, [pictures.entry(0, label=label)], VOC_LABELS, "Title", {}, thumbnails="beside")
+        folders.append([path.name for path in files.iterdir()])
+    assert len(folders[0]) == 1
+    assert folders[0] == folders[1] != folders[2]
+    assert len(folders[2]) == 1
+    (files / "mine").mkdir()
+    write_gallery(page, [pictures.entry(0)], VOC_LABELS, "Title", {}, thumbnails="inline")
+    assert [path.name for path in files.iterdir()] == ["mine"]  # what the gallery did not write it does not remove
+
+
+def test_a_failed_write_leaves_no_pictures_behind(tmp_path, pictures):
+    page = tmp_path / "page.html"
+    write_gallery(page, [pictures.entry(0)], VOC_LABELS, "Title", {}, thumbnails="beside")
+    before = sorted(tmp_path.rglob("*")), page.read_bytes()
+
+    def stop(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_gallery(page, [pictures.entry(1), pictures.entry(2)], VOC_LABELS, "Title", {}, thumbnails="beside", on_progress=stop)
+    assert before[1] == page.read_bytes()
+    assert {path for path in tmp_path.rglob("*") if pictures.folder not in path.parents} == {
+        path for path in before[0] if pictures.folder not in path.parents
+    }
 
 
 def test_a_failed_write_keeps_the_old_page(tmp_path, pictures):

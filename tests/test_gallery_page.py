@@ -1,58 +1,21 @@
 """The gallery in headless Chromium: what it shows, how it is driven, and that it stays alone on its machine."""
 
-import shutil
 import time
 from collections.abc import Iterator
 
 import pytest
+from gallery_browser import Opened, launch, needs_chromium, pair
 from gallery_pictures import HOSTILE, Pictures, failed_entry
 
 from segqc.gallery import GalleryEntry, write_gallery
 from segqc.labels import VOC_LABELS
 
-CHROMIUM = shutil.which("chromium")
-OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no program named chromium on PATH")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page opened from a file, with everything that a page that minds its own business would not do."""
-
-    def __init__(self, browser, **context) -> None:
-        self.page = browser.new_context(**({"viewport": {"width": 1366, "height": 768}} | context)).new_page()
-        self.page.set_default_timeout(10_000)
-        self.complaints: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(f"console: {message.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        self.page.on("request", self._request)
-        self.files: list[str] = []
-
-    def _request(self, request) -> None:
-        if request.url.startswith("file:"):
-            self.files.append(request.url)
-        elif not request.url.startswith("data:"):
-            self.complaints.append(f"request: {request.url}")
-
-    def ids(self) -> list[str]:
-        """Ids of the cards in the page, in their order."""
-        return self.page.locator("#grid .id").all_text_contents()
-
-    def count(self) -> str:
-        return self.page.locator("#count").inner_text()
+def browser() -> Iterator:
+    yield from launch()
 
 
 @pytest.fixture
@@ -63,8 +26,7 @@ def show(browser, tmp_path) -> Iterator:
     def open_page(entries: list[GalleryEntry], address: str = "", title: str = "A title", **context) -> Opened:
         path = tmp_path / "page.html"
         write_gallery(path, entries, VOC_LABELS, title, {"mean_dice": 0.5, "model": {"method": "mixing"}})
-        opened.append(Opened(browser, **context))
-        opened[-1].page.goto(path.as_uri() + address)
+        opened.append(Opened(browser, path, address, **context))
         return opened[-1]
 
     yield open_page
@@ -84,10 +46,6 @@ def entries(pictures) -> list[GalleryEntry]:
     """Six scored pairs, cats and cows by turns, Dice falling where the score falls, and two errors."""
     scored = [pictures.entry(index, label=(8, 10)[index % 2], dice=(0.3, 0.1, 0.2, 0.6, 0.5, None)[index]) for index in range(6)]
     return [*scored, failed_entry("bad_one", "the image is missing"), failed_entry("bad_two", "another size")]
-
-
-def pair(*numbers: int) -> list[str]:
-    return [f"pair_{number:04d}" for number in numbers]
 
 
 def test_opens_worst_first_with_errors_apart(show, entries):
@@ -198,7 +156,7 @@ def test_keys_move_open_and_close(show, entries):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("j")
     assert page.locator("#detail-title").inner_text().split() == ["#3", "pair_0002"]
-    assert page.url.endswith("#open=pair_0002")
+    opened.wait_for_address("#open=pair_0002")
     page.keyboard.press("Escape")
     assert not page.locator("#detail").is_visible()
     deadline = time.monotonic() + 5
@@ -221,6 +179,7 @@ def test_the_address_carries_the_state(show, entries):
     assert opened.page.input_value("#sort") == "dice"
     assert opened.page.input_value("#opacity") == "35"
     opened.page.keyboard.press("o")
+    opened.page.wait_for_url("**overlay=0**", wait_until="commit")
     assert set(opened.page.url.split("#")[1].split("&")) == {*address[1:].split("&"), "overlay=0"}
     opened.page.evaluate("location.hash = 'q=0005'")
     opened.page.wait_for_function("document.querySelectorAll('#grid li').length === 1")

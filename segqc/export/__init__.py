@@ -1,0 +1,103 @@
+"""`segqc export`: the suspect predictions of an audit as a queue for annotators, in the format of the tool they use.
+
+Each target is a module with one function `write`. What all share: which predictions go and in which order (`queue`), and their masks as run
+lengths or polygons (`shapes`). A prediction that cannot be exported is counted and listed in `export.json`, never dropped in silence.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from segqc import __version__
+from segqc.audit_table import audit_fingerprint, read_audit_table
+from segqc.config import ExportConfig, to_json
+from segqc.export import coco, csv_table, cvat, fiftyone, label_studio
+from segqc.export.queue import Item, Locator, Skipped, choose, common_folder, load_items
+from segqc.files import BadInput, write_json
+
+TARGETS = {
+    "labelstudio": label_studio.write,
+    "cvat": cvat.write,
+    "fiftyone": fiftyone.write,
+    "coco": coco.write,
+    "csv": csv_table.write,
+}
+
+LOCAL_FILES = "/data/local-files/?d="  # where Label Studio serves files of its own machine
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was exported.
+
+    Attributes
+    ----------
+    exported, left_out : int
+        Predictions in the queue, and those that the filters left out of it.
+    skipped : list of Skipped
+        Predictions without a score, and chosen ones whose picture or mask could not be read.
+    files : list of Path
+        What was written, `export.json` last.
+    images_root : Path
+        The folder that the pictures' paths are relative to.
+    """
+
+    exported: int
+    left_out: int
+    skipped: list[Skipped]
+    files: list[Path]
+    images_root: Path
+
+
+def export(config: ExportConfig) -> ExportReport:
+    """Write the queue to `config.out`.
+
+    Raises
+    ------
+    BadInput
+        When the audit, the classes or the review cannot be read, or an option cannot be met. A bad prediction is listed instead.
+    """
+    if config.to not in TARGETS:
+        raise BadInput("--to", f"is {config.to!r}", f"choose one of {', '.join(TARGETS)}")
+    if config.shapes not in ("rle", "polygon") or not (math.isfinite(config.tolerance) and config.tolerance >= 0):
+        raise BadInput("--shapes, --tolerance", f"are {config.shapes!r} and {config.tolerance}", "choose rle or polygon, and 0 or more pixels")
+    if config.top is not None and config.top < 1:
+        raise BadInput("--top", f"is {config.top}", "choose at least 1")
+    table = read_audit_table(config.audit)
+    labels = table.labels(config.classes)
+    chosen = choose(table, config)
+    root = config.images_root or common_folder([table.path(row, "image") for row in table.rows if row.get("image")])
+    skipped = list(chosen.unscored)
+    exported = 0
+
+    def counted() -> Iterator[Item]:
+        nonlocal exported
+        for item in load_items(chosen, table, labels, _locator(config, root), skipped):
+            exported += 1
+            yield item
+
+    files = TARGETS[config.to](config.out, counted(), labels, config)
+    report = ExportReport(exported, chosen.left_out, skipped, [*files, config.out / "export.json"], root)
+    write_json(
+        config.out / "export.json",
+        {
+            "audit": audit_fingerprint(table.rows),
+            "exported": report.exported,
+            "left_out_by_filters": report.left_out,
+            "not_exported": report.skipped,
+            "images_root": root,
+            "config": to_json(config),
+            "segqc": __version__,
+        },
+    )
+    return report
+
+
+def _locator(config: ExportConfig, root: Path) -> Locator:
+    """How the target finds the pictures: FiftyOne from its own folder, Label Studio by an address, the others from the pictures' root."""
+    if config.to == "fiftyone" and config.url_prefix is None:
+        return Locator(config.out, outside=True)
+    if config.to == "labelstudio" and config.url_prefix is None:
+        return Locator(root, LOCAL_FILES)
+    return Locator(root, config.url_prefix)

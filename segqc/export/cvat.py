@@ -1,0 +1,78 @@
+"""CVAT: annotations in "CVAT for images 1.1", the labels of the task, and the pictures in the order of the queue.
+
+Make a task with the labels of `labels.json` (its "Raw" editor takes the file) and the pictures of `images.txt`, then upload
+`annotations.xml`. Format: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+from xml.etree import ElementTree
+
+from segqc.config import ExportConfig
+from segqc.export.queue import Item
+from segqc.export.shapes import class_masks, cvat_rle, polygons
+from segqc.export.xml_files import xml_string
+from segqc.files import atomic_path, write_json
+from segqc.labels import LabelSpace
+from segqc.overlay import BOX_RGB
+
+DETAILS = ("reason", "score", "rank", "worst_class", "expected_class", "p_value", "expected_dice", "decision", "verdict", "note")
+"""Attributes of the suspect label. CVAT knows only those that a label declares."""
+
+LONGEST_VALUE = 4096  # letters in a value of CVAT's attributes
+
+
+def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:
+    """Write `annotations.xml`, `labels.json` and `images.txt`."""
+    suspect = suspect_label(labels)
+    names = []
+    with atomic_path(out / "annotations.xml") as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
+        for number, item in enumerate(items):
+            names.append(item.location)
+            _write_image(stream, number, item, labels, suspect, config)
+        stream.write("</annotations>\n")
+    write_json(out / "labels.json", task_labels(labels, suspect))
+    with atomic_path(out / "images.txt") as temporary:
+        temporary.write_text("".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")
+    return [out / "annotations.xml", out / "labels.json", out / "images.txt"]
+
+
+def suspect_label(labels: LabelSpace) -> str:
+    """Name of the label for suspect regions and their reason: one that no class has."""
+    name = "suspect"
+    while name in labels.names:
+        name += " region"
+    return name
+
+
+def task_labels(labels: LabelSpace, suspect: str) -> list[dict[str, Any]]:
+    """The labels of the task in CVAT's raw form."""
+    attributes = [{"name": name, "input_type": "text", "mutable": False, "default_value": "", "values": [""]} for name in DETAILS]
+    classes = [{"name": labels.name(index), "color": f"#{bytes(labels.palette[index]).hex()}", "attributes": []} for index in labels.foreground]
+    return [*classes, {"name": suspect, "color": f"#{bytes(BOX_RGB).hex()}", "attributes": attributes}]
+
+
+def _write_image(stream: TextIO, number: int, item: Item, labels: LabelSpace, suspect: str, config: ExportConfig) -> None:
+    """One picture: its masks or polygons, a tag with the reason and, where there is one, the suspect box with the same."""
+    image = ElementTree.Element("image", id=str(number), name=item.location, width=str(item.width), height=str(item.height))
+    common = {"source": "auto", "occluded": "0", "z_order": "0"}
+    for index, mask in class_masks(item.mask, labels):
+        if config.shapes == "polygon":
+            for ring in polygons(mask, config.tolerance):
+                points = ";".join(f"{x},{y}" for x, y in ring.tolist())
+                ElementTree.SubElement(image, "polygon", label=labels.name(index), points=points, **common)
+        else:
+            lengths, (x0, y0, x1, y1) = cvat_rle(mask)
+            place = {"left": str(x0), "top": str(y0), "width": str(x1 - x0), "height": str(y1 - y0)}
+            ElementTree.SubElement(image, "mask", label=labels.name(index), rle=", ".join(map(str, lengths)), **place, **common)
+    marks = [ElementTree.SubElement(image, "tag", label=suspect, source="auto")]
+    if item.box is not None:
+        corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(str, item.box), strict=True))
+        marks.append(ElementTree.SubElement(image, "box", label=suspect, **corners, **(common | {"z_order": "1"})))
+    for mark in marks:
+        for name in DETAILS:
+            if name in item.details:
+                ElementTree.SubElement(mark, "attribute", name=name).text = str(item.details[name])[:LONGEST_VALUE]
+    stream.write(xml_string(image))

@@ -1,0 +1,85 @@
+"""Label Studio: tasks with predictions, and the labelling interface that they fit.
+
+Import `label_config.xml` as the project's interface, then `tasks.json`. Format: https://labelstud.io/guide/predictions
+"""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from segqc import __version__
+from segqc.config import ExportConfig
+from segqc.export.queue import Item
+from segqc.export.shapes import class_masks, label_studio_rle, polygons
+from segqc.export.streams import write_records
+from segqc.export.xml_files import write_xml
+from segqc.labels import LabelSpace
+from segqc.overlay import BOX_RGB
+
+SUSPECT = "suspect"
+
+
+def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:
+    """Write `label_config.xml` and `tasks.json`."""
+    write_xml(out / "label_config.xml", interface(labels, config.shapes))
+    write_records(out / "tasks.json", (task(item, labels, config) for item in items))
+    return [out / "label_config.xml", out / "tasks.json"]
+
+
+def interface(labels: LabelSpace, shapes: str) -> ElementTree.Element:
+    """The labelling interface: picture, reason, one label a class, the suspect box, the reviewer's verdict and note."""
+    view = ElementTree.Element("View")
+    ElementTree.SubElement(view, "Header", value="$reason", size="5")
+    ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true", zoomControl="true")
+    classes = ElementTree.SubElement(view, "PolygonLabels" if shapes == "polygon" else "BrushLabels", name="mask", toName="image")
+    for index in labels.foreground:
+        ElementTree.SubElement(classes, "Label", value=labels.name(index), background=f"#{bytes(labels.palette[index]).hex()}")
+    boxes = ElementTree.SubElement(view, "RectangleLabels", name="region", toName="image")
+    ElementTree.SubElement(boxes, "Label", value=SUSPECT, background=f"#{bytes(BOX_RGB).hex()}")
+    choices = ElementTree.SubElement(view, "Choices", name="verdict", toName="image", choice="single-radio", showInline="true")
+    for verdict in ("accept", "reject", "unsure"):
+        ElementTree.SubElement(choices, "Choice", value=verdict)
+    ElementTree.SubElement(view, "TextArea", name="note", toName="image", placeholder="Note")
+    return view
+
+
+def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]:
+    """A task whose prediction is the mask and the suspect box; all that is known of it lies in its data, which the interface can show."""
+    results = []
+    for index, mask in class_masks(item.mask, labels):
+        name = labels.name(index)
+        if config.shapes == "polygon":
+            scale = np.array([100 / item.width, 100 / item.height])
+            for ring in polygons(mask, config.tolerance):
+                points = (ring * scale).round(4).tolist()
+                results.append(_result(item, len(results), "mask", "polygonlabels", {"points": points, "closed": True, "polygonlabels": [name]}))
+        else:
+            value = {"format": "rle", "rle": label_studio_rle(mask), "brushlabels": [name]}
+            results.append(_result(item, len(results), "mask", "brushlabels", value))
+    if item.box is not None:
+        x0, y0, x1, y1 = item.box
+        place = {"x": x0 / item.width, "y": y0 / item.height, "width": (x1 - x0) / item.width, "height": (y1 - y0) / item.height}
+        value = {name: round(100 * share, 4) for name, share in place.items()} | {"rotation": 0, "rectanglelabels": [SUSPECT]}
+        results.append(_result(item, len(results), "region", "rectanglelabels", value) | {"meta": {"text": [item.details["reason"]]}})
+    return {
+        "data": {"image": item.location, **item.details},
+        "predictions": [{"model_version": f"segqc {__version__}", "score": item.row["score"], "result": results}],
+    }
+
+
+def _result(item: Item, number: int, from_name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    """A region; its name depends on the item and its number alone, so that a second export gives the same file."""
+    return {
+        "id": hashlib.blake2b(f"{item.id}/{number}".encode("utf-8", "surrogateescape"), digest_size=5).hexdigest(),
+        "from_name": from_name,
+        "to_name": "image",
+        "type": kind,
+        "original_width": item.width,
+        "original_height": item.height,
+        "image_rotation": 0,
+        "value": value,
+    }

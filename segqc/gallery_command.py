@@ -1,0 +1,84 @@
+"""`segqc gallery`: the review page of an audit, made again from its folder, alone or beside another audit."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from segqc.audit_table import AuditTable, is_number, is_scored, read_audit_table
+from segqc.config import GalleryConfig
+from segqc.console import make_progress
+from segqc.files import BadInput
+from segqc.gallery import THUMBNAILS, GalleryEntry, write_gallery
+from segqc.gallery_rows import compare_rows
+from segqc.masks import MASK_SUFFIXES
+from segqc.pairs import find_voc
+
+
+def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
+    """Write the page and return where it is.
+
+    Raises
+    ------
+    BadInput
+        When an audit, the classes or the ground truth given cannot be found. A picture that cannot be read is a word in its place instead.
+    """
+    if config.thumbnails not in THUMBNAILS:
+        raise BadInput("--thumbnails", f"is {config.thumbnails!r}", f"choose one of {', '.join(THUMBNAILS)}")
+    if config.ground_truth is not None and not config.ground_truth.is_dir():
+        raise BadInput(config.ground_truth, "is not a folder", "name the folder of true masks")
+    table = read_audit_table(config.audit)
+    labels = table.labels(config.classes)
+    rows, title, facts = table.rows, f"Review of {_name(table)}", dict[str, Any]()
+    masks_there: dict[str, Path] = {}
+    if config.compare is not None:
+        other = read_audit_table(config.compare)
+        rows, facts = compare_rows(rows, other.rows)
+        masks_there = {str(row["id"]): other.path(row, "prediction") for row in other.rows if is_scored(row) and row.get("prediction")}
+        title += f", compared with {_name(other)}"
+    truths = config.ground_truth or _ground_truth(table)
+    entries = [_entry(table, row, truths, masks_there.get(str(row["id"]))) for row in rows]
+    out = config.out or table.folder / "gallery.html"
+    quality = {name: value for name, value in table.summary.get("quality", {}).items() if name in ("mean_dice", "spearman") and is_number(value)}
+    with make_progress(console) as progress:
+        task = progress.add_task("gallery", total=len(entries))
+        write_gallery(
+            out, entries, labels, title, facts | quality | table.summary, thumbnails=config.thumbnails,
+            on_progress=lambda done: progress.update(task, completed=done),
+        )  # fmt: skip
+    return out
+
+
+def _name(table: AuditTable) -> str:
+    """What people call the audit: the name of its folder."""
+    return table.folder.resolve().name
+
+
+def _ground_truth(table: AuditTable) -> Path | None:
+    """The folder of true masks that the audit was compared with, if it is still there."""
+    config = table.summary.get("config", {})
+    if config.get("ground_truth"):
+        folder = table.base / config["ground_truth"]
+    elif config.get("voc_root"):
+        try:
+            folder = find_voc(table.base / config["voc_root"]).masks
+        except BadInput:
+            return None
+    else:
+        return None
+    return folder if folder.is_dir() else None
+
+
+def _entry(table: AuditTable, row: dict[str, Any], truths: Path | None, mask_there: Path | None) -> GalleryEntry:
+    id_, prediction = str(row["id"]), table.path(row, "prediction")
+    heat = table.folder / "heatmaps" / f"{id_}.png"
+    candidates = [truths / f"{id_}{suffix}" for suffix in MASK_SUFFIXES] if truths else []
+    return GalleryEntry(
+        row,
+        table.path(row, "image") if row.get("image") else prediction,
+        prediction if row.get("prediction") else None,
+        heat if heat.is_file() else None,
+        next((path for path in candidates if path.is_file()), None),
+        # The same file judged twice needs no second picture.
+        mask_there if mask_there is not None and mask_there.resolve() != prediction.resolve() else None,
+    )
