@@ -33,6 +33,11 @@ def as_list(value: Any, item_ndim: tuple[int, ...]) -> list[Any]:
     raise ValueError(f"Expected {' or '.join(map(str, item_ndim))} dimensions, or one more for a batch, but got shape {tuple(array.shape)}")
 
 
+def is_batch(images: Any) -> bool:
+    """Whether `images` are several pictures (a sequence, or an array with one dimension more), even if there is but one of them."""
+    return isinstance(images, Sequence) or (not isinstance(images, Image.Image) and np.ndim(images) == 4)
+
+
 def as_array(value: Any) -> np.ndarray:
     """A NumPy array of any array-like; tensors come from any device, and bfloat16, which NumPy does not know, as float32."""
     if isinstance(value, Tensor):

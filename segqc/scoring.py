@@ -1,19 +1,30 @@
-"""One score per pair, with the place in the picture: what the audit writes and what `segqc.load(folder).score(...)` returns."""
+"""One score per pair, with the place in the picture: what the audit writes and what `segqc.load(folder)` gives a pipeline.
+
+qc = segqc.load(folder)
+qc(image, mask)          a Verdict, or a list of them: the score, what the calibration makes of it, the worst region
+qc.attach(model)         the same for every mask that a segmentation model predicts
+qc.score(images, masks)  a list of Score: the parts that the score is made of
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
-from segqc.artifact import load_model
+from segqc.artifact import fingerprint, load_model
+from segqc.calibration import Calibration, find_calibration
 from segqc.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid
-from segqc.inputs import as_image, as_list, as_mask
+from segqc.inputs import as_image, as_labels, as_list, as_mask, is_batch, is_floating
 from segqc.labels import VOID, LabelSpace
 from segqc.quality_model import QualityModel
 from segqc.regions import worst_region
+from segqc.verdict import SuspectRegion, Verdict
+
+if TYPE_CHECKING:
+    from segqc.hook import QualityHook
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,8 @@ class QualityControl:
         In evaluation mode, on its device.
     levels : sequence of int, optional
         Noise levels to read, by their index in the model's ladder; all by default. Fewer are faster, and another score.
+    calibration : Calibration, optional
+        What a score means; fitted on scores of this model and these levels.
 
     Raises
     ------
@@ -66,14 +79,76 @@ class QualityControl:
         Levels that the ladder does not have, repeated or not ascending, or not all for a model whose score needs all.
     """
 
-    def __init__(self, model: QualityModel, levels: Sequence[int] | None = None) -> None:
+    def __init__(self, model: QualityModel, levels: Sequence[int] | None = None, calibration: Calibration | None = None) -> None:
         self.model = model
         self.levels = None if levels is None else check_levels(levels, model)
+        self.calibration = calibration
 
     @property
     def labels(self) -> LabelSpace:
         """Classes that masks may have."""
         return self.model.config.label_space
+
+    def __call__(self, images: Any, masks: Any) -> Verdict | list[Verdict]:
+        """Judge one pair or a batch; each pair's verdict is its own, whatever its companions.
+
+        Parameters
+        ----------
+        images : Pillow image, array or tensor, or a batch or sequence of them
+            As in `score`.
+        masks : as in `score`, or float array or tensor `[K, h, w]`, a batch `[N, K, h, w]` or a sequence of them
+            Class indices of the picture's size, or logits or probabilities of any size, of which the largest counts.
+
+        Returns
+        -------
+        Verdict
+            For a single picture.
+        list of Verdict
+            For a batch or a sequence. A pair that cannot be scored stops nothing: its verdict says why, and is for review.
+
+        Raises
+        ------
+        ValueError
+            Counts that differ; for a single pair also what makes it unusable, as in `score`.
+        """
+        pictures = as_list(images, (3,))
+        single_mask = (3,) if not isinstance(masks, Image.Image | Sequence) and is_floating(masks) else (2,)
+        predicted = as_list(masks, single_mask)
+        if len(pictures) != len(predicted):
+            raise ValueError(f"Expected as many pictures as masks, but got {len(pictures)} and {len(predicted)}")
+        if not is_batch(images):
+            return self._verdict(pictures[0], predicted[0])
+        return [self._verdict_or_reason(image, mask) for image, mask in zip(pictures, predicted, strict=True)]
+
+    def judge_pair(self, image: Image.Image, mask: np.ndarray) -> Verdict:
+        """The verdict on an RGB picture and its mask, uint8 `[H, W]` with 255 where void; why there is none is in its `error`."""
+        try:
+            score = self.score_pair(image, mask)
+        except ValueError as error:
+            return Verdict(score=None, decision="review", error=str(error))
+        region = SuspectRegion(score.worst_class, score.expected_class, score.worst_box) if score.worst_class and score.worst_box else None
+        known = {} if self.calibration is None else vars(self.calibration.judge(score.score))
+        return Verdict(score=score.score, heatmap=score.heatmap, worst_region=region, **known)
+
+    def _verdict(self, image: Any, mask: Any) -> Verdict:
+        """The verdict on one pair in any form; raises ValueError for one that cannot be scored."""
+        picture = as_image(image)
+        verdict = self.judge_pair(picture, as_labels(mask, self.labels, picture.size))
+        if verdict.error is not None:
+            raise ValueError(verdict.error)
+        return verdict
+
+    def _verdict_or_reason(self, image: Any, mask: Any) -> Verdict:
+        try:
+            return self._verdict(image, mask)
+        except ValueError as error:
+            return Verdict(score=None, decision="review", error=str(error))
+
+    def attach(self, model: Any, **options: Any) -> "QualityHook":
+        """Judge every mask that a segmentation model, or any callable, predicts, without changing what it returns: see `segqc.hook.attach`."""
+        from segqc.hook import attach
+
+        return attach(self, model, **options)
 
     def score(self, images: Any, masks: Any) -> list[Score]:
         """Score one pair or a batch; each pair's numbers are those that `segqc audit` writes, whatever its companions.
@@ -145,7 +220,7 @@ def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
     return chosen
 
 
-def load(folder: Path | str, device: str | None = None, levels: Sequence[int] | None = None) -> QualityControl:
+def load(folder: Path | str, device: str | None = None, levels: Sequence[int] | None = None, calibration: Path | str | None = None) -> QualityControl:
     """Load a model folder written by `segqc train`.
 
     Parameters
@@ -155,18 +230,22 @@ def load(folder: Path | str, device: str | None = None, levels: Sequence[int] | 
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
     levels : sequence of int, optional
         Noise levels to read; see `QualityControl`.
+    calibration : Path or str, optional
+        JSON written by `segqc calibrate`; by default `calibration.json` in the folder, where there is one.
 
     Raises
     ------
     BadInput
-        The folder is not a whole model.
+        The folder is not a whole model, or the given calibration was fitted on scores of another one.
 
     Examples
     --------
     >>> qc = segqc.load("runs/voc")  # doctest: +SKIP
-    >>> worst = max(qc.score(images, masks), key=lambda s: s.score)  # doctest: +SKIP
+    >>> worst = max(qc(images, masks), key=lambda verdict: verdict.score)  # doctest: +SKIP
     """
-    return QualityControl(load_model(Path(folder), device), levels)
+    model = load_model(Path(folder), device)
+    given = None if calibration is None else Path(calibration)
+    return QualityControl(model, levels, find_calibration(Path(folder), given, fingerprint(Path(folder)), levels, len(model.config.ladder)))
 
 
 def predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:

@@ -1,6 +1,6 @@
 """What QC says of one mask: a number, a place, and, where there is a calibration, a decision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -68,7 +68,7 @@ class Verdict:
     p_value: float | None = None
     expected_dice: float | None = None
     interval: tuple[float, float] | None = None
-    heatmap: np.ndarray | None = None
+    heatmap: np.ndarray | None = field(default=None, repr=False)
     worst_region: SuspectRegion | None = None
     decision: Decision | None = None
     error: str | None = None
