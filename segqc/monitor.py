@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from segqc.audit_table import is_scored, read_audit_table
+from segqc.audit_table import is_scored, parse_number, read_audit_table
 from segqc.calibration import Calibration, load_calibration
 from segqc.config import MonitorConfig
 from segqc.drift import DriftMonitor, DriftWindow, compare_scores
@@ -80,7 +80,10 @@ def monitor(config: MonitorConfig) -> MonitorReport:
 
 
 def _natural_key(row: Mapping[str, Any], column: str) -> list[tuple[int, float, str]]:
-    """Sort by numbers within texts as numbers: frame_9 before frame_10."""
+    """Sort numbers, and numbers within texts, as numbers: frame_9 before frame_10."""
+    number = parse_number(row.get(column))
+    if number is not None:
+        return [(0, float(number), "")]
     parts = re.split(r"(\d+)", str(row.get(column) or ""))
     return [(0, float(part), "") if part.isdigit() else (1, 0.0, part) for part in parts if part]
 
