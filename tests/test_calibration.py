@@ -136,7 +136,7 @@ def test_another_model_or_other_levels_are_refused(by_dice, by_acceptance, tmp_p
     assert find_calibration(tmp_path, None, MODEL, None, 3) is None
     save_calibration(path, by_acceptance)
     assert find_calibration(tmp_path, None, MODEL, (0, 2), 3) == by_acceptance
-    with pytest.raises(BadInput, match="another|fitted"):
+    with pytest.raises(BadInput, match="fitted on scores of the model"):
         find_calibration(tmp_path, path, "fedc", (0, 2), 3)
     with pytest.warns(UserWarning, match="not used"):  # the one in the folder must not stand in the way of making a new one
         assert find_calibration(tmp_path, None, "fedc", (0, 2), 3) is None

@@ -105,7 +105,8 @@ def test_classes_are_translated_by_name_and_index():
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        (logits(classes=9), "gives 9.*classes="), (logits(3), "as many masks as pictures, but got 3 and 2"), ("text", "found str"), ({}, "found list"),
+        (logits(classes=9), "gives 9.*classes="), (logits(3), "as many masks as pictures, but got 3 and 2"), ("text", "found str"),
+        ({}, "found list"),
         (np.full((2, *SIZE), 4), r"0 to 3, but got \[4\]"), (np.zeros((2, 2, 2, 2, 2)), r"\[N, K, h, w\]"), (logits() * np.nan, "finite"),
     ],
 )  # fmt: skip
