@@ -13,6 +13,7 @@ Where medpy 0.5.2 is defined, `dice`, `iou`, `msd` (medpy's assd), `hd95` and `h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -20,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.surfaces import SurfaceDistances, bounding_box, label_surface_distances, pixel_spacing
+from evaluation.surfaces import LabelSurfaces, SurfaceDistances, bounding_box, pixel_spacing
 
 OVERLAPS = ("dice", "iou", "nsd")
 DISTANCES = ("msd", "masd", "mean_to_truth", "mean_to_prediction", "hd95", "hd95_max", "hd")
@@ -131,17 +132,19 @@ def class_metrics(
         raise ValueError(f"Expected argument `tolerance` to be at least 0, but got {tolerance}")
     first, second = _clean(prediction, truth, num_classes, void, background)
     steps = pixel_spacing(spacing, first.ndim)
-    common, in_prediction, in_truth = _counts(first, second, num_classes)
-    foreground = [c for c in np.flatnonzero(in_prediction + in_truth).tolist() if c != background]
-    found_twice = [c for c in foreground if in_prediction[c] and in_truth[c]]
-    surfaces = label_surface_distances(first, second, found_twice, steps)
+    if not first.size:
+        return []
+    surfaces = LabelSurfaces(first, second, steps)
+    # Pairs of labels change only at a surface pixel or right behind one.
+    starts = np.stack([surfaces.pixels, surfaces.pixels + 1], axis=1).ravel()
+    common, in_prediction, in_truth = _counts(first, second, num_classes, starts)
     rows = []
     distances: dict[str, float | None]
-    for label in foreground:
+    for label in np.flatnonzero(in_prediction + in_truth).tolist():
         sizes = int(in_prediction[label]), int(in_truth[label])
         overlap = int(common[label])
-        if label in surfaces:
-            lists = surfaces[label]
+        if all(sizes):
+            lists = surfaces.distances(label)
             distances = _distance_metrics(lists)
             nsd = _share_within(lists, tolerance)
             status: Literal["both", "missed", "spurious"] = "both"
@@ -221,15 +224,20 @@ def reduce_classes(rows: Sequence[ClassMetrics], diagonal: float, undefined: Lit
 def mean_dice(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None = 255, background: int | None = 0) -> float:
     """Dice of an image: `image_metrics(...).dice` without the surfaces, in [0, 1]; 1 when neither mask has foreground."""
     first, second = _clean(prediction, truth, num_classes, void, background)
-    common, in_prediction, in_truth = _counts(first, second, num_classes)
+    if not first.size:
+        return 1.0
+    changes = (first.ravel()[1:] != first.ravel()[:-1]) | (second.ravel()[1:] != second.ravel()[:-1])
+    common, in_prediction, in_truth = _counts(first, second, num_classes, np.flatnonzero(changes) + 1)
     sizes = in_prediction + in_truth
     rows = np.flatnonzero(sizes)
-    rows = rows[rows != background] if background is not None else rows
     return float(np.mean(2.0 * common[rows] / sizes[rows])) if rows.size else 1.0
 
 
 def _clean(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None, background: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks, checked, cut to the box around all that is not background, in the narrowest unsigned type; its largest value stands for void."""
+    """Both masks, checked, cut to the box around all that is not background, in the narrowest unsigned type.
+
+    Its largest value stands for whatever has no row: background, and void, which hides the prediction below it.
+    """
     first, second = np.atleast_1d(np.asarray(prediction)), np.atleast_1d(np.asarray(truth))
     if first.shape != second.shape:
         raise ValueError(f"Expected prediction and truth of one shape, but got {first.shape} and {second.shape}")
@@ -237,8 +245,11 @@ def _clean(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: in
         box = bounding_box((first != background) | (second != background))
         first, second = first[box], second[box]
     first, second = _labels("prediction", first, num_classes, void), _labels("truth", second, num_classes, void)
-    hidden = second == np.iinfo(second.dtype).max
-    return first | -hidden.astype(first.dtype), np.ascontiguousarray(second)  # -1 has all bits set, which is void; assigning by mask is far slower
+    nothing = second == np.iinfo(second.dtype).max
+    first = first | -nothing.astype(first.dtype)  # -1 has all bits set; assigning by mask is far slower
+    if background is not None:
+        first, second = (mask | -(mask == background).astype(mask.dtype) for mask in (first, second))
+    return first, np.ascontiguousarray(second)
 
 
 def _labels(name: str, mask: np.ndarray, num_classes: int, void: int | None) -> np.ndarray:
@@ -261,50 +272,51 @@ def _labels(name: str, mask: np.ndarray, num_classes: int, void: int | None) -> 
     return mask
 
 
-def _counts(prediction: np.ndarray, truth: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counts(prediction: np.ndarray, truth: np.ndarray, num_classes: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels of each class in both masks, in the prediction, in the truth: three int64 [K] from one joint histogram.
 
-    Masks are piecewise constant, so the histogram counts runs of equal pairs, weighted by their lengths: thousands of entries, not pixels.
+    Masks are piecewise constant, so the histogram counts runs of equal pairs, weighted by their lengths: thousands of entries, not pixels. `starts`
+    holds, ascending, the flat index of each run's first pixel, but for the first; what starts no run, or comes twice, does no harm.
     """
-    first, second = prediction.ravel(), truth.ravel()
-    changes = first[1:] != first[:-1]
-    changes |= second[1:] != second[:-1]
-    ends = np.append(np.flatnonzero(changes), first.size - 1)[: first.size]  # of runs, inclusive
-    lengths = ends.copy()
-    lengths[1:] -= ends[:-1]
-    lengths[:1] += 1
+    size = prediction.size
+    edges = np.concatenate([[0], starts, [size]])
+    lengths = edges[1:] - edges[:-1]
+    places = np.minimum(edges[:-1], size - 1)  # a run that would start at the end has length 0
     side = num_classes + 1
-    rows, columns = (np.minimum(labels[ends], num_classes).astype(np.int64) for labels in (first, second))
+    rows, columns = (np.minimum(labels.ravel()[places], num_classes).astype(np.int64) for labels in (prediction, truth))
     joint = np.bincount(rows * side + columns, weights=lengths, minlength=side * side).astype(np.int64).reshape(side, side)
     return np.diagonal(joint)[:-1], joint.sum(1)[:-1], joint.sum(0)[:-1]
 
 
 def _distance_metrics(lists: SurfaceDistances) -> dict[str, float | None]:
     """The values of `DISTANCES` from the two directed lists."""
-    forth, back = lists.to_truth, lists.to_prediction
-    sums, sizes = (float(forth.sum()), float(back.sum())), (len(forth), len(back))
+    forth, back, shared = lists.to_truth, lists.to_prediction, lists.shared
+    sums, sizes = (float(forth.sum()), float(back.sum())), (shared + len(forth), shared + len(back))
     means = sums[0] / sizes[0], sums[1] / sizes[1]
     return {
         "msd": sum(sums) / sum(sizes),
         "masd": sum(means) / 2,
         "mean_to_truth": means[0],
         "mean_to_prediction": means[1],
-        "hd95": _percentile95(np.concatenate([forth, back])),
-        "hd95_max": max(_percentile95(forth), _percentile95(back)),
-        "hd": float(max(forth.max(), back.max())),
+        "hd95": _percentile95(2 * shared, np.concatenate([forth, back])),
+        "hd95_max": max(_percentile95(shared, forth), _percentile95(shared, back)),
+        "hd": float(max(forth.max(initial=0), back.max(initial=0))),
     }
 
 
-def _percentile95(values: np.ndarray) -> float:
-    """`np.percentile(values, 95)`, which interpolates linearly between order statistics, without its overhead."""
-    position = 0.95 * (len(values) - 1)
-    below = int(position)
-    above = min(below + 1, len(values) - 1)
-    ordered = np.partition(values, (below, above))
-    return float(ordered[below] + (ordered[above] - ordered[below]) * (position - below))
+def _percentile95(zeros: int, others: np.ndarray) -> float:
+    """`np.percentile`, 95, of so many zeros and others, which are above 0: linear between order statistics, without its overhead."""
+    position = 0.95 * (zeros + len(others) - 1) - zeros
+    below = math.floor(position)
+    if below < -1 or not len(others):
+        return 0.0
+    above = min(below + 1, len(others) - 1)
+    ordered = np.partition(others, (max(below, 0), above))
+    low = ordered[below] if below >= 0 else 0.0
+    return float(low + (ordered[above] - low) * (position - below))
 
 
 def _share_within(lists: SurfaceDistances, tolerance: float) -> float:
     """Share of the pixels of both surfaces at most `tolerance` from the other surface, in [0, 1]."""
-    within = np.count_nonzero(lists.to_truth <= tolerance) + np.count_nonzero(lists.to_prediction <= tolerance)
-    return within / (len(lists.to_truth) + len(lists.to_prediction))
+    within = sum(np.count_nonzero(distances <= tolerance) for distances in (lists.to_truth, lists.to_prediction))
+    return (2 * lists.shared + within) / (2 * lists.shared + len(lists.to_truth) + len(lists.to_prediction))

@@ -1,9 +1,8 @@
 """Distances between the surfaces of two masks, for all classes at once.
 
 The surface of a class is its mask minus the erosion with the 2 x ndim nearest neighbours; what touches the frame is surface (medpy
-with connectivity 1). One pass finds the surfaces of all classes, and distances are computed only for surface pixels which the two
-masks do not share: the others are at distance 0 by definition. Up to a few thousand points the nearest one is found by brute force
-as a matrix product, beyond that by a k-d tree.
+with connectivity 1). One pass finds the surfaces of all classes in both masks, and distances are computed only for surface pixels which the two
+masks do not share: the others are at distance 0 by definition.
 """
 
 from __future__ import annotations
@@ -12,16 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-PAIRS_PER_SOURCE, PAIRS_PER_TARGET = 2800, 280
-"""What a k-d tree costs to ask and to build, in pairs of points compared by brute force (measured): below that the tree is not worth it."""
-
-PAIRS_AT_ONCE = 1 << 16
-"""Pairs compared in one matrix product: they stay in the cache, and the product is too small for BLAS to start threads."""
-
-EXACT = 2**22
-"""Squared diagonal of a mask, in pixels, up to which squared distances are exact in float32."""
+from evaluation.nearest import NearestPixels
 
 
 @dataclass(frozen=True)
@@ -30,12 +21,15 @@ class SurfaceDistances:
 
     Attributes
     ----------
-    to_truth : float64 [A]
-        For each surface pixel of the prediction, the Euclidean distance to the nearest surface pixel of the truth.
-    to_prediction : float64 [B]
+    shared : int
+        Pixels that belong to both surfaces, at distance 0 in either direction.
+    to_truth : float64 [a]
+        For each further surface pixel of the prediction, the Euclidean distance to the nearest surface pixel of the truth.
+    to_prediction : float64 [b]
         The same from the truth to the prediction.
     """
 
+    shared: int
     to_truth: np.ndarray
     to_prediction: np.ndarray
 
@@ -61,38 +55,39 @@ def surface_distances(prediction: np.ndarray, truth: np.ndarray, spacing: float 
     if not (first.any() and second.any()):
         raise ValueError("Expected two masks with at least one object pixel each: the distance to an empty mask is undefined")
     box = bounding_box(first | second)
-    labels = first[box].astype(np.uint8), second[box].astype(np.uint8)
-    return label_surface_distances(*labels, [1], pixel_spacing(spacing, first.ndim))[1]
+    object_or_nothing = (-(~mask[box]).astype(np.uint8) for mask in (first, second))  # 0 or 255
+    return LabelSurfaces(*object_or_nothing, pixel_spacing(spacing, first.ndim)).distances(0)
 
 
-def label_surface_distances(prediction: np.ndarray, truth: np.ndarray, labels: Sequence[int], spacing: np.ndarray) -> dict[int, SurfaceDistances]:
-    """Directed surface distances of several labels at once.
+class LabelSurfaces:
+    """The surfaces of all labels in a prediction and a truth.
 
     Parameters
     ----------
     prediction, truth : unsigned integer [...]
-        Label maps of one shape, cut to a box beyond which none of the labels occurs: pixels at its border count as surface.
-    labels : sequence of int
-        Labels that occur in both masks.
+        Label maps of one shape and type, cut to a box beyond which there are no labels: pixels at its border count as surface. The largest value of
+        the type stands for anything that has no surface here, such as void and background.
     spacing : float64 [ndim]
         Size of a pixel along each axis.
+
+    Attributes
+    ----------
+    pixels : int64 [n]
+        Ascending flat indices of the pixels that are surface of any label in either map. Between two of them, both maps are constant.
     """
-    if not labels:
-        return {}
-    edges = _edges(prediction), _edges(truth)
-    ours = _surfaces(prediction, edges[0], truth, edges[1], labels)
-    theirs = _surfaces(truth, edges[1], prediction, edges[0], labels)
-    result = {}
-    for label in labels:
-        directed = []
-        for (source, shared), (target, _) in ((ours[label], theirs[label]), (theirs[label], ours[label])):
-            distances = np.zeros(len(source))
-            apart = np.flatnonzero(~shared)
-            if apart.size:
-                distances[apart] = _nearest(source[apart], target, prediction.shape, spacing)
-            directed.append(distances)
-        result[label] = SurfaceDistances(*directed)
-    return result
+
+    def __init__(self, prediction: np.ndarray, truth: np.ndarray, spacing: np.ndarray) -> None:
+        first, second = _surface_labels(prediction), _surface_labels(truth)
+        self.pixels = np.flatnonzero(first & second != np.iinfo(first.dtype).max)
+        self._ours, self._theirs = first.ravel()[self.pixels], second.ravel()[self.pixels]
+        self._nearest = NearestPixels(self.pixels, prediction.shape, spacing)
+
+    def distances(self, label: int) -> SurfaceDistances:
+        """Directed distances between the surfaces of a label that occurs in both maps."""
+        here, there = np.flatnonzero(self._ours == label), np.flatnonzero(self._theirs == label)
+        only_here, only_there = here[self._theirs[here] != label], there[self._ours[there] != label]
+        shared = len(here) - len(only_here)
+        return SurfaceDistances(shared, self._nearest.distances(only_here, there), self._nearest.distances(only_there, here))
 
 
 def pixel_spacing(spacing: float | Sequence[float] | None, ndim: int) -> np.ndarray:
@@ -114,62 +109,25 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     return (rows, *bounding_box(mask[rows].any(axis=0))) if mask.ndim > 1 else (rows,)
 
 
-def _surfaces(
-    mask: np.ndarray, edges: np.ndarray, other: np.ndarray, other_edges: np.ndarray, labels: Sequence[int]
-) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Surface of each label: ascending flat indices, int64 [n], and whether each of them is the label's surface in the other mask too, bool [n]."""
-    lowest, highest = mask.dtype.type(min(labels)), mask.dtype.type(max(labels))
-    pixels = np.flatnonzero(edges & (mask - lowest <= highest - lowest))  # below the lowest, the unsigned difference wraps to something large
-    owner = mask.ravel()[pixels]
-    shared = (other.ravel()[pixels] == owner) & other_edges.ravel()[pixels]
-    if len(labels) == 1:
-        return {labels[0]: (pixels, shared)}
-    chosen = {label: np.flatnonzero(owner == label) for label in labels}
-    return {label: (pixels[rows], shared[rows]) for label, rows in chosen.items()}
+def _surface_labels(labels: np.ndarray) -> np.ndarray:
+    """The label of each surface pixel, the largest value of the type elsewhere."""
+    interior = _interior(labels).view(np.uint8).astype(labels.dtype, copy=False)
+    return labels | -interior  # -1 has all bits set; assigning by mask is far slower
 
 
-def _nearest(source: np.ndarray, target: np.ndarray, shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
-    """Distance from each source pixel to the nearest target pixel, float64 [m]; pixels are flat indices into `shape`."""
-    points, goals = np.unravel_index(source, shape), np.unravel_index(target, shape)
-    worthwhile = len(source) * len(target) <= PAIRS_PER_SOURCE * len(source) + PAIRS_PER_TARGET * len(target)
-    if worthwhile and np.all(spacing == spacing[0]) and np.square(shape, dtype=float).sum() < EXACT:
-        return np.sqrt(_squares_of_nearest(points, goals), dtype=float) * spacing[0]
-    # Unbalanced trees with wide leaves give the same answers and are built several times as fast.
-    tree = cKDTree(np.stack(goals, axis=1) * spacing, leafsize=24, balanced_tree=False, compact_nodes=False)
-    return tree.query(np.stack(points, axis=1) * spacing)[0]
+def _interior(labels: np.ndarray) -> np.ndarray:
+    """Pixels that are no surface of any class: all neighbours along the axes have the same label, and none lies outside.
 
-
-def _squares_of_nearest(points: tuple[np.ndarray, ...], goals: tuple[np.ndarray, ...]) -> np.ndarray:
-    """Smallest squared distance from each point to any goal, float32 [m]; integer indices along each axis, [m] and [n] each.
-
-    |p - g|^2 = |p|^2 + (|g|^2 - 2 p.g), the bracket as one matrix product. In float32, since all its terms are integers below 2^24, hence exact.
+    Outside a bounding box of the foreground there is either the frame or background, so the box's own border is surface.
     """
-    ndim = len(points)
-    left, right = np.ones((ndim + 1, len(points[0])), np.float32), np.empty((ndim + 1, len(goals[0])), np.float32)
-    left[:ndim], right[:ndim] = points, goals
-    np.square(right[:ndim]).sum(axis=0, out=right[ndim])
-    right[:ndim] *= -2
-    best = np.empty(len(points[0]), np.float32)
-    step = max(1, PAIRS_AT_ONCE // len(goals[0]))
-    for start in range(0, len(best), step):
-        part = slice(start, start + step)
-        (left[:, part].T @ right).min(axis=1, out=best[part])
-    return best + np.square(left[:ndim]).sum(axis=0)
-
-
-def _edges(labels: np.ndarray) -> np.ndarray:
-    """Surface pixels of all classes at once: a neighbour along an axis has another label, or lies outside.
-
-    Outside a bounding box of the foreground there is either the frame or background, so both count as "another label".
-    """
-    edges = np.zeros(labels.shape, bool)
-    values, marks, stride = labels.ravel(), edges.ravel(), labels.size
+    interior = np.ones(labels.shape, bool)
+    values, marks, stride = labels.ravel(), interior.ravel(), labels.size
     for axis, length in enumerate(labels.shape):
         # Neighbours are `stride` apart. Where that steps over the end of a line, it joins two pixels of the frame: surface in any case.
         stride //= length
-        different = values[stride:] != values[:-stride]
-        marks[stride:] |= different
-        marks[:-stride] |= different
+        same = values[stride:] == values[:-stride]
+        marks[stride:] &= same
+        marks[:-stride] &= same
         lead = (slice(None),) * axis
-        edges[(*lead, 0)] = edges[(*lead, -1)] = True
-    return edges
+        interior[(*lead, 0)] = interior[(*lead, -1)] = False
+    return interior

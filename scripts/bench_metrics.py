@@ -1,6 +1,6 @@
 """How fast the metrics are, beside medpy, MONAI and DeepMind's surface-distance, on the same masks in one run.
 
-    python scripts/bench_metrics.py [--predictions DIR --voc-root VOCdevkit [--image-set val]]
+    python scripts/bench_metrics.py [--predictions DIR ... --voc-root VOCdevkit [--image-set val]]
 
 Every row does the work of its library for one image: Dice of each foreground class found in either mask, and mean surface distance and 95 %
 Hausdorff distance of each class found in both. Ours (`evaluation.metrics.class_metrics`) gives directed means, NSD and the other Hausdorff variants
@@ -146,23 +146,18 @@ def with_surface_distance() -> Callable[[np.ndarray, np.ndarray], list[tuple[flo
     return measure
 
 
-def benchmark(console: Console, title: str, pairs: list[Pair], methods: dict[str, Callable], repeats: int) -> None:
+def benchmark(console: Console, title: str, pairs: list[Pair], methods: dict[str, Callable], repeats: int, alternate: bool) -> None:
     """Print images per second and ratios of all methods, and the largest difference between ours and medpy."""
     seconds = {name: np.zeros(repeats) for name in methods}
-    for prediction, truth in pairs[:2]:  # warm up
-        for method in methods.values():
-            method(prediction, truth)
-    difference = 0.0
+    results: dict[str, list] = {name: [method(*pair) for pair in pairs[:2]] for name, method in methods.items()}  # warm up
     for repeat in range(repeats):
-        for prediction, truth in pairs:
-            results = {}
+        results = {name: [] for name in methods}
+        for batch in [[pair] for pair in pairs] if alternate else [pairs]:
             for name, method in methods.items():
                 start = process_time()
-                results[name] = method(prediction, truth)
+                found = [method(*pair) for pair in batch]
                 seconds[name][repeat] += process_time() - start
-            if "medpy" in results:
-                values = [np.array([x for row in results[name] for x in row]) for name in ("segqc", "medpy")]
-                difference = max(difference, float(np.abs(values[0] - values[1]).max(initial=0)))
+                results[name] += found
     table = Table(
         "library",
         "images/s",
@@ -176,18 +171,20 @@ def benchmark(console: Console, title: str, pairs: list[Pair], methods: dict[str
         table.add_row(name, f"{1 / pace:.1f}", f"{1000 * pace:.2f}", f"{np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f})")
     console.print(table)
     if "medpy" in methods:
-        console.print(f"largest difference to medpy in dice, assd and hd95: {difference:.1e}")
+        ours_, medpys = (np.array([value for image in results[name] for row in image for value in row]) for name in ("segqc", "medpy"))
+        console.print(f"largest difference to medpy in dice, assd and hd95: {np.abs(ours_ - medpys).max(initial=0):.1e}")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--predictions", type=Path, help="masks of a segmenter, ID.png")
+    parser.add_argument("--predictions", type=Path, nargs="+", help="folders with masks of segmenters, ID.png")
     parser.add_argument("--voc-root", type=Path, help="VOCdevkit with their ground truth")
     parser.add_argument("--image-set", default="val", help="list of images")
     parser.add_argument("--images", type=int, default=40, help="how many real images, spread over the list")
     parser.add_argument("--synthetic", type=int, default=16, help="how many synthetic images")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--alternate", action="store_true", help="let the libraries take turns after every image")
     arguments = parser.parse_args()
     if (arguments.predictions is None) != (arguments.voc_root is None):
         parser.error("--predictions and --voc-root belong together")
@@ -200,10 +197,10 @@ def main() -> None:
             console.print(f"{module} is not installed and left out: {INSTALL[module]}", markup=False)
     rng = np.random.default_rng(0)
     synthetic = [synthetic_pair(rng) for _ in range(arguments.synthetic)]
-    benchmark(console, f"synthetic masks of {SHAPE[1]}x{SHAPE[0]}", synthetic, methods, arguments.repeats)
-    if arguments.predictions:
-        pairs = real_pairs(arguments.predictions, arguments.voc_root, arguments.image_set, arguments.images)
-        benchmark(console, f"{arguments.predictions.name} on {arguments.image_set}", pairs, methods, arguments.repeats)
+    benchmark(console, f"synthetic masks of {SHAPE[1]}x{SHAPE[0]}", synthetic, methods, arguments.repeats, arguments.alternate)
+    for folder in arguments.predictions or []:
+        pairs = real_pairs(folder, arguments.voc_root, arguments.image_set, arguments.images)
+        benchmark(console, f"{folder.name} on {arguments.image_set}", pairs, methods, arguments.repeats, arguments.alternate)
 
 
 if __name__ == "__main__":
