@@ -278,4 +278,5 @@ async function loadReview(file) {
     `${formatNumber(found.items.length)} of its verdicts are on ids that occur here too.`;
   byId("foreign-load").onclick = take;
   byId("foreign").showModal();
+  byId("foreign-cancel").focus();
 }

@@ -34,6 +34,7 @@ __all__ = ["GalleryEntry", "script_json", "write_gallery"]
 
 INLINE_COUNT = 1500  # so many entries with pictures make a page of about 30 MB, which browsers open at once
 HEADER_FACTS = 5
+COUNTED_BY_THE_PAGE = ("predictions", "scored", "errors")
 THUMBNAILS = ("auto", "inline", "beside")
 
 SCRIPTS = tuple(f"gallery{part}.js" for part in ("_state", "_review", "_cards", "_detail", "_filters", "_scatter", "", "_start"))
@@ -97,11 +98,12 @@ def write_gallery(
                 _write_block(stream, f"pictures-{len(rows)}", as_text(pictures))
             rows.append(row)
         flat = _flatten(summary)
+        facts = {key: value for key, value in flat.items() if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE}
         data = {
             "rows": rows,
             "classes": [{"name": name, "colour": f"#{bytes(labels.palette[index]).hex()}"} for index, name in enumerate(labels.names)],
             "heat_colours": _heat_stops(),
-            "facts": dict(islice(((key, value) for key, value in flat.items() if is_number(value) and key in summary), HEADER_FACTS)),
+            "facts": dict(islice(facts.items(), HEADER_FACTS)),
             "summary": flat,
             "pictures": folder,
             "audit": audit_fingerprint(entry.row for entry in entries),

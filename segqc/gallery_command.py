@@ -29,13 +29,13 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
         raise BadInput(config.ground_truth, "is not a folder", "name the folder of true masks")
     table = read_audit_table(config.audit)
     labels = table.labels(config.classes)
-    rows, title, facts = table.rows, f"Review of {_name(table)}", dict[str, Any]()
+    rows, title, facts = table.rows, f"Review of {_name(config.audit)}", dict[str, Any]()
     masks_there: dict[str, Path] = {}
     if config.compare is not None:
         other = read_audit_table(config.compare)
         rows, facts = compare_rows(rows, other.rows)
         masks_there = {str(row["id"]): other.path(row, "prediction") for row in other.rows if is_scored(row) and row.get("prediction")}
-        title += f", compared with {_name(other)}"
+        title += f", compared with {_name(config.compare)}"
     truths = config.ground_truth or _ground_truth(table)
     entries = [_entry(table, row, truths, masks_there.get(str(row["id"]))) for row in rows]
     out = config.out or table.folder / "gallery.html"
@@ -49,9 +49,10 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
     return out
 
 
-def _name(table: AuditTable) -> str:
-    """What people call the audit: the name of its folder."""
-    return table.folder.resolve().name
+def _name(audit: Path) -> str:
+    """What people call the audit: its folder as they gave it."""
+    folder = audit if audit.is_dir() else audit.parent
+    return folder.as_posix() if folder.name else folder.resolve().name
 
 
 def _ground_truth(table: AuditTable) -> Path | None:

@@ -71,7 +71,9 @@ class Detail {
     document.getElementById("next").disabled = place === count - 1;
     if (this.row !== row || !this.isOpen) this.draw(row);
     this.repaint();
-    if (!this.dialog.open) this.dialog.showModal();
+    if (this.dialog.open) return;
+    this.dialog.showModal();
+    document.getElementById("detail-title").focus(); // what is open is the first thing heard, not a button
   }
 
   draw(row) {

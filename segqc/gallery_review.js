@@ -64,8 +64,9 @@ class Review {
   read() {
     let kept = null;
     try { kept = JSON.parse(localStorage.getItem(this.place)); } catch { this.keeps = false; }
-    if (!kept || !Array.isArray(kept.items)) return;
-    this.items = new Map(kept.items.filter(([id, item]) => this.rows.has(id) && Object.hasOwn(VERDICTS, item?.verdict ?? "")));
+    if (!Array.isArray(kept?.items)) return;
+    const sound = (pair) => Array.isArray(pair) && this.rows.has(pair[0]) && Object.hasOwn(VERDICTS, pair[1]?.verdict ?? "");
+    this.items = new Map(kept.items.filter(sound));
     this.unsaved = Number(kept.unsaved) || 0;
   }
 

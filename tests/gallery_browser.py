@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,13 @@ class Opened:
     def focused(self) -> str | None:
         """Id of the card that has the focus."""
         return self.page.evaluate("document.activeElement.querySelector('.id')?.textContent")
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Playwright's own `wait_for_function` evaluates a string in the page, which the page's policy forbids."""
+        deadline = time.monotonic() + 10
+        while not condition() and time.monotonic() < deadline:
+            self.page.wait_for_timeout(20)
+        assert condition()
 
     def wait_for_address(self, ending: str) -> None:
         """The page writes its address with a pause between two changes."""

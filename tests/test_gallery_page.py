@@ -1,6 +1,5 @@
 """The gallery in headless Chromium: what it shows, how it is driven, and that it stays alone on its machine."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -159,10 +158,7 @@ def test_keys_move_open_and_close(show, entries):
     opened.wait_for_address("#open=pair_0002")
     page.keyboard.press("Escape")
     assert not page.locator("#detail").is_visible()
-    deadline = time.monotonic() + 5
-    while page.evaluate(current) != "pair_0002" and time.monotonic() < deadline:  # the page restores the focus after the dialog's close event
-        page.wait_for_timeout(20)
-    assert page.evaluate(current) == "pair_0002"  # the focus returns to where one was
+    opened.wait_until(lambda: page.evaluate(current) == "pair_0002")  # the focus returns to where one was
     page.keyboard.press("/")
     page.keyboard.type("hog")  # letters of the layer keys are letters here
     assert page.input_value("#search") == "hog"
@@ -182,8 +178,7 @@ def test_the_address_carries_the_state(show, entries):
     opened.page.wait_for_url("**overlay=0**", wait_until="commit")
     assert set(opened.page.url.split("#")[1].split("&")) == {*address[1:].split("&"), "overlay=0"}
     opened.page.evaluate("location.hash = 'q=0005'")
-    opened.page.wait_for_function("document.querySelectorAll('#grid li').length === 1")
-    assert opened.ids() == pair(5)
+    opened.wait_until(lambda: opened.ids() == pair(5))
 
 
 def test_a_foreign_address_does_no_harm(show, entries):
