@@ -46,6 +46,14 @@ def summarise_decisions(rows: Sequence[dict[str, Any]], calibration: Calibration
         "statements": calibration.statements(),
         "warnings": list(calibration.notes) + ([calibration.warning] if calibration.warning else []),
     }
+    if calibration.accepted is not None and len(scores):
+        # Benjamini and Hochberg flag k of m only when k p-values are at most k fdr / m, and no p-value is below 1 / (n + 1).
+        needed = int(np.ceil(len(scores) / (calibration.goals.fdr * (len(calibration.accepted) + 1)) - 1e-9))
+        if needed > 1:
+            count = f"{len(calibration.accepted)} accepted predictions and a batch of {len(scores)}"
+            summary["statements"].append(
+                f"with {count}, flagging begins when {needed} of the batch score above all accepted ones; more accepted help"
+            )
     if len(scores) >= SMALLEST_SAMPLE and len(calibration.reference) >= SMALLEST_SAMPLE:
         drift = compare_scores(scores, np.array(calibration.reference))
         summary["drift"] = {"statistic": drift.statistic, "p_value": drift.p_value, "direction": drift.direction, "drifted": drift.drifted}

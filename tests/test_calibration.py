@@ -183,6 +183,16 @@ def test_rows_get_the_same_numbers_as_single_scores_and_a_batch_its_flags(by_acc
     assert summary["flagged"] == sum(bool(row["flagged"]) for row in judged)
 
 
+@pytest.mark.parametrize(("batch", "needed"), [(20, None), (21, 2), (400, 20)])
+def test_it_says_when_a_batch_is_too_large_for_so_few_accepted(by_acceptance, batch, needed):
+    for above in {0, (needed or 1) - 1, needed or 1}:
+        scores = [2.0] * above + [0.0] * (batch - above)
+        rows = judge_rows([{"id": f"{i}", "status": "ok", "score": score} for i, score in enumerate(scores)], by_acceptance)
+        assert sum(bool(row["flagged"]) for row in rows) == (above if above >= (needed or 1) else 0)
+        said = [text for text in summarise_decisions(rows, by_acceptance)["statements"] if "flagging begins" in text]
+        assert said == [] if needed is None else f"when {needed} of the batch" in said[0]
+
+
 def test_an_audit_whose_scores_have_moved_is_warned_of(by_acceptance):
     rng = np.random.default_rng(3)
     same = judge_rows([{"id": f"{i}", "status": "ok", "score": s} for i, s in enumerate(rng.random(100))], by_acceptance)
