@@ -106,7 +106,7 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     accelerator = make_accelerator(config.device)
     qc = QualityControl(load_model(config.model, accelerator.device), config.levels)
     model = fingerprint(config.model)
-    calibration = find_calibration(config.model, config.calibration, model, config.levels, len(qc.model.config.ladder))
+    calibration = find_calibration(config.model, config.calibration, model, config.levels, qc.model.config.score_levels)
     console = console if accelerator.is_main_process else None
     pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)
 

@@ -280,7 +280,7 @@ def load_calibration(path: Path) -> Calibration:
         raise BadInput(path, str(error), "make it again with `segqc calibrate`") from error
 
 
-def check_fits(calibration: Calibration, path: Path | str, model: str, levels: Sequence[int] | None, count: int) -> None:
+def check_fits(calibration: Calibration, path: Path | str, model: str, levels: Sequence[int] | None, default: Sequence[int]) -> None:
     """Refuse a calibration that was fitted on other scores.
 
     Parameters
@@ -292,8 +292,8 @@ def check_fits(calibration: Calibration, path: Path | str, model: str, levels: S
         Fingerprint of the model that will score.
     levels : sequence of int, optional
         Noise levels that will be read.
-    count : int
-        Noise levels of the model.
+    default : sequence of int
+        Noise levels that None stands for.
 
     Raises
     ------
@@ -303,13 +303,13 @@ def check_fits(calibration: Calibration, path: Path | str, model: str, levels: S
     if calibration.model != model:
         reason = f"was fitted on scores of the model {calibration.model}, but this is {model}"
         raise BadInput(path, reason, "audit with this model and run `segqc calibrate` again")
-    wanted, fitted = (tuple(range(count)) if numbers is None else tuple(numbers) for numbers in (levels, calibration.levels))
+    wanted, fitted = (tuple(default if numbers is None else numbers) for numbers in (levels, calibration.levels))
     if wanted != fitted:
         reason = f"was fitted on scores of the noise levels {_listed(fitted)}, but {_listed(wanted)} are read"
         raise BadInput(path, reason, "read the same levels, or calibrate on an audit with these")
 
 
-def find_calibration(folder: Path, given: Path | None, model: str, levels: Sequence[int] | None, count: int) -> Calibration | None:
+def find_calibration(folder: Path, given: Path | None, model: str, levels: Sequence[int] | None, default: Sequence[int]) -> Calibration | None:
     """The calibration that is `given`, else the one in the model's folder, else None; arguments as in `check_fits`.
 
     Raises
@@ -323,7 +323,7 @@ def find_calibration(folder: Path, given: Path | None, model: str, levels: Seque
         return None
     try:
         calibration = load_calibration(path)
-        check_fits(calibration, path, model, levels, count)
+        check_fits(calibration, path, model, levels, default)
     except BadInput as error:
         if given is not None:
             raise

@@ -245,7 +245,7 @@ def load(folder: Path | str, device: str | None = None, levels: Sequence[int] | 
     """
     model = load_model(Path(folder), device)
     given = None if calibration is None else Path(calibration)
-    return QualityControl(model, levels, find_calibration(Path(folder), given, fingerprint(Path(folder)), levels, len(model.config.ladder)))
+    return QualityControl(model, levels, find_calibration(Path(folder), given, fingerprint(Path(folder)), levels, model.config.score_levels))
 
 
 def predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:

@@ -126,20 +126,20 @@ def test_few_accepted_predictions_cannot_fail_anything_and_it_says_so():
 
 
 def test_another_model_or_other_levels_are_refused(by_dice, by_acceptance, tmp_path: Path):
-    check_fits(by_dice, "file", MODEL, None, 9)
-    check_fits(by_dice, "file", MODEL, range(9), 9)
+    check_fits(by_dice, "file", MODEL, None, range(9))
+    check_fits(by_dice, "file", MODEL, range(9), range(9))
     with pytest.raises(BadInput, match="fitted on scores of the model 0123456789abcdef, but this is fedc"):
-        check_fits(by_dice, "file", "fedc", None, 9)
+        check_fits(by_dice, "file", "fedc", None, range(9))
     with pytest.raises(BadInput, match="noise levels 0, 2, but 0, 1, 2 are read"):
-        check_fits(by_acceptance, "file", MODEL, None, 3)
+        check_fits(by_acceptance, "file", MODEL, None, range(3))
     path = tmp_path / "calibration.json"
-    assert find_calibration(tmp_path, None, MODEL, None, 3) is None
+    assert find_calibration(tmp_path, None, MODEL, None, range(3)) is None
     save_calibration(path, by_acceptance)
-    assert find_calibration(tmp_path, None, MODEL, (0, 2), 3) == by_acceptance
+    assert find_calibration(tmp_path, None, MODEL, (0, 2), range(3)) == by_acceptance
     with pytest.raises(BadInput, match="fitted on scores of the model"):
-        find_calibration(tmp_path, path, "fedc", (0, 2), 3)
+        find_calibration(tmp_path, path, "fedc", (0, 2), range(3))
     with pytest.warns(UserWarning, match="not used"):  # the one in the folder must not stand in the way of making a new one
-        assert find_calibration(tmp_path, None, "fedc", (0, 2), 3) is None
+        assert find_calibration(tmp_path, None, "fedc", (0, 2), range(3)) is None
 
 
 @pytest.mark.parametrize(
