@@ -262,7 +262,7 @@ def cleanlab_scores(masks: Sequence[np.ndarray], probabilities: Sequence[np.ndar
     Returns
     -------
     float64 `[n]`
-        1 - cleanlab's quality, in [0, 1]; NaN for a mask that is void throughout.
+        1 - cleanlab's quality, in [0, 1]; 0 for a mask that is void throughout: it gives no label that could be wrong.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def cleanlab_scores(masks: Sequence[np.ndarray], probabilities: Sequence[np.ndar
     for mask, given in zip(masks, probabilities, strict=True):
         known = mask != VOID
         if not known.any():
-            scores.append(float("nan"))
+            scores.append(0.0)
             continue
         # Its ranking of an image knows no neighbours: the labelled pixels pass as an image of one row.
         quality, _ = get_label_quality_scores(mask[known][None, None].astype(int), given[:, known][None, :, None], verbose=False)

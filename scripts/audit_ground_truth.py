@@ -8,8 +8,9 @@
 3. Prints, overall and per type of error, AUROC, average precision and precision at the number of injected errors, with 95 % bootstrap intervals over
    masks: for segqc's score and, where cleanlab is installed, for cleanlab's label quality of the same model's class probabilities.
 
-Writes OUT/judgement.csv (that table) and OUT/scores.csv (one row per mask, the most suspect first). The same command continues a killed run: in its
-copy, in the training that was cut short, or after the last scored mask.
+Writes OUT/judgement.csv (that table), OUT/scores.csv (one row per mask, the most suspect first) and OUT/left_out.csv (what is not audited, and why:
+pairs that cannot be read, masks that are void throughout). The same command continues a killed run: in its copy, in the training that was cut short,
+or after the last scored mask.
 """
 
 import argparse
@@ -33,11 +34,17 @@ from evaluation.label_errors import (
     segqc_trainer,
 )
 from segqc.config import TrainConfig, resolve, to_json
+from segqc.console import make_progress
 from segqc.files import BadInput, write_table
-from segqc.pairs import voc_pairs
-from segqc.training_data import training_labels
+from segqc.journal import Journal
+from segqc.labels import LabelSpace
+from segqc.pairs import Pair, Problem, voc_pairs
+from segqc.training_data import check_pairs, dataset_fingerprint, training_labels
 
 SCORE_NAMES = {"score": "segqc", "cleanlab": "cleanlab"}
+
+NO_PART_OF_A_SCORE = ("voc_root", "image_set", "out", "device", "workers", "compile")
+"""Settings that may change, and folders that may move, without scoring a mask again."""
 
 
 def audit_ground_truth(config: TrainConfig, share: float = 0.2, folds: int = 3, console: Console | None = None) -> list[dict[str, Any]]:
@@ -66,14 +73,16 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, folds: int = 3, 
     if config.voc_root is None:
         raise BadInput("--voc-root", "is not given", "name a folder in Pascal VOC's layout")
     labels, out = training_labels(config), config.out
-    pairs, _ = voc_pairs(config.voc_root, config.image_set)
+    pairs, problems = _readable_pairs(config, labels, console)
     errors = inject_label_errors(pairs, labels, out / "voc", share, config.seed, console=console)
     copies, _ = voc_pairs(out / "voc", "train")
+    _write_left_out(out / "left_out.csv", pairs, problems, copies, console)
     training = resolve(replace(config, voc_root=out / "voc"))
+    settings = {name: value for name, value in to_json(training).items() if name not in NO_PART_OF_A_SCORE}
     measure = quality_and_cleanlab if importlib.util.find_spec("cleanlab") else quality_score
     scores = cross_fitted_scores(
         segqc_trainer(training, console), copies, labels, out / "models", folds, config.seed,
-        scorer_id=f"{measure.__name__} {json.dumps(to_json(training))}", measure=measure, console=console,
+        scorer_id=f"{measure.__name__} {json.dumps(settings)}", measure=measure, console=console,
     )  # fmt: skip
     rows = []
     for name in next(iter(scores.values())):
@@ -82,6 +91,24 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, folds: int = 3, 
     write_table(out / "judgement.csv", rows, ("score", *JUDGEMENT_COLUMNS))
     _write_scores(out / "scores.csv", scores, errors)
     return rows
+
+
+def _readable_pairs(config: TrainConfig, labels: LabelSpace, console: Console | None) -> tuple[list[Pair], list[Problem]]:
+    """Pairs of the image set that can be read, and what is wrong with the others."""
+    pairs, problems = voc_pairs(config.voc_root, config.image_set)
+    with make_progress(console) as progress, Journal(config.out / ".progress" / "checked.jsonl", {"data": dataset_fingerprint(pairs)}) as journal:
+        task = progress.add_task("checking files", total=len(pairs), completed=sum(pair.id in journal for pair in pairs))
+        readable, unreadable = check_pairs(pairs, labels, journal, lambda count: progress.advance(task, count))
+    return readable, problems + unreadable
+
+
+def _write_left_out(path: Path, pairs: list[Pair], problems: list[Problem], copies: list[Pair], console: Console | None) -> None:
+    """What is in the image set but not audited, with reasons: pairs that cannot be read, and those that have no copy."""
+    copied = {copy.id for copy in copies}
+    problems = problems + [Problem(pair.id, pair.mask, "is void throughout") for pair in pairs if pair.id not in copied]
+    write_table(path, [{"id": problem.id, "file": str(problem.path), "reason": problem.reason} for problem in problems], ("id", "file", "reason"))
+    if console and problems:
+        console.print(f"[yellow]{len(problems)} pairs are left out[/yellow], listed with reasons in {path}")
 
 
 def _write_scores(path: Path, scores: dict[str, dict[str, float]], errors: list[LabelError]) -> None:

@@ -1,15 +1,12 @@
 """Injected label errors, cross-fitting with trainings that record what they saw, and the judgement against cleanlab and scikit-learn."""
 
 import csv
-import importlib.util
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import tiny_train_config
 from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 from tiny import LABELS, blobs, tiny_model, write_pairs
@@ -33,8 +30,6 @@ from segqc.files import BadInput
 from segqc.masks import read_mask, write_mask
 from segqc.pairs import Pair, voc_pairs
 from segqc.scoring import QualityControl
-
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "audit_ground_truth.py"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -207,7 +202,7 @@ def test_cleanlab_scores_do_not_look_below_void() -> None:
     mask, given = blobs(0), probabilities(0)
     changed = np.where(mask == 255, probabilities(9), given)
     assert cleanlab_scores([mask], [given]) == cleanlab_scores([mask], [changed])
-    assert np.isnan(cleanlab_scores([np.full((4, 4), 255, np.uint8)], [probabilities(0, 4)])[0])
+    assert cleanlab_scores([np.full((4, 4), 255, np.uint8)], [probabilities(0, 4)]) == 0
     one_pixel = np.full((4, 4), 255, np.uint8)
     one_pixel[1, 2] = 3
     assert cleanlab_scores([one_pixel], [probabilities(0, 4)])[0] == pytest.approx(1 - probabilities(0, 4)[3, 1, 2])
@@ -224,6 +219,19 @@ def test_measures_of_a_model(tmp_path: Path) -> None:
     assert both["cleanlab"] == pytest.approx(cleanlab_scores([grid], [qc.model.read(picture, grid, qc.levels).posterior])[0], abs=1e-6)
     with pytest.raises(BadInput, match="paper"):
         quality_and_cleanlab(QualityControl(tiny_model("paper")), image, mask)
+
+
+def test_mask_whose_grid_is_void_is_judged_like_any_other(tmp_path: Path) -> None:
+    """A single labelled pixel of background, of 375 x 500, lies under no cell: neither score may be NaN, and the judgement goes on."""
+    pytest.importorskip("cleanlab")
+    qc, image, mask = QualityControl(tiny_model()), Image.new("RGB", (500, 375), (90, 60, 30)), np.full((375, 500), 255, np.uint8)
+    mask[3, 3] = 0
+    assert (qc.prepare(image, mask)[1] == 255).all()
+    numbers = quality_and_cleanlab(qc, image, mask)
+    assert numbers == {"score": 0.0, "cleanlab": 0.0}
+    for name, value in numbers.items():
+        (row, *_) = judge_label_errors({"nearly void": value, "wrong": 0.4, "right": 0.1}, [error("wrong", "shift")], resamples=20)
+        assert (row["auroc"], row["masks"]) == (1.0, 3), name
 
 
 def error(id_: str, kind: str) -> LabelError:
@@ -263,34 +271,3 @@ def test_incomplete_scores_are_refused() -> None:
         judge_label_errors({"a": 1.0}, [])
     with pytest.raises(ValueError, match="finite"):
         judge_label_errors({"a": 1.0, "b": float("nan")}, [error("a", "shift")])
-
-
-def test_script_trains_scores_and_judges(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    spec = importlib.util.spec_from_file_location("audit_ground_truth", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, script)
-    spec.loader.exec_module(script)
-
-    def small(**given: Any) -> Any:
-        assert given.pop("preset") == "cpu"
-        return tiny_train_config(given.pop("voc_root"), given.pop("out"), **{k: v for k, v in given.items() if v is not None})
-
-    monkeypatch.setattr(script, "TrainConfig", small)
-    arguments = ["--voc-root", str(tiny_voc), "--out", str(tmp_path / "out"), "--steps", "2", "--device", "cpu"]
-    script.main(arguments)
-    assert "missing_object" in capsys.readouterr().out
-    with (tmp_path / "out" / "scores.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with (tmp_path / "out" / "judgement.csv").open(encoding="utf-8", newline="") as file:
-        judgement = list(csv.DictReader(file))
-    assert len(rows) == len({row["id"] for row in rows}) == 28
-    assert sum(row["error"] != "" for row in rows) == 6
-    names = ["segqc", "cleanlab"] if importlib.util.find_spec("cleanlab") else ["segqc"]
-    for name in names:
-        overall = next(row for row in judgement if (row["score"], row["error"]) == (name, "all"))
-        assert float(overall["auroc"]) == pytest.approx(roc_auc_score([row["error"] != "" for row in rows], [float(row[name]) for row in rows]))
-    for i in range(3):
-        seen = (tmp_path / "out" / "voc" / "ImageSets" / "Segmentation" / f"fold-{i}-of-3-seed-0.txt").read_text().split()
-        assert set(seen) == {id_ for id_, fold in folds([row["id"] for row in rows]).items() if fold != i}
-    with pytest.raises(SystemExit, match="other errors"):
-        script.main([*arguments, "--share", "0.4"])
