@@ -27,6 +27,7 @@ def mask_features(
     mask : integer `[H, W]`
         Labels in 0..num_classes-1, or `void`.
     num_classes : int
+        K.
     background, void : int or None
     log_prior : float `[K]`, optional
         Log frequency of each class (`class_log_prior`); without it the last feature is 0.
@@ -47,17 +48,18 @@ def mask_features(
     Raises
     ------
     ValueError
-        For a mask that is not two-dimensional, not of integers, or empty.
+        For a mask that is not two-dimensional, not of integers, empty, or with a label that is neither a class nor void.
     """
     mask = np.asarray(mask)
     if mask.ndim != 2 or mask.dtype.kind not in "iu" or mask.size == 0:
         raise ValueError(f"Expected argument `mask` to hold integer labels [H, W], but got {mask.dtype} {list(mask.shape)}")
     features = np.zeros(len(MASK_FEATURES))
     known = np.ones(mask.shape, bool) if void is None else mask != void
+    _check_labels(mask[known], num_classes, void)
     foreground = known if background is None else known & (mask != background)
     if not foreground.any():
         return features
-    classes = np.flatnonzero(np.bincount(mask[foreground], minlength=num_classes))
+    classes = np.flatnonzero(np.bincount(mask[foreground]))
     sizes, perimeters = _components(mask, classes)
     counted = sizes >= SPECK * known.sum()
     frame = np.ones(mask.shape, bool)
@@ -75,14 +77,24 @@ def mask_features(
 def class_log_prior(masks: Iterable[np.ndarray], num_classes: int, void: int | None = 255) -> np.ndarray:
     """Log of the share of masks in which each class occurs, with one occurrence and one absence added: float64 `[K]`, finite, below 0.
 
-    Masks and not pixels are counted, so that a class of small objects is not taken for a rare one.
+    Masks and not pixels are counted, so that a class of small objects is not taken for a rare one. Raises ValueError for a label that is neither a
+    class nor void.
     """
     present, count = np.zeros(num_classes), 0
     for mask in masks:
         labels = np.unique(mask)
-        present[labels[labels != void] if void is not None else labels] += 1
+        labels = labels if void is None else labels[labels != void]
+        _check_labels(labels, num_classes, void)
+        present[labels] += 1
         count += 1
     return np.log((present + 1) / (count + 2))
+
+
+def _check_labels(labels: np.ndarray, num_classes: int, void: int | None) -> None:
+    """Refuse labels, void left out, that are no classes."""
+    if labels.size and not 0 <= labels.min() <= labels.max() < num_classes:
+        wrong = np.unique(labels[(labels < 0) | (labels >= num_classes)]).tolist()
+        raise ValueError(f"Expected argument `mask` to hold labels 0..{num_classes - 1} or void {void}, but got {wrong}")
 
 
 def _boundary_pairs(mask: np.ndarray, known: np.ndarray, foreground: np.ndarray) -> int:

@@ -52,6 +52,19 @@ def test_each_is_its_feature_with_its_sign(labels: LabelSpace, tmp_path: Path) -
         np.testing.assert_allclose(scores, SIGNS[MASK_FEATURES[column]] * table[:, column], rtol=0, atol=1e-12, err_msg=baseline.name)
 
 
+def test_signs_are_those_that_were_fixed_beforehand(tmp_path: Path) -> None:
+    signs = {
+        "area": -1, "boundary length": 1, "classes": 1, "components": 1, "compactness": -1, "border contact": 1, "log class frequency": -1,
+    }  # fmt: skip
+    assert signs == SIGNS
+    audited = [example(tmp_path, f"a{number}", blobs(number, 30, 40, classes=2 + number % 3)) for number in range(8)]
+    table = np.array([mask_features(pair.mask(), LABELS.num_classes) for pair in audited])
+    for feature, sign in list(signs.items())[:-1]:
+        expected = sign * table[:, MASK_FEATURES.index(feature)]
+        assert np.ptp(expected) > 0, feature
+        np.testing.assert_allclose(MaskHeuristic(feature).score(audited), expected, rtol=0, atol=1e-12, err_msg=feature)
+
+
 CROWDED = rectangle(8, 8)
 CROWDED[4:8, 4:8] = 2
 SCATTERED = rectangle(8, 8)

@@ -47,6 +47,42 @@ def test_backends_agree(spacing: float | tuple[float, float] | None, background:
     assert compared > 300
 
 
+def overlapping(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rectangles of three classes, the truth's moved by up to three pixels, some classes in one mask only, one in twenty true pixels void."""
+    rng = np.random.default_rng(seed)
+    pair = []
+    for shift in (0, int(rng.integers(0, 4))):
+        mask = np.zeros((24, 31), np.uint8)
+        for label in (1, 2, 3):
+            if rng.random() < 0.75:
+                top, left = rng.integers(0, 14), rng.integers(0, 20)
+                mask[top + shift : top + shift + rng.integers(1, 9), left : left + rng.integers(1, 11)] = label
+        pair.append(mask)
+    pair[1][rng.random(pair[1].shape) < 0.05] = 255
+    return pair[0], pair[1]
+
+
+@pytest.mark.parametrize("spacing", [None, (0.7, 2.0)])
+def test_backends_agree_on_forty_overlapping_pairs(spacing: tuple[float, float] | None) -> None:
+    pytest.importorskip("medpy")
+    compared, statuses = 0, set()
+    for seed in range(40):
+        prediction, truth = overlapping(seed)
+        assert (truth == 255).any()
+        ours, theirs = (class_rows("p", prediction, truth, NAMES, spacing=spacing, backend=backend) for backend in ("segqc", "medpy"))
+        for first, second in zip(ours, theirs, strict=True):
+            assert tuple(first) == tuple(second) == CLASS_COLUMNS
+            statuses.add(first["status"])
+            for key in CLASS_COLUMNS:
+                if isinstance(first[key], float):
+                    assert first[key] == pytest.approx(second[key], rel=0, abs=1e-9), (seed, key)
+                    compared += 1
+                else:
+                    assert first[key] == second[key], (seed, key)
+    assert compared > 500
+    assert statuses == {"both", "missed", "spurious"}
+
+
 def test_medpy_backend_is_medpy(monkeypatch: pytest.MonkeyPatch) -> None:
     binary = pytest.importorskip("medpy.metric.binary")
     for number, name in enumerate(("dc", "jc", "assd", "hd95", "hd")):
@@ -132,6 +168,23 @@ def test_summary_equals_counting_by_hand() -> None:
         assert line["hd95"] == median(row["hd95"] for row in mine if row["status"] == "both")
         assert line["msd"] == median(row["msd"] for row in mine if row["status"] == "both")
     assert min(line["missed"] + line["spurious"] for line in summary) == 0 < max(line["missed"] for line in summary)
+
+
+def test_summary_of_two_images_worked_out() -> None:
+    """Image a: cat found exactly, dog missed, cow spurious. Image b: cat and dog, both exact. Three further images have none of them."""
+    truth, prediction = np.zeros((6, 6), np.uint8), np.zeros((6, 6), np.uint8)
+    truth[:2], prediction[:2] = 1, 1
+    truth[4:, :3] = 2
+    prediction[4:, 4:] = 3
+    rows = class_rows("a", prediction, truth, NAMES) + class_rows("b", truth, truth, NAMES)
+    cat, dog, cow = summarise_classes(rows, NAMES, images=5)
+    assert [cat[key] for key in ("images", "both", "missed", "spurious", "absent")] == [2, 2, 0, 0, 3]
+    assert [dog[key] for key in ("images", "both", "missed", "spurious", "absent")] == [2, 1, 1, 0, 3]
+    assert [cow[key] for key in ("images", "both", "missed", "spurious", "absent")] == [1, 0, 0, 1, 4]
+    assert [line["dice"] for line in (cat, dog, cow)] == [1, 0.5, 0]
+    assert [line["iou"] for line in (cat, dog, cow)] == [1, 0.5, 0]
+    assert [line["msd"] for line in (cat, dog, cow)] == [0, 0, None]
+    assert [line["hd95"] for line in (cat, dog, cow)] == [0, 0, None]
 
 
 def test_summary_of_classes_never_seen_and_never_found() -> None:

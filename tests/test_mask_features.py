@@ -182,6 +182,23 @@ def test_what_is_no_mask_is_refused(mask: np.ndarray) -> None:
         mask_features(mask, NUM_CLASSES)
 
 
+@pytest.mark.parametrize(
+    ("values", "options", "wrong"),
+    [
+        ([0, 1, 4, 9], {}, r"0\.\.3 or void 255, but got \[4, 9\]"),
+        ([0, 1, 255], {"void": None}, r"void None, but got \[255\]"),
+        ([0, -1, 2], {}, r"but got \[-1\]"),
+        ([4], {"background": None}, r"but got \[4\]"),
+    ],
+)
+def test_labels_that_are_no_classes_are_named(values: list[int], options: dict, wrong: str) -> None:
+    mask = np.array([values], np.int16)
+    with pytest.raises(ValueError, match=wrong):
+        mask_features(mask, NUM_CLASSES, **options)
+    with pytest.raises(ValueError, match=wrong):
+        class_log_prior([np.zeros((2, 2), np.uint8), mask], NUM_CLASSES, options.get("void", 255))
+
+
 def test_prior_counts_masks_and_not_pixels() -> None:
     small, large = np.zeros((10, 10), np.uint8), np.zeros((10, 10), np.uint8)
     small[0, 0], large[:5] = 1, 2
