@@ -73,9 +73,11 @@ function move(step) {
 // Page from state ------------------------------------------------------------------------------------------------------------------
 
 const CONTENT = ["sort", "down", "mode", ...FILTERS];
+const TICKS = ["mode", "classes", "decisions"];
 
 function update(before) {
   if (!before || CONTENT.some((name) => before[name] !== state[name])) updateContent(false);
+  if (!before || TICKS.some((name) => before[name] !== state[name])) updateTicks();
   for (const name of ["overlay", "truth", "heat", "box"]) {
     root.toggleAttribute(`data-${name}`, state[name]);
     // The ground truth stands in the prediction's place: one of the two buttons is down, never both.
@@ -114,7 +116,6 @@ function updateContent(inPlace) {
   check("status", state.status);
   check("class-mode", state.mode);
   for (const range of ranges) range.show(state.ranges[range.name]);
-  updateLegend();
   updateReview();
 }
 
@@ -131,7 +132,7 @@ function updateErrors(failed) {
   byId("errors-body").replaceChildren(...lines);
 }
 
-function updateLegend() {
+function updateTicks() {
   const counts = countBy(SCORED, CLASS_MODES[state.mode].classesOf);
   // Every class that occurs in any way has its colour here; those that this mode never shows are dimmed.
   const seen = new Set(SCORED.flatMap((row) => [...row.classes, row.worst_class, row.expected_class]));

@@ -29,6 +29,7 @@ def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportCo
     names = []
     with atomic_path(out / "annotations.xml") as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
+        stream.write(xml_string(_meta(task_labels(labels, suspect))))
         for number, item in enumerate(items):
             names.append(item.location)
             _write_image(stream, number, item, labels, suspect, config)
@@ -52,6 +53,24 @@ def task_labels(labels: LabelSpace, suspect: str) -> list[dict[str, Any]]:
     attributes = [{"name": name, "input_type": "text", "mutable": False, "default_value": "", "values": [""]} for name in DETAILS]
     classes = [{"name": labels.name(index), "color": f"#{bytes(labels.palette[index]).hex()}", "attributes": []} for index in labels.foreground]
     return [*classes, {"name": suspect, "color": f"#{bytes(BOX_RGB).hex()}", "attributes": attributes}]
+
+
+def _meta(task: list[dict[str, Any]]) -> ElementTree.Element:
+    """The labels again, as CVAT's own files name them; CVAT passes over it, other readers of the format ask for it."""
+    meta = ElementTree.Element("meta")
+    listed = ElementTree.SubElement(ElementTree.SubElement(meta, "task"), "labels")
+    for label in task:
+        entry = ElementTree.SubElement(listed, "label")
+        ElementTree.SubElement(entry, "name").text = label["name"]
+        ElementTree.SubElement(entry, "color").text = label["color"]
+        attributes = ElementTree.SubElement(entry, "attributes")
+        for attribute in label["attributes"]:
+            described = ElementTree.SubElement(attributes, "attribute")
+            for tag in ("name", "input_type", "default_value"):
+                ElementTree.SubElement(described, tag).text = attribute[tag]
+            ElementTree.SubElement(described, "mutable").text = str(attribute["mutable"])
+            ElementTree.SubElement(described, "values").text = "\n".join(attribute["values"])
+    return meta
 
 
 def _write_image(stream: TextIO, number: int, item: Item, labels: LabelSpace, suspect: str, config: ExportConfig) -> None:
