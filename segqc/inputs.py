@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from segqc.labels import VOID, LabelSpace
 
+_VALUES_AT_ONCE = 2**26  # scores of classes that are interpolated together: 256 MiB
+
 
 def as_list(value: Any, item_ndim: tuple[int, ...]) -> list[Any]:
     """A single item or a batch as a list of items.
@@ -141,8 +143,6 @@ def is_floating(value: Any) -> bool:
 def highest_class(scores: Tensor, size: tuple[int, int]) -> Tensor:
     """Argmax over classes, after bilinear interpolation to `size`; the first of equal ones.
 
-    Class by class: K maps of a large photograph would not fit in memory, and on a CPU it takes a third of `argmax`'s time.
-
     Parameters
     ----------
     scores : Tensor, `[K, h, w]`
@@ -161,12 +161,19 @@ def highest_class(scores: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if not torch.isfinite(scores.sum(dtype=torch.float64)):  # a NaN or an infinity anywhere makes the sum one
         raise ValueError("Expected finite scores of the classes, but some are infinite or NaN: check the weights")
+    if scores.shape[1:] != size and len(scores) * size[0] * size[1] > _VALUES_AT_ONCE:
+        return _highest_class_one_by_one(scores, size)
+    if scores.shape[1:] != size:
+        scores = functional.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0]
+    return scores.max(0).indices.to(torch.uint8)  # on a CPU a seventh of the time of `argmax`
+
+
+def _highest_class_one_by_one(scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """The same, a class at a time: K maps of a large photograph would not fit in memory."""
     best = torch.full(size, -torch.inf, device=scores.device)
     label = torch.zeros(size, dtype=torch.uint8, device=scores.device)
     for k in range(len(scores)):
-        value = scores[k].float()
-        if value.shape != best.shape:
-            value = functional.interpolate(value[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        value = functional.interpolate(scores[k][None, None].float(), size, mode="bilinear", align_corners=False)[0, 0]
         label.masked_fill_(value > best, k)
         torch.maximum(best, value, out=best)
     return label

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from segqc import inputs
 from segqc.inputs import as_image, as_list, as_mask
 from segqc.labels import VOC_LABELS, LabelSpace
 
@@ -231,3 +232,27 @@ def test_a_label_space_without_void_has_no_void_in_memory_either() -> None:
     """As in mask files: 255 is then an unknown label."""
     with pytest.raises(ValueError, match="255"):
         as_mask(np.array([[0, 255]]), LabelSpace(("a", "b"), void=None))
+
+
+def test_the_highest_class_is_the_same_at_once_and_one_by_one(monkeypatch):
+    scores = torch.randn(5, 7, 9, generator=torch.Generator().manual_seed(0))
+    for size in ((7, 9), (20, 13), (3, 4)):
+        expected = torch.nn.functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0].argmax(0)
+        for limit in (2**26, 0):
+            monkeypatch.setattr(inputs, "_VALUES_AT_ONCE", limit)
+            found = inputs.highest_class(scores, size)
+            assert found.dtype == torch.uint8
+            assert torch.equal(found.long(), expected)
+
+
+def test_of_equal_scores_the_first_class_counts():
+    assert inputs.highest_class(torch.zeros(3, 2, 2), (2, 2)).sum() == 0
+    assert inputs.highest_class(torch.zeros(3, 2, 2), (4, 4)).sum() == 0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_refused(bad):
+    scores = torch.zeros(3, 2, 2)
+    scores[1, 0, 1] = bad
+    with pytest.raises(ValueError, match="finite scores"):
+        inputs.highest_class(scores, (2, 2))

@@ -69,20 +69,20 @@ class PictureReader:
             array = as_array(raw)
             return np.ascontiguousarray(array.transpose(1, 2, 0) if first else array)
         values = (raw if isinstance(raw, Tensor) else torch.from_numpy(np.ascontiguousarray(raw))).detach().float()
-        shape = (3, 1, 1) if first else (3,)
-        mean, std = (torch.from_numpy(np.array(numbers)).to(values.device).view(shape) for numbers in (self.mean, self.std))
-        plain = (values * std + mean) / self.scale
-        self._check_range(values, plain)
-        plain = plain.flip(0 if first else 2) if self.flip else plain
-        levels = plain.nan_to_num(0).clamp(0, 1).mul(255).round().to(torch.uint8)
+        shape, pixels = ((3, 1, 1), (1, 2)) if first else ((3,), (0, 1))
+        self._check_range(values.amin(pixels).cpu().numpy(), values.amax(pixels).cpu().numpy())
+        factor, offset = (torch.from_numpy(numbers * (255 / self.scale)).to(values.device).view(shape) for numbers in (self.std, self.mean))
+        levels = torch.addcmul(offset, values, factor).round_().clamp_(0, 255).nan_to_num_(0).to(torch.uint8)
+        levels = levels.flip(0 if first else 2) if self.flip else levels
         return (levels.permute(1, 2, 0) if first else levels).contiguous().cpu().numpy()
 
-    def _check_range(self, values: Tensor, plain: Tensor) -> None:
+    def _check_range(self, lowest: np.ndarray, highest: np.ndarray) -> None:
+        """Warn once when values, given by their extremes per channel, cannot have been normalised as said."""
         if self._warned:
             return
-        low, high = float(plain.min()), float(plain.max())
+        low, high = (float(edge((values * self.std + self.mean) / self.scale)) for edge, values in ((np.min, lowest), (np.max, highest)))
         inside = low >= -_SLACK and high <= 1 + _SLACK
-        never_normalised = self.mean.any() and float(values.min()) >= 0 and float(values.max()) <= 1
+        never_normalised = self.mean.any() and lowest.min() >= 0 and highest.max() <= 1
         if inside and not never_normalised:
             return
         self._warned = True
