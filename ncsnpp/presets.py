@@ -50,7 +50,7 @@ def voc128(
         attention_heads=4,
         conditioning="pyramid",
         context_channels=context_channels,
-        context_sizes=_map_sizes(image_size, context_reductions),
+        context_sizes=_map_sizes(image_size, grid_size, context_reductions),
         context_width=192,
         dropout=0.1,
     )
@@ -60,12 +60,13 @@ def cpu(
     num_classes: int = 21,
     context_channels: tuple[int, ...] = (24, 48, 120, 352),
     context_reductions: tuple[int, ...] = (4, 8, 16, 32),
-    image_size: int = 256,
+    image_size: int = 384,
     grid_size: int = 64,
 ) -> NCSNppConfig:
     """For two CPU cores: 64 x 64 grid worked on at 32, 16 and 8, image through a backbone's feature maps.
 
-    The defaults fit `ImageEncoder("tf_efficientnet_lite2")` on 256 x 256 pictures.
+    The defaults fit `ImageEncoder("tf_efficientnet_lite2")` on 384 x 384 pictures. The image's way in is short (no blocks of its own), the
+    passes are wide: with the few passes that a score takes, a block is best spent where it sees picture and mask together.
     """
     return NCSNppConfig(
         in_channels=num_classes,
@@ -73,7 +74,7 @@ def cpu(
         grid_size=grid_size,
         patch=2,
         channels=64,
-        channel_mult=(1, 1.5, 3),
+        channel_mult=(1, 2, 3),
         blocks=1,
         body="light",
         attention_resolutions=(),
@@ -81,13 +82,15 @@ def cpu(
         stem_kernel=1,
         conditioning="pyramid",
         context_channels=context_channels,
-        context_sizes=_map_sizes(image_size, context_reductions),
+        context_sizes=_map_sizes(image_size, grid_size, context_reductions),
         context_width=128,
+        context_blocks=0,
     )
 
 
-def _map_sizes(image_size: int, reductions: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(-(-image_size // reduction) for reduction in reductions)
+def _map_sizes(image_size: int, grid_size: int, reductions: tuple[int, ...]) -> tuple[int, ...]:
+    """Nominal side of each map: as the backbone gives it, but the map of reduction 4 no finer than the grid, and the others in its octaves."""
+    return tuple(min(-(-image_size // reduction), -(-4 * grid_size // reduction)) for reduction in reductions)
 
 
 def _sides(grid_size: int, patch: int, levels: tuple[int, ...]) -> tuple[int, ...]:

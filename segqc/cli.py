@@ -53,7 +53,7 @@ def train(
     download: Annotated[bool, typer.Option("--download", help="First fetch Pascal VOC 2012 (2 GB) into --voc-root, if it is not there.")] = False,
     out: Annotated[Path, typer.Option(help="Run folder; becomes the model folder.")] = _TRAIN.out,
     method: Annotated[
-        str, typer.Option(help="mixing (ours), paper (GNSM as published) or segmenter (no noise ladder: an ablation).")
+        str, typer.Option(help="structured (ours), mixing (no segment noise), paper (GNSM as published) or segmenter (no noise ladder: an ablation).")
     ] = _TRAIN.method,
     preset: Annotated[str, typer.Option(help="cpu, voc128 or voc256.")] = _TRAIN.preset,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; by default the preset's.")] = None,
@@ -114,7 +114,8 @@ def audit(
     ground_truth: Annotated[Path | None, typer.Option(help="Folder of true masks, for comparison only; --voc-root brings its own.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for tables, heat maps and gallery.")] = _AUDIT.out,
     levels: Annotated[
-        str | None, typer.Option(help='Noise levels to read, such as "0" (no noise ladder) or "0,2,4" (faster); all by default.')
+        str | None,
+        typer.Option(help='Noise levels to read, such as "0" (no noise ladder) or "0,2,4" (faster); by default those that its score is made of.'),
     ] = None,
     top: Annotated[int, typer.Option(help="Rows of the contact sheet.")] = _AUDIT.top,
     heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per prediction.")] = True,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-Method = Literal["mixing", "paper", "segmenter"]
+Method = Literal["structured", "mixing", "paper", "segmenter"]
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "cpu": Preset(256, 64, "tf_efficientnet_lite2", steps=3000, batch_size=16, learning_rate=1e-3, warmup_steps=100, views=2),
+    "cpu": Preset(384, 64, "tf_efficientnet_lite2", steps=3000, batch_size=16, learning_rate=2e-3, warmup_steps=100, views=4),
     "voc128": Preset(256, 128, "tf_efficientnet_lite2", steps=100_000, batch_size=32, learning_rate=5e-4, warmup_steps=2000, views=0),
     "voc256": Preset(256, 256, None, steps=1_000_000, batch_size=16, learning_rate=1e-3, warmup_steps=5000, views=0),
 }
@@ -47,7 +47,7 @@ class TrainConfig:
     images: Path | None = None  # or: a folder of pictures ...
     masks: Path | None = None  # ... and a folder of masks with the same stems
     classes: str | None = None  # "a,b,c" or a JSON file; Pascal VOC's 21 by default
-    method: Method = "mixing"
+    method: Method = "structured"
     preset: str = "cpu"
     steps: int | None = None
     batch_size: int | None = None  # over all processes
@@ -68,7 +68,7 @@ class TrainConfig:
     validation_items: int = 256  # at most so many pairs in each validation
     validate_every: int = 250  # steps
     checkpoint_every: int = 250  # steps
-    density_items: int = 600  # at most so many training pairs behind the density head, beside the validation pairs
+    density_items: int = 300  # at most so many training pairs behind the density head, beside the validation pairs
     seed: int = 0
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware multiplies it natively, else fp32
     device: str | None = None  # cpu, cuda; None: what is there

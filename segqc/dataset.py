@@ -36,7 +36,7 @@ class AugmentConfig:
         For an empty or non-positive range of scales, or a jitter outside [0, 1).
     """
 
-    scale: tuple[float, float] = (0.6, 1.0)
+    scale: tuple[float, float] = (0.5, 1.0)
     flip: bool = True
     jitter: float = 0.2
 
@@ -154,6 +154,13 @@ class PairDataset:
         """`sample` for a key of index or (index, view): what a DataLoader's sampler yields."""
         index, view = key if isinstance(key, tuple) else (key, None)
         return self.sample(index, view)
+
+    def mask(self, index: int, view: int | None = None) -> np.ndarray:
+        """The mask of `sample`, uint8 `[S, S]`; the picture is not read when there is no view to cut from it."""
+        pair = self.pairs[index]
+        if view is not None or pair.mask is None:
+            return self.sample(index, view)["mask"]
+        return mask_to_grid(read_mask(pair.mask, self.labels), self.grid_size, self.labels)
 
     def sample(self, index: int, view: int | None = None) -> dict[str, np.ndarray]:
         """One pair.

@@ -7,7 +7,7 @@ from rich.console import Console
 import ncsnpp
 from ncsnpp.complexity import Complexity
 from segqc.config import TrainConfig, resolve, to_json
-from segqc.model_config import ModelConfig, make_ladder
+from segqc.model_config import ModelConfig
 from segqc.train import model_config
 from segqc.training_data import training_labels
 
@@ -42,4 +42,4 @@ def print_dry_run(config: TrainConfig, console: Console) -> Complexity:
 
 def scoring_passes(model: ModelConfig) -> int:
     """Denoising passes per audited image."""
-    return len(make_ladder(model.method, model.num_classes)) * max(1, model.draws)
+    return len(model.score_levels) * max(1, model.draws)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from segqc.dataset import PairDataset
+from segqc.devices import bfloat16_is_native
 from segqc.files import read_json, write_json
 from segqc.parallel import ordered_map
 from segqc.quality_model import QualityModel
@@ -88,13 +89,18 @@ class FeatureCache:
 
         for block, samples in ordered_map(pictures, blocks):
             rows = slice(block * BLOCK, block * BLOCK + len(samples))
-            with torch.inference_mode():
+            # Rounded to float16 anyway: bfloat16 where the hardware multiplies it natively takes less than half the time.
+            with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16_is_native(model.device)):
                 maps = model.image_features(torch.from_numpy(np.stack([s["image"] for s in samples])).to(model.device))
             flat = torch.cat([m.flatten(1).half().cpu() for m in maps], dim=1)
             self._features[rows] = flat.numpy()
             self._masks[rows] = np.stack([s["mask"] for s in samples])
             self._done[block] = 1
             advance(len(samples))
+
+    def mask(self, index: int, view: int | None) -> np.ndarray:
+        """The mask alone, uint8 `[S, S]`, of a filled key."""
+        return np.array(self._masks[self.row_of[index, view]])
 
     def __getitem__(self, key: Key) -> dict[str, Tensor | list[Tensor]]:
         """`{"features": maps [C, h, w] float32, "mask": [S, S] uint8}` of a filled key."""

@@ -122,6 +122,14 @@ def mixing_ladder(levels: int = 8, low: float = 0.0015, high: float = 0.19) -> N
     return NoiseLadder(keep, (1.0,) * len(keep))
 
 
+def structured_ladder() -> NoiseLadder:
+    """The ladder above segment noise (ours): t = 0, then locations that blur the cells of an already wrong mask to three degrees.
+
+    What should be judged is left to be seen at every level but the first; see `segqc.segment_noise`.
+    """
+    return NoiseLadder((0.0, 0.05, 0.3, 0.9), (1.0,) * 4)
+
+
 def context_ladder() -> NoiseLadder:
     """The level t = 0 alone: a plain segmenter, the ablation of the noise ladder."""
     return NoiseLadder((0.0,), (1.0,))

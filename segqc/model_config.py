@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ncsnpp import NCSNppConfig
 from segqc.config import Method
-from segqc.gumbel import NoiseLadder, context_ladder, mixing_ladder, paper_ladder
+from segqc.gumbel import NoiseLadder, context_ladder, mixing_ladder, paper_ladder, structured_ladder
 from segqc.labels import LabelSpace
 
 MODEL_FORMAT = "segqc-model-1"
@@ -44,6 +44,12 @@ class ModelConfig:
         return "eps" if self.method == "paper" else "posterior"
 
     @property
+    def score_levels(self) -> tuple[int, ...]:
+        """Levels that a score reads unless told otherwise: all; of `structured`, those that see the mask."""
+        levels = tuple(range(len(self.ladder)))
+        return tuple(i for i in levels if self.ladder.keep[i] > 0) if self.method == "structured" else levels
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """Features per noise level. The clean input of `paper` has no noise to predict, so only its norm is defined."""
         return ("norm",) if self.method == "paper" else ("norm", "error", "surprise")
@@ -51,4 +57,5 @@ class ModelConfig:
 
 def make_ladder(method: Method, num_classes: int) -> NoiseLadder:
     """The noise ladder of a method."""
-    return {"paper": lambda: paper_ladder(num_classes), "mixing": mixing_ladder, "segmenter": context_ladder}[method]()
+    ladders = {"structured": structured_ladder, "mixing": mixing_ladder, "paper": lambda: paper_ladder(num_classes), "segmenter": context_ladder}
+    return ladders[method]()

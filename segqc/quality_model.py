@@ -1,11 +1,11 @@
 """The model: an image-conditioned NCSN++ over one-hot masks, its training loss, and what it reads from one pair.
 
-Both methods go through the same lines; what differs is the ladder, what the network sees, and what its output means:
+All methods go through the same lines; what differs is the ladder, what the network sees, and what its output means:
 
-    paper    t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;              loss KL (17) without its weight; scored on the clean log a
-    mixing   t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;              scored on noisy x~
-
-A third, `segmenter`, is the ablation of the ladder: t = 0 alone, the same network and readout without any noise or sight of the mask.
+    paper       t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;         loss KL (17) without its weight; scored on the clean log a
+    mixing      t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;         scored on noisy x~
+    structured  t = 0, 0.05..0.9, l = 1; as mixing, but x~ is drawn around a mask with segment noise, and the posterior is that of the true one
+    segmenter   t = 0 alone: the same network and readout without any noise or sight of the mask, the ablation of the ladder
 """
 
 import hashlib
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ncsnpp import ImageEncoder, NCSNpp
 from segqc import gumbel
+from segqc.agreement import agreement
 from segqc.density import DensityHead
 from segqc.gumbel import Levels
 from segqc.model_config import ModelConfig
@@ -39,12 +41,22 @@ class Reading:
     heat : ndarray `[S, S]` float32 in [0, 1]
         How suspect each cell is; 0 where the mask is void.
     posterior : ndarray `[K, S, S]` float32, or None
-        p(class | noisy mask, image) averaged over levels and draws (`mixing` only).
+        p(class | noisy mask, image) averaged over levels and draws; None for `paper`.
+    levels : tuple of int
+        The L levels that were read.
     """
 
     features: np.ndarray
     heat: np.ndarray
     posterior: np.ndarray | None
+    levels: tuple[int, ...]
+
+
+def _no_larger(maps: Tensor, side: int) -> Tensor:
+    """Feature maps `[M, C, h, w]` brought down to `side` where they are larger: a finer picture is worth its detail, not its area."""
+    if max(maps.shape[-2:]) <= side:
+        return maps
+    return F.interpolate(maps.float(), size=(side, side), mode="bilinear", antialias=True, align_corners=False)
 
 
 def stable_seed(*parts: object) -> int:
@@ -91,7 +103,10 @@ class QualityModel(nn.Module):
             return [images.float() / 127.5 - 1]
         images = images.contiguous(memory_format=torch.channels_last)
         size = _IMAGES_PER_FORWARD if images.device.type == "cpu" else len(images)
-        maps = [self.encoder(chunk) for chunk in images.split(size)]
+        maps = [
+            [_no_larger(m, side) for m, side in zip(self.encoder(chunk), self.config.network.context_sizes, strict=True)]
+            for chunk in images.split(size)
+        ]
         return [torch.cat(same) for same in zip(*maps, strict=True)]
 
     def context(self, features: Sequence[Tensor]) -> object:
@@ -108,10 +123,11 @@ class QualityModel(nn.Module):
     def log_prediction(self, x_tilde: Tensor, levels: Levels, context: object, valid: Tensor) -> Tensor:
         """The network's log-softmax: of eps (`paper`) or of the class posterior (`mixing`), `[N, K, S, S]` float32.
 
-        Void cells are shown as a uniform x~, to a `segmenter` all cells. N is a multiple of the images in `context`, the passes of an image side
-        by side.
+        Void cells are shown as a uniform x~, and so are all cells at t = 0, where x~ would be noise and nothing else. N is a multiple of the images
+        in `context`, the passes of an image side by side.
         """
-        shown = valid & (self.config.method != "segmenter")
+        informed = (levels.logit_keep > -torch.inf).to(valid.device)
+        shown = valid & informed.view(-1, 1, 1)
         x_tilde = torch.where(shown.unsqueeze(1), x_tilde, -float(np.log(x_tilde.shape[1])))
         if self.config.parametrisation == "eps":
             seen, condition = gumbel.log_input(x_tilde), gumbel.temperature_condition(levels)
@@ -120,7 +136,7 @@ class QualityModel(nn.Module):
         out = self.network(seen.contiguous(memory_format=torch.channels_last), condition.to(seen.device), context)
         return torch.log_softmax(out.float(), dim=1)
 
-    def forward(self, features: Sequence[Tensor], masks: Tensor, levels: Levels, exponential: Tensor) -> Tensor:
+    def forward(self, features: Sequence[Tensor], masks: Tensor, levels: Levels, exponential: Tensor, observed: Tensor | None = None) -> Tensor:
         """Training loss of a batch: mean over the items of the mean over their valid cells, a scalar.
 
         Parameters
@@ -131,16 +147,29 @@ class QualityModel(nn.Module):
         levels : Levels of N items
         exponential : Tensor, `[N, K, S, S]` float32
             E of each cell, from `gumbel.sample_exponential`.
+        observed : Tensor, `[N, S, S]` uint8, optional
+            What the noise is laid over: masks with segment noise (`structured`). By default the true ones. The target is always the truth.
         """
         onehot, valid = self.one_hot(masks)
-        log_a = gumbel.log_location(onehot, levels)
+        seen, visible = (onehot, valid) if observed is None else self.one_hot(observed)
+        log_a = gumbel.log_location(seen, levels)
         x_tilde = gumbel.sample_expconcrete(log_a, levels, exponential)
-        log_p = self.log_prediction(x_tilde, levels, self.context(features), valid)
+        log_p = self.log_prediction(x_tilde, levels, self.context(features), visible)
         if self.config.parametrisation == "eps":
             loss = gumbel.kl_loss(log_p, gumbel.eps_target(x_tilde, log_a, levels), levels)
         else:
             loss = gumbel.surprise(log_p, onehot)
         return gumbel.masked_mean(loss, valid).mean()
+
+    @torch.no_grad()
+    def belief(self, features: Sequence[Tensor]) -> Tensor:
+        """log p(class | picture), level t = 0, `[M, K, S, S]` float32, of M pictures given by their `image_features`."""
+        count, config = len(features[0]), self.config
+        shape = (count, config.num_classes, config.grid_size, config.grid_size)
+        uniform = torch.full(shape, -float(np.log(config.num_classes)), device=self.device)
+        blank = torch.zeros(count, config.grid_size, config.grid_size, dtype=torch.bool, device=self.device)
+        levels = Levels(torch.full((count,), -torch.inf), torch.ones(count)).to(self.device)
+        return self.log_prediction(uniform, levels, self.context(features), blank)
 
     def scoring_noise(self) -> tuple[Levels, Tensor]:
         """The L x D passes of a pair: their levels and E, `[L D, K, S, S]`, a function of (seed, level, draw, grid) and nothing else."""
@@ -166,7 +195,7 @@ class QualityModel(nn.Module):
         image : ndarray `[3, I, I]` uint8
         mask : ndarray `[S, S]` uint8
         levels : sequence of int, optional
-            Noise levels to read, by their index in the ladder; all by default. Each costs a pass per draw.
+            Noise levels to read, by their index in the ladder; `ModelConfig.score_levels` by default. Each costs a pass per draw.
         """
         device = self.device
         features = self.image_features(torch.from_numpy(image).to(device)[None])
@@ -178,7 +207,7 @@ class QualityModel(nn.Module):
         context = self.context(features)
         onehot, valid = self.one_hot(mask[None])
         count = len(self.config.ladder)
-        chosen = list(range(count)) if levels is None else list(levels)
+        chosen = self.config.score_levels if levels is None else tuple(levels)
         every, noise = self.scoring_noise()
         draws = len(every) // count
         order = [level * draws + draw for level in chosen for draw in range(draws)]
@@ -195,7 +224,7 @@ class QualityModel(nn.Module):
             posterior = torch.stack([total for _, total in passes]).sum(0) / len(order)
             heat = 1 - (posterior * onehot[0]).sum(0)
         else:
-            unit = torch.tensor(self.config.inlier_norm or (1.0,) * count, device=self.device)[chosen]
+            unit = torch.tensor(self.config.inlier_norm or (1.0,) * count, device=self.device)[list(chosen)]
             ratio = (per_level[:, 0] / unit[:, None, None]).mean(0)  # 1 where the norm is that of an average inlier cell
             heat = ratio / (1 + ratio)
         heat = torch.where(valid[0], heat, 0.0).clamp(0, 1)
@@ -203,6 +232,7 @@ class QualityModel(nn.Module):
             means.cpu().double().numpy().reshape(len(chosen), -1),
             heat.cpu().numpy(),
             None if posterior is None else posterior.cpu().numpy(),
+            chosen,
         )
 
     def _read_passes(self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,10 +253,7 @@ class QualityModel(nn.Module):
         return torch.stack(maps, 1), log_p.exp().sum(0)
 
     def agreement(self, reading: Reading, mask: np.ndarray) -> float:
-        """Mean of the soft Dice between the mask and the averaged posterior and the hard Dice between the mask and its argmax, in [0, 1].
-
-        An estimate of the mask's Dice without ground truth. Classes count when they are foreground and predicted by the mask, or expected (posterior
-        mass over 2 % of the valid cells, respectively in the argmax). A mask without any such class, where none is expected, agrees fully.
+        """`segqc.agreement.agreement` of the mask with the averaged posterior, in [0, 1]: an estimate of the mask's Dice without ground truth.
 
         Raises
         ------
@@ -235,32 +262,13 @@ class QualityModel(nn.Module):
         """
         if reading.posterior is None:
             raise ValueError("The method 'paper' has no class posterior to agree with")
-        classes = list(self.config.label_space.foreground)
-        observed = np.stack([mask == c for c in classes]).reshape(len(classes), -1)
-        valid = (mask < self.config.num_classes).reshape(-1)
-        if not valid.any():
-            return 1.0
-        posterior = reading.posterior.reshape(self.config.num_classes, -1)
-        soft = posterior[classes][:, valid].astype(np.float64)
-        hard = np.stack([posterior.argmax(0)[valid] == c for c in classes])
-        observed = observed[:, valid]
-        expected = soft.sum(1) > 0.02 * valid.sum()
-        return 0.5 * (_mean_dice(observed, soft, expected) + _mean_dice(observed, hard, hard.any(1)))
+        return agreement(reading.posterior, mask, self.config.label_space.foreground)
 
     def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
         """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""
-        agreement = None if reading.posterior is None else self.agreement(reading, mask)
-        whole = len(reading.features) == len(self.config.ladder)  # the density is one of all levels together
+        agreed = None if reading.posterior is None else self.agreement(reading, mask)
+        whole = reading.levels == self.config.score_levels  # the density is one of these levels together
         density = float(self.density.score(reading.features.reshape(1, -1))[0]) if self.density is not None and whole else None
-        if agreement is None and density is None:
+        if agreed is None and density is None:
             raise ValueError("This model has no density head: training was not finished. Run the same `segqc train` command again")
-        return {"score": 1 - agreement if agreement is not None else density, "agreement": agreement, "density": density}
-
-
-def _mean_dice(observed: np.ndarray, expected: np.ndarray, counted: np.ndarray) -> float:
-    """Mean over classes `[K', n]` of 2 sum(o e)/(sum o + sum e), for classes that are observed or `counted`."""
-    use = observed.any(1) | counted
-    if not use.any():
-        return 1.0
-    overlap = (observed[use] * expected[use]).sum(1)
-    return float((2 * overlap / (observed[use].sum(1) + expected[use].sum(1))).mean())
+        return {"score": 1 - agreed if agreed is not None else density, "agreement": agreed, "density": density}

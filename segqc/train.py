@@ -29,9 +29,11 @@ from segqc.labels import LabelSpace
 from segqc.model_config import ModelConfig, make_ladder
 from segqc.pairs import Pair, Problem, split_validation
 from segqc.quality_model import QualityModel, stable_seed
+from segqc.segment_noise import SegmentNoise, class_swaps
 from segqc.trainer import Trainer
-from segqc.training_data import cache_keys, check_pairs, dataset_fingerprint, training_labels, training_pairs
+from segqc.training_data import cache_keys, check_pairs, class_looks, dataset_fingerprint, training_labels, training_pairs
 
+_VIEW_SEED = 0  # of the augmented views: the same for every run, so that runs of other seeds and methods can share cached features
 _NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")  # settings that may change between two starts of one run
 
 
@@ -45,7 +47,7 @@ def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
         encoder=config.encoder,
         network=network_config(config, labels.num_classes),
         ladder=make_ladder(config.method, labels.num_classes),
-        draws=1 if config.method == "mixing" else 0,
+        draws=1 if config.method in ("structured", "mixing") else 0,
         mask_only=config.mask_only,
     )
 
@@ -105,13 +107,16 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
         return config.out
 
     train_pairs, validation_pairs = _usable_pairs(config, labels, *found, accelerator, console)
-    dataset = PairDataset(train_pairs + validation_pairs, labels, config.image_size, config.grid_size, AugmentConfig(), config.seed)
+    dataset = PairDataset(train_pairs + validation_pairs, labels, config.image_size, config.grid_size, AugmentConfig(), _VIEW_SEED)
     model = new_model(config, labels).to(accelerator.device)
     source: FeatureCache | PairDataset = dataset
     if config.views:
         source = _filled_cache(config, model, dataset, len(train_pairs), len(validation_pairs), accelerator, console)
 
-    trainer = Trainer(config, model, source, len(train_pairs), len(validation_pairs), accelerator, console)
+    noise = None
+    if config.method == "structured":
+        noise = SegmentNoise(class_swaps(class_looks(model, source, len(train_pairs)), labels.foreground), labels.background)
+    trainer = Trainer(config, model, source, len(train_pairs), len(validation_pairs), accelerator, console, noise)
     report = trainer.run()
     validation_loss, best = trainer.best_network()
     model.network.load_state_dict(best)
@@ -184,7 +189,8 @@ def _filled_cache(
         tuple(m.shape[1:])
         for m in model.image_features(torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device))
     ]
-    fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), config.encoder, config.image_size, config.seed, dataset.labels.to_dict()):016x}"
+    what = (config.encoder, config.image_size, model.config.network.context_sizes, to_json(dataset.augment), dataset.seed, dataset.labels.to_dict())
+    fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), *what):016x}"
     folder = config.feature_cache or config.out / "training" / "cache"
     arguments = (folder, keys, shapes, config.grid_size, fingerprint)
     with accelerator.main_process_first():

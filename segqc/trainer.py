@@ -18,6 +18,7 @@ from segqc.dataset import PairDataset
 from segqc.devices import bfloat16_is_native, peak_memory_gib
 from segqc.feature_cache import FeatureCache
 from segqc.quality_model import QualityModel, stable_seed
+from segqc.segment_noise import SegmentNoise
 from segqc.training_data import Batch, Samples, Schedule, make_loader, validation_draws
 
 
@@ -43,16 +44,18 @@ class Trainer:
     train_items, validation_items : int
     accelerator : Accelerator
     console : Console or None
+    segment_noise : SegmentNoise, optional
+        What the masks of levels above t = 0 are drawn from, beside the model's own belief (method `structured`).
     """
 
     def __init__(
         self, config: TrainConfig, model: QualityModel, source: FeatureCache | PairDataset, train_items: int, validation_items: int,
-        accelerator: Accelerator, console: Console | None,
+        accelerator: Accelerator, console: Console | None, segment_noise: SegmentNoise | None = None,
     ) -> None:  # fmt: skip
         self.config, self.model, self.source = config, model, source
         self.train_items, self.validation_items = train_items, min(validation_items, config.validation_items)
         self.validation_offset = train_items
-        self.accelerator, self.console = accelerator, console
+        self.accelerator, self.console, self.segment_noise = accelerator, console, segment_noise
         self.folder = config.out / "training"
         self.levels = len(model.config.ladder)
         self.network = model.network
@@ -73,7 +76,7 @@ class Trainer:
         rank, world = accelerator.process_index, accelerator.num_processes
         batches = (schedule.batch(step)[rank::world] for step in range(self.step, config.steps))
         workers = config.workers if config.workers is not None else (0 if isinstance(self.source, FeatureCache) else 4)
-        loader = make_loader(Samples(self.source), batches, workers)
+        loader = make_loader(Samples(self.source, others=self.segment_noise is not None), batches, workers)
         log = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step) if accelerator.is_main_process else None
         first, started = self.step, time.monotonic()
         with make_progress(self.console, "note") as progress:
@@ -131,7 +134,19 @@ class Trainer:
         features = [f.contiguous(memory_format=torch.channels_last) for f in features]
         levels = self.model.config.ladder.at([draw.level for draw in batch.draws]).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            return self.wrapped(features, batch.masks.to(device), levels, batch.noise(self.model.config.num_classes, device))
+            observed = None if self.segment_noise is None else self._observed(features, batch, self.segment_noise).to(device)
+            return self.wrapped(features, batch.masks.to(device), levels, batch.noise(self.model.config.num_classes, device), observed)
+
+    def _observed(self, features: list[Tensor], batch: Batch, noise: SegmentNoise) -> Tensor:
+        """The batch's masks with segment noise, `[N, S, S]` uint8. At t = 0 nothing of it is seen, so nothing is drawn."""
+        keep = self.model.config.ladder.keep
+        noisy = [n for n, draw in enumerate(batch.draws) if keep[draw.level] > 0]
+        guessed = [n for n in noisy if noise.needs_guess(batch.draws[n].noise_seed)]
+        beliefs = dict(zip(guessed, self.model.belief([f[guessed] for f in features]).cpu().numpy(), strict=True)) if guessed else {}
+        masks = batch.masks.numpy().copy()
+        for n in noisy:
+            masks[n] = noise.draw(batch.masks[n].numpy(), batch.others[n].numpy(), beliefs.get(n), batch.draws[n].noise_seed)
+        return torch.from_numpy(masks)
 
     @torch.no_grad()
     def _validate(self) -> float:
@@ -143,7 +158,7 @@ class Trainer:
         self.model.network.eval()
         total = torch.zeros(2, dtype=torch.float64)
         with self._averaged():
-            for batch in make_loader(Samples(self.source, self.validation_offset), batches, 0):
+            for batch in make_loader(Samples(self.source, self.validation_offset, self.segment_noise is not None), batches, 0):
                 total += torch.tensor([float(self._loss(batch)) * len(batch.draws), len(batch.draws)], dtype=torch.float64)
             total = self.accelerator.reduce(total.to(self.accelerator.device, torch.float32), "sum")
             loss = float(total[0] / total[1].clamp_min(1))

@@ -25,7 +25,7 @@ from segqc.labels import VOC_LABELS, LabelSpace, parse_classes
 from segqc.masks import read_image, read_mask
 from segqc.pairs import Pair, Problem, folder_pairs, voc_pairs
 from segqc.parallel import ordered_map
-from segqc.quality_model import stable_seed
+from segqc.quality_model import QualityModel, stable_seed
 
 
 def training_labels(config: TrainConfig) -> LabelSpace:
@@ -76,12 +76,13 @@ def check_pairs(pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, adv
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample of one step: which pair, which augmented view (None: as it is), which noise level, which noise."""
+    """One sample of one step: pair, augmented view (None: as it is), noise level, noise, and the pair whose mask segment noise may use."""
 
     index: int
     view: int | None
     level: int
     noise_seed: int
+    other: int
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,8 @@ class Schedule:
             epoch, place = divmod(position, self.items)
             permutation, views = _epoch(self.items, self.views, self.seed, epoch)
             view = int(views[place]) if self.views else position
-            draws.append(Draw(int(permutation[place]), view, (sample + shift) % self.levels, stable_seed(self.seed, "noise", step, sample)))
+            noise = stable_seed(self.seed, "noise", step, sample)
+            draws.append(Draw(int(permutation[place]), view, (sample + shift) % self.levels, noise, noise % self.items))
         return draws
 
 
@@ -129,7 +131,7 @@ def _epoch(items: int, views: int, seed: int, epoch: int) -> tuple[np.ndarray, n
 
 def validation_draws(items: int, levels: int, seed: int) -> list[Draw]:
     """Unaugmented pairs with fixed levels and noise, so that validation losses compare."""
-    return [Draw(i, None, i % levels, stable_seed(seed, "validation", i)) for i in range(items)]
+    return [Draw(i, None, i % levels, stable_seed(seed, "validation", i), (i + 1) % items) for i in range(items)]
 
 
 def cache_keys(train_items: int, views: int, validation_items: int) -> list[tuple[int, int | None]]:
@@ -138,27 +140,35 @@ def cache_keys(train_items: int, views: int, validation_items: int) -> list[tupl
 
 
 class Samples(Dataset):
-    """Draw -> sample, from the cache or freshly read and augmented. `offset` is added to a draw's index."""
+    """Draw -> sample, from the cache or freshly read and augmented. `offset` is added to its indices; `others`: with the mask of `Draw.other`."""
 
-    def __init__(self, source: FeatureCache | PairDataset, offset: int = 0) -> None:
+    def __init__(self, source: FeatureCache | PairDataset, offset: int = 0, others: bool = False) -> None:
         self.source = source
         self.offset = offset
+        self.others = others
 
     def __getitem__(self, draw: Draw) -> dict:
-        index = draw.index + self.offset
-        if isinstance(self.source, FeatureCache):
-            return self.source[index, draw.view] | {"draw": draw}
-        return {name: torch.from_numpy(value) for name, value in self.source.sample(index, draw.view).items()} | {"draw": draw}
+        index, cached = draw.index + self.offset, isinstance(self.source, FeatureCache)
+        sample = self.source[index, draw.view] if cached else self.source.sample(index, draw.view)
+        sample = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in sample.items()} | {"draw": draw}
+        if self.others:
+            sample["other"] = torch.from_numpy(self.source.mask(draw.other + self.offset, None if draw.view is None or not cached else 0))
+        return sample
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A collated batch of N samples: either `images` `[N, 3, I, I]` uint8 or frozen `features`, `masks` `[N, S, S]` uint8, and the draws."""
+    """A collated batch of N samples.
+
+    Either `images` `[N, 3, I, I]` uint8 or frozen `features`; `masks` `[N, S, S]` uint8, the draws, and where segment noise wants them the masks of
+    other pictures, like `masks`.
+    """
 
     images: Tensor | None
     features: list[Tensor] | None
     masks: Tensor
     draws: list[Draw]
+    others: Tensor | None = None
 
     def noise(self, num_classes: int, device: torch.device) -> Tensor:
         """E `[N, K, S, S]`: each sample's own generator, on the device that will use it."""
@@ -170,7 +180,8 @@ def collate(samples: list[dict]) -> Batch:
     """Stack samples into a `Batch`."""
     images = torch.stack([s["image"] for s in samples]) if "image" in samples[0] else None
     features = None if images is not None else [torch.stack(maps) for maps in zip(*(s["features"] for s in samples), strict=True)]
-    return Batch(images, features, torch.stack([s["mask"] for s in samples]), [s["draw"] for s in samples])
+    others = torch.stack([s["other"] for s in samples]) if "other" in samples[0] else None
+    return Batch(images, features, torch.stack([s["mask"] for s in samples]), [s["draw"] for s in samples], others)
 
 
 def make_loader(samples: Samples, batches: Iterator[list[Draw]] | Sequence[list[Draw]], workers: int) -> DataLoader:
@@ -186,6 +197,33 @@ class _Batches:
 
     def __iter__(self) -> Iterator[list[Draw]]:
         return iter(self.batches)
+
+
+def class_looks(model: QualityModel, source: FeatureCache | PairDataset, items: int, at_most: int = 1000) -> np.ndarray:
+    """Mean feature of each class under the frozen encoder's coarsest map, `[K, C]`, over the first pairs; zeros for classes they lack.
+
+    A model without an encoder has no features to compare classes by: all zeros, `[K, 1]`.
+    """
+    classes, config = model.config.num_classes, model.config
+    if config.encoder is None:
+        return np.zeros((classes, 1))
+    total, weight = 0.0, np.zeros((classes, 1))
+    for index in range(min(items, at_most)):
+        if isinstance(source, FeatureCache):
+            sample = source[index, 0]
+            maps, mask = sample["features"][-1].double().numpy(), sample["mask"].numpy()
+        else:
+            sample = source.sample(index, None)
+            maps = model.image_features(torch.from_numpy(sample["image"])[None].to(model.device))[-1][0].double().cpu().numpy()
+            mask = sample["mask"]
+        side = maps.shape[-1]
+        cell = np.arange(len(mask)) * side // len(mask)
+        share = np.zeros((classes, side, side))  # cells of the grid in each cell of the map, by class
+        rows, columns = np.nonzero(mask < classes)
+        np.add.at(share, (mask[rows, columns], cell[rows], cell[columns]), 1.0)
+        total = total + share.reshape(classes, -1) @ maps.reshape(len(maps), -1).T
+        weight += share.sum((1, 2))[:, None]
+    return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
 
 def dataset_fingerprint(pairs: Sequence[Pair]) -> str:

@@ -62,8 +62,8 @@ def tiny_train_config(root: Path, out: Path, **changes: object) -> TrainConfig:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a `mixing` model after 12 steps."""
-    return train(tiny_train_config(tiny_voc, tmp_path_factory.mktemp("tiny_model") / "mixing"))
+    """Folder of a `structured` model after 12 steps."""
+    return train(tiny_train_config(tiny_voc, tmp_path_factory.mktemp("tiny_model") / "structured"))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny import LABELS, blobs, picture, tiny_model, tiny_model_config
+from tiny import blobs, picture, tiny_model, tiny_model_config
 
 from segqc import gumbel, quality_model
 from segqc.density import DensityHead
@@ -446,96 +446,6 @@ def test_a_few_steps_lower_the_loss(variant):
 
 
 # Agreement and score
-
-
-def agreement_by_loops(posterior: np.ndarray, mask: np.ndarray, foreground: tuple[int, ...]) -> float:
-    """The docstring's definition, cell by cell."""
-    cells = [(y, x) for y in range(mask.shape[0]) for x in range(mask.shape[1]) if mask[y, x] < len(posterior)]
-    if not cells:
-        return 1.0
-    results = []
-    for hard in (False, True):
-        dice = []
-        for c in foreground:
-            overlap = observed = expected = 0.0
-            for y, x in cells:
-                o = float(mask[y, x] == c)
-                e = float(int(np.argmax(posterior[:, y, x])) == c) if hard else float(posterior[c, y, x])
-                overlap, observed, expected = overlap + o * e, observed + o, expected + e
-            counted = expected > 0 if hard else expected > 0.02 * len(cells)
-            if observed > 0 or counted:
-                dice.append(2 * overlap / (observed + expected))
-        results.append(sum(dice) / len(dice) if dice else 1.0)
-    return sum(results) / 2
-
-
-def reading_of(posterior: np.ndarray) -> Reading:
-    return Reading(np.zeros((1, 3)), np.zeros(posterior.shape[1:], np.float32), posterior.astype(np.float32))
-
-
-def random_posterior(seed: int, sharpness: float) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    logits = sharpness * (rng.normal(size=(4, 16, 16)) + 2 * (np.arange(4)[:, None, None] == blobs(seed + 1, void=False)))
-    logits[0] += sharpness
-    return (np.exp(logits) / np.exp(logits).sum(0)).astype(np.float32)
-
-
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("background", [0, 2, None])
-def test_agreement_equals_the_loop_over_cells(seed, background):
-    labels = LabelSpace(LABELS.names, background=background)
-    model = tiny_model("mixing", False, labels=labels)
-    posterior, mask = random_posterior(seed, 0.5 + seed), blobs(seed, classes=2 + seed % 3)
-    expected = agreement_by_loops(posterior, mask, labels.foreground)
-    assert model.agreement(reading_of(posterior), mask) == pytest.approx(expected, rel=1e-6)
-    assert 0 < expected < 1
-
-
-def certain(mask: np.ndarray) -> np.ndarray:
-    return (np.arange(4)[:, None, None] == mask).astype(np.float32)
-
-
-def test_agreement_at_its_ends(models):
-    model = models["mixing", False]
-    mask = blobs(0, void=False)
-    assert model.agreement(reading_of(certain(mask)), mask) == 1
-    assert model.agreement(reading_of(certain((mask + 1) % 4)), mask) == 0
-    empty = np.zeros((16, 16), np.uint8)
-    assert model.agreement(reading_of(certain(empty)), empty) == 1
-    assert model.agreement(reading_of(certain(mask)), np.full((16, 16), 255, np.uint8)) == 1
-    assert model.agreement(reading_of(certain(mask)), empty) == 0  # all is missing
-    assert model.agreement(reading_of(certain(empty)), mask) == 0  # all is spurious
-
-
-def test_a_trace_of_a_class_on_an_empty_mask_is_no_disagreement(models):
-    model = models["mixing", False]
-    empty = np.zeros((16, 16), np.uint8)
-    for share, expected in ((0.019, 1.0), (0.021, 0.5)):  # the threshold is 2 % of the valid cells; the argmax expects nothing either way
-        posterior = np.zeros((4, 16, 16), np.float32)
-        posterior[0], posterior[1] = 1 - share, share
-        assert model.agreement(reading_of(posterior), empty) == expected
-
-
-def test_the_trace_is_measured_on_valid_cells(models):
-    model = models["mixing", False]
-    mask = np.full((16, 16), 255, np.uint8)
-    mask[:, 0] = 0
-    posterior = np.zeros((4, 16, 16), np.float32)
-    posterior[0], posterior[1, :, 1:] = 1, 0
-    posterior[0, 0, 0], posterior[1, 0, 0] = 0.6, 0.4  # 0.4 of 16 cells: over 2 %, though far below 2 % of 256
-    assert model.agreement(reading_of(posterior), mask) == 0.5
-    posterior[1, :, 1:], posterior[0, :, 1:] = 1, 0  # what is expected under void does not count
-    assert model.agreement(reading_of(posterior), mask) == 0.5
-
-
-def test_a_small_object_counts_as_much_as_a_large_one(models):
-    model = models["mixing", False]
-    truth = np.zeros((16, 16), np.uint8)
-    truth[:8], truth[12, 12] = 1, 2
-    mask = np.where(truth == 2, 0, truth).astype(np.uint8)
-    hard = 0.5  # class 1 is right, the single cell of class 2 is missing
-    soft = 1.0  # one cell of 256 is below 2 %
-    assert model.agreement(reading_of(certain(truth)), mask) == (soft + hard) / 2
 
 
 def test_paper_has_no_agreement(models):

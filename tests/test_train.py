@@ -69,7 +69,7 @@ def test_another_seed_gives_another_model(tiny_voc: Path, tiny_model: Path, tmp_
 
 def test_the_model_folder_explains_itself_and_holds_no_pickle(tiny_model: Path) -> None:
     config = json.loads((tiny_model / "config.json").read_text())
-    assert config["method"] == "mixing"
+    assert config["method"] == "structured"
     assert config["labels"]["names"] == DEMO_CLASSES.split(",")
     assert config["training"]["config"]["seed"] == 0
     assert config["training"]["train_pairs"] + config["training"]["validation_pairs"] == 28

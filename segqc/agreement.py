@@ -1,0 +1,71 @@
+"""How far a mask agrees with a class posterior: an estimate of its Dice without ground truth.
+
+Let y be the observed mask, p the posterior, both on the grid, and for a foreground class c
+
+    d_c = 2 sum(p_c y_c) / (sum p_c + sum y_c)       soft Dice: the Dice that p expects of y, to first order
+    w_c = 1 if y has the class, else the mean of p_c over the 2 % of the cells where it is greatest: how sure p is that it is there
+
+The Dice of an image is a mean over the classes of the mask or the truth. Which classes the truth has is uncertain, so each counts by w_c: a class that
+is surely missing from y counts in full, a trace of one hardly. (A threshold in place of w_c makes the score jump where a class crosses it.)
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+PRESENCE_SHARE = 0.02
+"""Share of the cells over which the presence of a class is read."""
+
+
+def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]) -> float:
+    """Mean of the soft and the hard agreement, in [0, 1].
+
+    Parameters
+    ----------
+    posterior : ndarray `[K, S, S]`
+        p(class) per cell.
+    mask : ndarray `[S, S]` uint8
+        Observed classes; K and above (255) is void and does not count.
+    foreground : sequence of int
+        Classes of which Dice is the mean.
+
+    Returns
+    -------
+    float
+        1 when the mask is void throughout: there is nothing to be wrong about.
+    """
+    classes = list(foreground)
+    valid = (mask < len(posterior)).reshape(-1)
+    if not valid.any():
+        return 1.0
+    belief = posterior.reshape(len(posterior), -1)[:, valid].astype(np.float64)
+    labels = mask.reshape(-1)[valid]
+    observed = np.stack([labels == c for c in classes])
+    most_probable = belief.argmax(0)
+    certain = np.stack([most_probable == c for c in classes])
+    soft = soft_agreement(observed, belief[classes])
+    return 0.5 * (soft + hard_agreement(observed, certain, otherwise=soft))
+
+
+def soft_agreement(observed: np.ndarray, belief: np.ndarray) -> float:
+    """sum(w_c d_c) / sum(w_c) for observed bool `[C, n]` and p `[C, n]`; of a mask without foreground, how sure p is that there is none."""
+    count = observed.shape[1]
+    greatest = max(1, round(PRESENCE_SHARE * count))
+    presence = np.partition(belief, count - greatest, axis=1)[:, count - greatest :].mean(1)
+    if not observed.any():
+        return float(np.clip(1 - presence.max(), 0, 1))
+    dice = _dice(observed, belief)
+    weight = np.where(observed.any(1), 1.0, presence)
+    return float((weight * dice).sum() / weight.sum())
+
+
+def hard_agreement(observed: np.ndarray, certain: np.ndarray, otherwise: float) -> float:
+    """Mean Dice of two masks, bool `[C, n]` each, over the classes of either; `otherwise` when neither has any."""
+    either = observed.any(1) | certain.any(1)
+    return float(_dice(observed[either], certain[either]).mean()) if either.any() else otherwise
+
+
+def _dice(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """2 sum(o e)/(sum o + sum e) per row; 0 where both are nothing."""
+    size = observed.sum(1) + expected.sum(1)
+    return np.divide(2 * (observed * expected).sum(1), size, out=np.zeros(len(size)), where=size > 0)
