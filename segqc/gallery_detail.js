@@ -6,7 +6,11 @@ const LABELS_OF_FIELDS = {
   expected_dice_low: "Expected Dice, lower end", expected_dice_high: "Expected Dice, upper end",
   other_score: "Score in the other audit", other_rank: "Rank in the other audit", rank_change: "Rank change",
 };
-const NO_FIELDS = new Set(["index", "layers"]);
+const FIRST_FIELDS = [
+  "score", "dice", "decision", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high", "rank", "rank_change", "other_rank",
+  "other_score", "worst_class", "expected_class", "classes", "worst_box", "reason", "id",
+];
+const NO_FIELDS = new Set(["index", "layers", "status"]); // the status is "ok" of all that can be opened
 const isEmpty = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
 
 function fieldText(name, value) {
@@ -88,8 +92,8 @@ class Detail {
     // Upright pictures stand in one line, others two by two, and six of them in three columns.
     panels.classList.toggle("tall", row.width < 0.9 * row.height);
     panels.classList.toggle("many", wanted.length > 4);
-    const { score, dice, ...others } = row;
-    fieldList({ score, dice, ...others }, document.getElementById("fields"));
+    const first = FIRST_FIELDS.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]]);
+    fieldList({ ...Object.fromEntries(first), ...row }, document.getElementById("fields"));
     document.getElementById("fields").scrollTop = 0;
   }
 

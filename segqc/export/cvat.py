@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from segqc.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, cvat_rle, polygons
-from segqc.export.xml_files import xml_string
+from segqc.export.xml_files import xml_string, xml_text
 from segqc.files import atomic_path, write_json
 from segqc.labels import LabelSpace
 from segqc.overlay import BOX_RGB
@@ -51,7 +51,9 @@ def suspect_label(labels: LabelSpace) -> str:
 def task_labels(labels: LabelSpace, suspect: str) -> list[dict[str, Any]]:
     """The labels of the task in CVAT's raw form."""
     attributes = [{"name": name, "input_type": "text", "mutable": False, "default_value": "", "values": [""]} for name in DETAILS]
-    classes = [{"name": labels.name(index), "color": f"#{bytes(labels.palette[index]).hex()}", "attributes": []} for index in labels.foreground]
+    colours = {index: f"#{bytes(labels.palette[index]).hex()}" for index in labels.foreground}
+    # Names as XML holds them: the annotations refer to these.
+    classes = [{"name": xml_text(labels.name(index)), "color": colour, "attributes": []} for index, colour in colours.items()]
     return [*classes, {"name": suspect, "color": f"#{bytes(BOX_RGB).hex()}", "attributes": attributes}]
 
 
@@ -90,8 +92,9 @@ def _write_image(stream: TextIO, number: int, item: Item, labels: LabelSpace, su
     if item.box is not None:
         corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(str, item.box), strict=True))
         marks.append(ElementTree.SubElement(image, "box", label=suspect, **corners, **(common | {"z_order": "1"})))
+    details = item.details
     for mark in marks:
         for name in DETAILS:
-            if name in item.details:
-                ElementTree.SubElement(mark, "attribute", name=name).text = str(item.details[name])[:LONGEST_VALUE]
+            if name in details:
+                ElementTree.SubElement(mark, "attribute", name=name).text = str(details[name])[:LONGEST_VALUE]
     stream.write(xml_string(image))
