@@ -5,7 +5,7 @@ Let y be the observed mask, p the posterior, both on the grid, and for a foregro
     d_c = 2 sum(p_c y_c) / (sum p_c + sum y_c)       soft Dice: the Dice that p expects of y, to first order
     w_c = 1 if y has the class, else the mean of p_c over the 2 % of the cells where it is greatest: how sure p is that it is there
 
-The Dice of an image is a mean over the classes of the mask or the truth. Which classes the truth has is uncertain, so each counts by w_c: a class that
+The Dice of an image is a mean over the classes of mask or truth. Which classes the truth has is uncertain, so each counts by w_c: a class that
 is surely missing from y counts in full, a trace of one hardly. (A threshold in place of w_c makes the score jump where a class crosses it.)
 """
 

@@ -36,6 +36,7 @@ COLUMNS = (
     "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "agreement", "density",
     "width", "height", "image", "prediction",
 )  # fmt: skip
+HARDLY_SEEN = "score is a guess, its model hardly saw"
 
 
 class Comparison(Protocol):
@@ -196,12 +197,24 @@ def _read(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> _Rea
     except (BadInput, ValueError) as error:
         return _Read(pair, row | {"status": "error", "reason": str(error)})
     row["classes"] = ";".join(predicted_classes(mask, qc.labels))
+    row["reason"] = _hardly_seen(mask, qc)
     if pair.ground_truth is not None and comparison is not None:
         try:
             row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image.size), qc.labels)
         except BadInput as error:
-            row["reason"] = f"not compared: {error}"  # the score does not need the ground truth
+            row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))  # the score does not need the ground truth
     return _Read(pair, row, *prepared)
+
+
+def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
+    """A word of warning when most of the mask's foreground is of classes that the model hardly saw in training; else nothing."""
+    rare = qc.model.config.hardly_seen()
+    counts = np.bincount(mask.ravel(), minlength=256)
+    foreground, unfamiliar = counts[list(qc.labels.foreground)].sum(), [c for c in rare if counts[c]]
+    if 2 * counts[unfamiliar].sum() <= foreground or not unfamiliar:
+        return ""
+    seen = ", ".join(f"{qc.labels.name(c)} ({rare[c]} training pictures)" for c in unfamiliar)
+    return f"{HARDLY_SEEN}: {seen}"
 
 
 def _score(qc: QualityControl, item: _Read, heatmaps: Path | None) -> dict[str, Any]:
@@ -247,6 +260,7 @@ def _summary(
         "scored": len(good),
         "errors": len(rows) - len(good),
         "images_without_prediction": len(without),
+        "hardly_seen": sum(row["reason"].startswith(HARDLY_SEEN) for row in good),
         "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)} if len(good) else None,
         "method": qc.model.config.method,
         "model": {"folder": str(config.model.resolve()), "fingerprint": fingerprint(config.model)},

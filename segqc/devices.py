@@ -39,6 +39,11 @@ def bfloat16_is_native(device: torch.device) -> bool:
     return False
 
 
+def wants_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a `TrainConfig.precision` means bfloat16 on this device; `auto` does where the hardware multiplies it natively."""
+    return precision == "bf16" or (precision == "auto" and bfloat16_is_native(device))
+
+
 def peak_memory_gib(device: torch.device) -> float:
     """Peak memory of this process: the accelerator's if there is one, else resident memory."""
     if device.type == "cuda":

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from segqc.dataset import PairDataset
-from segqc.devices import bfloat16_is_native
 from segqc.files import read_json, write_json
 from segqc.parallel import ordered_map
 from segqc.quality_model import QualityModel
@@ -81,16 +80,15 @@ class FeatureCache:
         """Blocks still to be computed."""
         return np.flatnonzero(self._done == 0).tolist()
 
-    def fill(self, blocks: Sequence[int], model: QualityModel, dataset: PairDataset, advance: Callable[[int], None]) -> None:
-        """Compute these blocks; `advance(rows)` is called after each."""
+    def fill(self, blocks: Sequence[int], model: QualityModel, dataset: PairDataset, advance: Callable[[int], None], bfloat16: bool = False) -> None:
+        """Compute these blocks; `advance(rows)` is called after each. `bfloat16`: autocast the encoder, whose maps are rounded to float16 anyway."""
 
         def pictures(block: int) -> tuple[int, list[dict[str, np.ndarray]]]:
             return block, [dataset.sample(*key) for key in self.keys[block * BLOCK : (block + 1) * BLOCK]]
 
         for block, samples in ordered_map(pictures, blocks):
             rows = slice(block * BLOCK, block * BLOCK + len(samples))
-            # Rounded to float16 anyway: bfloat16 where the hardware multiplies it natively takes less than half the time.
-            with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16_is_native(model.device)):
+            with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
                 maps = model.image_features(torch.from_numpy(np.stack([s["image"] for s in samples])).to(model.device))
             flat = torch.cat([m.flatten(1).half().cpu() for m in maps], dim=1)
             self._features[rows] = flat.numpy()

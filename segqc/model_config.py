@@ -38,6 +38,11 @@ class ModelConfig:
     def num_classes(self) -> int:
         return len(self.labels["names"])
 
+    def hardly_seen(self, fewest: int = 50) -> dict[int, int]:
+        """Foreground classes that were in fewer than `fewest` training pictures, with the number; empty where training kept no count."""
+        counts = self.training.get("class_pictures", [])
+        return {c: counts[c] for c in self.label_space.foreground if c < len(counts) and counts[c] < fewest}
+
     @property
     def parametrisation(self) -> Literal["eps", "posterior"]:
         """What the network's output means: the paper's eps, or logits of the class posterior."""

@@ -20,7 +20,7 @@ from segqc.artifact import CONFIG, save_model
 from segqc.config import TrainConfig, resolve, to_json
 from segqc.console import make_progress
 from segqc.dataset import AugmentConfig, PairDataset
-from segqc.devices import make_accelerator
+from segqc.devices import make_accelerator, wants_bfloat16
 from segqc.feature_cache import BLOCK, FeatureCache
 from segqc.files import BadInput, read_json, write_json
 from segqc.inliers import fit_density
@@ -31,7 +31,7 @@ from segqc.pairs import Pair, Problem, split_validation
 from segqc.quality_model import QualityModel, stable_seed
 from segqc.segment_noise import SegmentNoise, class_swaps
 from segqc.trainer import Trainer
-from segqc.training_data import cache_keys, check_pairs, class_looks, dataset_fingerprint, training_labels, training_pairs
+from segqc.training_data import cache_keys, check_pairs, class_looks, class_pictures, dataset_fingerprint, training_labels, training_pairs
 
 _VIEW_SEED = 0  # of the augmented views: the same for every run, so that runs of other seeds and methods can share cached features
 _NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")  # settings that may change between two starts of one run
@@ -125,6 +125,7 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         report |= {"validation_loss": validation_loss, "train_pairs": len(train_pairs), "validation_pairs": len(validation_pairs)}
+        report |= {"class_pictures": class_pictures(source, len(train_pairs), labels.num_classes)}
         report |= {"segqc": __version__, "torch": torch.__version__, "config": to_json(config)}
         model.config = dataclasses.replace(model.config, training=report)
         save_model(config.out, model)
@@ -200,6 +201,7 @@ def _filled_cache(
     with make_progress(console) as progress:
         task = progress.add_task("image features", total=len(keys), completed=max(0, len(keys) - len(missing) * BLOCK), visible=bool(missing))
         own = missing[accelerator.process_index :: accelerator.num_processes]
-        cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * accelerator.num_processes))
+        bfloat16 = wants_bfloat16(config.precision, accelerator.device)
+        cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * accelerator.num_processes), bfloat16)
     accelerator.wait_for_everyone()
     return cache

@@ -15,7 +15,7 @@ from segqc.checkpoint import load_tensors, restore_training_state, save_tensors,
 from segqc.config import TrainConfig
 from segqc.console import make_progress
 from segqc.dataset import PairDataset
-from segqc.devices import bfloat16_is_native, peak_memory_gib
+from segqc.devices import peak_memory_gib, wants_bfloat16
 from segqc.feature_cache import FeatureCache
 from segqc.quality_model import QualityModel, stable_seed
 from segqc.segment_noise import SegmentNoise
@@ -62,7 +62,7 @@ class Trainer:
         self.parameters = dict(self.network.named_parameters())
         self.ema = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
         self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        self.bfloat16 = config.precision == "bf16" or (config.precision == "auto" and bfloat16_is_native(accelerator.device))
+        self.bfloat16 = wants_bfloat16(config.precision, accelerator.device)
         self.step, self.best_loss = 0, math.inf
         self._resume()
         if config.compile:

@@ -131,7 +131,7 @@ def _epoch(items: int, views: int, seed: int, epoch: int) -> tuple[np.ndarray, n
 
 def validation_draws(items: int, levels: int, seed: int) -> list[Draw]:
     """Unaugmented pairs with fixed levels and noise, so that validation losses compare."""
-    return [Draw(i, None, i % levels, stable_seed(seed, "validation", i), (i + 1) % items) for i in range(items)]
+    return [Draw(i, None, i % levels, stable_seed(seed, "validation", i), i - 1 if i else min(1, items - 1)) for i in range(items)]
 
 
 def cache_keys(train_items: int, views: int, validation_items: int) -> list[tuple[int, int | None]]:
@@ -197,6 +197,15 @@ class _Batches:
 
     def __iter__(self) -> Iterator[list[Draw]]:
         return iter(self.batches)
+
+
+def class_pictures(source: FeatureCache | PairDataset, items: int, num_classes: int) -> list[int]:
+    """In how many of the training pairs each class occurs, by class index."""
+    view = 0 if isinstance(source, FeatureCache) else None
+    counts = np.zeros(256, np.int64)
+    for index in range(items):
+        counts[np.unique(source.mask(index, view))] += 1
+    return counts[:num_classes].tolist()
 
 
 def class_looks(model: QualityModel, source: FeatureCache | PairDataset, items: int, at_most: int = 1000) -> np.ndarray:

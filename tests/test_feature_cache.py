@@ -186,7 +186,7 @@ def test_an_unknown_key_is_an_error(make):
 def test_samples_of_a_batch_come_from_the_cache_with_the_offset_of_the_validation_pairs(make, model, dataset):
     cache = make()
     cache.fill(cache.missing, model, dataset, lambda _: None)
-    draws = [Draw(0, None, 0, 1), Draw(4, None, 0, 2)]
+    draws = [Draw(0, None, 0, 1, 3), Draw(4, None, 0, 2, 5)]
     batch = collate([Samples(cache, offset=9)[draw] for draw in draws])
     assert batch.draws == draws
     for i, index in enumerate((9, 13)):

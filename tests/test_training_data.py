@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import tiny_train_config
 from PIL import Image
 from tiny import LABELS, blobs, train_config, write_pairs
 
 from segqc.config import TrainConfig
 from segqc.dataset import AugmentConfig, PairDataset
+from segqc.demo.scenes import DEMO_LABELS
 from segqc.files import BadInput
 from segqc.journal import Journal
 from segqc.labels import VOC_LABELS
 from segqc.masks import write_mask
+from segqc.pairs import voc_pairs
+from segqc.train import new_model
 from segqc.training_data import (
     Batch,
     Draw,
@@ -24,6 +28,8 @@ from segqc.training_data import (
     Schedule,
     cache_keys,
     check_pairs,
+    class_looks,
+    class_pictures,
     collate,
     dataset_fingerprint,
     make_loader,
@@ -154,7 +160,7 @@ def test_noise_depends_on_its_draw_alone():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loader_gives_the_samples_of_the_draws_in_their_order(tmp_path, workers):
     dataset = PairDataset(write_pairs(tmp_path, 5), LABELS, 32, 16, AugmentConfig(), seed=3)
-    draws = [[Draw(0, 0, 1, 11), Draw(2, 5, 0, 12)], [Draw(1, None, 2, 13)]]
+    draws = [[Draw(0, 0, 1, 11, 1), Draw(2, 5, 0, 12, 0)], [Draw(1, None, 2, 13, 2)]]
     batches = list(make_loader(Samples(dataset, offset=2), iter(draws), workers))
     assert [batch.draws for batch in batches] == draws
     for batch, own in zip(batches, draws, strict=True):
@@ -292,3 +298,42 @@ def test_download_finds_what_is_there_and_says_clearly_when_offline(tiny_voc: Pa
     assert len(training_pairs(there)[0]) == 28
     with pytest.raises(BadInput, match="could not be downloaded"):
         training_pairs(TrainConfig(voc_root=tmp_path / "empty", download=True, out=tmp_path))
+
+
+def test_the_mask_of_another_pair_comes_with_a_sample_where_it_is_wanted(tiny_voc):
+    pairs = voc_pairs(tiny_voc, "train")[0][:4]
+    dataset = PairDataset(pairs, DEMO_LABELS, 32, 16, AugmentConfig())
+    draw = Draw(1, 3, 0, 11, 2)
+    assert "other" not in Samples(dataset)[draw]
+    np.testing.assert_array_equal(Samples(dataset, others=True)[draw]["other"].numpy(), dataset.sample(2, None)["mask"])
+    np.testing.assert_array_equal(Samples(dataset, offset=1, others=True)[draw]["other"].numpy(), dataset.sample(3, None)["mask"])
+    batch = collate([Samples(dataset, others=True)[draw], Samples(dataset, others=True)[draw]])
+    assert batch.others.shape == batch.masks.shape == (2, 16, 16)
+    assert collate([Samples(dataset)[draw]]).others is None
+
+
+def test_pictures_of_a_class_are_counted(tiny_voc):
+    pairs = voc_pairs(tiny_voc, "train")[0]
+    dataset = PairDataset(pairs, DEMO_LABELS, 32, 16)
+    counts = class_pictures(dataset, len(pairs), DEMO_LABELS.num_classes)
+    masks = [dataset.sample(i, None)["mask"] for i in range(len(pairs))]
+    assert counts == [sum(bool((mask == c).any()) for mask in masks) for c in range(DEMO_LABELS.num_classes)]
+
+
+def test_looks_of_a_class_are_the_mean_features_under_it(tiny_voc):
+    pairs = voc_pairs(tiny_voc, "train")[0][:6]
+    dataset = PairDataset(pairs, DEMO_LABELS, 64, 16)
+    model = new_model(tiny_train_config(tiny_voc, tiny_voc / "unused"), DEMO_LABELS)
+    looks = class_looks(model, dataset, len(pairs))
+    total, weight = np.zeros_like(looks), np.zeros(len(looks))
+    for i in range(len(pairs)):
+        sample = dataset.sample(i, None)
+        with torch.no_grad():
+            coarse = model.image_features(torch.from_numpy(sample["image"])[None])[-1][0].numpy()
+        for (y, x), label in np.ndenumerate(sample["mask"]):
+            if label != 255:
+                total[label] += coarse[:, y * coarse.shape[1] // 16, x * coarse.shape[2] // 16]
+                weight[label] += 1
+    seen = weight > 0
+    np.testing.assert_allclose(looks[seen], total[seen] / weight[seen, None], rtol=1e-4, atol=1e-5)
+    assert not looks[~seen].any()
