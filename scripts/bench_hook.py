@@ -1,0 +1,143 @@
+"""What the hook costs, as a share of the segmenter's own time.
+
+    python scripts/bench_hook.py [--model runs/voc] [--side 520] [--rounds 15]
+
+The segmenter is torchvision's DeepLabV3-MobileNetV3-Large (random weights: time does not depend on them) on one picture of side x side pixels,
+520 being torchvision's own size. Without `--model`, quality models with random weights of the preset `cpu` are timed: as it is, its first level
+alone, and a fast one with EfficientNet-Lite0 on pictures of 224 px.
+
+Each round runs every setting once, in turn, so that whatever else the machine does hits all of them; times are CPU times of one thread. Printed is
+the median over the rounds of (time with the hook / time without) - 1, and where the time goes: reading the tensors (undoing the normalisation,
+argmax), preparing (squashing to the grid), and the quality model. `pipeline's thread` is what is left on the thread of the pipeline when a thread
+of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work still takes their time.
+
+Expected time: one to three minutes on one core. Expected result (two cores that others were using too; 313 ms of CPU time for the segmenter):
+
+    hook                              overhead  reading  preparing  quality model  pipeline's thread
+    preset cpu, 3 levels              51%       4%       2%         42%            2%
+    preset cpu, one level             48%       4%       2%         33%            7%
+    fast: Lite0 at 224 px, one level  25%       4%       2%         16%            4%
+
+The parts are measured apart, with warm caches; what they leave of the overhead is what the segmenter and the quality model take from each other's.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+import segqc
+from segqc.config import TrainConfig, resolve
+from segqc.hook.outputs import MaskReader
+from segqc.hook.pictures import IMAGENET_MEAN, IMAGENET_STD, PictureReader
+from segqc.labels import VOC_LABELS
+from segqc.quality_model import QualityModel
+from segqc.scoring import QualityControl
+from segqc.train import model_config
+
+
+def random_model(levels: tuple[int, ...] | None = None, **changes: object) -> QualityControl:
+    """A quality model of the preset `cpu` with random weights, in which a density is no part of the score."""
+    config = model_config(resolve(TrainConfig(preset="cpu", **changes)), VOC_LABELS)
+    return QualityControl(QualityModel(config).eval().requires_grad_(False), levels)
+
+
+def quality_models(folder: Path | None, fast_side: int) -> dict[str, QualityControl]:
+    """What is timed, by name."""
+    if folder is not None:
+        default = segqc.load(folder, device="cpu")
+        first = default.model.config.score_levels[:1]
+        found = {str(folder): default}
+        return found if len(default.model.config.score_levels) == 1 else found | {f"{folder}, level {first[0]}": QualityControl(default.model, first)}
+    default = random_model()
+    first = default.model.config.score_levels[:1]
+    fast = random_model(encoder="tf_efficientnet_lite0", image_size=fast_side)
+    return {
+        f"preset cpu, {len(default.model.config.score_levels)} levels": default,
+        "preset cpu, one level": QualityControl(default.model, first),
+        f"fast: Lite0 at {fast_side} px, one level": QualityControl(fast.model, first),
+    }
+
+
+def seconds(function: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
+    started = clock()
+    function()
+    return clock() - started
+
+
+def parts(qc: QualityControl, x: torch.Tensor, output: dict[str, torch.Tensor]) -> dict[str, Callable[[], object]]:
+    """The steps of one judged prediction, to be timed apart."""
+    pictures, masks, size = PictureReader(), MaskReader(qc.labels), (x.shape[2], x.shape[3])
+    image, mask = pictures.read(x[0]), masks.read(output["out"][0], size)
+    prepared = qc.prepare(Image.fromarray(image), mask)
+    return {
+        "reading": lambda: (pictures.read(x[0]), masks.read(output["out"][0], size)),
+        "preparing": lambda: qc.prepare(Image.fromarray(image), mask),
+        "quality model": lambda: qc.score_grid(*prepared, (size[1], size[0])),
+    }
+
+
+def bench(models: dict[str, QualityControl], side: int, rounds: int) -> tuple[float, dict[str, dict[str, float]]]:
+    """The segmenter's own median time in seconds, and, per setting, the overhead and its parts as shares of it."""
+    segmenter = torchvision.models.segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=21).eval()
+    rng = np.random.default_rng(0)
+    photo = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
+    mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (IMAGENET_MEAN, IMAGENET_STD))
+    x = ((torch.from_numpy(np.array(photo)).permute(2, 0, 1) / 255 - mean) / std)[None]
+    times: dict[str, dict[str, list[float]]] = {}
+
+    def run(name: str, part: str, function: Callable[[], object], clock: Callable[[], float] = time.process_time) -> None:
+        times.setdefault(name, {}).setdefault(part, []).append(seconds(function, clock))
+
+    with torch.inference_mode():
+        output = segmenter(x)
+        steps = {name: parts(qc, x, output) for name, qc in models.items()}
+        for place in range(rounds + 2):
+            if place == 2:  # two rounds to warm up
+                times.clear()
+            run("alone", "total", lambda: segmenter(x))
+            for name, qc in models.items():
+                with qc.attach(segmenter) as handle:
+                    run(name, "total", lambda: segmenter(x))
+                    assert handle.counts.scored == 1, handle.errors
+                for part, step in steps[name].items():
+                    run(name, part, step)
+                with qc.attach(segmenter, background=True, queue_size=1) as handle:
+                    run(name, "background", lambda: segmenter(x), time.thread_time)
+    alone = times.pop("alone")["total"]
+    shares = {}
+    for name, found in times.items():
+        ratios = {part: [value / reference for value, reference in zip(values, alone, strict=True)] for part, values in found.items()}
+        shares[name] = {part: statistics.median(values) for part, values in ratios.items()}
+        shares[name]["total"] -= 1
+        shares[name]["background"] -= 1
+    return statistics.median(alone), shares
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="model folder; by default random weights of the preset cpu")
+    parser.add_argument("--side", type=int, default=520, help="of the segmenter's input, px")
+    parser.add_argument("--fast-side", type=int, default=224, help="of the fast quality model's picture, px")
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    alone, shares = bench(quality_models(given.model, given.fast_side), given.side, given.rounds)
+    table = Table("hook", "overhead", "reading", "preparing", "quality model", "pipeline's thread")
+    for name, found in shares.items():
+        table.add_row(name, *(f"{found[part]:.0%}" for part in ("total", "reading", "preparing", "quality model", "background")))
+    console = Console(width=140)
+    console.print(table)
+    console.print(f"Shares of the segmenter's own {1000 * alone:.0f} ms of CPU time a picture ({given.side} px, {given.rounds} rounds).")
+
+
+if __name__ == "__main__":
+    main()
