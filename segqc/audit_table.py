@@ -32,6 +32,7 @@ class AuditTable:
         Where the table lies.
     rows : list of dict
         As in scores.csv, in the order of their ranks; what is absent is None or "". Columns of a calibration are there when it was used.
+        A table without ranks, as a hook writes it, is ranked by score.
     summary : dict
         summary.json, or empty where a table lies alone.
     """
@@ -99,7 +100,10 @@ def read_audit_table(path: Path | str) -> AuditTable:
             raise BadInput(table, "is not the table of an audit: it needs the columns id, score and status", "give the scores.csv of an audit")
         numbers = {name: parse_number(row[name]) for name in (*WHOLE_NUMBERS, *NUMBERS) if name in row}
         row.update({name: None if value is None else int(value) if name in WHOLE_NUMBERS else float(value) for name, value in numbers.items()})
-    rows.sort(key=lambda row: math.inf if row.get("rank") is None else row["rank"])
+    rows.sort(key=_place)
+    for place, row in enumerate(rows, start=1):
+        if row.get("rank") is None:
+            row["rank"] = place
     summary = table.with_name("summary.json")
     return AuditTable(table.parent, rows, read_json(summary) if summary.is_file() else {})
 
@@ -130,6 +134,12 @@ def audit_fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
     """A short name for what was audited, by which a review knows its audit: it depends on the ids and their scores, not on their order."""
     lines = sorted(f"{row.get('id')}\t{'' if (score := parse_number(row.get('score'))) is None else float(score)!r}" for row in rows)
     return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _place(row: Mapping[str, Any]) -> tuple[float, bool, float, str]:
+    """Sort key: the rank where the table has one (a hook's review folder has none), else highest score first, unscored last, equal ones by id."""
+    rank = math.inf if row.get("rank") is None else row["rank"]
+    return rank, not is_scored(row), -(row["score"] or 0.0), str(row["id"])
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:

@@ -47,6 +47,7 @@ def write_gallery(
     title: str,
     summary: Mapping[str, Any],
     *,
+    audit: str | None = None,
     thumbnails: str = "auto",
     workers: int | None = None,
     on_progress: Callable[[int], None] | None = None,
@@ -66,6 +67,8 @@ def write_gallery(
         Plain text.
     summary : mapping
         Shown on demand; nested mappings are flattened, and the first numbers on the top level stand in the page's header.
+    audit : str, optional
+        The `segqc.audit_table.audit_fingerprint` by which reviews of this page are known, where `entries` are not the whole audit.
     thumbnails : "auto", "inline" or "beside"
         Pictures in the page itself, or as files in the folder ``<stem>_files`` beside it, which then has to go where the page goes. "auto": in
         the page up to `INLINE_COUNT` entries.
@@ -82,7 +85,8 @@ def write_gallery(
     path = Path(path)
     beside = thumbnails == "beside" or (thumbnails == "auto" and sum(is_scored(entry.row) for entry in entries) > INLINE_COUNT)
     prepared = _prepared(entries, labels, workers, on_progress or (lambda done: None))
-    rows, folder = [], None
+    rows: list[dict[str, Any]] = []
+    folder = None
     if beside:
         with PictureFolder(path) as store:
             for row, pictures in prepared:
@@ -106,7 +110,7 @@ def write_gallery(
             "facts": dict(islice(facts.items(), HEADER_FACTS)),
             "summary": flat,
             "pictures": folder,
-            "audit": audit_fingerprint(entry.row for entry in entries),
+            "audit": audit or audit_fingerprint(entry.row for entry in entries),
             "review_format": REVIEW_FORMAT,
         }
         _write_block(stream, "rows", data)

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console
 
-from segqc.audit_table import AuditTable, is_number, is_scored, read_audit_table
+from segqc.audit_table import AuditTable, audit_fingerprint, is_number, is_scored, read_audit_table
 from segqc.config import GalleryConfig
 from segqc.console import make_progress
 from segqc.files import BadInput
@@ -36,14 +36,17 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
         rows, facts = compare_rows(rows, other.rows)
         masks_there = {str(row["id"]): other.path(row, "prediction") for row in other.rows if is_scored(row) and row.get("prediction")}
         title += f", compared with {_name(config.compare)}"
+    shown = [row for row in rows if row.get("image") or not is_scored(row)]
+    if len(shown) < len(rows):  # a hook keeps pictures of suspect predictions only
+        facts["scored_without_picture"] = len(rows) - len(shown)
     truths = config.ground_truth or _ground_truth(table)
-    entries = [_entry(table, row, truths, masks_there.get(str(row["id"]))) for row in rows]
+    entries = [_entry(table, row, truths, masks_there.get(str(row["id"]))) for row in shown]
     out = config.out or table.folder / "gallery.html"
     quality = {name: value for name, value in table.summary.get("quality", {}).items() if name in ("mean_dice", "spearman") and is_number(value)}
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))
         write_gallery(
-            out, entries, labels, title, facts | quality | table.summary, thumbnails=config.thumbnails,
+            out, entries, labels, title, facts | quality | table.summary, audit=audit_fingerprint(table.rows), thumbnails=config.thumbnails,
             on_progress=lambda done: progress.update(task, completed=done),
         )  # fmt: skip
     return out

@@ -10,7 +10,7 @@ const FIRST_FIELDS = [
   "score", "dice", "decision", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high", "rank", "rank_change", "other_rank",
   "other_score", "worst_class", "expected_class", "classes", "worst_box", "reason", "id",
 ];
-const NO_FIELDS = new Set(["index", "layers", "status"]); // the status is "ok" of all that can be opened
+const NO_FIELDS = new Set(["index", "layers", "lot", "status"]); // the status is "ok" of all that can be opened
 const isEmpty = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
 
 function fieldText(name, value) {

@@ -1,7 +1,14 @@
 // What is shown and in which order: the entries, the state (which lives in the address), filters and sorting. Knows nothing of the page.
 
+// A number that looks random and is the same at every visit (FNV-1a, mixed): the order in which a fair sample is reviewed.
+function lotOf(id) {
+  let lot = 0x811c9dc5;
+  for (const letter of id) lot = Math.imul(lot ^ letter.codePointAt(0), 0x01000193);
+  return Math.imul(lot ^ (lot >>> 15), 0x2c1b3c6d) >>> 0;
+}
+
 const DATA = JSON.parse(document.getElementById("rows").textContent);
-const ROWS = DATA.rows.map((row, index) => ({ ...row, index }));
+const ROWS = DATA.rows.map((row, index) => ({ ...row, index, lot: lotOf(row.id) }));
 const SCORED = ROWS.filter((row) => row.status === "ok");
 const FAILED = ROWS.filter((row) => row.status !== "ok");
 const some = (name) => SCORED.some((row) => row[name] !== null && row[name] !== undefined && row[name] !== "");
@@ -41,6 +48,7 @@ const ORDERS = {
   p_value: { label: "p-value", key: (row) => row.p_value, down: false },
   expected: { label: "Expected Dice", key: (row) => row.expected_dice, down: false },
   change: { label: "Rank change", key: (row) => row.rank_change, down: true },
+  random: { label: "Random (for calibration)", key: (row) => row.lot, down: false },
   id: { label: "Id", key: (row) => row.id, down: false },
   dice: { label: "Dice", key: (row) => row.dice, down: false },
   worst: { label: "Worst class", key: (row) => row.worst_class || null, down: false },

@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from export_audit import CLASSES, NAMES, write_audit
 from gallery_browser import Opened, launch, needs_chromium
+from tiny import LABELS
 from typer.testing import CliRunner
 
 from evaluation.comparison import DiceComparison
@@ -19,7 +21,9 @@ from segqc.export import export
 from segqc.files import BadInput
 from segqc.gallery_command import make_gallery
 from segqc.gallery_rows import compare_rows, page_row
+from segqc.hook.policies import Inspection, ReviewFolder
 from segqc.review import read_review
+from segqc.verdict import SuspectRegion, Verdict
 
 
 def page_data(path: Path) -> dict:
@@ -81,6 +85,24 @@ def test_ranks_are_compared_among_what_both_have_scored():
 def test_a_row_without_a_score_is_an_error_whatever_its_status():
     assert page_row({"id": "a", "score": float("nan"), "status": "ok"})["status"] == "error"
     assert page_row({"id": "a", "score": "0.5", "decision": None})["status"] == "ok"
+
+
+def test_a_hooks_review_folder_is_an_audit_too(tmp_path):
+    suspect = Verdict(0.9, heatmap=np.zeros((30, 40), np.float32), worst_region=SuspectRegion("cat", "dog", (1, 2, 30, 20)), decision="fail")
+    verdicts = [Verdict(0.1, decision="pass"), suspect, Verdict(0.5, decision="review"), Verdict(None, decision="review", error="all void")]
+    picture, mask = np.zeros((30, 40, 3), np.uint8), np.ones((30, 40), np.uint8)
+    ReviewFolder(tmp_path / "review", LABELS)([Inspection(number, picture, mask, verdict) for number, verdict in enumerate(verdicts)])
+    table = read_audit_table(tmp_path / "review")
+    assert [(row["rank"], row["score"]) for row in table.rows] == [(1, 0.9), (2, 0.5), (3, 0.1), (4, None)]
+    data = page_data(make_gallery(GalleryConfig(tmp_path / "review", classes=CLASSES)))
+    assert [row["score"] for row in data["rows"]] == [0.9, 0.5, None]
+    assert data["facts"]["scored_without_picture"] == 1
+    assert data["rows"][0]["layers"] == ["photo", "prediction", "heat"]
+    assert data["audit"] == audit_fingerprint(table.rows)
+    report = export(ExportConfig(tmp_path / "review", "coco", tmp_path / "queue", classes=CLASSES))
+    assert (report.exported, [problem.reason.split(":")[-1].split("(")[0].strip() for problem in report.skipped]) == (
+        2, ["all void", "a hook keeps those of suspect predictions only"]
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -282,6 +282,18 @@ def test_filters_by_decision_p_value_and_expected_dice(show, entries):
     assert "p-value 0.100" in page.locator("#grid .card", has_text="pair_0000").get_attribute("aria-label")
 
 
+def test_the_random_order_is_the_same_at_every_visit_and_has_nothing_to_do_with_the_score(show, pictures):
+    entries = [pictures.entry(index % 8, id=f"pair_{index:04d}", score=100 - index, rank=index + 1) for index in range(24)]
+    opened = show(entries)
+    opened.page.select_option("#sort", "random")
+    shuffled = opened.ids()
+    assert shuffled != sorted(shuffled)
+    places = [int(id_.removeprefix("pair_")) for id_ in shuffled]
+    assert abs(sum((place - 11.5) * (index - (len(places) - 1) / 2) for index, place in enumerate(places))) < 0.6 * 24 * 575 / 12
+    opened.page.reload()
+    assert opened.ids() == shuffled
+
+
 def test_controls_of_columns_that_are_absent_are_not_there(show, pictures):
     page = show([pictures.entry(0, dice=None), pictures.entry(1, dice=None)]).page
     assert page.locator("#ranges section").count() == 1
@@ -289,7 +301,7 @@ def test_controls_of_columns_that_are_absent_are_not_there(show, pictures):
     assert not page.locator("#plot-button").is_visible()
     page.keyboard.press("p")
     assert not page.locator("#plot").is_visible()
-    assert page.locator("#sort option").all_inner_texts() == ["Score", "Id", "Worst class"]
+    assert page.locator("#sort option").all_inner_texts() == ["Score", "Random (for calibration)", "Id", "Worst class"]
 
 
 def compared(pictures: Pictures) -> list[GalleryEntry]:

@@ -83,15 +83,15 @@ def _write_image(stream: TextIO, number: int, item: Item, labels: LabelSpace, su
         if config.shapes == "polygon":
             for ring in polygons(mask, config.tolerance):
                 points = ";".join(f"{x},{y}" for x, y in ring.tolist())
-                ElementTree.SubElement(image, "polygon", label=labels.name(index), points=points, **common)
+                ElementTree.SubElement(image, "polygon", {"label": labels.name(index), "points": points} | common)
         else:
             lengths, (x0, y0, x1, y1) = cvat_rle(mask)
             place = {"left": str(x0), "top": str(y0), "width": str(x1 - x0), "height": str(y1 - y0)}
-            ElementTree.SubElement(image, "mask", label=labels.name(index), rle=", ".join(map(str, lengths)), **place, **common)
+            ElementTree.SubElement(image, "mask", {"label": labels.name(index), "rle": ", ".join(map(str, lengths))} | place | common)
     marks = [ElementTree.SubElement(image, "tag", label=suspect, source="auto")]
     if item.box is not None:
         corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(str, item.box), strict=True))
-        marks.append(ElementTree.SubElement(image, "box", label=suspect, **corners, **(common | {"z_order": "1"})))
+        marks.append(ElementTree.SubElement(image, "box", {"label": suspect} | corners | common | {"z_order": "1"}))
     details = item.details
     for mark in marks:
         for name in DETAILS:

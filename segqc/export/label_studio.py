@@ -49,7 +49,7 @@ def interface(labels: LabelSpace, shapes: str) -> ElementTree.Element:
 
 def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]:
     """A task whose prediction is the mask and the suspect box; all that is known of it lies in its data, which the interface can show."""
-    results = []
+    results: list[dict[str, Any]] = []
     for index, mask in class_masks(item.mask, labels):
         name = labels.name(index)
         if config.shapes == "polygon":
@@ -58,8 +58,8 @@ def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]
                 points = (ring * scale).round(4).tolist()
                 results.append(_result(item, len(results), "mask", "polygonlabels", {"points": points, "closed": True, "polygonlabels": [name]}))
         else:
-            value = {"format": "rle", "rle": label_studio_rle(mask), "brushlabels": [name]}
-            results.append(_result(item, len(results), "mask", "brushlabels", value))
+            brush = {"format": "rle", "rle": label_studio_rle(mask), "brushlabels": [name]}
+            results.append(_result(item, len(results), "mask", "brushlabels", brush))
     if item.box is not None:
         x0, y0, x1, y1 = item.box
         place = {"x": x0 / item.width, "y": y0 / item.height, "width": (x1 - x0) / item.width, "height": (y1 - y0) / item.height}
