@@ -142,8 +142,8 @@ class Calibration:
         p_value = None if self.accepted is None else float(conformal_p_values(np.array([score]), self._accepted)[0])
         if self.dice is None:
             return Judgement(p_value, None, None, None if p_value is None else self._decide_by_p_value(p_value))
-        low, high = (float(end) for end in self.dice.interval(np.float64(score)))
-        return Judgement(p_value, float(self.dice.expected(np.float64(score))), (low, high), self._decide_by_dice(score, high))
+        low, high = (float(end) for end in self.dice.interval(np.array(score)))
+        return Judgement(p_value, float(self.dice.expected(np.array(score))), (low, high), self._decide_by_dice(score, high))
 
     def _decide_by_p_value(self, p_value: float) -> Decision:
         if p_value <= self.goals.fail_level:

@@ -43,6 +43,13 @@ def scores() -> np.ndarray:
     return np.random.default_rng(0).random(120)
 
 
+@pytest.mark.parametrize("command", ["calibrate", "monitor"])
+def test_the_commands_have_help_with_an_example(command):
+    result = runner.invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: segqc {command}" in result.output
+
+
 def test_an_audit_with_dice_is_labelled(tmp_path: Path, scores):
     dice = np.where(np.arange(120) % 2 == 0, 1 - scores, np.nan)
     calibration, path = calibrate(CalibrateConfig(audit=write_audit(tmp_path / "audit", scores, dice, levels=[0, 3])))

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -148,7 +149,7 @@ class QualityHook:
                 continue
             if self._worker is None:
                 done.append(self._judge(first + i, image, mask, verdicts, i))
-            elif not self._worker.offer(lambda i=i, image=image, mask=mask: self._in_background(first + i, image, mask, verdicts, i)):
+            elif not self._worker.offer(partial(self._in_background, first + i, image, mask, verdicts, i)):
                 self._count(dropped=1)
         self._act(done)
 

@@ -114,8 +114,8 @@ def _as_pictures(value: Any) -> list[Any] | None:
     if isinstance(value, Image.Image):
         return [value]
     if isinstance(value, list | tuple) and value:
-        items = [_as_pictures(item) for item in value]
-        return [item[0] for item in items] if all(item is not None and len(item) == 1 for item in items) else None
+        found = [_as_pictures(item) or [] for item in value]
+        return [items[0] for items in found] if all(len(items) == 1 for items in found) else None
     if not isinstance(value, Tensor | np.ndarray) or value.ndim not in (3, 4) or 0 in value.shape:
         return None
     if not (is_floating(value) or value.dtype in (np.uint8, torch.uint8)) or 3 not in (value.shape[-3], value.shape[-1]):

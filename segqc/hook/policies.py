@@ -134,7 +134,7 @@ class ReviewFolder:
         low, high = verdict.interval or (None, None)
         region = verdict.worst_region
         row = written | {
-            "id": id_, "time": f"{time.time():.3f}", "score": verdict.score, "status": "ok" if verdict.error is None else "error",
+            "id": id_, "time": f"{time.time():.6f}", "score": verdict.score, "status": "ok" if verdict.error is None else "error",
             "reason": verdict.error, "decision": verdict.decision, "p_value": verdict.p_value, "expected_dice": verdict.expected_dice,
             "expected_dice_low": low, "expected_dice_high": high, "worst_class": region and region.name, "expected_class": region and region.expected,
             "worst_box": region and ",".join(map(str, region.box)), "width": inspection.image.shape[1], "height": inspection.image.shape[0],
