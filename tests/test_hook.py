@@ -14,7 +14,7 @@ from torch import nn
 from segqc.audit_table import read_audit_table
 from segqc.calibration import fit_calibration
 from segqc.hook import Callback, QualityAlarm, Raise, ReviewFolder
-from segqc.labels import VOID
+from segqc.labels import VOID, parse_classes
 from segqc.masks import read_mask
 from segqc.scoring import QualityControl
 from segqc.verdict import Verdict
@@ -211,6 +211,7 @@ def test_a_review_folder_holds_what_the_other_commands_read(calibrated, segmente
     for _ in range(2):  # a second run goes on where the first ended
         with calibrated.attach(segmenter, policy=folder) as handle, torch.inference_mode():
             segmenter(inputs(2))
+    assert parse_classes(str(folder / "classes.json")) == LABELS
     rows = sorted(read_audit_table(folder).rows, key=lambda row: float(row["time"]))
     assert len(rows) == len({row["id"] for row in rows}) == 4
     for row, verdict, picture in zip(rows[2:], handle.last, pictures_of(inputs(2)), strict=True):

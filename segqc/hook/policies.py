@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from segqc.files import atomic_path
+from segqc.files import atomic_path, write_json
 from segqc.labels import LabelSpace
 from segqc.masks import write_mask
 from segqc.verdict import Decision, Verdict
@@ -96,7 +96,7 @@ class ReviewFolder:
     """Write suspect predictions to a folder that `segqc gallery`, `segqc export` and `segqc monitor` read.
 
     ``scores.csv`` gets a row for every judged prediction; ``images/``, ``predictions/`` and ``heatmaps/`` the PNGs of those whose decision is among
-    `on`. Several runs may write to one folder, one after the other: ids begin with the time at which the run began.
+    `on`, and ``classes.json`` what `--classes` takes. Several runs may write to one folder: ids begin with the time at which the run began.
 
     Parameters
     ----------
@@ -139,7 +139,8 @@ class ReviewFolder:
             "expected_dice_low": low, "expected_dice_high": high, "worst_class": region and region.name, "expected_class": region and region.expected,
             "worst_box": region and ",".join(map(str, region.box)), "width": inspection.image.shape[1], "height": inspection.image.shape[0],
         }  # fmt: skip
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "classes.json").is_file():
+            write_json(self.folder / "classes.json", self.labels.to_dict())
         with (self.folder / "scores.csv").open("a", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, REVIEW_COLUMNS, lineterminator="\n")
             if stream.tell() == 0:
