@@ -19,7 +19,8 @@ from evaluation.baselines.probabilities import probability_baselines
 from evaluation.baselines.supervised import GROUP, NAME, NEEDS, supervised_upper_line
 from evaluation.baselines.svdd_training import PRESETS
 from evaluation.config import EvaluateConfig
-from evaluation.study import Study, read_audit, training_examples
+from evaluation.published import DEEP_SVDD, GNSM, Published
+from evaluation.study import Audit, Study, read_audit, training_examples
 from segqc.console import make_progress
 from segqc.files import BadInput, read_json, write_json
 
@@ -36,12 +37,18 @@ class Contender:
         See `evaluation.baselines.base.Baseline`.
     scores : float64 `[n]`
         Higher = worse, NaN where missing.
+    audit : Audit or None
+        Where the scores come from, if from an audit.
+    published : Published or None
+        What the paper reports for this method.
     """
 
     name: str
     group: str
     needs: str
     scores: np.ndarray
+    audit: Audit | None = None
+    published: Published | None = None
 
 
 def contenders(config: EvaluateConfig, study: Study, console: Console | None = None) -> tuple[list[Contender], dict[str, str]]:
@@ -53,7 +60,7 @@ def contenders(config: EvaluateConfig, study: Study, console: Console | None = N
         A compared audit that cannot be read.
     """
     summary = study.audit.summary
-    trial = Contender(f"segqc ({summary['method']})", TRIAL_GROUP, "picture and mask", study.audit.column("score", study.ids))
+    trial = _from_audit(f"segqc ({summary['method']})", TRIAL_GROUP, study.audit, study.ids)
     found, absent = [trial], {}
     density = study.audit.column("density", study.ids)
     if not np.isnan(density).all() and not np.array_equal(density, trial.scores):
@@ -62,10 +69,10 @@ def contenders(config: EvaluateConfig, study: Study, console: Console | None = N
         name, _, folder = text.rpartition("=")
         if not name:
             raise BadInput("--compare", f"expected NAME=FOLDER, but got {text!r}", "give something like --compare paper=audit-paper")
-        found.append(Contender(name, AUDIT_GROUP, "picture and mask", read_audit(Path(folder)).column("score", study.ids)))
+        found.append(_from_audit(name, AUDIT_GROUP, read_audit(Path(folder)), study.ids))
     training, why = training_examples(config, study.labels, set(study.ids))
     with make_progress(console, "note") as progress:
-        baselines = _baselines(config)
+        baselines = make_baselines(config)
         task = progress.add_task("baselines", total=len(baselines), note="")
         for baseline in baselines:
             progress.update(task, note=baseline.name)
@@ -73,14 +80,21 @@ def contenders(config: EvaluateConfig, study: Study, console: Console | None = N
             if isinstance(result, str):
                 absent[baseline.name] = result
             else:
-                found.append(Contender(baseline.name, baseline.group, baseline.needs, result))
+                published = DEEP_SVDD if isinstance(baseline, DeepSVDD) else None
+                found.append(Contender(baseline.name, baseline.group, baseline.needs, result, published=published))
             progress.advance(task)
     table = np.column_stack([contender.scores for contender in found] + list(study.features.T))
     found.append(Contender(NAME, GROUP, NEEDS, supervised_upper_line(study.ids, table, study.quality.dice, min(5, len(study.ids)), config.seed)))
     return found, absent
 
 
-def _baselines(config: EvaluateConfig) -> list[Baseline]:
+def _from_audit(name: str, group: str, audit: Audit, ids: list[str]) -> Contender:
+    published = GNSM if audit.summary["method"] == "paper" else None
+    return Contender(name, group, "picture and mask", audit.column("score", ids), audit, published)
+
+
+def make_baselines(config: EvaluateConfig) -> list[Baseline]:
+    """All baselines but the supervised line, not yet fitted, in the order of the table. Raises `BadInput` for an unknown Deep SVDD."""
     every: list[Baseline] = [*mask_heuristics(), FeatureMixture(config.seed), MaskNeighbours()]
     fits = config.fits or config.out / "fits"
     for text in config.deep_svdd:

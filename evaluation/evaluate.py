@@ -3,7 +3,7 @@
 Whatever was computed is kept under `out`: the same command continues a killed run, and repeats only what its settings change.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from evaluation.class_table import CLASS_COLUMNS, SUMMARY_COLUMNS, summarise_cla
 from evaluation.config import EvaluateConfig
 from evaluation.contenders import Contender, contenders
 from evaluation.corruption_suite import run_suite, shared_scorer
-from evaluation.judging import judge, table_columns
+from evaluation.judging import judge, judge_empty, table_columns
+from evaluation.mask_features import MASK_FEATURES
+from evaluation.published import DEEP_SVDD, GNSM, Published, with_published
 from evaluation.report import Picture, render_report
 from evaluation.study import Study, make_study
 from segqc import __version__
@@ -30,6 +32,11 @@ from segqc.scoring import QualityControl
 from segqc.sheet import write_contact_sheet
 
 SHEET_ROWS = 24
+AREA = MASK_FEATURES.index("area")
+EMPTY_CAPTION = (
+    "Share of the other images that a method takes for better than such a prediction, whose Dice is 0; a tie counts one half. At 1 none of them is "
+    "missed; at 0 they look perfect."
+)
 _CURVES = ("on trial", "other audits", "probabilities", "second opinion", "supervised")
 
 
@@ -133,18 +140,32 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
         + ("." if config.undefined == "diagonal" else " in no mean (left out)."),
         f"Metrics by {config.metrics_backend}; {config.resamples:,} bootstrap resamples, seed {config.seed}; segqc {__version__}.",
     ]
-    tables = [("Classes", "Over the images with the class in prediction or truth; medians of distances where both have it.", summary)]
+    tables: list[tuple[str, str, Sequence[Mapping[str, Any]]]] = []
+    empty = judge_empty({method.name: method.scores for method in methods}, study.features[:, AREA] == 0, study.quality.dice)
+    if empty:
+        tables.append(("Predictions without foreground, where the truth has some", EMPTY_CAPTION, empty))
+    tables.append(("Classes", "Over the images with the class in prediction or truth; medians of distances where both have it.", summary))
     if found.corruptions is not None:
-        tables.append(("Corrupted ground truth", "A known error in a true mask against the untouched mask.", found.corruptions))
+        caption = "A known error in a true mask against the untouched mask; wins: over the same picture's own untouched mask."
+        tables.append(("Corrupted ground truth", caption, [_corruption_line(line) for line in found.corruptions]))
     if study.left_out:
         tables.append(("Left out", "", [{"id": id_, "why": why} for id_, why in study.left_out.items()]))
     needs = {method.name: method.needs for method in methods}
     title = f"Evaluation of {config.audit.name or config.audit}"
-    page = render_report(title, facts, found.rows, found.groups, needs, found.absent, pictures, tables, config.top, config.threshold)
+    published = _published(methods)
+    page = render_report(title, facts, found.rows, found.groups, needs, found.absent, published, pictures, tables, config.top, config.threshold)
     with atomic_path(out / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     record = {"config": to_json(config), "segqc": __version__, "images": len(study.examples), "facts": facts}
-    write_json(out / "evaluation.json", record | {"absent": found.absent, "left_out": study.left_out, "rows": grouped})
+    write_json(out / "evaluation.json", record | {"absent": found.absent, "left_out": study.left_out, "rows": grouped, "empty": empty})
+
+
+def _corruption_line(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of the suite's table, intervals in brackets."""
+    shown = {"corruption": line["corruption"].replace("_", " "), "setting": line["setting"], "masks": line["pairs"]}
+    for key, title in (("auroc", "AUROC"), ("win_rate", "wins")):
+        shown[title] = None if line[key] is None else f"{line[key]:.3f} [{line[f'{key}_low']:.2f}, {line[f'{key}_high']:.2f}]"
+    return shown | {"mean Dice of the corrupted": line["mean_dice"]}
 
 
 def _pictures(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contender]) -> list[Picture]:
@@ -162,9 +183,9 @@ def _pictures(config: EvaluateConfig, found: Evaluation, methods: Sequence[Conte
     pages = [
         (
             "correlations.png",
-            figures.correlation_map(found.rows, config.top),
+            figures.correlation_map(with_published(found.rows, _published(methods), config.top), config.top),
             "Correlation with quality",
-            "Blue is right for Dice, red for distances.",
+            "Figure 1 of the paper. Blue is right for Dice, red for distances.",
         ),
         (
             "risk_coverage.png",
@@ -186,23 +207,36 @@ def _pictures(config: EvaluateConfig, found: Evaluation, methods: Sequence[Conte
     for name, figure, heading, caption in pages:
         figures.save(figure, out / name)
         pictures.append(Picture(out / name, heading, caption))
-    sheets = [trial, *(method for method in methods if method.name.startswith("Deep SVDD"))][:2]
-    for number, method in enumerate(sheets):
-        path = out / ("top_segqc.png", "top_deep_svdd.png")[number]
-        write_contact_sheet(path, _sheet_entries(config, found.study, method), found.study.labels, title=f"Ranked worst by {method.name}")
-        pictures.append(Picture(path, f"Ranked worst by {method.name}", f"The first {SHEET_ROWS}, with their true masks."))
+    for name, method in _sheets(methods).items():
+        write_contact_sheet(out / name, _sheet_entries(found.study, method), found.study.labels, title=f"Ranked worst by {method.name}")
+        pictures.append(Picture(out / name, f"Ranked worst by {method.name}", f"The first {SHEET_ROWS}, with their true masks."))
     return pictures
 
 
-def _sheet_entries(config: EvaluateConfig, study: Study, method: Contender) -> list[GalleryEntry]:
+def _published(methods: Sequence[Contender]) -> dict[str, Published]:
+    return {method.name: method.published for method in methods if method.published is not None}
+
+
+def _sheets(methods: Sequence[Contender]) -> dict[str, Contender]:
+    """By file name, whose worst images are shown: those of the method on trial and, as in figures 2 to 4 of the paper, of GNSM and Deep SVDD."""
+    sheets = {"top_segqc.png": methods[0]}
+    for name, published in (("top_gnsm.png", GNSM), ("top_deep_svdd.png", DEEP_SVDD)):
+        first = next((method for method in methods if method.published is published), None)
+        if first is not None and first is not methods[0]:
+            sheets[name] = first
+    return sheets
+
+
+def _sheet_entries(study: Study, method: Contender) -> list[GalleryEntry]:
     scored = [place for place in range(len(study.ids)) if not np.isnan(method.scores[place])]
     worst = sorted(scored, key=lambda place: (-method.scores[place], study.ids[place]))[:SHEET_ROWS]
     entries = []
     for rank, place in enumerate(worst, 1):
         example, score, dice = study.examples[place], float(method.scores[place]), float(study.quality.dice[place])
-        row = study.audit.rows[example.id] | {"rank": rank, "score": score, "dice": dice}
-        heat = config.audit / "heatmaps" / f"{example.id}.png"
-        if method.group != "on trial":
-            row, heat = row | {"worst_class": None, "expected_class": None, "worst_box": None}, Path()
-        entries.append(GalleryEntry(row, example.image, example.mask_file, heat if heat.is_file() else None, study.truths[place]))
+        row = study.audit.rows[example.id] | {"worst_class": None, "expected_class": None, "worst_box": None}
+        heat = None
+        if method.audit is not None:
+            row, heat = row | method.audit.rows[example.id], method.audit.folder / "heatmaps" / f"{example.id}.png"
+        row |= {"rank": rank, "score": score, "dice": dice}
+        entries.append(GalleryEntry(row, example.image, example.mask_file, heat if heat and heat.is_file() else None, study.truths[place]))
     return entries

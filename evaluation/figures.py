@@ -37,13 +37,15 @@ def correlation_map(rows: Sequence[Mapping[str, Any]], top: int) -> Figure:
         axes.set_title(title, fontsize=9)
         axes.tick_params(length=0)
     panels[0].set_yticks(range(len(rows)), [row["method"] for row in rows], fontsize=7.5)
-    figure.colorbar(image, ax=panels, label="Pearson with the score", shrink=0.6)
+    bar = figure.colorbar(image, ax=panels, shrink=0.6)
+    bar.set_label("Pearson with the score", fontsize=8)
+    bar.ax.tick_params(labelsize=8)
     return figure
 
 
 def risk_coverage_curves(scores: Mapping[str, np.ndarray], quality: Quality, trial: str) -> Figure:
     """Mean 1 - Dice of what is kept when the images with the highest scores are rejected; the best possible order below it."""
-    figure = Figure(figsize=(6.2, 4.2), layout="constrained")
+    figure = Figure(figsize=(8.4, 4.2), layout="constrained")
     axes = figure.subplots()
     others = [name for name in scores if name != trial]
     for name, colour in zip([*others, trial], [*_COLOURS[: len(others)], *[_MUTED] * (len(others) - len(_COLOURS)), _HIGHLIGHT], strict=True):
@@ -52,8 +54,10 @@ def risk_coverage_curves(scores: Mapping[str, np.ndarray], quality: Quality, tri
         axes.plot(curve.coverage, curve.selective_risk, color=colour, lw=2.2 if name == trial else 1.3, label=name)
     best = risk_coverage(1 - quality.dice, 1 - quality.dice)
     axes.plot(best.coverage, best.selective_risk, color="black", lw=1, ls=":", label="best possible")
-    axes.set(xlabel="share of the images kept", ylabel="mean 1 - Dice of those kept", xlim=(0, 1), ylim=(0, None))
-    axes.legend(fontsize=7.5, frameon=False, loc="upper left")
+    axes.set(xlim=(0, 1), ylim=(0, None))
+    axes.set_xlabel("share of the images kept", fontsize=8)
+    axes.set_ylabel("mean 1 - Dice of those kept", fontsize=8)
+    axes.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     _plain(axes)
     return figure
 
@@ -88,7 +92,8 @@ def corruption_bars(table: Sequence[Mapping[str, Any]]) -> Figure:
         axes.plot([place, place], [line["auroc_low"], line["auroc_high"]], color="black", lw=0.8)
     axes.axhline(0.5, color=_MUTED, lw=0.8, ls=":")
     axes.set_xticks(range(len(names)), [name.replace("_", "\n") for name in names], fontsize=8)
-    axes.set(ylim=(0.3, 1.0), ylabel="AUROC")
+    axes.set_ylim(0, 1)
+    axes.set_ylabel("AUROC", fontsize=8)
     _plain(axes)
     return figure
 

@@ -152,6 +152,32 @@ def judge(
     return rows
 
 
+def judge_empty(scores: Mapping[str, np.ndarray], empty: np.ndarray, dice: np.ndarray) -> list[dict[str, Any]]:
+    """Which methods see that a prediction without foreground is wrong where the truth has some: to many scores it looks like a simple mask.
+
+    Parameters
+    ----------
+    scores : mapping of str to float [n]
+        By method, higher = worse; NaN where a method has none.
+    empty : bool [n]
+        Predictions without foreground.
+    dice : float [n]
+
+    Returns
+    -------
+    list of dict
+        One per method: "method"; "predictions", those in question that it has a score for; "share", of the other images that it ranks as better, a
+        tie counting one half, None without any of either. Empty when there is no such prediction.
+    """
+    wrong = np.asarray(empty, bool) & (np.asarray(dice) < 1)
+    rows = []
+    for name, values in scores.items() if wrong.any() else ():
+        kept = ~np.isnan(values)
+        share = auroc(values[kept], wrong[kept]) if kept.any() else float("nan")
+        rows.append({"method": name, "predictions": int(wrong[kept].sum()), "share": None if np.isnan(share) else share})
+    return rows
+
+
 def table_columns() -> list[str]:
     """Keys of the rows of `judge`, in order."""
     columns = ["method", "images"]

@@ -1,6 +1,7 @@
 """Seven numbers read off one mask, without picture, network or ground truth: what a QC score must beat, and what it is controlled for.
 
-All are free of scale: a mask and its enlargement have (nearly) the same. A mask without foreground, or void throughout, has zeros.
+All are free of scale: a mask and its enlargement have (nearly) the same. A mask without foreground has zeros and, as class frequency, that of such
+masks; a mask that is void throughout has zeros alone.
 """
 
 from collections.abc import Iterable
@@ -29,8 +30,8 @@ def mask_features(
     num_classes : int
         K.
     background, void : int or None
-    log_prior : float `[K]`, optional
-        Log frequency of each class (`class_log_prior`); without it the last feature is 0.
+    log_prior : float `[K + 1]`, optional
+        Log frequency of each class and of masks without foreground (`class_log_prior`); without it the last feature is 0.
 
     Returns
     -------
@@ -43,7 +44,7 @@ def mask_features(
         compactness, 4 pi area / perimeter^2 cut at 1, mean over components weighted by area, the perimeter counted in pixel sides that are not
         shared (a square has pi/4);
         border contact, share of the frame's labelled pixels that is foreground, [0, 1];
-        log class frequency, mean of `log_prior` over the foreground classes.
+        log class frequency, mean of `log_prior` over the foreground classes; its last entry where there are none.
 
     Raises
     ------
@@ -58,6 +59,8 @@ def mask_features(
     _check_labels(mask[known], num_classes, void)
     foreground = known if background is None else known & (mask != background)
     if not foreground.any():
+        if log_prior is not None and known.any():
+            features[6] = log_prior[num_classes]
         return features
     classes = np.flatnonzero(np.bincount(mask[foreground]))
     sizes, perimeters = _components(mask, classes)
@@ -74,18 +77,19 @@ def mask_features(
     return features
 
 
-def class_log_prior(masks: Iterable[np.ndarray], num_classes: int, void: int | None = 255) -> np.ndarray:
-    """Log of the share of masks in which each class occurs, with one occurrence and one absence added: float64 `[K]`, finite, below 0.
+def class_log_prior(masks: Iterable[np.ndarray], num_classes: int, background: int | None = 0, void: int | None = 255) -> np.ndarray:
+    """Log of the share of masks in which each class occurs and, last, of those without foreground: float64 `[K + 1]`, finite, below 0.
 
-    Masks and not pixels are counted, so that a class of small objects is not taken for a rare one. Raises ValueError for a label that is neither a
-    class nor void.
+    To each, one occurrence and one absence are added. Masks and not pixels are counted, so that a class of small objects is not taken for a rare
+    one. Raises ValueError for a label that is neither a class nor void.
     """
-    present, count = np.zeros(num_classes), 0
+    present, count = np.zeros(num_classes + 1), 0
     for mask in masks:
         labels = np.unique(mask)
         labels = labels if void is None else labels[labels != void]
         _check_labels(labels, num_classes, void)
         present[labels] += 1
+        present[num_classes] += labels.tolist() == [background]
         count += 1
     return np.log((present + 1) / (count + 2))
 

@@ -112,7 +112,8 @@ def test_rare_classes_by_hand(tmp_path: Path) -> None:
     assert common == pytest.approx(-np.log(6 / 7))
     assert two == pytest.approx(-(np.log(6 / 7) + np.log(3 / 7)) / 2)
     assert rare == pytest.approx(-np.log(2 / 7))
-    assert unseen == empty == 0
+    assert unseen == 0  # nothing known, nothing suspected
+    assert empty == pytest.approx(-np.log(1 / 7))  # none of the training masks is without foreground
 
 
 def test_prior_is_kept_and_counted_again_for_other_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

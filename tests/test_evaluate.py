@@ -1,6 +1,8 @@
 """`segqc evaluate`, end to end through the command line on rendered scenes."""
 
+import base64
 import csv
+import io
 import json
 import re
 import shutil
@@ -11,14 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import stats
 
+from evaluation.baselines import deep_svdd
 from evaluation.baselines.neighbours import MaskNeighbours
+from evaluation.baselines.svdd_training import PRESETS
 from evaluation.comparison import DiceComparison
 from evaluation.config import EvaluateConfig
 from evaluation.evaluate import Evaluation, evaluate
 from evaluation.metrics import image_metrics
-from evaluation.report import render_report
+from evaluation.published import DEEP_SVDD, GNSM
+from evaluation.report import EMBEDDED_WIDTH, Picture, render_report
 from segqc.audit import audit
 from segqc.config import AuditConfig
 from segqc.demo.scenes import DEMO_LABELS
@@ -109,7 +115,7 @@ def test_numbers_are_those_of_a_second_computation(config: EvaluateConfig, found
         assert float(row["msd"]) == pytest.approx(expected.msd)
         assert float(row["hd95"]) == pytest.approx(expected.hd95)
     scores = {row["id"]: float(row["score"]) for row in read_csv(config.audit / "scores.csv") if row["status"] == "ok"}
-    assert {row["id"]: float(row["segqc (mixing)"]) for row in images} == pytest.approx(scores)
+    assert {row["id"]: float(row[found.rows[0]["method"]]) for row in images} == pytest.approx(scores)
     dice = [float(row["dice"]) for row in images]
     for row in found.rows:
         values = [float(image[row["method"]]) for image in images]
@@ -121,7 +127,7 @@ def test_every_kind_of_baseline_is_there(found: Evaluation) -> None:
     assert set(found.groups.values()) == {
         "on trial", "other audits", "mask", "probabilities", "second opinion", "supervised",
     }  # fmt: skip
-    assert found.rows[0]["method"] == "segqc (mixing)"
+    assert found.rows[0]["method"] == f"segqc ({found.study.audit.summary['method']})"
     assert not found.absent
     itself = next(row for row in found.rows if row["method"] == "itself")
     assert itself["spearman_difference"] == 0
@@ -155,7 +161,7 @@ def test_without_training_pairs_those_that_learn_say_so(config: EvaluateConfig, 
         assert "--train-set" in result.absent[name]
     assert "softmax maps" in result.absent["mean entropy"]
     assert "another segmenter" in result.absent["second network"]
-    assert {row["method"] for row in result.rows} >= {"segqc (mixing)", "small area"}
+    assert {row["method"] for row in result.rows} >= {found.rows[0]["method"], "small area"}
     assert result.rows[0]["spearman"] == found.rows[0]["spearman"]
 
 
@@ -193,10 +199,95 @@ def test_a_list_narrows_what_is_judged(config: EvaluateConfig, tiny_voc: Path, t
 def test_the_page_is_whole_and_escapes_names(config: EvaluateConfig, found: Evaluation) -> None:
     page = (config.out / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"<script|(src|href)\s*=\s*(?!['\"]data:)", page)
-    assert page.count("data:image/png;base64,") == 5
+    assert len(re.findall("data:image/(?:png|jpeg);base64,", page)) == 5
     assert "range is cut off" in page
     rows = [row | {"method": f"<b>{row['method']}"} for row in found.rows]
     groups = {f"<b>{name}": group for name, group in found.groups.items()}
-    nasty = render_report("<i>", ["<i>"], rows, groups, {"<u>": "<u>"}, {"<s>": "<s>"}, [], [("<em>", "", [{"<em>": "<em>"}])], 3, 0.5)
+    quoted = {rows[0]["method"]: GNSM}
+    nasty = render_report("<i>", ["<i>"], rows, groups, {"<u>": "<u>"}, {"<s>": "<s>"}, quoted, [], [("<em>", "", [{"<em>": "<em>"}])], 50, 0.5)
     assert not re.search(r"<(b|i|u|s|em)>", nasty)
     assert "&lt;b&gt;segqc" in nasty
+
+
+@pytest.fixture(scope="module")
+def with_the_papers(
+    config: EvaluateConfig, predictions: Path, tiny_voc: Path, tiny_paper_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Evaluation, EvaluateConfig]:
+    """Beside the method on trial an audit by the paper's recipe and a Deep SVDD of two steps, whose scores need not mean anything here."""
+    folder = tmp_path_factory.mktemp("papers")
+    audit(AuditConfig(predictions=predictions, out=folder / "audit", model=tiny_paper_model, voc_root=tiny_voc, device="cpu"), DiceComparison())
+    chosen = replace(
+        config, out=folder / "evaluation", compare=(f"its recipe={folder / 'audit'}",), deep_svdd=("v2_b0/one-class",), top=50, resamples=2
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "v2_b0", replace(PRESETS["v2_b0"], size=32, steps=2, batch_size=4))
+        patch.setattr(deep_svdd, "is_alive", lambda _: True)
+        return evaluate(chosen), chosen
+
+
+def test_the_papers_figures_stand_below_the_rows_that_rebuild_them(with_the_papers: tuple[Evaluation, EvaluateConfig]) -> None:
+    found, config = with_the_papers
+    page = (config.out / "report.html").read_text(encoding="utf-8")
+    headline = page[page.index("The paper") : page.index("<h2>Ranking")]
+    lines = [[cell.strip() for cell in re.findall(r"<td[^>]*>([^<]*)", line)] for line in headline.split("<tr")]
+    names = [cells[0] for cells in lines if cells]
+    for name, quoted in (("its recipe", GNSM), ("Deep SVDD, one-class (v2_b0)", DEEP_SVDD)):
+        assert names[names.index(name) + 1] == quoted.name
+        _, images, *cells = lines[[cells[:1] for cells in lines].index([quoted.name])]
+        assert images == "1449"
+        assert cells == ["-", f"{quoted.dice:.3f}", "-", f"{quoted.msd:.3f}", "-", f"{quoted.hd95:.3f}"]
+        assert f">{quoted.name}<" not in page.replace(headline, "")
+    measured = {row["method"] for row in read_csv(config.out / "methods.csv")}
+    assert not measured & {GNSM.name, DEEP_SVDD.name}
+    assert {row["method"] for row in found.rows} == measured
+
+
+def test_the_worst_of_each_method_are_shown(with_the_papers: tuple[Evaluation, EvaluateConfig]) -> None:
+    _, config = with_the_papers
+    page = (config.out / "report.html").read_text(encoding="utf-8")
+    for name, title in (("top_segqc", "segqc ("), ("top_gnsm", "its recipe"), ("top_deep_svdd", "Deep SVDD, one-class")):
+        assert (config.out / f"{name}.png").is_file()
+        assert f"<h2>Ranked worst by {title}" in page
+    # The sheet of another audit has that audit's heat maps, that of Deep SVDD has none.
+    pixels = {name: np.asarray(Image.open(config.out / f"top_{name}.png")) for name in ("segqc", "gnsm", "deep_svdd")}
+    colourful = {name: np.ptp(image[..., :3].astype(int), axis=-1).mean() for name, image in pixels.items()}
+    assert colourful["deep_svdd"] < min(colourful["segqc"], colourful["gnsm"])
+
+
+def test_another_top_is_not_compared_with_the_papers(config: EvaluateConfig) -> None:
+    page = (config.out / "report.html").read_text(encoding="utf-8")
+    assert f"<td>{GNSM.name}" not in page
+    assert f"{GNSM.name} -0.53, +0.14, +0.30" in page  # in words, with its own K
+
+
+def test_empty_predictions_that_look_perfect_are_counted(config: EvaluateConfig, predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """Every method's share of the other images that it takes for better: none of the six, or all of them."""
+    folder = tmp_path / "predictions"
+    shutil.copytree(predictions, folder)
+    first, second = sorted(path for path in folder.glob("*.png") if path.stem != "broken")[:2]
+    for path in (first, second):
+        write_mask(path, np.zeros_like(read_mask(path, DEMO_LABELS)), DEMO_LABELS)
+    audit(AuditConfig(predictions=folder, out=tmp_path / "audit", model=tiny_model, voc_root=config.voc_root, device="cpu"), DiceComparison())
+    again = EvaluateConfig(audit=tmp_path / "audit", voc_root=config.voc_root, out=tmp_path / "out", deep_svdd=(), resamples=2, device="cpu")
+    result = evaluate(again)
+    rows = {row["method"]: row for row in json.loads((tmp_path / "out" / "evaluation.json").read_text())["empty"]}
+    assert rows.keys() == set(result.groups)
+    assert {row["predictions"] for row in rows.values()} == {2}
+    assert rows["small area"]["share"] == rows["nearest training masks"]["share"] == 1
+    assert rows["many classes"]["share"] == rows["long boundary"]["share"] == 0
+    assert "Predictions without foreground" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Predictions without foreground" not in (config.out / "report.html").read_text(encoding="utf-8")
+
+
+def test_wide_pictures_are_embedded_smaller(found: Evaluation, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pictures = []
+    for name, width in (("narrow", EMBEDDED_WIDTH), ("wide", 2 * EMBEDDED_WIDTH)):
+        Image.fromarray(rng.integers(0, 256, (40, width, 3), dtype=np.uint8)).save(tmp_path / f"{name}.png")
+        pictures.append(Picture(tmp_path / f"{name}.png", name, ""))
+    page = render_report("t", [], found.rows, found.groups, {}, {}, {}, pictures, [], 3, 0.5)
+    kinds = re.findall(r"alt='(\w+)' src='data:image/(\w+);base64,([^']*)'", page)
+    assert [(name, kind) for name, kind, _ in kinds] == [("narrow", "png"), ("wide", "jpeg")]
+    assert base64.b64decode(kinds[0][2]) == (tmp_path / "narrow.png").read_bytes()
+    with Image.open(io.BytesIO(base64.b64decode(kinds[1][2]))) as image:
+        assert image.size == (EMBEDDED_WIDTH, 20)

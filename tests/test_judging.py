@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from evaluation.judging import DIFFERENCES, Quality, best_methods, judge, measures, table_columns
+from evaluation.judging import DIFFERENCES, Quality, best_methods, judge, judge_empty, measures, table_columns
 
 
 def study(n: int = 60, seed: int = 0) -> tuple[Quality, dict[str, np.ndarray]]:
@@ -107,3 +107,21 @@ def test_refused(bad: str) -> None:
         scores["good"][3] = np.nan
     with pytest.raises(ValueError, match="Expected"):
         judge(scores, quality, trial, resamples=2)
+
+
+def test_empty_predictions_are_held_against_the_others() -> None:
+    empty, dice = np.array([True, True, False, False, True]), np.array([0.0, 0.0, 0.9, 0.4, 1.0])  # the last is right to be empty
+    scores = {
+        "sees them": np.array([5.0, 4.0, 1.0, 2.0, 0.0]),
+        "takes them for perfect": np.array([0.0, 0.0, 1.0, 2.0, 3.0]),
+        "cannot tell": np.ones(5),
+        "has one of them": np.array([np.nan, 1.5, 1.0, 2.0, np.nan]),
+        "has none of them": np.array([np.nan, np.nan, 1.0, 2.0, 3.0]),
+        "has nothing": np.full(5, np.nan),
+    }
+    found = {row["method"]: (row["predictions"], row["share"]) for row in judge_empty(scores, empty, dice)}
+    assert found == {
+        "sees them": (2, 1.0), "takes them for perfect": (2, 0.0), "cannot tell": (2, 0.5),
+        "has one of them": (1, 0.5), "has none of them": (0, None), "has nothing": (0, None),
+    }  # fmt: skip
+    assert judge_empty(scores, empty & (dice == 1), dice) == []

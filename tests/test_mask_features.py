@@ -24,7 +24,7 @@ def slow_features(mask: np.ndarray, background: int | None, void: int | None, lo
     known = {place for place, label in labels.items() if label != void}
     foreground = {place for place in known if labels[place] != background}
     if not foreground:
-        return [0.0] * len(MASK_FEATURES)
+        return [0.0] * (len(MASK_FEATURES) - 1) + [log_prior[NUM_CLASSES] if known else 0.0]
     boundary = sum(
         labels[a] != labels[b] and {a, b} <= known and bool({a, b} & foreground)
         for a in labels
@@ -60,10 +60,11 @@ def slow_features(mask: np.ndarray, background: int | None, void: int | None, lo
 @pytest.mark.parametrize(("background", "void"), [(0, 255), (None, 255), (0, None), (2, 3)])
 def test_equal_to_a_loop_over_pixels(background: int | None, void: int | None) -> None:
     rng = np.random.default_rng(0)
-    log_prior = np.log([0.9, 0.3, 0.2, 0.05])
+    log_prior = np.log([0.9, 0.3, 0.2, 0.05, 0.01])
     special = 3 if void is None else void
     masks = [np.where(mask == 255, special, mask).astype(np.uint8) for mask in (blobs(seed, 13, 17) for seed in range(6))]
     masks += [rng.choice([0, 0, 0, 1, 2, special], shape).astype(np.uint8) for shape in ((9, 9), (1, 12), (12, 1), (2, 2), (60, 50))]
+    masks += [np.full((5, 6), value, np.uint8) for value in (0, special)]
     for mask in masks:
         found = mask_features(mask, NUM_CLASSES, background, void, log_prior)
         assert found.dtype == np.float64
@@ -152,10 +153,11 @@ def test_enlarging_a_mask_changes_little() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (20, 30)])
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_a_mask_of_one_value_is_finite(value: int, shape: tuple[int, int], background: int | None) -> None:
-    found = mask_features(np.full(shape, value, np.uint8), NUM_CLASSES, background, log_prior=np.log(np.full(NUM_CLASSES, 0.25)))
+    found = mask_features(np.full(shape, value, np.uint8), NUM_CLASSES, background, log_prior=np.log(np.full(NUM_CLASSES + 1, 0.25)))
     assert np.isfinite(found).all()
     if value == 255 or value == background:
-        assert not found.any()
+        assert not found[:-1].any()
+        assert found[-1] == (0 if value == 255 else np.log(0.25))  # nothing known, and no foreground
     else:
         assert found[0] == 1
 
@@ -163,7 +165,7 @@ def test_a_mask_of_one_value_is_finite(value: int, shape: tuple[int, int], backg
 def test_one_pixel_in_a_corner() -> None:
     mask = np.zeros((20, 20), np.uint8)
     mask[0, 0] = 3
-    found = by_name(mask, log_prior=np.array([0, 0, 0, -2.5]))
+    found = by_name(mask, log_prior=np.array([0, 0, 0, -2.5, 0]))
     assert found["components"] == 1
     assert found["compactness"] == pytest.approx(math.pi / 4)
     assert found["border contact"] == 1 / 76
@@ -196,7 +198,7 @@ def test_labels_that_are_no_classes_are_named(values: list[int], options: dict, 
     with pytest.raises(ValueError, match=wrong):
         mask_features(mask, NUM_CLASSES, **options)
     with pytest.raises(ValueError, match=wrong):
-        class_log_prior([np.zeros((2, 2), np.uint8), mask], NUM_CLASSES, options.get("void", 255))
+        class_log_prior([np.zeros((2, 2), np.uint8), mask], NUM_CLASSES, **({"void": 255} | options))
 
 
 def test_prior_counts_masks_and_not_pixels() -> None:
@@ -204,7 +206,12 @@ def test_prior_counts_masks_and_not_pixels() -> None:
     small[0, 0], large[:5] = 1, 2
     small[9, 9] = 255
     prior = np.exp(class_log_prior([small, large, large.copy(), small.copy()], NUM_CLASSES))
-    np.testing.assert_allclose(prior, [5 / 6, 3 / 6, 3 / 6, 1 / 6])
+    np.testing.assert_allclose(prior, [5 / 6, 3 / 6, 3 / 6, 1 / 6, 1 / 6])
+    nothing, void = np.zeros((10, 10), np.uint8), np.full((10, 10), 255, np.uint8)
+    half_void = nothing.copy()
+    half_void[5:] = 255
+    np.testing.assert_allclose(np.exp(class_log_prior([small, nothing, void, half_void], NUM_CLASSES))[-1], 3 / 6)
+    assert class_log_prior([nothing], NUM_CLASSES, background=None)[-1] == np.log(1 / 3)
     assert np.isfinite(class_log_prior([], NUM_CLASSES)).all()
     np.testing.assert_allclose(np.exp(class_log_prior(iter([small]), 256, void=None))[[0, 1, 2, 255]], [2 / 3, 2 / 3, 1 / 3, 2 / 3])
 

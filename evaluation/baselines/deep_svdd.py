@@ -80,6 +80,8 @@ def is_alive(report: dict[str, float]) -> bool:
 class DeepSVDD(Baseline):
     """||phi(x) - c||^2 of a pair, less R^2 under the soft boundary.
 
+    A mask without foreground is a pair like any other: its distance is what the network makes of it, and nothing is promised of it.
+
     Parameters
     ----------
     config : SVDDConfig

@@ -76,7 +76,7 @@ def describe(example: Example, log_prior: np.ndarray | None) -> np.ndarray:
 
 
 def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
-    """Log frequency of each class in the training masks, float64 `[K]`: read from ``class_prior.json`` in `folder` or counted and kept there.
+    """`class_log_prior` of the training masks, float64 `[K + 1]`: read from ``class_prior.json`` in `folder` or counted and kept there.
 
     Raises
     ------
@@ -84,19 +84,23 @@ def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
         When no training mask can be read.
     """
     path = Path(folder) / "class_prior.json"
-    fingerprint = training_fingerprint(training)
-    if path.is_file() and (kept := read_json(path))["training"] == fingerprint:
+    header = {"training": training_fingerprint(training), "background": training[0].labels.background if training else None}
+    if path.is_file() and (kept := read_json(path)).get("header") == header:
         return np.array(kept["log_prior"], np.float64)
     masks = [mask for mask in read_each(training, Example.mask) if mask is not None]
     if not masks:
         raise BadInput(folder, "gets no training mask that can be read", "check the training pairs")
-    log_prior = class_log_prior(masks, training[0].labels.num_classes, VOID)
-    write_json(path, {"training": fingerprint, "log_prior": log_prior.tolist()})
+    log_prior = class_log_prior(masks, training[0].labels.num_classes, training[0].labels.background, VOID)
+    write_json(path, {"header": header, "log_prior": log_prior.tolist()})
     return log_prior
 
 
 class MaskHeuristic(Baseline):
-    """One of `MASK_FEATURES`, with its sign."""
+    """One of `MASK_FEATURES`, with its sign.
+
+    A mask without foreground has zeros: nothing is more suspect by its area and its outline, nothing less by its boundary, classes, components and
+    frame. That is what these numbers say, and they are not helped out here; the report names the methods that such predictions deceive.
+    """
 
     group: Group = "mask"
     needs = "the mask alone"
@@ -114,7 +118,10 @@ class MaskHeuristic(Baseline):
 
 
 class RareClasses(MaskHeuristic):
-    """The last feature: how rare the mask's classes are in the training masks."""
+    """The last feature: how rare the mask's classes are in the training masks.
+
+    A mask without foreground is as rare as such masks are among them: the most suspect where none of them is.
+    """
 
     needs = "the mask, and class frequencies of ground-truth masks"
     learns = True

@@ -20,6 +20,8 @@ from segqc.pairs import split_validation
 class FeatureMixture(Baseline):
     """Negative log-likelihood of the mask features under a Gaussian mixture fitted on ground-truth masks (`segqc.density.DensityHead`).
 
+    A mask without foreground is far from all of them, hence suspect, unless some of them have none either.
+
     Parameters
     ----------
     seed : int
@@ -43,9 +45,9 @@ class FeatureMixture(Baseline):
             When fewer than two training masks can be read, or all of them have the same features.
         """
         folder = Path(folder)
-        header = {"training": training_fingerprint(training), "seed": self.seed, "features": list(MASK_FEATURES)}
-        marker, density = folder / "mixture.json", folder / "mixture.safetensors"
         self.log_prior_ = training_log_prior(training, folder)
+        header = {"training": training_fingerprint(training), "seed": self.seed, "features": list(MASK_FEATURES), "prior": self.log_prior_.tolist()}
+        marker, density = folder / "mixture.json", folder / "mixture.safetensors"
         if not (marker.is_file() and read_json(marker) == header and density.is_file()):
             marker.unlink(missing_ok=True)
             # By id: the initialisation of the mixture depends on the order of its rows.

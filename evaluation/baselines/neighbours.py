@@ -24,7 +24,8 @@ class MaskNeighbours(Baseline):
 
     The distance is 1 - mean foreground Dice (`evaluation.metrics.mean_dice`, the training mask as truth). Counting cells that differ (Hamming)
     would call all masks of small objects alike, whatever and wherever the objects are, because the background agrees; under Dice a small object
-    weighs as much as a large one. The grid keeps objects down to 10 pixels (`segqc.grid.mask_to_grid`).
+    weighs as much as a large one. The grid keeps objects down to 10 pixels (`segqc.grid.mask_to_grid`). A mask without foreground is at distance 1
+    from all training masks that have some, and at 0 from the others.
 
     Parameters
     ----------

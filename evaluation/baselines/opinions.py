@@ -1,7 +1,8 @@
 """Agreement of a mask with another mask of the same picture: a second network's, or the same network's of the mirrored picture.
 
 Score = 1 - mean foreground Dice between the two (`evaluation.metrics.mean_dice`): two opinions that differ cannot both be right, so a low
-agreement bounds the quality of one of them; what both get wrong alike stays unseen. Two masks without foreground agree (score 0).
+agreement bounds the quality of one of them; what both get wrong alike stays unseen. So does an object that neither mask has: two masks without
+foreground agree (score 0), and one without is at the largest disagreement with any other (score 1).
 """
 
 from abc import abstractmethod

@@ -1,7 +1,8 @@
 """What a segmenter's own softmax maps say of its mask: entropies, maximum probability and the Soft Dice Confidence.
 
 All are means over the cells of the maps, which are coarser than the picture; the mask is brought to them by the pixel under each cell's centre.
-Entropies are in nats, 0 to log K.
+Entropies are in nats, 0 to log K. Of a mask without foreground, entropies and the maximum say how sure the segmenter is of background everywhere: one
+that misses an object with confidence is not found out by them. Soft Dice Confidence distrusts such a mask wholly.
 """
 
 import zipfile

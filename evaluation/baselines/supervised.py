@@ -1,7 +1,7 @@
 """The supervised upper line: what a regressor reaches that is shown the Dice of other predictions of the same segmenter.
 
 No QC score in the table has seen a quality label; this one has, on every fold but the one it scores. It is no competitor but a ceiling for
-what the other scores, taken together, know.
+what the other scores, taken together, know. That masks without foreground are bad it learns from those in its training folds.
 """
 
 import hashlib
