@@ -159,12 +159,18 @@ function updateDetail() {
 
 // The review -----------------------------------------------------------------------------------------------------------------------
 
-let announced = 0;
+const SAID_FOR = 8000; // ms
+let announced = 0, saidTimer = 0;
 
-// Tells those who see and those who hear the page; the same words twice are two events.
+// Tells those who see and those who hear the page. The same words twice are two events. Behind an open dialog nothing is heard, so that it has a
+// place of its own for words.
 function say(text) {
   announced += 1;
-  byId("announcer").textContent = text + (announced % 2 ? "" : "\u00a0");
+  const [place, other] = detail.isOpen ? ["detail-announcer", "announcer"] : ["announcer", "detail-announcer"];
+  byId(other).textContent = "";
+  byId(place).textContent = text + (announced % 2 ? "" : "\u00a0");
+  clearTimeout(saidTimer);
+  saidTimer = setTimeout(() => { byId(place).textContent = ""; }, SAID_FOR);
 }
 
 const progressWords = () => `${formatNumber(review.items.size)} of ${formatNumber(SCORED.length)} reviewed`;

@@ -3,14 +3,14 @@
 const LABELS_OF_FIELDS = {
   id: "Id", rank: "Rank", score: "Score", status: "Status", reason: "Reason", worst_class: "Worst class", expected_class: "Expected class",
   worst_box: "Worst box (x0, y0, x1, y1)", classes: "Predicted classes", dice: "Dice", p_value: "p-value", expected_dice: "Expected Dice",
-  expected_dice_low: "Expected Dice, lower end", expected_dice_high: "Expected Dice, upper end",
   other_score: "Score in the other audit", other_rank: "Rank in the other audit", rank_change: "Rank change",
 };
 const FIRST_FIELDS = [
-  "score", "dice", "decision", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high", "rank", "rank_change", "other_rank",
-  "other_score", "worst_class", "expected_class", "classes", "worst_box", "reason", "id",
+  "score", "dice", "decision", "p_value", "expected_dice", "rank", "rank_change", "other_rank", "other_score", "worst_class",
+  "expected_class", "classes", "worst_box", "reason", "id",
 ];
-const NO_FIELDS = new Set(["index", "layers", "lot", "status"]); // the status is "ok" of all that can be opened
+// The status is "ok" of all that can be opened; the ends of the interval stand beside the expected Dice.
+const NO_FIELDS = new Set(["index", "layers", "lot", "status", "expected_dice_low", "expected_dice_high"]);
 const isEmpty = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
 
 function fieldText(name, value) {
@@ -93,7 +93,9 @@ class Detail {
     panels.classList.toggle("tall", row.width < 0.9 * row.height);
     panels.classList.toggle("many", wanted.length > 4);
     const first = FIRST_FIELDS.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]]);
-    fieldList({ ...Object.fromEntries(first), ...row }, document.getElementById("fields"));
+    const { expected_dice: expected, expected_dice_low: low, expected_dice_high: high } = row;
+    const interval = low === null || high === null ? {} : { expected_dice: `${expected.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})` };
+    fieldList({ ...Object.fromEntries(first), ...row, ...interval }, document.getElementById("fields"));
     document.getElementById("fields").scrollTop = 0;
   }
 

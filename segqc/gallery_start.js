@@ -127,6 +127,10 @@ function start() {
     event.target.value = ""; // the same file can be loaded again
     if (file) loadReview(file);
   });
+  byId("filters-button").addEventListener("click", () => {
+    const shown = root.toggleAttribute("data-filters");
+    byId("filters-button").setAttribute("aria-expanded", shown);
+  });
   byId("theme-button").addEventListener("click", switchTheme);
   byId("help-button").addEventListener("click", () => byId("help").showModal());
   byId("about-button").addEventListener("click", () => byId("about").showModal());
