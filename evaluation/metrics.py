@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.surfaces import LabelSurfaces, SurfaceDistances, bounding_box, pixel_spacing
+from evaluation.surfaces import LabelSurfaces, SurfaceDistances, blank, bounding_box, pixel_spacing
 
 OVERLAPS = ("dice", "iou", "nsd")
 DISTANCES = ("msd", "masd", "mean_to_truth", "mean_to_prediction", "hd95", "hd95_max", "hd")
@@ -245,11 +245,10 @@ def _clean(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: in
         box = bounding_box((first != background) | (second != background))
         first, second = first[box], second[box]
     first, second = _labels("prediction", first, num_classes, void), _labels("truth", second, num_classes, void)
-    nothing = second == np.iinfo(second.dtype).max
-    first = first | -nothing.astype(first.dtype)  # -1 has all bits set; assigning by mask is far slower
-    if background is not None:
-        first, second = (mask | -(mask == background).astype(mask.dtype) for mask in (first, second))
-    return first, np.ascontiguousarray(second)
+    hidden = second == np.iinfo(second.dtype).max
+    if background is None:
+        return blank(first, hidden), np.ascontiguousarray(second)
+    return blank(first, hidden | (first == background)), blank(second, second == background)
 
 
 def _labels(name: str, mask: np.ndarray, num_classes: int, void: int | None) -> np.ndarray:

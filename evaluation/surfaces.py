@@ -55,8 +55,8 @@ def surface_distances(prediction: np.ndarray, truth: np.ndarray, spacing: float 
     if not (first.any() and second.any()):
         raise ValueError("Expected two masks with at least one object pixel each: the distance to an empty mask is undefined")
     box = bounding_box(first | second)
-    object_or_nothing = (-(~mask[box]).astype(np.uint8) for mask in (first, second))  # 0 or 255
-    return LabelSurfaces(*object_or_nothing, pixel_spacing(spacing, first.ndim)).distances(0)
+    labels = (blank(np.zeros(mask[box].shape, np.uint8), ~mask[box]) for mask in (first, second))
+    return LabelSurfaces(*labels, pixel_spacing(spacing, first.ndim)).distances(0)
 
 
 class LabelSurfaces:
@@ -77,7 +77,7 @@ class LabelSurfaces:
     """
 
     def __init__(self, prediction: np.ndarray, truth: np.ndarray, spacing: np.ndarray) -> None:
-        first, second = _surface_labels(prediction), _surface_labels(truth)
+        first, second = blank(prediction, _interior(prediction)), blank(truth, _interior(truth))
         self.pixels = np.flatnonzero(first & second != np.iinfo(first.dtype).max)
         self._ours, self._theirs = first.ravel()[self.pixels], second.ravel()[self.pixels]
         self._nearest = NearestPixels(self.pixels, prediction.shape, spacing)
@@ -109,10 +109,9 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     return (rows, *bounding_box(mask[rows].any(axis=0))) if mask.ndim > 1 else (rows,)
 
 
-def _surface_labels(labels: np.ndarray) -> np.ndarray:
-    """The label of each surface pixel, the largest value of the type elsewhere."""
-    interior = _interior(labels).view(np.uint8).astype(labels.dtype, copy=False)
-    return labels | -interior  # -1 has all bits set; assigning by mask is far slower
+def blank(labels: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """A copy of unsigned labels with the largest value of their type wherever `where`, bool of the same shape, holds."""
+    return labels | -where.view(np.uint8).astype(labels.dtype, copy=False)  # -1 has all bits set; assigning by mask is far slower
 
 
 def _interior(labels: np.ndarray) -> np.ndarray:
