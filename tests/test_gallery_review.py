@@ -248,6 +248,16 @@ def test_a_broken_or_foreign_storage_does_no_harm(show, entries):
     assert page.locator("#progress").inner_text() == "1 of 8 reviewed"
 
 
+def test_a_browser_that_keeps_nothing_says_so_and_saving_still_works(show, entries, tmp_path):
+    opened = show(entries)
+    page = opened.page
+    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }")
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    assert page.locator("#saved").inner_text() == "1 change not in a file. This browser keeps nothing: save before you leave."
+    assert list(save(page, tmp_path / "review.json")["items"]) == ["pair_0000"]
+
+
 def test_two_tabs_hold_one_review_and_two_audits_hold_two(show, entries, pictures):
     first = show(entries)
     second = show(entries)
