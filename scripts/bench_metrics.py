@@ -21,8 +21,8 @@ the set, 22.7 to 28.3.
 
 Bad predictions cost ours most: their surfaces share few pixels with the truth's, only those are free, and half of the time goes into the nearest
 pixels of the others. Five ways to find them were tried, in time relative to one look at all pairs: two looks, the second at a third of the pairs
-(kept, 0.7), a k-d tree for all (1.5), distances along rows tabulated in the class's box (2.2), scipy's Euclidean distance transform (3 ms for a box of
-200 x 250, 15 ms for a picture, where one look at an image takes 0.7), tiles instead of lines of pixels (no fewer pairs).
+(kept, 0.7), a k-d tree for all (1.5), distances along rows tabulated in the class's box (2.2), scipy's Euclidean distance transform (3 ms for a box
+of 200 x 250, 15 ms for a picture, where one look at an image takes 0.7), tiles instead of lines of pixels (no fewer pairs).
 """
 
 import argparse
@@ -181,8 +181,8 @@ def benchmark(console: Console, title: str, pairs: list[Pair], methods: dict[str
         table.add_row(name, f"{1 / pace:.1f}", f"{1000 * pace:.2f}", f"{np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f})")
     console.print(table)
     if "medpy" in methods:
-        ours_, medpys = (np.array([value for image in results[name] for row in image for value in row]) for name in ("segqc", "medpy"))
-        console.print(f"largest difference to medpy in dice, assd and hd95: {np.abs(ours_ - medpys).max(initial=0):.1e}")
+        own, medpys = (np.array([value for image in results[name] for row in image for value in row]) for name in ("segqc", "medpy"))
+        console.print(f"largest difference to medpy in dice, assd and hd95: {np.abs(own - medpys).max(initial=0):.1e}")
 
 
 def main() -> None:
