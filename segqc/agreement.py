@@ -18,7 +18,7 @@ PRESENCE_SHARE = 0.02
 
 
 def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]) -> float:
-    """Mean of the soft and the hard agreement, in [0, 1].
+    """sum(w_c d_c) / sum(w_c), in [0, 1]; of a mask without foreground, how sure p is that there is none.
 
     Parameters
     ----------
@@ -38,34 +38,15 @@ def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]
     valid = (mask < len(posterior)).reshape(-1)
     if not valid.any():
         return 1.0
-    belief = posterior.reshape(len(posterior), -1)[:, valid].astype(np.float64)
-    labels = mask.reshape(-1)[valid]
-    observed = np.stack([labels == c for c in classes])
-    most_probable = belief.argmax(0)
-    certain = np.stack([most_probable == c for c in classes])
-    soft = soft_agreement(observed, belief[classes])
-    return 0.5 * (soft + hard_agreement(observed, certain, otherwise=soft))
-
-
-def soft_agreement(observed: np.ndarray, belief: np.ndarray) -> float:
-    """sum(w_c d_c) / sum(w_c) for observed bool `[C, n]` and p `[C, n]`; of a mask without foreground, how sure p is that there is none."""
+    belief = posterior.reshape(len(posterior), -1)[classes][:, valid].astype(np.float64)
+    observed = np.stack([mask.reshape(-1)[valid] == c for c in classes])
     count = observed.shape[1]
     greatest = max(1, round(PRESENCE_SHARE * count))
     presence = np.partition(belief, count - greatest, axis=1)[:, count - greatest :].mean(1)
-    if not observed.any():
+    seen = observed.any(1)
+    if not seen.any():
         return float(np.clip(1 - presence.max(), 0, 1))
-    dice = _dice(observed, belief)
-    weight = np.where(observed.any(1), 1.0, presence)
+    size = observed.sum(1) + belief.sum(1)
+    dice = np.divide(2 * (observed * belief).sum(1), size, out=np.zeros(len(size)), where=size > 0)
+    weight = np.where(seen, 1.0, presence)
     return float((weight * dice).sum() / weight.sum())
-
-
-def hard_agreement(observed: np.ndarray, certain: np.ndarray, otherwise: float) -> float:
-    """Mean Dice of two masks, bool `[C, n]` each, over the classes of either; `otherwise` when neither has any."""
-    either = observed.any(1) | certain.any(1)
-    return float(_dice(observed[either], certain[either]).mean()) if either.any() else otherwise
-
-
-def _dice(observed: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """2 sum(o e)/(sum o + sum e) per row; 0 where both are nothing."""
-    size = observed.sum(1) + expected.sum(1)
-    return np.divide(2 * (observed * expected).sum(1), size, out=np.zeros(len(size)), where=size > 0)

@@ -17,10 +17,12 @@ from segqc.quality_model import QualityModel
 WEIGHTS, CONFIG, DENSITY = "model.safetensors", "config.json", "density.safetensors"
 
 
-def save_model(folder: Path, model: QualityModel) -> None:
-    """Write a model folder; `config.json` comes last, so that a folder which has one is complete."""
+def save_model(folder: Path, model: QualityModel, half: bool = False) -> None:
+    """Write a model folder; `config.json` comes last, so that a folder which has one is complete. `half`: weights in float16, half the size."""
     folder = Path(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if half:
+        state = {name: tensor.half() if tensor.dtype == torch.float32 else tensor for name, tensor in state.items()}
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(state, str(temporary), metadata={"format": MODEL_FORMAT})
     if model.density is not None:

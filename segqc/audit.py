@@ -101,8 +101,6 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     BadInput
         No predictions, no images, or no model there. A bad pair is a row instead.
     """
-    if config.model is None:
-        raise BadInput("--model", "no model folder was given", "train one with `segqc train`, then give its folder")
     started = time.monotonic()
     accelerator = make_accelerator(config.device)
     qc = QualityControl(load_model(config.model, accelerator.device), config.levels)

@@ -107,7 +107,9 @@ def train(
 @app.command(epilog="Example: segqc audit --model runs/voc --predictions deeplab_out --voc-root VOCdevkit --image-set val --out audit")
 def audit(
     predictions: Annotated[Path, typer.Option(help="Folder of predicted masks: palette or grey PNG, NPY, NPZ. One row each.")],
-    model: Annotated[Path | None, typer.Option(help="Model folder written by `segqc train`.")] = None,
+    model: Annotated[
+        Path, typer.Option(help="Model folder written by `segqc train`; by default the one that comes with segqc, for the 21 classes of Pascal VOC.")
+    ] = _AUDIT.model,
     images: Images = None,
     voc_root: VocRoot = None,
     image_set: Annotated[str | None, typer.Option(help="With --voc-root: list of the pictures that should have a prediction.")] = None,
@@ -167,6 +169,10 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
         table.add_row(*cells)
     console.print(table)
     speed = f", {summary['pairs_per_second']} pairs/s" if summary["pairs_per_second"] else ""
+    if summary["hardly_seen"]:
+        console.print(
+            f"[yellow]{summary['hardly_seen']} predictions are mostly of classes that the model hardly saw in training[/yellow]; see `reason`."
+        )
     counts = f"{summary['scored']} scored, {summary['errors']} errors, {summary['images_without_prediction']} images without a prediction"
     console.print(f"{counts}; {summary['seconds']} s{speed}, {summary['peak_memory_gib']} GiB")
     if "quality" in summary:

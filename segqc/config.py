@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+BUNDLED = Path(__file__).parent / "models" / "voc"
+"""The model that comes with the package: the 21 classes of Pascal VOC. Its MODEL_CARD.md says what it is good for."""
+
 Method = Literal["structured", "mixing", "paper", "segmenter"]
 
 T = TypeVar("T")
@@ -82,7 +85,7 @@ class AuditConfig:
 
     predictions: Path = Path("predictions")  # folder of masks to judge, one row each
     out: Path = Path("audit")
-    model: Path | None = None  # model folder of `segqc train`
+    model: Path = BUNDLED  # model folder of `segqc train`; by default the one that comes with segqc, for the 21 classes of Pascal VOC
     images: Path | None = None  # folder of the pictures, or ...
     voc_root: Path | None = None  # ... a VOC folder (its SegmentationClass then serves as ground truth, where it has one)
     image_set: str | None = None  # with voc_root: the list whose images should have a prediction, such as val

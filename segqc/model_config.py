@@ -50,9 +50,12 @@ class ModelConfig:
 
     @property
     def score_levels(self) -> tuple[int, ...]:
-        """Levels that a score reads unless told otherwise: all; of `structured`, those that see the mask."""
+        """Levels that a score reads unless told otherwise: all; of `structured`, those that see the mask blurred.
+
+        At t = 0.9 it is seen too clearly: what is nearly copied is nearly believed (on held-out training pairs, 0.02 less of Spearman).
+        """
         levels = tuple(range(len(self.ladder)))
-        return tuple(i for i in levels if self.ladder.keep[i] > 0) if self.method == "structured" else levels
+        return tuple(i for i in levels if 0 < self.ladder.keep[i] < 0.5) if self.method == "structured" else levels
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from segqc.artifact import fingerprint, load_model
 from segqc.calibration import Calibration, find_calibration
+from segqc.config import BUNDLED
 from segqc.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid
 from segqc.inputs import as_image, as_labels, as_list, as_mask, is_batch, is_floating
 from segqc.labels import VOID, LabelSpace
@@ -220,12 +221,14 @@ def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
     return chosen
 
 
-def load(folder: Path | str, device: str | None = None, levels: Sequence[int] | None = None, calibration: Path | str | None = None) -> QualityControl:
-    """Load a model folder written by `segqc train`.
+def load(
+    folder: Path | str = BUNDLED, device: str | None = None, levels: Sequence[int] | None = None, calibration: Path | str | None = None
+) -> QualityControl:
+    """Load a model: the one that comes with segqc, for the 21 classes of Pascal VOC, or a folder written by `segqc train`.
 
     Parameters
     ----------
-    folder : Path or str
+    folder : Path or str, optional
     device : str, optional
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
     levels : sequence of int, optional

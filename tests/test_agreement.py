@@ -18,20 +18,16 @@ def agreement_by_loops(posterior: np.ndarray, mask: np.ndarray, foreground: tupl
     if not cells:
         return 1.0
     greatest = max(1, round(0.02 * len(cells)))
-    weighted, weights, presences, hard = 0.0, 0.0, [], []
+    weighted, weights, presences = 0.0, 0.0, []
     for c in foreground:
         observed = [float(mask[cell] == c) for cell in cells]
         soft = [float(posterior[(c, *cell)]) for cell in cells]
-        certain = [float(int(np.argmax(posterior[(slice(None), *cell)])) == c) for cell in cells]
         presences.append(sum(sorted(soft)[-greatest:]) / greatest)
         weight = 1.0 if sum(observed) else presences[-1]
         weighted += weight * 2 * sum(o * e for o, e in zip(observed, soft, strict=True)) / max(sum(observed) + sum(soft), 1e-300)
         weights += weight
-        if sum(observed) or sum(certain):
-            hard.append(2 * sum(o * e for o, e in zip(observed, certain, strict=True)) / (sum(observed) + sum(certain)))
     empty = not any(mask[cell] in foreground for cell in cells)
-    first = 1 - max(presences) if empty else weighted / weights
-    return (first + (sum(hard) / len(hard) if hard else first)) / 2
+    return 1 - max(presences) if empty else weighted / weights
 
 
 def random_posterior(seed: int, sharpness: float) -> np.ndarray:
@@ -86,7 +82,7 @@ def test_an_uncertain_class_that_the_mask_lacks_counts_by_its_presence() -> None
     mask[:8] = 1
     posterior = certain(mask)
     posterior[0, 8:], posterior[2, 8:] = 0.6, 0.4  # background is more probable, class 2 at 0.4 in half of the picture
-    assert agreement(posterior, mask, FOREGROUND) == pytest.approx((1 / 1.4 + 1) / 2)
+    assert agreement(posterior, mask, FOREGROUND) == pytest.approx(1 / 1.4)
 
 
 def test_what_is_expected_under_void_does_not_count() -> None:
@@ -100,8 +96,8 @@ def test_a_missing_object_of_one_cell_is_seen() -> None:
     truth = EMPTY.copy()
     truth[:8], truth[12, 12] = 1, 2
     mask = np.where(truth == 2, 0, truth).astype(np.uint8)
-    hard, presence = 0.5, 1 / 5  # 2 % of 256 cells are five
-    assert agreement(certain(truth), mask, FOREGROUND) == pytest.approx((1 / (1 + presence) + hard) / 2)
+    presence = 1 / 5  # 2 % of 256 cells are five
+    assert agreement(certain(truth), mask, FOREGROUND) == pytest.approx(1 / (1 + presence))
 
 
 def test_agreement_falls_as_the_belief_in_another_class_grows() -> None:

@@ -133,9 +133,7 @@ def load_items(chosen: Chosen, table: AuditTable, labels: LabelSpace, locate: "L
         id_, image, prediction = str(row["id"]), table.path(row, "image"), table.path(row, "prediction")
         try:
             if not row.get("image") or not row.get("prediction"):
-                raise BadInput(
-                    table.folder, "names no picture and mask: a hook keeps those of suspect predictions only", "choose by --decision"
-                )
+                raise BadInput(table.folder, "names no picture and mask: a hook keeps those of suspect predictions only", "choose by --decision")
             if not image.is_file():
                 raise BadInput(image, "is no longer there", "run the command from the folder in which the audit was run")
             size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
