@@ -7,6 +7,10 @@ Let y be the observed mask, p the posterior, both on the grid, and for a foregro
 
 The Dice of an image is a mean over the classes of mask or truth. Which classes the truth has is uncertain, so each counts by w_c: a class that
 is surely missing from y counts in full, a trace of one hardly. (A threshold in place of w_c makes the score jump where a class crosses it.)
+
+A mask without foreground has the Dice 1 or 0, as the truth is empty or not. Its agreement is the probability of the former: the cells' evidence
+w = max w_c joined with the share e of training masks that are empty, odds e/(1 - e) (1 - w)/w. Where every picture shows something, a network that
+overlooks it does not make an empty prediction good.
 """
 
 from collections.abc import Sequence
@@ -17,8 +21,8 @@ PRESENCE_SHARE = 0.02
 """Share of the cells over which the presence of a class is read."""
 
 
-def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]) -> float:
-    """sum(w_c d_c) / sum(w_c), in [0, 1]; of a mask without foreground, how sure p is that there is none.
+def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int], empty_share: float = 0.5) -> float:
+    """sum(w_c d_c) / sum(w_c), in [0, 1]; of a mask without foreground, the probability that there is none.
 
     Parameters
     ----------
@@ -28,6 +32,8 @@ def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]
         Observed classes; K and above (255) is void and does not count.
     foreground : sequence of int
         Classes of which Dice is the mean.
+    empty_share : float in (0, 1)
+        Share of pictures without foreground before this one is seen.
 
     Returns
     -------
@@ -45,7 +51,9 @@ def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]
     presence = np.partition(belief, count - greatest, axis=1)[:, count - greatest :].mean(1)
     seen = observed.any(1)
     if not seen.any():
-        return float(np.clip(1 - presence.max(), 0, 1))
+        present = min(float(presence.max()), 1.0)
+        empty = empty_share * (1 - present)
+        return empty / (empty + (1 - empty_share) * present)
     size = observed.sum(1) + belief.sum(1)
     dice = np.divide(2 * (observed * belief).sum(1), size, out=np.zeros(len(size)), where=size > 0)
     weight = np.where(seen, 1.0, presence)

@@ -38,6 +38,12 @@ class ModelConfig:
     def num_classes(self) -> int:
         return len(self.labels["names"])
 
+    @property
+    def empty_share(self) -> float:
+        """Share of training masks without foreground, one pseudo-count on either side; 0.5 where training kept no count."""
+        empty, pairs = self.training.get("empty_pictures"), self.training.get("train_pairs")
+        return 0.5 if empty is None or pairs is None else (empty + 1) / (pairs + 2)
+
     def hardly_seen(self, fewest: int = 50) -> dict[int, int]:
         """Foreground classes that were in fewer than `fewest` training pictures, with the number; empty where training kept no count."""
         counts = self.training.get("class_pictures", [])

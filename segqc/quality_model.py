@@ -262,7 +262,7 @@ class QualityModel(nn.Module):
         """
         if reading.posterior is None:
             raise ValueError("The method 'paper' has no class posterior to agree with")
-        return agreement(reading.posterior, mask, self.config.label_space.foreground)
+        return agreement(reading.posterior, mask, self.config.label_space.foreground, self.config.empty_share)
 
     def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
         """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""

@@ -125,7 +125,8 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         report |= {"validation_loss": validation_loss, "train_pairs": len(train_pairs), "validation_pairs": len(validation_pairs)}
-        report |= {"class_pictures": class_pictures(source, len(train_pairs), labels.num_classes)}
+        seen, empty = class_pictures(source, len(train_pairs), labels)
+        report |= {"class_pictures": seen, "empty_pictures": empty}
         report |= {"segqc": __version__, "torch": torch.__version__, "config": to_json(config)}
         model.config = dataclasses.replace(model.config, training=report)
         save_model(config.out, model)

@@ -199,13 +199,15 @@ class _Batches:
         return iter(self.batches)
 
 
-def class_pictures(source: FeatureCache | PairDataset, items: int, num_classes: int) -> list[int]:
-    """In how many of the training pairs each class occurs, by class index."""
+def class_pictures(source: FeatureCache | PairDataset, items: int, labels: LabelSpace) -> tuple[list[int], int]:
+    """In how many of the training pairs each class occurs, by class index, and how many have no foreground class."""
     view = 0 if isinstance(source, FeatureCache) else None
-    counts = np.zeros(256, np.int64)
+    counts, empty = np.zeros(256, np.int64), 0
     for index in range(items):
-        counts[np.unique(source.mask(index, view))] += 1
-    return counts[:num_classes].tolist()
+        present = np.unique(source.mask(index, view))
+        counts[present] += 1
+        empty += not np.isin(present, labels.foreground).any()
+    return counts[: labels.num_classes].tolist(), empty
 
 
 def class_looks(model: QualityModel, source: FeatureCache | PairDataset, items: int, at_most: int = 1000) -> np.ndarray:

@@ -77,6 +77,16 @@ def test_an_empty_mask_is_as_good_as_the_belief_that_nothing_is_there(share: flo
     assert agreement(posterior, EMPTY, FOREGROUND) == pytest.approx(1 - share)
 
 
+def test_where_hardly_any_picture_is_empty_an_empty_mask_is_suspect() -> None:
+    posterior = certain(EMPTY)
+    posterior[0], posterior[1] = 0.98, 0.02
+    assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.01) == pytest.approx(0.01 * 0.98 / (0.01 * 0.98 + 0.99 * 0.02), rel=1e-5)
+    assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.9) > 0.99
+    assert agreement(certain(EMPTY), EMPTY, FOREGROUND, empty_share=0.01) == 1  # nothing can be there
+    mask = blobs(0, void=False)
+    assert agreement(certain(mask), EMPTY, FOREGROUND, empty_share=0.9) == 0
+
+
 def test_an_uncertain_class_that_the_mask_lacks_counts_by_its_presence() -> None:
     mask = EMPTY.copy()
     mask[:8] = 1

@@ -83,7 +83,7 @@ def test_python_gives_the_audits_numbers_singly_in_batches_and_in_any_form(audit
     for row, together, reversed_, image, mask, id_ in zip(audited.rows, batch, arrays, images, masks, ids, strict=True):
         alone = qc.score(image, mask)[0]
         assert alone.score == together.score == reversed_.score == row["score"], id_
-        assert alone.features.shape == (9, 3)
+        assert alone.features.shape == (2, 3)
         assert (alone.features == together.features).all()
         heat = np.asarray(Image.open(audited.out / "heatmaps" / f"{id_}.png"))
         assert np.abs(heat / 255 - alone.heatmap).max() <= 0.5 / 255 + 1e-6
@@ -208,8 +208,8 @@ def test_an_object_of_ten_pixels_changes_score_and_heat_map(tiny_model: Path) ->
 def test_missing_model_predictions_or_images_say_what_to_do(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for changes, words in (
-        ({"model": None}, "segqc train"),
-        ({"model": tmp_path}, "config.json"),
+        ({"model": tmp_path}, "segqc train"),
+        ({"model": tmp_path / "nowhere"}, "config.json"),
         ({"predictions": tmp_path / "empty"}, "empty"),
         ({"predictions": tmp_path / "nowhere"}, "nowhere"),
         ({"voc_root": None}, "--images"),
@@ -230,7 +230,7 @@ def test_levels_that_are_read_change_the_score_and_the_journal_knows(
 
 @pytest.mark.parametrize("levels", [(), (3, 1), (0, 0), (-1,), (9,)])
 def test_levels_that_the_ladder_does_not_have_are_refused(tiny_model: Path, levels: tuple) -> None:
-    with pytest.raises(ValueError, match=r"0\.\.8"):
+    with pytest.raises(ValueError, match=r"0\.\.3"):
         segqc.load(tiny_model, "cpu", levels)
 
 

@@ -34,19 +34,20 @@ def test_help_does_not_import_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(("preset", "parameters"), [("voc256", "33.4 M parameters"), ("cpu", "5.1 M parameters"), ("voc128", "18.2 M parameters")])
+@pytest.mark.parametrize(("preset", "parameters"), [("voc256", "33.4 M parameters"), ("cpu", "4.5 M parameters"), ("voc128", "18.2 M parameters")])
 def test_dry_run_needs_no_data_and_writes_nothing(preset: str, parameters: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = runner.invoke(app, ["train", "--preset", preset, "--dry-run"])
     assert result.exit_code == 0, result.output
-    for words in (parameters, "GFLOPs", "GiB", '"method": "mixing"'):
+    for words in (parameters, "GFLOPs", "GiB", '"method": "structured"'):
         assert words in result.output
     assert not any(tmp_path.iterdir())
 
 
 def test_dry_run_counts_the_passes_of_the_method() -> None:
     assert "20 denoising passes" in runner.invoke(app, ["train", "--preset", "voc256", "--method", "paper", "--dry-run"]).output
-    assert "9 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--dry-run"]).output
+    assert "9 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--method", "mixing", "--dry-run"]).output
+    assert "2 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--dry-run"]).output
 
 
 def test_expected_errors_are_one_line_and_exit_code_2(tmp_path: Path) -> None:

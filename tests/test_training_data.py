@@ -315,9 +315,10 @@ def test_the_mask_of_another_pair_comes_with_a_sample_where_it_is_wanted(tiny_vo
 def test_pictures_of_a_class_are_counted(tiny_voc):
     pairs = voc_pairs(tiny_voc, "train")[0]
     dataset = PairDataset(pairs, DEMO_LABELS, 32, 16)
-    counts = class_pictures(dataset, len(pairs), DEMO_LABELS.num_classes)
+    counts, empty = class_pictures(dataset, len(pairs), DEMO_LABELS)
     masks = [dataset.sample(i, None)["mask"] for i in range(len(pairs))]
     assert counts == [sum(bool((mask == c).any()) for mask in masks) for c in range(DEMO_LABELS.num_classes)]
+    assert empty == sum(not np.isin(mask, DEMO_LABELS.foreground).any() for mask in masks)
 
 
 def test_looks_of_a_class_are_the_mean_features_under_it(tiny_voc):

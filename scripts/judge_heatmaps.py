@@ -1,0 +1,60 @@
+"""Do the heat maps of an audit point at the wrong pixels? AUROC and average precision of heat against true error.
+
+    python scripts/judge_heatmaps.py --audit audit --voc-root VOCdevkit
+
+Error is where prediction and ground truth differ, void removed. "pooled" is over every 7th pixel of all pictures together, "per picture"
+the mean over pictures that have both kinds of pixel. Takes about a minute for 241 pictures.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from segqc.labels import VOC_LABELS, VOID
+from segqc.masks import read_mask
+from segqc.pairs import find_voc
+
+STRIDE = 7  # pixels; pooled figures of 241 pictures hardly move with it
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--audit", type=Path, required=True)
+    parser.add_argument("--voc-root", type=Path, required=True)
+    arguments = parser.parse_args()
+    pooled, single = judge(arguments.audit, find_voc(arguments.voc_root).masks)
+    table = Table(title=str(arguments.audit))
+    for name in ("", "pixel AUROC", "pixel AP", "pixels wrong"):
+        table.add_column(name)
+    for name, numbers in (("pooled", pooled), ("per picture", single)):
+        table.add_row(name, *(f"{number:.3f}" for number in numbers))
+    Console().print(table)
+
+
+def judge(audit: Path, truths: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """(AUROC, AP, share of wrong pixels), pooled and as means over pictures."""
+    heats, errors, single = [], [], []
+    with (audit / "scores.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["status"] == "ok"]
+    for row in rows:
+        heat = np.asarray(Image.open(audit / "heatmaps" / f"{row['id']}.png"))
+        prediction, truth = read_mask(row["prediction"], VOC_LABELS), read_mask(truths / f"{row['id']}.png", VOC_LABELS)
+        valid = (truth != VOID).ravel()
+        wrong, heat = (prediction != truth).ravel()[valid][::STRIDE], heat.ravel()[valid][::STRIDE]
+        heats.append(heat)
+        errors.append(wrong)
+        if 0 < wrong.mean() < 1:
+            single.append((roc_auc_score(wrong, heat), average_precision_score(wrong, heat), wrong.mean()))
+    heat, wrong = np.concatenate(heats), np.concatenate(errors)
+    return (roc_auc_score(wrong, heat), average_precision_score(wrong, heat), wrong.mean()), tuple(np.mean(single, axis=0))
+
+
+if __name__ == "__main__":
+    main()

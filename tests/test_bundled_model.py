@@ -1,0 +1,62 @@
+"""The model that comes with the package: complete, small enough, found without being named, and better than chance on real predictions."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import segqc
+from evaluation.comparison import DiceComparison
+from segqc.audit import HARDLY_SEEN, audit
+from segqc.config import BUNDLED, AuditConfig
+from segqc.labels import VOC_LABELS
+
+
+def test_it_is_whole_and_small_and_says_where_it_comes_from() -> None:
+    assert {path.name for path in BUNDLED.iterdir()} == {"model.safetensors", "config.json", "density.safetensors", "MODEL_CARD.md"}
+    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 25e6
+    config = json.loads((BUNDLED / "config.json").read_text())
+    assert config["method"] == "structured"
+    assert not {"out", "voc_root", "feature_cache"} & set(config["training"]["config"])
+
+
+def test_it_is_what_load_gives_and_it_knows_the_classes_of_voc() -> None:
+    qc = segqc.load()
+    assert qc.labels == VOC_LABELS
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    mask = np.zeros((60, 80), np.uint8)
+    mask[20:40, 20:50] = VOC_LABELS.names.index("dog")
+    verdict = qc(image, mask)
+    assert 0.5 < verdict.score <= 1, "there is no dog in noise"
+    assert verdict.heatmap.shape == (60, 80)
+
+
+def test_it_warns_of_classes_that_it_hardly_saw(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    for name, label in (("plane", "aeroplane"), ("cat", "cat")):
+        Image.new("RGB", (64, 48), (90, 120, 200)).save(tmp_path / "images" / f"{name}.png")
+        mask = np.zeros((48, 64), np.uint8)
+        mask[10:30, 10:40] = VOC_LABELS.names.index(label)
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    report = audit(AuditConfig(predictions=tmp_path / "masks", images=tmp_path / "images", out=tmp_path / "out", device="cpu"))
+    reasons = {row["id"]: row["reason"] for row in report.rows}
+    assert reasons["cat"] == ""
+    assert reasons["plane"].startswith(HARDLY_SEEN)
+    assert "aeroplane (0 training pictures)" in reasons["plane"]
+    assert report.summary["hardly_seen"] == 1
+
+
+@pytest.mark.slow
+def test_it_finds_the_failures_of_a_real_network(voc_root: Path, shared_data: Path, tmp_path: Path) -> None:
+    predictions = tmp_path / "predictions"
+    predictions.mkdir()
+    for path in sorted((shared_data / "voc" / "deeplab_out" / "mnv2_257_float").glob("*.png"))[::6]:
+        (predictions / path.name).write_bytes(path.read_bytes())
+    config = AuditConfig(predictions=predictions, voc_root=voc_root, out=tmp_path / "out", heatmaps=False, device="cpu")
+    quality = audit(config, DiceComparison()).summary["quality"]
+    assert quality["compared"] == 41
+    assert quality["spearman"] < -0.75
