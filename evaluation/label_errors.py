@@ -159,7 +159,7 @@ def quality_and_cleanlab(qc: QualityControl, image: Image.Image, mask: np.ndarra
     picture, grid = qc.prepare(image, mask)
     reading = qc.model.read(picture, grid, qc.levels)
     if reading.posterior is None:
-        raise BadInput("cleanlab", "needs class probabilities, and the method 'paper' has none", "train with the method 'mixing'")
+        raise BadInput("cleanlab", "needs class probabilities, and the method 'paper' has none", "train with another --method")
     score = qc.model.score_reading(reading, grid)["score"]
     return {"score": float(score), "cleanlab": float(cleanlab_scores([grid], [reading.posterior])[0])}  # type: ignore[arg-type]
 

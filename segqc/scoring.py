@@ -35,9 +35,9 @@ class Score:
     Attributes
     ----------
     score : float
-        Higher = worse. `mixing`: 1 - agreement, in [0, 1]. `paper`: negative log-likelihood under the density of inliers, unbounded.
+        Higher = worse. 1 - agreement, in [0, 1]; of `paper` the negative log-likelihood under the density of inliers, unbounded.
     agreement : float or None
-        Estimated Dice of the mask in [0, 1] (`mixing`).
+        Estimated Dice of the mask in [0, 1]; None for `paper`.
     density : float or None
         Negative log-likelihood of the per-level features under the inliers' mixture.
     features : ndarray `[L, F]` float64
