@@ -64,9 +64,7 @@ def train(
     encoder: Annotated[str | None, typer.Option(help="timm backbone of the image pyramid (frozen, ImageNet weights).")] = None,
     views: Annotated[int | None, typer.Option(help="Augmented views per picture whose features are cached; 0: fresh ones at every step.")] = None,
     mask_only: Annotated[bool, typer.Option("--mask-only", help="Hide the picture from the network: an ablation.")] = False,
-    feature_cache: Annotated[
-        Path | None, typer.Option(help="Keep cached features in this folder; runs on the same pictures with the same seed share it.")
-    ] = None,
+    feature_cache: Annotated[Path | None, typer.Option(help="Keep cached features in this folder; runs on the same pictures share it.")] = None,
     density_items: Annotated[int, typer.Option(help="Training pairs behind the density head, at most.")] = _TRAIN.density_items,
     validate_every: Annotated[int, typer.Option(help="Steps between validations.")] = _TRAIN.validate_every,
     checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _TRAIN.checkpoint_every,

@@ -61,7 +61,7 @@ class TrainConfig:
     encoder: str | None = None
     views: int | None = None
     mask_only: bool = False  # an ablation: the network is shown zeros instead of the picture's features
-    feature_cache: Path | None = None  # folder for cached features that outlives the run; runs on the same pictures with the same seed share it
+    feature_cache: Path | None = None  # folder for cached features that outlives the run; runs on the same pictures share it
     download: bool = False  # fetch Pascal VOC 2012 into voc_root first
     final_learning_rate: float = 1e-5  # end of the cosine
     weight_decay: float = 0.01

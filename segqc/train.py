@@ -191,8 +191,10 @@ def _filled_cache(
         tuple(m.shape[1:])
         for m in model.image_features(torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device))
     ]
-    what = (config.encoder, config.image_size, model.config.network.context_sizes, to_json(dataset.augment), dataset.seed, dataset.labels.to_dict())
-    fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), *what):016x}"
+    bfloat16 = wants_bfloat16(config.precision, accelerator.device)
+    made = (config.encoder, config.image_size, model.config.network.context_sizes, bfloat16)
+    seen = (to_json(dataset.augment), dataset.seed, dataset.labels.to_dict())
+    fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), *made, *seen):016x}"
     folder = config.feature_cache or config.out / "training" / "cache"
     arguments = (folder, keys, shapes, config.grid_size, fingerprint)
     with accelerator.main_process_first():
@@ -202,7 +204,6 @@ def _filled_cache(
     with make_progress(console) as progress:
         task = progress.add_task("image features", total=len(keys), completed=max(0, len(keys) - len(missing) * BLOCK), visible=bool(missing))
         own = missing[accelerator.process_index :: accelerator.num_processes]
-        bfloat16 = wants_bfloat16(config.precision, accelerator.device)
         cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * accelerator.num_processes), bfloat16)
     accelerator.wait_for_everyone()
     return cache
