@@ -1,0 +1,44 @@
+"""What every baseline on tables is: it learns from inliers and gives each row a score, higher = more anomalous."""
+
+import time
+from abc import ABC, abstractmethod
+
+import numpy as np
+import pyarrow
+
+CAP_SECONDS = 600.0
+"""CPU seconds a fit may take."""
+
+
+class TableBaseline(ABC):
+    """A detector on tables.
+
+    Attributes
+    ----------
+    epochs_ : str
+        After `fit`: how long it trained and what ended it, in words; empty for what does not train.
+    """
+
+    epochs_: str = ""
+
+    @abstractmethod
+    def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "TableBaseline":
+        """Learn from inliers. The validation rows are for early stopping and smoothing; nothing is fitted on them."""
+
+    @abstractmethod
+    def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
+        """Float64 `[n]`, higher = more anomalous."""
+
+
+class CpuBudget:
+    """CPU seconds of this process since the start of a fit, on all its threads."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._start = time.process_time()
+
+    def spent(self) -> float:
+        return time.process_time() - self._start
+
+    def left(self) -> float:
+        return self.seconds - self.spent()

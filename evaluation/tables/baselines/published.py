@@ -1,0 +1,116 @@
+"""Isolation Forest, ECOD and Deep SVDD as PyOD has them (>= 3.6.3: in earlier releases of that series Deep SVDD never trained)."""
+
+import contextlib
+import io
+
+import numpy as np
+import pyarrow
+import torch
+from pyod.models.deep_svdd import DeepSVDD as PyodDeepSVDD
+from pyod.models.ecod import ECOD
+from pyod.models.iforest import IForest
+from scipy.stats import spearmanr
+
+from evaluation.tables.baselines.base import CAP_SECONDS, CpuBudget, TableBaseline
+from evaluation.tables.encoding import TableEncoder
+
+
+class IsolationForest(TableBaseline):
+    """100 trees of 256 rows on one-hot columns (Liu et al. 2008)."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "IsolationForest":
+        self.encoder_ = TableEncoder().fit(X)
+        self.forest_ = IForest(random_state=self.seed).fit(self.encoder_.one_hot(X))
+        return self
+
+    def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
+        return self.forest_.decision_function(self.encoder_.one_hot(X))
+
+
+class EmpiricalCDF(TableBaseline):
+    """ECOD (Li et al. 2022) on one-hot columns.
+
+    PyOD's takes tail probabilities over training and scored rows together, so a score depends on its companions; it adds up columns, so that blocks
+    of columns give the same sum in little memory.
+    """
+
+    BLOCK = 32
+
+    def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "EmpiricalCDF":
+        self.encoder_ = TableEncoder().fit(X)
+        train = self.encoder_.one_hot(X)
+        self.blocks_ = []
+        for start in range(0, train.shape[1], self.BLOCK):
+            # What PyOD's `fit` adds is a threshold, at the price of scoring the training rows.
+            block = ECOD()
+            block.X_train = train[:, start : start + self.BLOCK].astype(np.float64)
+            self.blocks_.append(block)
+        return self
+
+    def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
+        test = self.encoder_.one_hot(X).astype(np.float64)
+        return sum(block.decision_function(test[:, i * self.BLOCK : (i + 1) * self.BLOCK]) for i, block in enumerate(self.blocks_))
+
+
+class DeepSVDD(TableBaseline):
+    """Deep SVDD (Ruff et al. 2018) on standardised one-hot columns: hidden layers of 64 and 32, Adam at 1e-4.
+
+    Parameters
+    ----------
+    seed : int
+    epochs : int
+        At most; fewer where `cap_seconds` of CPU time would not do, judged by two short trial fits.
+    batch_size : int
+    cap_seconds : float
+    """
+
+    def __init__(self, seed: int = 0, epochs: int = 100, batch_size: int = 128, cap_seconds: float = CAP_SECONDS) -> None:
+        self.seed = seed
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.cap_seconds = cap_seconds
+
+    def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "DeepSVDD":
+        self.encoder_ = TableEncoder().fit(X)
+        rows = self.encoder_.one_hot(X)
+        epochs = self.epochs
+        if len(rows) > 50_000:  # only there can a fit come near the cap
+            budget = CpuBudget(self.cap_seconds)
+            self._train(rows[:10_000], 1)
+            affordable = int(0.9 * self.cap_seconds / (budget.spent() * len(rows) / 10_000))
+            epochs = max(1, min(epochs, affordable))
+        self.model_ = self._train(rows, epochs)
+        self.epochs_ = f"{epochs} epochs of {len(rows):,} rows, batches of {self.batch_size}" + (", cut by the cap" if epochs < self.epochs else "")
+        return self
+
+    def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
+        return self.model_.decision_function(self.encoder_.one_hot(X))
+
+    def _train(self, rows: np.ndarray, epochs: int) -> PyodDeepSVDD:
+        # PyOD shuffles by NumPy's global generator; restored, so that a fit changes nothing outside.
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(self.seed)  # noqa: NPY002
+        try:
+            with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
+                model = PyodDeepSVDD(rows.shape[1], epochs=epochs, batch_size=self.batch_size, random_state=self.seed, verbose=0)
+                return model.fit(rows)
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+
+
+def collapse_statistics(untrained: np.ndarray, trained: np.ndarray) -> dict[str, float]:
+    """Whether a Deep SVDD is alive, from scores of the same rows before and after training, both `[n]`.
+
+    Returns
+    -------
+    dict
+        distinct: different scores; spread: standard deviation over mean; moved: 1 - Spearman's correlation of the two, 0 where training did nothing.
+    """
+    return {
+        "distinct": len(np.unique(trained)),
+        "spread": float(trained.std() / max(trained.mean(), np.finfo(float).tiny)),
+        "moved": 1 - float(spearmanr(untrained, trained).statistic),
+    }

@@ -1,0 +1,92 @@
+"""The methods of the benchmark by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow
+
+from evaluation.tables.baselines.base import TableBaseline
+
+Group = Literal["segqc", "counting", "published"]
+
+
+class Detector(TableBaseline):
+    """`GumbelScoreDetector` under the baselines' interface: text columns are categorical, numbers continuous, all settings its defaults."""
+
+    def __init__(self, method: str, seed: int) -> None:
+        from segqc.tabular import GumbelScoreDetector
+
+        self.settings = GumbelScoreDetector(method=method, random_state=seed).get_params()
+
+    def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "Detector":
+        from segqc.tabular import GumbelScoreDetector
+
+        self.detector_ = GumbelScoreDetector(**self.settings).fit(X, X_validation=X_validation)
+        return self
+
+    def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
+        return -self.detector_.score_samples(X)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table.
+
+    Attributes
+    ----------
+    name : str
+        On the command line and in file names.
+    title : str
+    group : Group
+    make : callable
+        Of a seed; imports what it needs.
+    paper : str or None
+        Its name in the paper's Table 2.
+    """
+
+    name: str
+    title: str
+    group: Group
+    make: Callable[[int], TableBaseline]
+    paper: str | None = None
+
+
+def _counting(name: str) -> Callable[[int], TableBaseline]:
+    def make(seed: int) -> TableBaseline:
+        from evaluation.tables.baselines import counting
+
+        return getattr(counting, name)()
+
+    return make
+
+
+def _published(name: str) -> Callable[[int], TableBaseline]:
+    def make(seed: int) -> TableBaseline:
+        from evaluation.tables.baselines import published
+
+        return getattr(published, name)(seed) if name != "EmpiricalCDF" else published.EmpiricalCDF()
+
+    return make
+
+
+def _dagmm(seed: int) -> TableBaseline:
+    from evaluation.tables.baselines.dagmm import DAGMM
+
+    return DAGMM(seed)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("independent", "independent frequencies", "counting", _counting("IndependentFrequencies")),
+        Method("pairs", "pairwise frequencies", "counting", _counting("PairFrequencies")),
+        Method("chow-liu", "Chow-Liu tree", "counting", _counting("ChowLiuTree")),
+        Method("rows", "row frequency", "counting", _counting("RowFrequency")),
+        Method("iforest", "Isolation Forest", "published", _published("IsolationForest"), "IForest"),
+        Method("ecod", "ECOD", "published", _published("EmpiricalCDF"), "ECOD"),
+        Method("deep-svdd", "Deep SVDD", "published", _published("DeepSVDD"), "DSVDD"),
+        Method("dagmm", "DAGMM", "published", _dagmm, "DAGMM"),
+    )
+}

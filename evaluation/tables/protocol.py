@@ -1,0 +1,44 @@
+"""The paper's split: 80 % of the inliers to learn from, 10 % for early stopping, the last 10 % with all anomalies to be ranked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow
+
+
+@dataclass(frozen=True)
+class Split:
+    """One seed's parts. `train` and `validation` hold inliers only; `anomalous` says which rows of `test` are anomalies, bool."""
+
+    train: pyarrow.Table
+    validation: pyarrow.Table
+    test: pyarrow.Table
+    anomalous: np.ndarray
+
+
+def split_inliers(features: pyarrow.Table, anomalous: np.ndarray, seed: int) -> Split:
+    """Permute the inliers by seed and cut them at 80 and 90 %.
+
+    Parameters
+    ----------
+    features : pyarrow.Table of n rows
+    anomalous : ndarray `[n]` bool
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        With fewer than 10 inliers, or no anomaly.
+    """
+    inliers, anomalies = np.flatnonzero(~anomalous), np.flatnonzero(anomalous)
+    if len(inliers) < 10 or not len(anomalies):
+        raise ValueError(f"Expected at least 10 inliers and one anomaly, but got {len(inliers)} and {len(anomalies)}")
+    order = np.random.default_rng(seed).permutation(inliers)
+    first, second = int(0.8 * len(order)), int(0.9 * len(order))
+    test = np.concatenate([order[second:], anomalies])
+    return Split(
+        features.take(order[:first]),
+        features.take(order[first:second]),
+        features.take(test),
+        np.arange(len(test)) >= len(order) - second,
+    )

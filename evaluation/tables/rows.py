@@ -1,0 +1,134 @@
+"""One row of the benchmark: a method on a set with a seed, measured, and kept as a file of its own."""
+
+import ctypes
+import dataclasses
+import gc
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from evaluation.tables.baselines.base import TableBaseline
+from evaluation.tables.protocol import Split
+from segqc.files import atomic_path, read_json, write_json
+
+_MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is kept of a fit.
+
+    Attributes
+    ----------
+    dataset, method : str
+    seed : int
+        Of the split and of the method.
+    settings : dict
+        The method's, as JSON.
+    average_precision, auroc : float
+    fit_seconds, fit_cpu_seconds, score_seconds : float
+        Wall clock and CPU time of the fit; wall clock of scoring the test rows.
+    peak_mib : float or None
+        By how much the fit and the scoring raised the resident memory of the process at their highest; None where the system does not say.
+    trained_rows, test_rows, anomalies : int
+    epochs : str
+        In words.
+    """
+
+    dataset: str
+    method: str
+    seed: int
+    settings: dict[str, Any]
+    average_precision: float
+    auroc: float
+    fit_seconds: float
+    fit_cpu_seconds: float
+    score_seconds: float
+    peak_mib: float | None
+    trained_rows: int
+    test_rows: int
+    anomalies: int
+    epochs: str
+
+
+def measure(dataset: str, method: str, model: TableBaseline, seed: int, split: Split) -> tuple[Row, np.ndarray]:
+    """Fit, score and judge; also the scores of the test rows, float64 `[n]`.
+
+    Raises
+    ------
+    FloatingPointError
+        When a score is not finite.
+    """
+    settings = plain_settings(model)
+    before = _start_peak()
+    start, cpu = time.perf_counter(), time.process_time()
+    model.fit(split.train, split.validation)
+    fitted, fit_cpu = time.perf_counter(), time.process_time() - cpu
+    scores = np.asarray(model.anomaly_score(split.test), np.float64)
+    end, peak = time.perf_counter(), _resident("VmHWM")
+    if not np.isfinite(scores).all():
+        raise FloatingPointError(f"{method} on {dataset}, seed {seed}: {np.count_nonzero(~np.isfinite(scores))} scores are not finite")
+    row = Row(
+        dataset, method, seed, settings,
+        average_precision=float(average_precision_score(split.anomalous, scores)),
+        auroc=float(roc_auc_score(split.anomalous, scores)),
+        fit_seconds=fitted - start, fit_cpu_seconds=fit_cpu, score_seconds=end - fitted,
+        peak_mib=None if before is None or peak is None else peak - before,
+        trained_rows=split.train.num_rows, test_rows=len(scores), anomalies=int(split.anomalous.sum()),
+        epochs=model.epochs_,
+    )  # fmt: skip
+    return row, scores
+
+
+def plain_settings(model: TableBaseline) -> dict[str, Any]:
+    """Constructor arguments of a method that is not fitted yet, as JSON gives them back."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(model).items()}
+
+
+def row_path(folder: Path, dataset: str, method: str, seed: int) -> Path:
+    """Where a row is kept; its scores are beside it."""
+    return folder / "rows" / f"{dataset.replace(', ', '-').replace(' ', '-')}.{method}.{seed}.json"
+
+
+def save_row(folder: Path, row: Row, scores: np.ndarray) -> None:
+    """Scores first: a row that is there has them."""
+    path = row_path(folder, row.dataset, row.method, row.seed)
+    with atomic_path(path.with_suffix(".safetensors")) as temporary:
+        save_file({"scores": scores}, temporary)
+    write_json(path, dataclasses.asdict(row))
+
+
+def load_row(folder: Path, dataset: str, method: str, seed: int) -> Row | None:
+    """The row, or None when it is not there."""
+    path = row_path(folder, dataset, method, seed)
+    return Row(**read_json(path)) if path.is_file() else None
+
+
+def load_scores(folder: Path, row: Row) -> np.ndarray:
+    """Scores of the test rows, float64 `[n]`."""
+    return load_file(row_path(folder, row.dataset, row.method, row.seed).with_suffix(".safetensors"))["scores"]
+
+
+def _start_peak() -> float | None:
+    """Hand free memory back and forget the highest resident memory so far; the present one in MiB."""
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # glibc keeps freed memory: the next fit would seem to need none
+        Path("/proc/self/clear_refs").write_text("5")
+    except (OSError, AttributeError):
+        return None
+    return _resident("VmRSS")
+
+
+def _resident(field: str) -> float | None:
+    """A field of this process's memory in MiB; None where there is no /proc."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next(int(line.split()[1]) * 1024 / _MIB for line in lines if line.startswith(f"{field}:"))
