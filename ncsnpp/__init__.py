@@ -2,8 +2,8 @@
 
 from ncsnpp.config import NCSNppConfig
 from ncsnpp.context import Context
-from ncsnpp.encoder import ImageEncoder
+from ncsnpp.encoder import ImageEncoder, has_classifier
 from ncsnpp.network import NCSNpp
 from ncsnpp.presets import cpu, voc128, voc256
 
-__all__ = ["Context", "ImageEncoder", "NCSNpp", "NCSNppConfig", "cpu", "voc128", "voc256"]
+__all__ = ["Context", "ImageEncoder", "NCSNpp", "NCSNppConfig", "cpu", "has_classifier", "voc128", "voc256"]

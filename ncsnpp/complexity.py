@@ -75,7 +75,11 @@ def count(config: NCSNppConfig, encoder: str | None = None, image_size: int | No
             denoiser = Cost(denoiser.parameters - context_cost.parameters, denoiser.macs, denoiser.activation_bytes)
         if encoder is not None:
             backbone = ImageEncoder(encoder, pretrained=False)
-            encoder_cost = measure(backbone, lambda: backbone(torch.empty(1, 3, image_size, image_size)))
+            classifier = len(config.context_channels) > len(backbone.channels)
+            if classifier:
+                backbone = ImageEncoder(encoder, pretrained=False, classifier=True)
+            picture, coarsest = torch.empty(1, 3, image_size, image_size), torch.empty(1, backbone.channels[-1], *(config.context_sizes[-1],) * 2)
+            encoder_cost = measure(backbone, lambda: (backbone(picture), backbone.read_head(coarsest) if classifier else None))
     return Complexity(denoiser, context_cost, encoder_cost)
 
 

@@ -72,10 +72,12 @@ class ImageEncoder(nn.Module):
     pretrained : load ImageNet weights; False when weights of one's own follow by `load_state_dict`
     frozen : no gradient, and evaluation mode whatever `.train()` says (BatchNorm keeps its running statistics)
     out_indices : timm's indices of the maps; None takes every map of stride 4 and more
+    classifier : keep the backbone's ImageNet head as well, for `read_head`; see `has_classifier`
 
     Attributes
     ----------
     channels, reductions : of each map, tuples of int; a map is ceil(I / reduction) on a side for most models
+    head_channels : of what `read_head` returns, 0 without a classifier
 
     Raises
     ------
@@ -92,6 +94,7 @@ class ImageEncoder(nn.Module):
         pretrained: bool = True,
         frozen: bool = True,
         out_indices: Sequence[int] | None = None,
+        classifier: bool = False,
     ) -> None:
         super().__init__()
         self.name, self.frozen = name, frozen
@@ -116,6 +119,8 @@ class ImageEncoder(nn.Module):
             mean, std = [255 * value for value in settings.mean], [255 * value for value in settings.std]
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
+        self.head = _dense_head(name, pretrained) if classifier else None
+        self.head_channels = self.head[-1].in_channels + self.head[-1].out_channels if self.head is not None else 0
         if frozen:
             self.requires_grad_(False)
         self.train()
@@ -130,6 +135,40 @@ class ImageEncoder(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             maps = self.backbone(x)
         return [maps[n] for n in self._kept]
+
+    def read_head(self, coarsest: Tensor) -> Tensor:
+        """What the backbone's own classifier sees and says at each place: its features and logits, [M, head_channels, h, w].
+
+        `coarsest` is the last of the maps, brought to any size. Long et al. 2015 ("Fully Convolutional Networks"): without its pooling, a classifier is a
+        map. What a million pictures taught it tells a sheep from a dog, which a few thousand masks teach poorly.
+        """
+        if self.head is None:
+            raise ValueError("This encoder was built without its classifier; build it with classifier=True")
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            features = self.head[:-1](coarsest)
+            return torch.cat([features, self.head[-1](features)], dim=1)
+
+
+def has_classifier(name: str) -> bool:
+    """Whether `ImageEncoder(name, classifier=True)` works: the EfficientNet family, whose head is a 1x1 convolution before the pooling."""
+    with torch.device("meta"):
+        model = timm.create_model(name, pretrained=False)
+    return all(hasattr(model, part) for part in ("conv_head", "bn2", "classifier")) and isinstance(model.classifier, nn.Linear)
+
+
+def _dense_head(name: str, pretrained: bool) -> nn.Sequential:
+    """The head of a whole model, its linear layer as a 1x1 convolution."""
+    if not has_classifier(name):
+        raise ValueError(f"Expected `name` to be a model of the EfficientNet family for classifier=True, but got {name}")
+    if pretrained and _LITE.fullmatch(name) is None:
+        model = _download(name, {})
+    else:
+        model = timm.create_model(name, pretrained=False)
+        if pretrained:
+            model.load_state_dict(lite_state_dict(name))
+    linear = nn.Conv2d(model.classifier.in_features, model.classifier.out_features, 1)
+    linear.load_state_dict({"weight": model.classifier.weight[:, :, None, None], "bias": model.classifier.bias})
+    return nn.Sequential(model.conv_head, model.bn2, linear)
 
 
 def _download(name: str, options: dict[str, Any]) -> nn.Module:

@@ -2,8 +2,13 @@
 
 Let y be the observed mask, p the posterior, both on the grid, and for a foreground class c
 
-    d_c = 2 sum(p_c y_c) / (sum p_c + sum y_c)       soft Dice: the Dice that p expects of y, to first order
-    w_c = 1 if y has the class, else the mean of p_c over the 2 % of the cells where it is greatest: how sure p is that it is there
+    q   = p^2 / sum_k p_k^2                          the posterior, sharpened
+    d_c = 2 sum(q_c y_c) / (sum q_c + sum y_c)       soft Dice: the Dice that q expects of y, to first order
+    w_c = 1 if y has the class, else the mean of q_c over the 2 % of the cells where it is greatest: how sure q is that it is there
+
+Sharpened, because the Dice of a mask is taken with one true mask and not with an average of many: along every outline p is a slope, which costs a
+small object more of its soft Dice than a large one, right or wrong as they may be. On held-out training pairs the exponent 2 was the best of 1 (as
+it is), 1.5, 2, 3, 4, 8 and infinity (argmax): 0.02 better in rank correlation than 1, and 0.01 better than argmax.
 
 The Dice of an image is a mean over the classes of mask or truth. Which classes the truth has is uncertain, so each counts by w_c: a class that
 is surely missing from y counts in full, a trace of one hardly. (A threshold in place of w_c makes the score jump where a class crosses it.)
@@ -16,6 +21,9 @@ overlooks it does not make an empty prediction good.
 from collections.abc import Sequence
 
 import numpy as np
+
+SHARPNESS = 2.0
+"""Exponent of the posterior."""
 
 PRESENCE_SHARE = 0.02
 """Share of the cells over which the presence of a class is read."""
@@ -44,7 +52,8 @@ def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]
     valid = (mask < len(posterior)).reshape(-1)
     if not valid.any():
         return 1.0
-    belief = posterior.reshape(len(posterior), -1)[classes][:, valid].astype(np.float64)
+    sharp = np.maximum(posterior.reshape(len(posterior), -1)[:, valid].astype(np.float64), 0.0) ** SHARPNESS
+    belief = (sharp / sharp.sum(0))[classes]
     observed = np.stack([mask.reshape(-1)[valid] == c for c in classes])
     count = observed.shape[1]
     greatest = max(1, round(PRESENCE_SHARE * count))

@@ -53,12 +53,14 @@ class TrainConfig:
     method: Method = "structured"
     preset: str = "cpu"
     steps: int | None = None
+    guess_steps: int | None = None  # of each of the two networks whose mistakes `structured` learns from; a fifth of `steps` by default
     batch_size: int | None = None  # over all processes
     learning_rate: float | None = None
     warmup_steps: int | None = None
     image_size: int | None = None  # px
     grid_size: int | None = None  # cells
     encoder: str | None = None
+    classifier: bool = True  # what the encoder's own ImageNet classifier sees and says at each place, beside its maps; without one, no difference
     views: int | None = None
     mask_only: bool = False  # an ablation: the network is shown zeros instead of the picture's features
     feature_cache: Path | None = None  # folder for cached features that outlives the run; runs on the same pictures share it
@@ -113,13 +115,15 @@ def resolve(config: TrainConfig) -> TrainConfig:
     preset = PRESETS[config.preset]
     missing = {name: getattr(preset, name) for name in ("steps", "batch_size", "learning_rate", "warmup_steps", "image_size", "grid_size", "views")}
     config = dataclasses.replace(config, **{name: value for name, value in missing.items() if getattr(config, name) is None})
+    if config.guess_steps is None:
+        config = dataclasses.replace(config, guess_steps=max(1, config.steps // 5))
     if config.encoder is None:
         config = dataclasses.replace(config, encoder=preset.encoder)
     if config.precision not in ("auto", "fp32", "bf16"):
         raise ValueError(f"Unknown precision {config.precision!r}; choose one of auto, fp32, bf16")
     if config.encoder is None and (config.views or config.image_size != config.grid_size):
         raise ValueError("Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0")
-    for name in ("steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"):
+    for name in ("steps", "guess_steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"):
         if getattr(config, name) < 1:
             raise ValueError(f"Expected {name} to be positive, but got {getattr(config, name)}")
     return config

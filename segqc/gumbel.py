@@ -13,6 +13,9 @@ x + d up to scale when t = 1/(1 + K d). Only t destroys information; l re-scales
 
 Tensors have the class axis second, `[N, K, ...]`, with any number of trailing element axes: `[N, K, H, W]` for masks, `[N, K, C]` for C table
 columns of K outcomes. Per-element results are `[N, ...]`. Everything is computed in float32, outside autocast, and knows nothing of images.
+
+Table columns with different K, each at its own level, are items of their own, padded to the largest K: `[N, K_max]` and `Levels.classes`, the K of each.
+A padded outcome has probability and score 0, and no share in any mean or loss.
 """
 
 import math
@@ -25,6 +28,7 @@ from torch import Tensor
 
 PAPER_DELTA = 1e-5  # d of the reference implementation
 _MIN_KEEP_SEEN = 1e-4  # the network's conditioning clips logit t here, so that t = 0 is a finite input
+_PADDED = -1e30  # log-probability of a padded outcome: exp gives 0, and unlike -inf it makes no NaN in a difference or a product
 _MIN_EXPONENTIAL, _MAX_EXPONENTIAL = 1e-20, 80.0  # both have probability below 1e-19: clamping only removes log(0)
 
 
@@ -50,13 +54,17 @@ class Levels:
         log(t / (1 - t)); -inf for t = 0. Kept as a logit because 1 - t loses its digits in float32 near t = 1.
     temperature : Tensor, `[N]` float32
         l > 0.
+    classes : Tensor, `[N]` int64, or None
+        K of each item where items are padded to a common K; None when all outcomes are real.
     """
 
     logit_keep: Tensor
     temperature: Tensor
+    classes: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Levels":
-        return Levels(self.logit_keep.to(device), self.temperature.to(device))
+        classes = None if self.classes is None else self.classes.to(device)
+        return Levels(self.logit_keep.to(device), self.temperature.to(device), classes)
 
     def __len__(self) -> int:
         return len(self.temperature)
@@ -123,11 +131,12 @@ def mixing_ladder(levels: int = 8, low: float = 0.0015, high: float = 0.19) -> N
 
 
 def structured_ladder() -> NoiseLadder:
-    """The ladder above segment noise (ours): t = 0, then locations that blur the cells of an already wrong mask to three degrees.
+    """The ladder above segment noise (ours): t = 0, then locations that blur the cells of an already wrong mask to two degrees.
 
-    What should be judged is left to be seen at every level but the first; see `segqc.segment_noise`.
+    What should be judged is left to be seen at every level but the first; see `segqc.segment_noise`. A clearer level (t = 0.9) is of no use: what is
+    nearly copied is nearly believed.
     """
-    return NoiseLadder((0.0, 0.05, 0.3, 0.9), (1.0,) * 4)
+    return NoiseLadder((0.0, 0.05, 0.3), (1.0,) * 3)
 
 
 def context_ladder() -> NoiseLadder:
@@ -140,9 +149,35 @@ def _per_item(value: Tensor, like: Tensor) -> Tensor:
     return value.to(like.device, torch.float32).reshape(-1, *(1,) * (like.ndim - 1))
 
 
+def _classes(levels: Levels, like: Tensor) -> int | Tensor:
+    """K: the size of axis 1, or `[N, 1, ...]` where items are padded."""
+    return like.shape[1] if levels.classes is None else _per_item(levels.classes, like)
+
+
+def _fill_padded(values: Tensor, levels: Levels, filling: float) -> Tensor:
+    """`values` `[N, K, ...]` with `filling` at padded outcomes."""
+    if levels.classes is None:
+        return values
+    outcome = torch.arange(values.shape[1], device=values.device).reshape(1, -1, *(1,) * (values.ndim - 2))
+    return values.masked_fill(outcome >= _classes(levels, values), filling)
+
+
+def _log_softmax(values: Tensor, levels: Levels) -> Tensor:
+    """log_softmax over the real outcomes of `[N, K, ...]`."""
+    return torch.log_softmax(_fill_padded(values, levels, _PADDED), dim=1)
+
+
+def _centred(values: Tensor, levels: Levels) -> Tensor:
+    """`values` minus their mean over the real outcomes; 0 at padded ones."""
+    if levels.classes is None:
+        return values - values.mean(1, keepdim=True)
+    values = _fill_padded(values, levels, 0.0)
+    return _fill_padded(values - values.sum(1, keepdim=True) / _classes(levels, values), levels, 0.0)
+
+
 def _class_weight(levels: Levels, like: Tensor) -> Tensor:
     """B = 1/d = K t/(1 - t), the extra weight of the true class, `[N, 1, ...]`."""
-    return like.shape[1] * _per_item(levels.logit_keep, like).exp()
+    return _classes(levels, like) * _per_item(levels.logit_keep, like).exp()
 
 
 def log_location(onehot: Tensor, levels: Levels) -> Tensor:
@@ -158,10 +193,12 @@ def log_location(onehot: Tensor, levels: Levels) -> Tensor:
     -------
     Tensor, `[N, K, ...]` float32, finite for every t in [0, 1).
     """
-    log_miss = -F.softplus(_per_item(levels.logit_keep, onehot)) - math.log(onehot.shape[1])  # log((1 - t)/K)
+    classes = _classes(levels, onehot)
+    log_uniform = -math.log(classes) if isinstance(classes, int) else -classes.log()
+    log_miss = log_uniform - F.softplus(_per_item(levels.logit_keep, onehot))  # log((1 - t)/K)
     log_a = log_miss + torch.log1p(_class_weight(levels, onehot)) * onehot.float()
     empty = onehot.sum(1, keepdim=True) == 0
-    return torch.where(empty, -math.log(onehot.shape[1]), log_a)
+    return _fill_padded(torch.where(empty, log_uniform, log_a), levels, _PADDED)
 
 
 def sample_exponential(shape: Sequence[int], generator: torch.Generator | None = None, device: torch.device | str = "cpu") -> Tensor:
@@ -175,29 +212,46 @@ def sample_expconcrete(log_a: Tensor, levels: Levels, exponential: Tensor) -> Te
 
     With `exponential` all ones this is the tempered, noise-free x~; with l = 1 as well, the clean log a.
     """
-    return torch.log_softmax((log_a.float() - exponential.float().log()) / _per_item(levels.temperature, log_a), dim=1)
+    return _log_softmax((log_a.float() - exponential.float().log()) / _per_item(levels.temperature, log_a), levels)
 
 
 def eps_target(x_tilde: Tensor, log_a: Tensor, levels: Levels) -> Tensor:
     """eps = log a - l x~, centred over the classes (softmax(eps) is all that matters), equation (5)."""
-    eps = log_a.float() - _per_item(levels.temperature, log_a) * x_tilde.float()
-    return eps - eps.mean(1, keepdim=True)
+    return _centred(log_a.float() - _per_item(levels.temperature, log_a) * x_tilde.float(), levels)
 
 
 def score_from_log_softmax(log_q: Tensor, levels: Levels) -> Tensor:
     """s_j = -l + l K q_j for log q `[N, K, ...]`, equation (4)."""
     temperature = _per_item(levels.temperature, log_q)
-    return temperature * (log_q.shape[1] * log_q.float().exp() - 1)
+    return _fill_padded(temperature * (_classes(levels, log_q) * log_q.float().exp() - 1), levels, 0.0)
 
 
 def analytic_score(x_tilde: Tensor, log_a: Tensor, levels: Levels) -> Tensor:
     """grad log p_l(x~; a) of the ExpConcrete density, `[N, K, ...]`, equation (4)."""
-    return score_from_log_softmax(torch.log_softmax(eps_target(x_tilde, log_a, levels), dim=1), levels)
+    return score_from_log_softmax(_log_softmax(eps_target(x_tilde, log_a, levels), levels), levels)
 
 
-def log_softmax_from_eps(eps: Tensor) -> Tensor:
-    """log softmax(eps_theta), `[N, K, ...]`: the paper's parametrisation."""
-    return torch.log_softmax(eps.float(), dim=1)
+def log_softmax_from_eps(eps: Tensor, levels: Levels | None = None) -> Tensor:
+    """log softmax(eps_theta), `[N, K, ...]`: the paper's parametrisation; `levels` are needed for padded outcomes alone."""
+    return torch.log_softmax(eps.float(), dim=1) if levels is None else _log_softmax(eps.float(), levels)
+
+
+def log_posterior_from_context(logits: Tensor, x_tilde: Tensor, levels: Levels) -> Tensor:
+    """Bayes' rule: log p(x = c | x~, context) from what the context says and the known likelihood of x~, `[N, K, ...]`.
+
+    The ExpConcrete density of x~ depends on the class c through (sum_k a_k exp(-l x~_k))^-K alone, that is through (1 + B e_c)^-K with
+    e = softmax(-l x~) and B = 1/d. At t = 0 (B = 0) only the context speaks; zero `logits` are a uniform prior.
+
+    Parameters
+    ----------
+    logits : Tensor, `[N, K, ...]`
+        Unnormalised log-probabilities given the context.
+    x_tilde : Tensor, `[N, K, ...]`
+    levels : Levels of N items
+    """
+    log_e = _log_softmax(-_per_item(levels.temperature, x_tilde) * x_tilde.float(), levels)
+    log_likelihood = -_classes(levels, x_tilde) * torch.log1p(_class_weight(levels, x_tilde) * log_e.exp())
+    return _log_softmax(logits.float() + log_likelihood, levels)
 
 
 def log_softmax_from_posterior(log_posterior: Tensor, x_tilde: Tensor, levels: Levels) -> Tensor:
@@ -214,11 +268,11 @@ def log_softmax_from_posterior(log_posterior: Tensor, x_tilde: Tensor, levels: L
         Log-simplex sample that the posterior was given.
     levels : Levels of N items
     """
-    log_e = torch.log_softmax(-_per_item(levels.temperature, x_tilde) * x_tilde.float(), dim=1)
+    log_e = _log_softmax(-_per_item(levels.temperature, x_tilde) * x_tilde.float(), levels)
     weight = _class_weight(levels, x_tilde)
     share = log_posterior.float().exp() / (1 + weight * log_e.exp())  # p_c / D_c
     mixed = log_e + (share.sum(1, keepdim=True) + weight * share).clamp_min(torch.finfo(torch.float32).tiny).log()
-    return torch.log_softmax(mixed, dim=1)  # it sums to one already; this removes the rounding
+    return _log_softmax(mixed, levels)  # it sums to one already; this removes the rounding
 
 
 def score_from_posterior(log_posterior: Tensor, x_tilde: Tensor, levels: Levels) -> Tensor:
@@ -228,12 +282,12 @@ def score_from_posterior(log_posterior: Tensor, x_tilde: Tensor, levels: Levels)
 
 def _weight(levels: Levels, like: Tensor) -> Tensor:
     """l^2 K^2, `[N, 1, ...]` shaped for a per-element result."""
-    return (_per_item(levels.temperature, like) * like.shape[1]).square().squeeze(1)
+    return (_per_item(levels.temperature, like) * _classes(levels, like)).square().squeeze(1)
 
 
 def mse_loss(log_q: Tensor, target_eps: Tensor, levels: Levels) -> Tensor:
     """l^2 K^2 || q - softmax(eps) ||^2 per element, `[N, ...]`, equations (5) and (6)."""
-    return _weight(levels, log_q) * (log_q.float().exp() - torch.softmax(target_eps.float(), 1)).square().sum(1)
+    return _weight(levels, log_q) * (log_q.float().exp() - torch.softmax(_fill_padded(target_eps.float(), levels, _PADDED), 1)).square().sum(1)
 
 
 def kl_loss(log_q: Tensor, target_eps: Tensor, levels: Levels, weighted: bool = False) -> Tensor:
@@ -241,7 +295,7 @@ def kl_loss(log_q: Tensor, target_eps: Tensor, levels: Levels, weighted: bool = 
 
     The public reference implementation drops the weight.
     """
-    kl = F.kl_div(log_q.float(), torch.log_softmax(target_eps.float(), 1), reduction="none", log_target=True).sum(1)
+    kl = F.kl_div(log_q.float(), _log_softmax(target_eps.float(), levels), reduction="none", log_target=True).sum(1)
     return _weight(levels, log_q) * kl if weighted else kl
 
 
@@ -273,8 +327,7 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
 
 def centred_input(x_tilde: Tensor, levels: Levels) -> Tensor:
     """What a `mixing` network sees: l x~ centred over the classes, clamped to +-15, over 4; a uniform x~ is zero."""
-    scaled = _per_item(levels.temperature, x_tilde) * x_tilde.float()
-    return (scaled - scaled.mean(1, keepdim=True)).clamp(-15, 15) / 4
+    return _centred(_per_item(levels.temperature, x_tilde) * x_tilde.float(), levels).clamp(-15, 15) / 4
 
 
 def log_input(x_tilde: Tensor) -> Tensor:

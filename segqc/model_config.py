@@ -24,6 +24,7 @@ class ModelConfig:
     network: NCSNppConfig
     ladder: NoiseLadder
     draws: int  # noise draws per level when scoring; 0: the noise-free input
+    classifier: bool = False  # the network sees what the encoder's ImageNet classifier sees and says at each place
     noise_seed: int = 0  # of the fixed scoring noise
     mask_only: bool = False  # the network never sees the picture
     inlier_norm: tuple[float, ...] = ()  # mean score norm of the inliers per level: the unit of the `paper` heat map
@@ -56,12 +57,9 @@ class ModelConfig:
 
     @property
     def score_levels(self) -> tuple[int, ...]:
-        """Levels that a score reads unless told otherwise: all; of `structured`, those that see the mask blurred.
-
-        At t = 0.9 it is seen too clearly: what is nearly copied is nearly believed (on held-out training pairs, 0.02 less of Spearman).
-        """
+        """Levels that a score reads unless told otherwise: all; of `structured`, those that see the mask."""
         levels = tuple(range(len(self.ladder)))
-        return tuple(i for i in levels if 0 < self.ladder.keep[i] < 0.5) if self.method == "structured" else levels
+        return tuple(i for i in levels if self.ladder.keep[i] > 0) if self.method == "structured" else levels
 
     @property
     def feature_names(self) -> tuple[str, ...]:

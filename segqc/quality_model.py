@@ -4,7 +4,7 @@ All methods go through the same lines; what differs is the ladder, what the netw
 
     paper       t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;         loss KL (17) without its weight; scored on the clean log a
     mixing      t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;         scored on noisy x~
-    structured  t = 0, 0.05..0.9, l = 1; as mixing, but x~ is drawn around a mask with segment noise, and the posterior is that of the true one
+    structured  t = 0, 0.05, 0.3, l = 1; as mixing, but x~ is drawn around a mask with segment noise, and the posterior is that of the true one
     segmenter   t = 0 alone: the same network and readout without any noise or sight of the mask, the ablation of the ladder
 """
 
@@ -77,7 +77,7 @@ class QualityModel(nn.Module):
     def __init__(self, config: ModelConfig, pretrained: bool = False) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ImageEncoder(config.encoder, pretrained=pretrained) if config.encoder else None
+        self.encoder = ImageEncoder(config.encoder, pretrained, classifier=config.classifier) if config.encoder else None
         self.network = NCSNpp(config.network)
         self.to(memory_format=torch.channels_last)
         self.density: DensityHead | None = None
@@ -103,15 +103,17 @@ class QualityModel(nn.Module):
             return [images.float() / 127.5 - 1]
         images = images.contiguous(memory_format=torch.channels_last)
         size = _IMAGES_PER_FORWARD if images.device.type == "cpu" else len(images)
-        maps = [
-            [_no_larger(m, side) for m, side in zip(self.encoder(chunk), self.config.network.context_sizes, strict=True)]
-            for chunk in images.split(size)
-        ]
+        sides = self.config.network.context_sizes[: len(self.encoder.channels)]
+        maps = [[_no_larger(m, side) for m, side in zip(self.encoder(chunk), sides, strict=True)] for chunk in images.split(size)]
         return [torch.cat(same) for same in zip(*maps, strict=True)]
 
     def context(self, features: Sequence[Tensor]) -> object:
         """The network's own encoding of the image features; computed once per image, reused by all its noise levels."""
-        shown = [torch.zeros_like(maps) for maps in features] if self.config.mask_only else list(features)
+        shown = list(features)
+        if self.config.classifier:
+            shown.append(self.encoder.read_head(features[-1]))
+        if self.config.mask_only:
+            shown = [torch.zeros_like(maps) for maps in shown]
         return self.network.encode_context(shown) if self.encoder is not None else shown[0]
 
     def one_hot(self, masks: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,8 +7,8 @@ has a wrong outline. This noise does the same to a true mask, and the network le
 Four kinds of error, mixed (`KIND_ENDS`):
 
     none      the true mask itself: a good prediction is to be believed
-    guess     a mask drawn from the network's own belief about the picture alone (level t = 0), by the Gumbel-max trick with noise that
-              neighbouring cells share: the errors that a model with such features makes
+    guess     a mask drawn from the belief about the picture alone of a network that has not seen it (segqc.cross_fit), by the Gumbel-max trick with noise that
+              neighbouring cells share: the errors that a model with such features makes on new pictures
     partial   the guess in one region, the truth in the rest: models that are better than the network
     edit      classes swapped for such as look alike, objects missed or halved, objects of another picture added
     foreign   the mask of another picture
@@ -50,7 +50,7 @@ class SegmentNoise:
         return KINDS[int(np.searchsorted(KIND_ENDS, np.random.default_rng(seed).random(), side="right"))]
 
     def needs_guess(self, seed: int) -> bool:
-        """Whether the draw of this seed makes use of the network's guess."""
+        """Whether the draw of this seed makes use of a guess."""
         return self.kind(seed) in ("guess", "partial")
 
     def draw(self, truth: np.ndarray, other: np.ndarray, belief: np.ndarray | None, seed: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from segqc import __version__
 from segqc.artifact import CONFIG, save_model
 from segqc.config import TrainConfig, resolve, to_json
 from segqc.console import make_progress
+from segqc.cross_fit import CrossFitted
 from segqc.dataset import AugmentConfig, PairDataset
 from segqc.devices import make_accelerator, wants_bfloat16
 from segqc.feature_cache import BLOCK, FeatureCache
@@ -48,6 +49,7 @@ def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
         network=network_config(config, labels.num_classes),
         ladder=make_ladder(config.method, labels.num_classes),
         draws=1 if config.method in ("structured", "mixing") else 0,
+        classifier=_uses_classifier(config),
         mask_only=config.mask_only,
     )
 
@@ -59,9 +61,16 @@ def network_config(config: TrainConfig, num_classes: int) -> NCSNppConfig:
         # Song's frequencies are made for log temperatures; logit t spans ten units.
         return network if config.method == "paper" else dataclasses.replace(network, fourier_scale=NCSNppConfig.fourier_scale)
     with torch.device("meta"):
-        encoder = ncsnpp.ImageEncoder(config.encoder, pretrained=False)
+        encoder = ncsnpp.ImageEncoder(config.encoder, pretrained=False, classifier=_uses_classifier(config))
     build = ncsnpp.cpu if config.preset == "cpu" else ncsnpp.voc128
-    return build(num_classes, encoder.channels, encoder.reductions, config.image_size, config.grid_size)
+    channels, reductions = encoder.channels, encoder.reductions
+    if encoder.head_channels:
+        channels, reductions = (*channels, encoder.head_channels), (*reductions, reductions[-1])
+    return build(num_classes, channels, reductions, config.image_size, config.grid_size)
+
+
+def _uses_classifier(config: TrainConfig) -> bool:
+    return config.classifier and config.encoder is not None and ncsnpp.has_classifier(config.encoder)
 
 
 def new_model(config: TrainConfig, labels: LabelSpace) -> QualityModel:
@@ -113,10 +122,18 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     if config.views:
         source = _filled_cache(config, model, dataset, len(train_pairs), len(validation_pairs), accelerator, console)
 
-    noise = None
+    train_rows, validation_rows = range(len(train_pairs)), range(len(train_pairs), len(train_pairs) + len(validation_pairs))
+    noise = guess = None
     if config.method == "structured":
         noise = SegmentNoise(class_swaps(class_looks(model, source, len(train_pairs)), labels.foreground), labels.background)
-    trainer = Trainer(config, model, source, len(train_pairs), len(validation_pairs), accelerator, console, noise)
+
+        def build(own: TrainConfig) -> QualityModel:
+            guesser = new_model(own, labels)
+            guesser.encoder = model.encoder
+            return guesser
+
+        guess = CrossFitted.train(config, build, source, len(train_rows), validation_rows, accelerator, console).belief
+    trainer = Trainer(config, model, source, train_rows, validation_rows, accelerator, console, noise, guess)
     report = trainer.run()
     validation_loss, best = trainer.best_network()
     model.network.load_state_dict(best)
@@ -192,7 +209,7 @@ def _filled_cache(
         for m in model.image_features(torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device))
     ]
     bfloat16 = wants_bfloat16(config.precision, accelerator.device)
-    made = (config.encoder, config.image_size, model.config.network.context_sizes, bfloat16)
+    made = (config.encoder, config.image_size, model.config.network.context_sizes[: len(shapes)], bfloat16)
     seen = (to_json(dataset.augment), dataset.seed, dataset.labels.to_dict())
     fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), *made, *seen):016x}"
     folder = config.feature_cache or config.out / "training" / "cache"

@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
@@ -20,6 +21,8 @@ from segqc.feature_cache import FeatureCache
 from segqc.quality_model import QualityModel, stable_seed
 from segqc.segment_noise import SegmentNoise
 from segqc.training_data import Batch, Samples, Schedule, make_loader, validation_draws
+
+Guess = Callable[[Sequence[Tensor], Sequence[int]], np.ndarray]
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -40,22 +43,25 @@ class Trainer:
     model : QualityModel
         On the accelerator's device.
     source : FeatureCache or PairDataset
-        Training pairs first, then validation pairs.
-    train_items, validation_items : int
+    train_rows, validation_rows : sequence of int
+        Its pairs to train on and to validate on.
     accelerator : Accelerator
     console : Console or None
     segment_noise : SegmentNoise, optional
-        What the masks of levels above t = 0 are drawn from, beside the model's own belief (method `structured`).
+        What the masks of levels above t = 0 are drawn from (method `structured`), together with ...
+    guess : callable, optional
+        ... log p(class | picture) `[M, K, S, S]` of M pictures, given by `image_features` and rows of the source, by a network that has not seen them.
+    task : str
+        What the progress bar calls it.
     """
 
     def __init__(
-        self, config: TrainConfig, model: QualityModel, source: FeatureCache | PairDataset, train_items: int, validation_items: int,
-        accelerator: Accelerator, console: Console | None, segment_noise: SegmentNoise | None = None,
+        self, config: TrainConfig, model: QualityModel, source: FeatureCache | PairDataset, train_rows: Sequence[int], validation_rows: Sequence[int],
+        accelerator: Accelerator, console: Console | None, segment_noise: SegmentNoise | None = None, guess: Guess | None = None, task: str = "training",
     ) -> None:  # fmt: skip
-        self.config, self.model, self.source = config, model, source
-        self.train_items, self.validation_items = train_items, min(validation_items, config.validation_items)
-        self.validation_offset = train_items
-        self.accelerator, self.console, self.segment_noise = accelerator, console, segment_noise
+        self.config, self.model, self.source, self.task = config, model, source, task
+        self.train_rows, self.validation_rows = train_rows, validation_rows[: config.validation_items]
+        self.accelerator, self.console, self.segment_noise, self.guess = accelerator, console, segment_noise, guess
         self.folder = config.out / "training"
         self.levels = len(model.config.ladder)
         self.network = model.network
@@ -72,15 +78,15 @@ class Trainer:
     def run(self) -> dict[str, float]:
         """Take the remaining steps; returns speed and memory of this start."""
         config, accelerator = self.config, self.accelerator
-        schedule = Schedule(self.train_items, self.levels, config.batch_size, config.views, config.seed)
+        schedule = Schedule(len(self.train_rows), self.levels, config.batch_size, config.views, config.seed)
         rank, world = accelerator.process_index, accelerator.num_processes
         batches = (schedule.batch(step)[rank::world] for step in range(self.step, config.steps))
         workers = config.workers if config.workers is not None else (0 if isinstance(self.source, FeatureCache) else 4)
-        loader = make_loader(Samples(self.source, others=self.segment_noise is not None), batches, workers)
+        loader = make_loader(Samples(self.source, self.train_rows, others=self.segment_noise is not None), batches, workers)
         log = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step) if accelerator.is_main_process else None
         first, started = self.step, time.monotonic()
         with make_progress(self.console, "note") as progress:
-            task = progress.add_task("training", total=config.steps, completed=self.step, note="")
+            task = progress.add_task(self.task, total=config.steps, completed=self.step, note="")
             for batch in loader:
                 loss, norm = self._step(batch)
                 self.step += 1
@@ -142,7 +148,9 @@ class Trainer:
         keep = self.model.config.ladder.keep
         noisy = [n for n, draw in enumerate(batch.draws) if keep[draw.level] > 0]
         guessed = [n for n in noisy if noise.needs_guess(batch.draws[n].noise_seed)]
-        beliefs = dict(zip(guessed, self.model.belief([f[guessed] for f in features]).cpu().numpy(), strict=True)) if guessed else {}
+        beliefs = {}
+        if guessed and self.guess is not None:
+            beliefs = dict(zip(guessed, self.guess([f[guessed] for f in features], [batch.rows[n] for n in guessed]), strict=True))
         masks = batch.masks.numpy().copy()
         for n in noisy:
             masks[n] = noise.draw(batch.masks[n].numpy(), batch.others[n].numpy(), beliefs.get(n), batch.draws[n].noise_seed)
@@ -151,14 +159,14 @@ class Trainer:
     @torch.no_grad()
     def _validate(self) -> float:
         """Mean loss of the moving average on the validation pairs, levels and noise fixed; keeps the best."""
-        draws = validation_draws(self.validation_items, self.levels, self.config.seed)
+        draws = validation_draws(len(self.validation_rows), self.levels, self.config.seed)
         own = draws[self.accelerator.process_index :: self.accelerator.num_processes]
         size = max(1, self.config.batch_size // self.accelerator.num_processes)
         batches = [own[i : i + size] for i in range(0, len(own), size)]
         self.model.network.eval()
         total = torch.zeros(2, dtype=torch.float64)
         with self._averaged():
-            for batch in make_loader(Samples(self.source, self.validation_offset, self.segment_noise is not None), batches, 0):
+            for batch in make_loader(Samples(self.source, self.validation_rows, self.segment_noise is not None), batches, 0):
                 total += torch.tensor([float(self._loss(batch)) * len(batch.draws), len(batch.draws)], dtype=torch.float64)
             total = self.accelerator.reduce(total.to(self.accelerator.device, torch.float32), "sum")
             loss = float(total[0] / total[1].clamp_min(1))

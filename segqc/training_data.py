@@ -140,19 +140,20 @@ def cache_keys(train_items: int, views: int, validation_items: int) -> list[tupl
 
 
 class Samples(Dataset):
-    """Draw -> sample, from the cache or freshly read and augmented. `offset` is added to its indices; `others`: with the mask of `Draw.other`."""
+    """Draw -> sample, from the cache or freshly read and augmented. A draw counts along `rows` of the source; `others`: with the mask of `Draw.other`."""
 
-    def __init__(self, source: FeatureCache | PairDataset, offset: int = 0, others: bool = False) -> None:
+    def __init__(self, source: FeatureCache | PairDataset, rows: Sequence[int], others: bool = False) -> None:
         self.source = source
-        self.offset = offset
+        self.rows = rows
         self.others = others
 
     def __getitem__(self, draw: Draw) -> dict:
-        index, cached = draw.index + self.offset, isinstance(self.source, FeatureCache)
+        index, cached = self.rows[draw.index], isinstance(self.source, FeatureCache)
         sample = self.source[index, draw.view] if cached else self.source.sample(index, draw.view)
-        sample = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in sample.items()} | {"draw": draw}
+        sample = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in sample.items()}
+        sample |= {"draw": draw, "row": index}
         if self.others:
-            sample["other"] = torch.from_numpy(self.source.mask(draw.other + self.offset, None if draw.view is None or not cached else 0))
+            sample["other"] = torch.from_numpy(self.source.mask(self.rows[draw.other], None if draw.view is None or not cached else 0))
         return sample
 
 
@@ -160,14 +161,15 @@ class Samples(Dataset):
 class Batch:
     """A collated batch of N samples.
 
-    Either `images` `[N, 3, I, I]` uint8 or frozen `features`; `masks` `[N, S, S]` uint8, the draws, and where segment noise wants them the masks of
-    other pictures, like `masks`.
+    Either `images` `[N, 3, I, I]` uint8 or frozen `features`; `masks` `[N, S, S]` uint8, the draws, their rows in the source, and where segment noise
+    wants them the masks of other pictures, like `masks`.
     """
 
     images: Tensor | None
     features: list[Tensor] | None
     masks: Tensor
     draws: list[Draw]
+    rows: list[int]
     others: Tensor | None = None
 
     def noise(self, num_classes: int, device: torch.device) -> Tensor:
@@ -181,7 +183,7 @@ def collate(samples: list[dict]) -> Batch:
     images = torch.stack([s["image"] for s in samples]) if "image" in samples[0] else None
     features = None if images is not None else [torch.stack(maps) for maps in zip(*(s["features"] for s in samples), strict=True)]
     others = torch.stack([s["other"] for s in samples]) if "other" in samples[0] else None
-    return Batch(images, features, torch.stack([s["mask"] for s in samples]), [s["draw"] for s in samples], others)
+    return Batch(images, features, torch.stack([s["mask"] for s in samples]), [s["draw"] for s in samples], [s["row"] for s in samples], others)
 
 
 def make_loader(samples: Samples, batches: Iterator[list[Draw]] | Sequence[list[Draw]], workers: int) -> DataLoader:

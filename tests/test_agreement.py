@@ -19,9 +19,10 @@ def agreement_by_loops(posterior: np.ndarray, mask: np.ndarray, foreground: tupl
         return 1.0
     greatest = max(1, round(0.02 * len(cells)))
     weighted, weights, presences = 0.0, 0.0, []
+    sharp = {cell: sum(float(posterior[(c, *cell)]) ** 2 for c in range(len(posterior))) for cell in cells}
     for c in foreground:
         observed = [float(mask[cell] == c) for cell in cells]
-        soft = [float(posterior[(c, *cell)]) for cell in cells]
+        soft = [float(posterior[(c, *cell)]) ** 2 / sharp[cell] for cell in cells]
         presences.append(sum(sorted(soft)[-greatest:]) / greatest)
         weight = 1.0 if sum(observed) else presences[-1]
         weighted += weight * 2 * sum(o * e for o, e in zip(observed, soft, strict=True)) / max(sum(observed) + sum(soft), 1e-300)
@@ -74,13 +75,14 @@ def test_agreement_at_its_ends() -> None:
 def test_an_empty_mask_is_as_good_as_the_belief_that_nothing_is_there(share: float) -> None:
     posterior = certain(EMPTY)
     posterior[0], posterior[1] = 1 - share, share
-    assert agreement(posterior, EMPTY, FOREGROUND) == pytest.approx(1 - share)
+    assert agreement(posterior, EMPTY, FOREGROUND) == pytest.approx((1 - share) ** 2 / (share**2 + (1 - share) ** 2))
 
 
 def test_where_hardly_any_picture_is_empty_an_empty_mask_is_suspect() -> None:
     posterior = certain(EMPTY)
     posterior[0], posterior[1] = 0.98, 0.02
-    assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.01) == pytest.approx(0.01 * 0.98 / (0.01 * 0.98 + 0.99 * 0.02), rel=1e-5)
+    sharp = 0.98**2 / (0.98**2 + 0.02**2)
+    assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.01) == pytest.approx(0.01 * sharp / (0.01 * sharp + 0.99 * (1 - sharp)), rel=1e-5)
     assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.9) > 0.99
     assert agreement(certain(EMPTY), EMPTY, FOREGROUND, empty_share=0.01) == 1  # nothing can be there
     mask = blobs(0, void=False)
@@ -92,7 +94,7 @@ def test_an_uncertain_class_that_the_mask_lacks_counts_by_its_presence() -> None
     mask[:8] = 1
     posterior = certain(mask)
     posterior[0, 8:], posterior[2, 8:] = 0.6, 0.4  # background is more probable, class 2 at 0.4 in half of the picture
-    assert agreement(posterior, mask, FOREGROUND) == pytest.approx(1 / 1.4)
+    assert agreement(posterior, mask, FOREGROUND) == pytest.approx(1 / (1 + 0.4**2 / (0.6**2 + 0.4**2)))
 
 
 def test_what_is_expected_under_void_does_not_count() -> None:

@@ -123,7 +123,8 @@ def test_resolve_fills_in_the_preset_and_nothing_else(name):
     config = resolve(TrainConfig(preset=name, seed=5))
     for field in dataclasses.fields(Preset):
         assert getattr(config, field.name) == getattr(PRESETS[name], field.name)
-    taken = {field.name for field in dataclasses.fields(Preset)}
+    assert config.guess_steps == config.steps // 5
+    taken = {field.name for field in dataclasses.fields(Preset)} | {"guess_steps"}
     for field in dataclasses.fields(TrainConfig):
         if field.name not in taken:
             assert getattr(config, field.name) == getattr(TrainConfig(preset=name, seed=5), field.name)

@@ -187,7 +187,7 @@ def test_samples_of_a_batch_come_from_the_cache_with_the_offset_of_the_validatio
     cache = make()
     cache.fill(cache.missing, model, dataset, lambda _: None)
     draws = [Draw(0, None, 0, 1, 3), Draw(4, None, 0, 2, 5)]
-    batch = collate([Samples(cache, offset=9)[draw] for draw in draws])
+    batch = collate([Samples(cache, range(9, 14))[draw] for draw in draws])
     assert batch.draws == draws
     for i, index in enumerate((9, 13)):
         np.testing.assert_array_equal(batch.masks[i], dataset.sample(index, None)["mask"])

@@ -10,7 +10,7 @@ import timm
 import torch
 from PIL import Image
 
-from ncsnpp import ImageEncoder
+from ncsnpp import ImageEncoder, has_classifier
 from ncsnpp.encoder import lite_state_dict, lite_weights_path, match_by_order
 
 DOGS = range(151, 269)  # ImageNet's indices of dog breeds
@@ -45,6 +45,29 @@ def test_weights_are_trained_ones(encoder):
             assert not torch.allclose(tensor, fresh[key])
         elif key.endswith("weight"):
             assert not torch.allclose(tensor, fresh[key], atol=1e-3)
+
+
+def test_the_head_at_each_place_is_the_classifier_of_the_picture_there(encoder):
+    """On a map of one place it is timm's whole model, whose pooling then has nothing to pool."""
+    torch.manual_seed(0)
+    picture = 255 * torch.rand(2, 3, 32, 32)
+    whole = timm.create_model("tf_efficientnet_lite2", pretrained=False).eval()
+    whole.load_state_dict(lite_state_dict("tf_efficientnet_lite2"))
+    with_head = ImageEncoder("tf_efficientnet_lite2", classifier=True).eval()
+    read = with_head.read_head(with_head(picture)[-1])
+    assert read.shape == (2, with_head.head_channels, 1, 1) == (2, 1280 + 1000, 1, 1)
+    torch.testing.assert_close(read[:, 1280:, 0, 0], whole((picture - 127) / 128), rtol=1e-4, atol=1e-4)
+    assert not any(parameter.requires_grad for parameter in with_head.parameters())
+    assert encoder.head_channels == 0
+    with pytest.raises(ValueError, match="classifier=True"):
+        encoder.read_head(read)
+
+
+def test_only_encoders_with_such_a_head_have_a_classifier():
+    assert has_classifier("tf_efficientnet_lite0")
+    assert not has_classifier("resnet18")
+    with pytest.raises(ValueError, match="EfficientNet"):
+        ImageEncoder("resnet18", pretrained=False, classifier=True)
 
 
 def surprise(encoder: ImageEncoder) -> float:

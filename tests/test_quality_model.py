@@ -343,12 +343,12 @@ def test_frozen_features_are_independent_of_the_batch_up_to_rounding(models):
     model = models["mixing", True]
     images = torch.from_numpy(np.stack([picture(i) for i in range(6)]))
     together = model.image_features(images)
-    assert len(together) == len(model.config.network.context_channels)
+    assert len(together) == len(model.encoder.channels) == len(model.config.network.context_channels) - 1  # the classifier reads the last
     for i in range(6):
         for one, many in zip(model.image_features(images[i : i + 1]), together, strict=True):
             torch.testing.assert_close(one[0], many[i], rtol=1e-4, atol=1e-4)
     assert [m.shape[1:] for m in together] == [
-        (c, s, s) for c, s in zip(model.config.network.context_channels, model.config.network.context_sizes, strict=True)
+        (c, s, s) for c, s in zip(model.encoder.channels, model.config.network.context_sizes[:-1], strict=True)
     ]
 
 

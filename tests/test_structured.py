@@ -22,7 +22,7 @@ def features_of(model: QualityModel, count: int) -> list[torch.Tensor]:
 
 def test_the_target_is_the_truth_and_the_input_what_is_observed(model: QualityModel) -> None:
     truth, wrong = (torch.from_numpy(np.stack([blobs(seed), blobs(seed + 1)])) for seed in (0, 5))
-    features, levels = features_of(model, 2), model.config.ladder.at([2, 3])
+    features, levels = features_of(model, 2), model.config.ladder.at([1, 2])
     exponential = gumbel.sample_exponential((2, 4, 16, 16), torch.Generator().manual_seed(0))
     with torch.no_grad():
         loss = model(features, truth, levels, exponential, wrong)
@@ -45,9 +45,9 @@ def test_the_belief_is_the_level_without_sight_of_the_mask(model: QualityModel) 
         np.testing.assert_allclose(reading.posterior, belief, rtol=1e-4, atol=1e-6)
 
 
-def test_a_score_reads_the_blurred_levels(model: QualityModel) -> None:
+def test_a_score_reads_the_levels_that_see_the_mask(model: QualityModel) -> None:
     keep = model.config.ladder.keep
-    assert model.config.score_levels == tuple(i for i, t in enumerate(keep) if 0 < t < 0.5) == (1, 2)
+    assert model.config.score_levels == tuple(i for i, t in enumerate(keep) if t > 0) == (1, 2)
     reading = model.read(picture(0), blobs(0))
     assert reading.levels == (1, 2)
     assert reading.features.shape == (2, 3)
@@ -66,5 +66,5 @@ def test_the_share_of_empty_masks_is_that_of_training_with_a_pseudo_count(model:
 def test_maps_larger_than_the_grid_needs_are_brought_down() -> None:
     model = tiny_model("structured", image_size=96)
     sides = [maps.shape[-1] for maps in model.image_features(torch.from_numpy(picture(0, 96))[None])]
-    assert sides == [min(-(-96 // r), s) for r, s in zip(model.encoder.reductions, model.config.network.context_sizes, strict=True)]
+    assert sides == [min(-(-96 // r), s) for r, s in zip(model.encoder.reductions, model.config.network.context_sizes[:-1], strict=True)]
     model.read(picture(0, 96), blobs(0))

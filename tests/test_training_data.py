@@ -134,7 +134,7 @@ def test_cache_keys_list_all_views_of_training_pairs_then_the_validation_pairs_a
 
 
 def batch_of(draws: list[Draw], size: int = 4) -> Batch:
-    return Batch(None, [], torch.zeros(len(draws), size, size, dtype=torch.uint8), draws)
+    return Batch(None, [], torch.zeros(len(draws), size, size, dtype=torch.uint8), draws, list(range(len(draws))))
 
 
 def test_noise_depends_on_its_draw_alone():
@@ -161,7 +161,7 @@ def test_noise_depends_on_its_draw_alone():
 def test_a_loader_gives_the_samples_of_the_draws_in_their_order(tmp_path, workers):
     dataset = PairDataset(write_pairs(tmp_path, 5), LABELS, 32, 16, AugmentConfig(), seed=3)
     draws = [[Draw(0, 0, 1, 11, 1), Draw(2, 5, 0, 12, 0)], [Draw(1, None, 2, 13, 2)]]
-    batches = list(make_loader(Samples(dataset, offset=2), iter(draws), workers))
+    batches = list(make_loader(Samples(dataset, [2, 3, 4, 5]), iter(draws), workers))
     assert [batch.draws for batch in batches] == draws
     for batch, own in zip(batches, draws, strict=True):
         assert batch.features is None
@@ -174,7 +174,7 @@ def test_a_loader_gives_the_samples_of_the_draws_in_their_order(tmp_path, worker
 
 def test_features_are_collated_map_by_map():
     def sample(i: int) -> dict:
-        return {"features": [torch.full((2, 3, 3), float(i)), torch.full((4, 1, 1), -float(i))], "mask": torch.full((2, 2), i), "draw": i}
+        return {"features": [torch.full((2, 3, 3), float(i)), torch.full((4, 1, 1), -float(i))], "mask": torch.full((2, 2), i), "draw": i, "row": 7 * i}
 
     batch = collate([sample(1), sample(2)])
     assert batch.images is None
@@ -182,6 +182,7 @@ def test_features_are_collated_map_by_map():
     assert batch.features[1].flatten(1)[:, 0].tolist() == [-1, -2]
     assert batch.masks[:, 0, 0].tolist() == [1, 2]
     assert batch.draws == [1, 2]
+    assert batch.rows == [7, 14]
 
 
 # Files
@@ -304,12 +305,12 @@ def test_the_mask_of_another_pair_comes_with_a_sample_where_it_is_wanted(tiny_vo
     pairs = voc_pairs(tiny_voc, "train")[0][:4]
     dataset = PairDataset(pairs, DEMO_LABELS, 32, 16, AugmentConfig())
     draw = Draw(1, 3, 0, 11, 2)
-    assert "other" not in Samples(dataset)[draw]
-    np.testing.assert_array_equal(Samples(dataset, others=True)[draw]["other"].numpy(), dataset.sample(2, None)["mask"])
-    np.testing.assert_array_equal(Samples(dataset, offset=1, others=True)[draw]["other"].numpy(), dataset.sample(3, None)["mask"])
-    batch = collate([Samples(dataset, others=True)[draw], Samples(dataset, others=True)[draw]])
+    assert "other" not in Samples(dataset, range(4))[draw]
+    np.testing.assert_array_equal(Samples(dataset, range(4), others=True)[draw]["other"].numpy(), dataset.sample(2, None)["mask"])
+    np.testing.assert_array_equal(Samples(dataset, [1, 2, 3], others=True)[draw]["other"].numpy(), dataset.sample(3, None)["mask"])
+    batch = collate([Samples(dataset, range(4), others=True)[draw], Samples(dataset, range(4), others=True)[draw]])
     assert batch.others.shape == batch.masks.shape == (2, 16, 16)
-    assert collate([Samples(dataset)[draw]]).others is None
+    assert collate([Samples(dataset, range(4))[draw]]).others is None
 
 
 def test_pictures_of_a_class_are_counted(tiny_voc):

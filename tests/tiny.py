@@ -37,7 +37,7 @@ def tiny_model_config(method: str = "mixing", encoder: bool = True, labels: Labe
         plain = NCSNppConfig(
             labels.num_classes, labels.num_classes, grid_size=16, blocks=1, attention_resolutions=(8,), conditioning="concat", **shared
         )
-        config, network = dataclasses.replace(config, image_size=16, encoder=None), plain
+        config, network = dataclasses.replace(config, image_size=16, encoder=None, classifier=False), plain
     ladder = NoiseLadder((0.02, 0.1, 0.4), (1.0,) * 3) if method == "mixing" else config.ladder
     return dataclasses.replace(config, **({"network": network, "ladder": ladder} | changes))
 
