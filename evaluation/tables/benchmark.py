@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from evaluation.tables.ceiling import ceiling, load_ceiling, save_ceiling
 from evaluation.tables.datasets import LabelledTable
 from evaluation.tables.methods import METHODS
 from evaluation.tables.protocol import split_inliers
@@ -33,7 +34,7 @@ def run_benchmark(
     seeds : sequence of int
         A seed fixes the split, the same for all methods, and is the method's own.
     folder : Path
-        `rows/` in it holds a JSON file and the scores of each row. The rows of another configuration are replaced.
+        `rows/` in it holds a JSON file and the scores of each row, and each split's ceiling. The rows of another configuration are replaced.
     console : Console, optional
         Where progress goes.
 
@@ -51,6 +52,10 @@ def run_benchmark(
             data = None
             for seed in seeds:
                 split = None
+                if load_ceiling(folder, name, seed) is None:
+                    data = data or load()
+                    split = split_inliers(data.features, data.anomalous, seed)
+                    save_ceiling(folder, name, seed, ceiling(split))
                 for method in methods:
                     model = METHODS[method].make(seed)
                     row = load_row(folder, name, method, seed)

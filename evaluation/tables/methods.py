@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -15,10 +16,11 @@ Group = Literal["segqc", "counting", "published"]
 class Detector(TableBaseline):
     """`GumbelScoreDetector` under the baselines' interface: text columns are categorical, numbers continuous, all settings its defaults."""
 
-    def __init__(self, method: str, seed: int) -> None:
+    def __init__(self, method: str | None, seed: int) -> None:
         from segqc.tabular import GumbelScoreDetector
 
-        self.settings = GumbelScoreDetector(method=method, random_state=seed).get_params()
+        chosen = {} if method is None else {"method": method}
+        self.settings = GumbelScoreDetector(random_state=seed, **chosen).get_params()
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "Detector":
         from segqc.tabular import GumbelScoreDetector
@@ -77,9 +79,14 @@ def _dagmm(seed: int) -> TableBaseline:
     return DAGMM(seed)
 
 
+TRIAL, PAPER = "segqc", "paper"
+"""The method on trial: the default of `GumbelScoreDetector`; and its method that follows the paper."""
+
 METHODS = {
     method.name: method
     for method in (
+        Method(TRIAL, "segqc (default)", "segqc", partial(Detector, None)),
+        Method(PAPER, "segqc (`paper`)", "segqc", partial(Detector, "paper"), "GNSM"),
         Method("independent", "independent frequencies", "counting", _counting("IndependentFrequencies")),
         Method("pairs", "pairwise frequencies", "counting", _counting("PairFrequencies")),
         Method("chow-liu", "Chow-Liu tree", "counting", _counting("ChowLiuTree")),

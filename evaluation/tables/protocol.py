@@ -42,3 +42,8 @@ def split_inliers(features: pyarrow.Table, anomalous: np.ndarray, seed: int) -> 
         features.take(test),
         np.arange(len(test)) >= len(order) - second,
     )
+
+
+def file_name(dataset: str) -> str:
+    """A set's name as part of a file name: "Census, 5 numeric" is Census-5-numeric."""
+    return dataset.replace(",", "").replace(" ", "-")

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evaluation.tables.baselines.base import TableBaseline
-from evaluation.tables.protocol import Split
+from evaluation.tables.protocol import Split, file_name
 from segqc.files import atomic_path, read_json, write_json
 
 _MIB = 2**20
@@ -92,7 +92,7 @@ def plain_settings(model: TableBaseline) -> dict[str, Any]:
 
 def row_path(folder: Path, dataset: str, method: str, seed: int) -> Path:
     """Where a row is kept; its scores are beside it."""
-    return folder / "rows" / f"{dataset.replace(', ', '-').replace(' ', '-')}.{method}.{seed}.json"
+    return folder / "rows" / f"{file_name(dataset)}.{method}.{seed}.json"
 
 
 def save_row(folder: Path, row: Row, scores: np.ndarray) -> None:
