@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from segqc import __version__, cli_calibration, cli_review
+from segqc import __version__, cli_calibration, cli_review, cli_tabular
 from segqc.config import AuditConfig, TrainConfig
 from segqc.files import BadInput
 
@@ -57,11 +57,17 @@ def train(
     ] = _TRAIN.method,
     preset: Annotated[str, typer.Option(help="cpu, voc128 or voc256.")] = _TRAIN.preset,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; by default the preset's.")] = None,
+    guess_steps: Annotated[
+        int | None, typer.Option(help="Steps of each of the two networks whose mistakes `structured` learns from; a fifth of --steps by default.")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pairs per step over all processes.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the cosine.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Side of the squashed picture, px.")] = None,
     grid_size: Annotated[int | None, typer.Option(help="Side of the mask grid, cells.")] = None,
     encoder: Annotated[str | None, typer.Option(help="timm backbone of the image pyramid (frozen, ImageNet weights).")] = None,
+    classifier: Annotated[
+        bool, typer.Option("--classifier/--no-classifier", help="Also what the encoder's ImageNet classifier sees and says at each place.")
+    ] = _TRAIN.classifier,
     views: Annotated[int | None, typer.Option(help="Augmented views per picture whose features are cached; 0: fresh ones at every step.")] = None,
     mask_only: Annotated[bool, typer.Option("--mask-only", help="Hide the picture from the network: an ablation.")] = False,
     feature_cache: Annotated[Path | None, typer.Option(help="Keep cached features in this folder; runs on the same pictures share it.")] = None,
@@ -84,8 +90,8 @@ def train(
     """
     config = TrainConfig(
         out=out, voc_root=voc_root, image_set=image_set, images=images, masks=masks, classes=classes, download=download, method=method, preset=preset,
-        steps=steps, batch_size=batch_size, learning_rate=learning_rate, image_size=image_size, grid_size=grid_size, encoder=encoder, views=views,
-        mask_only=mask_only, feature_cache=feature_cache, density_items=density_items, validate_every=validate_every,
+        steps=steps, guess_steps=guess_steps, batch_size=batch_size, learning_rate=learning_rate, image_size=image_size, grid_size=grid_size,
+        encoder=encoder, classifier=classifier, views=views, mask_only=mask_only, feature_cache=feature_cache, density_items=density_items, validate_every=validate_every,
         checkpoint_every=checkpoint_every, seed=seed, precision=precision, device=device, workers=workers, compile=compile_,
     )  # fmt: skip
     if dry_run:
@@ -274,6 +280,7 @@ app.command(epilog="Example: segqc calibrate --audit audit --accepted review.jso
 app.command(epilog="Example: segqc monitor audit/scores.csv --calibration calibration.json")(cli_calibration.monitor)
 app.command(epilog="Example: segqc export --audit audit --to cvat --top 100 --out queue")(cli_review.export)
 app.command(epilog="Example: segqc gallery --audit audit --compare audit_before --out comparison.html")(cli_review.gallery)
+app.add_typer(cli_tabular.app, name="tabular")
 
 
 @app.command(epilog="Example: segqc demo --out demo")
