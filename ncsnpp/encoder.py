@@ -139,8 +139,8 @@ class ImageEncoder(nn.Module):
     def read_head(self, coarsest: Tensor) -> Tensor:
         """What the backbone's own classifier sees and says at each place: its features and logits, [M, head_channels, h, w].
 
-        `coarsest` is the last of the maps, brought to any size. Long et al. 2015 ("Fully Convolutional Networks"): without its pooling, a classifier is a
-        map. What a million pictures taught it tells a sheep from a dog, which a few thousand masks teach poorly.
+        `coarsest` is the last of the maps, brought to any size. Long et al. 2015 ("Fully Convolutional Networks"): without its pooling, a
+        classifier is a map. What a million pictures taught it tells a sheep from a dog, which a few thousand masks teach poorly.
         """
         if self.head is None:
             raise ValueError("This encoder was built without its classifier; build it with classifier=True")

@@ -50,14 +50,15 @@ class Trainer:
     segment_noise : SegmentNoise, optional
         What the masks of levels above t = 0 are drawn from (method `structured`), together with ...
     guess : callable, optional
-        ... log p(class | picture) `[M, K, S, S]` of M pictures, given by `image_features` and rows of the source, by a network that has not seen them.
+        ... log p(class | picture) `[M, K, S, S]` of M pictures, given by `image_features` and rows of the source; by networks that have not seen them.
     task : str
         What the progress bar calls it.
     """
 
     def __init__(
-        self, config: TrainConfig, model: QualityModel, source: FeatureCache | PairDataset, train_rows: Sequence[int], validation_rows: Sequence[int],
-        accelerator: Accelerator, console: Console | None, segment_noise: SegmentNoise | None = None, guess: Guess | None = None, task: str = "training",
+        self, config: TrainConfig, model: QualityModel, source: FeatureCache | PairDataset, train_rows: Sequence[int],
+        validation_rows: Sequence[int], accelerator: Accelerator, console: Console | None, segment_noise: SegmentNoise | None = None,
+        guess: Guess | None = None, task: str = "training",
     ) -> None:  # fmt: skip
         self.config, self.model, self.source, self.task = config, model, source, task
         self.train_rows, self.validation_rows = train_rows, validation_rows[: config.validation_items]
