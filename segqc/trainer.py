@@ -50,7 +50,7 @@ class Trainer:
     segment_noise : SegmentNoise, optional
         What the masks of levels above t = 0 are drawn from (method `structured`), together with ...
     guess : callable, optional
-        ... log p(class | picture) `[M, K, S, S]` of M pictures, given by `image_features` and rows of the source; by networks that have not seen them.
+        ... log p(class | picture) `[M, K, S, S]` of M pictures, given by `image_features` and rows; by networks that have not seen them.
     task : str
         What the progress bar calls it.
     """
