@@ -132,7 +132,9 @@ def _cell(value: Any) -> Any:
     return _text(value) if isinstance(value, str) else value
 
 
-def _csv_cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A Python value for a CSV file: as `_cell`, on one line, and no formula for a spreadsheet."""
+    value = _cell(value)
     if not isinstance(value, str):
         return value
     value = value.replace("\r", " ")  # the csv module leaves a lone carriage return unquoted, and readers take it for the end of the row
@@ -179,7 +181,7 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows([_csv_cell(cell) for cell in row] for row in cells)
+            writer.writerows([csv_cell(cell) for cell in row] for row in cells)
     elif path.suffix == ".parquet":
         table = pyarrow.table({column: _parquet_column([row[i] for row in cells]) for i, column in enumerate(columns)})
         with atomic_path(path) as temporary:

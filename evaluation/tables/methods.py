@@ -1,5 +1,6 @@
 """The methods of the benchmark by name."""
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow
 
 from evaluation.tables.baselines.base import TableBaseline
+from segqc.files import BadInput
 
 Group = Literal["segqc", "counting", "published"]
 
@@ -66,6 +68,8 @@ def _counting(name: str) -> Callable[[int], TableBaseline]:
 
 def _published(name: str) -> Callable[[int], TableBaseline]:
     def make(seed: int) -> TableBaseline:
+        if importlib.util.find_spec("pyod") is None:
+            raise BadInput("--methods", f"has a method of PyOD, which is not installed ({name})", "pip install 'segqc[tabular]', or name others")
         from evaluation.tables.baselines import published
 
         return getattr(published, name)(seed) if name != "EmpiricalCDF" else published.EmpiricalCDF()

@@ -39,13 +39,22 @@ class BadRow:
 
 
 @dataclass(frozen=True)
+class Chunk:
+    """Rows of a table, and what was wrong with some of them: by row of the chunk, in words."""
+
+    table: pyarrow.Table
+    notes: dict[int, str]
+
+
+@dataclass(frozen=True)
 class Format:
     """How cells are read.
 
     Attributes
     ----------
     text, numbers : tuple of str
-        Columns that are text, or numbers, whatever they look like. What is no number in the latter becomes missing in chunks and an error otherwise.
+        Columns that are text, or numbers, whatever they look like. What is no number in the latter becomes missing in chunks, with a note, and is an
+        error otherwise.
     missing : tuple of str
         Cells of CSV and TSV that are missing values. ARFF has its own (?), Parquet has nulls.
     separator : str or None
@@ -95,7 +104,7 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
     return pyarrow.table(columns)
 
 
-def read_chunks(path: Path | str, how: Format, columns: Sequence[str], problems: list[BadRow], rows: int = CHUNK) -> Iterator[pyarrow.Table]:
+def read_chunks(path: Path | str, how: Format, columns: Sequence[str], problems: list[BadRow], rows: int = CHUNK) -> Iterator[Chunk]:
     """Read some columns of a table in chunks, with types that do not depend on the chunk: those of `how.numbers` are float64, the others string.
 
     Parameters
@@ -117,13 +126,12 @@ def read_chunks(path: Path | str, how: Format, columns: Sequence[str], problems:
     path = Path(path)
     for chunk in _raw_chunks(path, how, problems):
         _check_known(path, chunk.column_names, columns)
-        typed = {}
-        for name in columns:
-            column = chunk.column(name)
-            typed[name] = _numbers_or_null(column) if name in how.numbers else _as_text(column)
-        table = pyarrow.table(typed)
-        for start in range(0, table.num_rows, rows):
-            yield table.slice(start, rows)
+        for start in range(0, chunk.num_rows, rows):
+            part, typed, notes = chunk.slice(start, rows), {}, {}
+            for name in columns:
+                column = part.column(name)
+                typed[name] = _numbers_or_null(column, name, notes) if name in how.numbers else _as_text(column)
+            yield Chunk(pyarrow.table(typed), {row: "; ".join(said) for row, said in notes.items()})
 
 
 def split_label(table: pyarrow.Table, label: str, path: Path | str) -> tuple[pyarrow.Table, pyarrow.Array]:
@@ -280,19 +288,24 @@ def _as_numbers(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray | None:
     return numbers if pyarrow.compute.all(pyarrow.compute.is_finite(numbers)).as_py() else None
 
 
-def _numbers_or_null(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """Float64 with null for whatever is not a finite number."""
+def _numbers_or_null(column: pyarrow.ChunkedArray, name: str, notes: dict[int, list[str]]) -> pyarrow.ChunkedArray:
+    """Float64 with null, and a note, for whatever is not a finite number."""
     if not pyarrow.types.is_string(column.type):
         return column
     numbers = _as_numbers(column)
     if numbers is not None:
         return numbers
-    return pyarrow.chunked_array([pyarrow.array([_number(cell) for cell in column.to_pylist()], pyarrow.float64())])
+    cells = column.to_pylist()
+    values = [_number(cell) for cell in cells]
+    for row, (cell, value) in enumerate(zip(cells, values, strict=True)):
+        if value is None and cell is not None:
+            notes.setdefault(row, []).append(f"{name} is {cell[:40]!r}, no number, and was read as missing")
+    return pyarrow.chunked_array([pyarrow.array(values, pyarrow.float64())])
 
 
 def _number(cell: str | None) -> float | None:
     try:
-        value = float(cell) if cell is not None else np.nan
+        value = np.nan if cell is None else float(cell)
     except ValueError:
         return None
     return value if np.isfinite(value) else None

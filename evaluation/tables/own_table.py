@@ -1,0 +1,79 @@
+"""`segqc tabular benchmark`: all methods on a labelled table of one's own, by the protocol of the seven sets."""
+
+from dataclasses import dataclass
+
+import pyarrow
+import pyarrow.compute
+from rich.console import Console
+
+from evaluation.tables.benchmark import run_benchmark
+from evaluation.tables.datasets import LabelledTable
+from evaluation.tables.methods import METHODS
+from evaluation.tables.summary import Results
+from segqc.files import BadInput, read_json, write_json, write_table
+from segqc.tabular.fit_table import read_features
+from segqc.tabular.tables import split_label
+from segqc.tabular_config import BenchmarkConfig
+
+_NAME = "table"
+
+
+@dataclass(frozen=True)
+class OwnResults:
+    """Rows of benchmark.csv, best first, and the counts behind them."""
+
+    lines: list[dict[str, object]]
+    inliers: int
+    anomalies: int
+
+
+def benchmark_table(config: BenchmarkConfig, console: Console | None = None) -> OwnResults:
+    """Run what is missing, and write benchmark.csv.
+
+    Raises
+    ------
+    BadInput
+        The table cannot be read, has no such label, fewer than 10 inliers or no anomaly; or `out` holds the rows of another table.
+    """
+    features, labels = split_label(read_features(config), config.label, config.data)
+    anomalous = pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.anomaly), False).to_numpy(zero_copy_only=False)
+    anomalies, inliers = int(anomalous.sum()), int((~anomalous).sum())
+    if not anomalies or inliers < 10:
+        values = ", ".join(repr(value) for value in pyarrow.compute.unique(labels).to_pylist()[:10])
+        raise BadInput(
+            config.data, f"has {anomalies} rows whose {config.label!r} is {config.anomaly!r}, and {inliers} others", f"the column has {values}"
+        )
+    header = {
+        "file": config.data.name,
+        "bytes": config.data.stat().st_size,
+        "label": config.label,
+        "anomaly": config.anomaly,
+        "columns": {field.name: str(field.type) for field in features.schema},
+        "missing": list(config.missing),
+    }
+    marker = config.out / "benchmark.json"
+    if marker.is_file() and read_json(marker) != header:
+        raise BadInput(config.out, "holds the benchmark of another table", "name another --out, or remove it")
+    write_json(marker, header)
+    methods, data = list(config.methods or METHODS), LabelledTable(_NAME, features, anomalous)
+    run_benchmark([(_NAME, lambda: data)], methods, config.seeds, config.out, console)
+    results = Results(config.out, methods, [_NAME], config.seeds)
+    lines = [_line(results, method) for method in methods]
+    lines.sort(key=lambda line: -line["average_precision"])
+    top = {"method": "(ceiling of any score)", "seeds": len(config.seeds)}
+    for measure in ("average_precision", "auroc"):
+        top[measure] = results.ceiling(_NAME, measure).mean / 100
+    lines.append(top)
+    write_table(config.out / "benchmark.csv", lines, tuple(lines[0]))
+    return OwnResults(lines, inliers, anomalies)
+
+
+def _line(results: Results, method: str) -> dict[str, object]:
+    rows = results.rows(method, _NAME)
+    line: dict[str, object] = {"method": METHODS[method].title, "seeds": len(rows)}
+    for measure in ("average_precision", "auroc"):
+        cell = results.cell(method, _NAME, measure)
+        line |= {measure: cell.mean / 100, f"{measure}_sd": cell.deviation / 100}
+    line["fit_seconds"] = sum(row.fit_seconds for row in rows) / len(rows)
+    line["score_seconds"] = sum(row.score_seconds for row in rows) / len(rows)
+    return line

@@ -1,0 +1,122 @@
+"""`segqc tabular fit`: a table file becomes a model folder that knows how to read further tables."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.compute
+from rich.console import Console
+
+from segqc.console import make_progress
+from segqc.files import BadInput, read_json, write_json
+from segqc.tabular.detector import GumbelScoreDetector
+from segqc.tabular.tables import MISSING, Format, read_table, split_label
+from segqc.tabular_config import FitConfig, TableConfig
+
+_READER = "table.json"
+_FEW = 20  # different whole numbers: more likely codes than measurements
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit_table` did.
+
+    Attributes
+    ----------
+    folder : Path
+    rows, left_out : int
+        Learned from; of another label than the normal one.
+    categorical, numeric : list of str
+    perhaps_codes : list of str
+        Numeric columns of few whole numbers.
+    seconds : float
+    """
+
+    folder: Path
+    rows: int
+    left_out: int
+    categorical: list[str]
+    numeric: list[str]
+    perhaps_codes: list[str]
+    seconds: float
+
+
+def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
+    """Read the table, fit, and write the model folder.
+
+    Raises
+    ------
+    BadInput
+        The table cannot be read, has no such columns, no normal rows, or nothing to learn.
+    """
+    start = time.perf_counter()
+    if (config.label is None) != (config.normal is None):
+        raise BadInput("--label and --normal", "are needed together", "name the label column and its value for normal rows")
+    table = read_features(config)
+    rows = table.num_rows
+    if config.label is not None:
+        table, labels = split_label(table, config.label, config.data)
+        table = table.filter(pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.normal), False))
+        if not table.num_rows:
+            counts = ", ".join(f"{value!r} {count} times" for value, count in Counter(labels.to_pylist()).most_common(5))
+            raise BadInput(config.data, f"has no row whose {config.label!r} is {config.normal!r}", f"it has {counts}")
+    if not table.num_columns:
+        raise BadInput(config.data, "has no columns left", "drop fewer")
+    method: dict[str, Any] = {} if config.method is None else {"method": config.method}
+    detector = GumbelScoreDetector(contamination=config.contamination, random_state=config.seed, device=config.device, **method)
+    with make_progress(console, "note") as progress:
+        task = progress.add_task("training", total=detector.steps, note="")
+        detector.fit(table, progress=lambda step, loss: progress.update(task, completed=step, note=f"validation loss {loss:.4f}"))
+        progress.update(task, completed=detector.steps)
+    detector.save(config.out)
+    numeric = [name for name, column in zip(table.column_names, table.columns, strict=True) if not pyarrow.types.is_string(column.type)]
+    reader = {"columns": table.column_names, "numeric": numeric, "missing": list(config.missing), "separator": config.separator}
+    write_json(config.out / _READER, reader)
+    return Fitted(
+        config.out,
+        table.num_rows,
+        rows - table.num_rows,
+        [name for name in table.column_names if name not in numeric],
+        numeric,
+        [name for name in numeric if _looks_like_codes(table.column(name))],
+        time.perf_counter() - start,
+    )
+
+
+def read_features(config: TableConfig) -> pyarrow.Table:
+    """The table without the columns to drop."""
+    how = Format(config.categorical, config.numeric, (*MISSING, *config.missing), config.separator)
+    table = read_table(config.data, how)
+    unknown = [name for name in config.drop if name not in table.column_names]
+    if unknown:
+        raise BadInput(config.data, f"has no column {unknown[0]!r} to drop", f"it has {', '.join(table.column_names[:20])}")
+    return table.drop_columns(list(config.drop))
+
+
+def load_reader(folder: Path) -> tuple[list[str], Format]:
+    """Columns of a model folder's tables, and how they are read.
+
+    Raises
+    ------
+    BadInput
+        When `fit_table` did not write the folder.
+    """
+    path = Path(folder) / _READER
+    if not path.is_file():
+        raise BadInput(folder, f"holds no {_READER}", "make it with `segqc tabular fit`")
+    saved = read_json(path)
+    try:
+        names, numeric = list(saved["columns"]), tuple(saved["numeric"])
+        text = tuple(name for name in names if name not in numeric)
+        return names, Format(text, numeric, (*MISSING, *saved["missing"]), saved["separator"])
+    except (KeyError, TypeError) as error:
+        raise BadInput(path, "does not describe a table", "make it again with `segqc tabular fit`") from error
+
+
+def _looks_like_codes(column: pyarrow.ChunkedArray) -> bool:
+    values = pyarrow.compute.unique(column.drop_null()).to_numpy()
+    return len(values) <= _FEW and bool(np.all(values == np.round(values)))
