@@ -6,7 +6,7 @@
 
 Sizes, weights, Adam at 1e-4, batches of 1,024 and 200 epochs are those of its experiment on KDDCUP; dropout 0.5 in the second network. On small sets,
 where it took more epochs too, there are as many as make 5,000 steps. Ours: gradients clipped at 5; Sigma gets 1e-6 on its diagonal in training,
-1e-4 in the mixture that scores; and that mixture is fitted once, on all training rows, in float64.
+1e-4 in the mixture that scores; mixtures are in float64, and the one that scores is fitted once, on all training rows.
 """
 
 import math
@@ -129,7 +129,8 @@ class DAGMM(TableBaseline):
             for batch in torch.randperm(len(rows)).split(self.batch_size):
                 x = rows[batch]
                 restored, z = self.networks_(x)
-                phi, mu, sigma = moments(z, self.networks_.assign(z), _TRAINING_RIDGE)
+                gamma, z = self.networks_.assign(z).double(), z.double()  # rows of few values make nearly singular covariances
+                phi, mu, sigma = moments(z, gamma, _TRAINING_RIDGE)
                 loss = (x - restored).square().sum(1).mean() + 0.1 * energy(z, phi, mu, sigma).mean()
                 loss = loss + 0.005 * (1 / sigma.diagonal(dim1=1, dim2=2)).sum()
                 optimizer.zero_grad()
