@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
@@ -90,10 +91,18 @@ class DensityHead:
     def score(self, features: np.ndarray) -> np.ndarray:
         """Negative log-likelihood of rows `[n, F]`, float64 `[n]`; a row's score does not depend on the other rows."""
         z = (np.asarray(features, np.float64)[:, self.used] - self.mean) / self.scale
-        mixture = GaussianMixture(self.components, covariance_type="full")
-        mixture.weights_, mixture.means_, mixture.precisions_cholesky_ = self.weights, self.means, self.precisions_cholesky
-        # One row at a time: BLAS may round a product differently in another batch shape.
-        return -np.array([mixture.score_samples(row[None])[0] for row in z])
+        # Sums feature by feature: a matrix product may round a row differently in another batch shape.
+        log_likelihood = np.empty((len(z), self.components))
+        for m in range(self.components):
+            factor = self.precisions_cholesky[m]
+            whitened = np.zeros_like(z)
+            for f in range(z.shape[1]):
+                whitened += (z[:, f, None] - self.means[m, f]) * factor[f]
+            squares = np.zeros(len(z))
+            for f in range(z.shape[1]):
+                squares += whitened[:, f] ** 2
+            log_likelihood[:, m] = np.log(self.weights[m]) + np.log(np.diag(factor)).sum() - 0.5 * (squares + z.shape[1] * np.log(2 * np.pi))
+        return -logsumexp(log_likelihood, axis=1)
 
     def save(self, path: Path) -> None:
         """Write `density.safetensors`; the held-out likelihoods go into its metadata."""

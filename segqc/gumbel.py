@@ -14,7 +14,7 @@ x + d up to scale when t = 1/(1 + K d). Only t destroys information; l re-scales
 Tensors have the class axis second, `[N, K, ...]`, with any number of trailing element axes: `[N, K, H, W]` for masks, `[N, K, C]` for C table
 columns of K outcomes. Per-element results are `[N, ...]`. Everything is computed in float32, outside autocast, and knows nothing of images.
 
-Table columns with different K, each at its own level, are items of their own, padded to the largest K: `[N, K_max]` and `Levels.classes`, the K of each.
+Table columns with different K, each at its own level, are items of their own, padded to the largest K: `[N, K_max]`, with `Levels.classes`, their K.
 A padded outcome has probability and score 0, and no share in any mean or loss.
 """
 
@@ -236,22 +236,20 @@ def log_softmax_from_eps(eps: Tensor, levels: Levels | None = None) -> Tensor:
     return torch.log_softmax(eps.float(), dim=1) if levels is None else _log_softmax(eps.float(), levels)
 
 
-def log_posterior_from_context(logits: Tensor, x_tilde: Tensor, levels: Levels) -> Tensor:
-    """Bayes' rule: log p(x = c | x~, context) from what the context says and the known likelihood of x~, `[N, K, ...]`.
+def log_class_likelihood(x_tilde: Tensor, levels: Levels) -> Tensor:
+    """log p(x~ | x = c) of every class c up to a constant, `[N, K, ...]`: added to what the context says, it gives the posterior (Bayes' rule).
 
-    The ExpConcrete density of x~ depends on the class c through (sum_k a_k exp(-l x~_k))^-K alone, that is through (1 + B e_c)^-K with
-    e = softmax(-l x~) and B = 1/d. At t = 0 (B = 0) only the context speaks; zero `logits` are a uniform prior.
+    The ExpConcrete density depends on the class through (sum_k a_k exp(-l x~_k))^-K alone, that is through (1 + B e_c)^-K with e = softmax(-l x~) and
+    B = 1/d. At t = 0 (B = 0) it is 0 for all: only the context speaks.
 
     Parameters
     ----------
-    logits : Tensor, `[N, K, ...]`
-        Unnormalised log-probabilities given the context.
     x_tilde : Tensor, `[N, K, ...]`
     levels : Levels of N items
     """
     log_e = _log_softmax(-_per_item(levels.temperature, x_tilde) * x_tilde.float(), levels)
-    log_likelihood = -_classes(levels, x_tilde) * torch.log1p(_class_weight(levels, x_tilde) * log_e.exp())
-    return _log_softmax(logits.float() + log_likelihood, levels)
+    likelihood = -_classes(levels, x_tilde) * torch.log1p(_class_weight(levels, x_tilde) * log_e.exp())
+    return _fill_padded(likelihood, levels, _PADDED)
 
 
 def log_softmax_from_posterior(log_posterior: Tensor, x_tilde: Tensor, levels: Levels) -> Tensor:

@@ -1,0 +1,274 @@
+"""A categorical and mixed-type anomaly detector with scikit-learn's interface."""
+
+import numbers
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from segqc.density import DensityHead
+from segqc.tabular.columns import Columns, is_dataframe, read_columns
+from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical
+from segqc.tabular.model import MixingModel, PaperModel, TableModel
+from segqc.tabular.scoring import cell_surprise, level_norms
+from segqc.tabular.training import TrainingConfig, train
+from segqc.tabular.views import scoring_views
+
+METHODS = ("mixing", "paper")
+_OFFSET_ROWS = 20_000  # training rows that the threshold is taken from, at most
+_SMOOTHING = 0.5  # of a row, added to every outcome's count in the marginals
+
+
+class GumbelScoreDetector(OutlierMixin, BaseEstimator):
+    """Rows that do not look like the training rows, and the cells that make them so.
+
+    Parameters
+    ----------
+    method : {"mixing", "paper"}
+        ``mixing`` (ours): a network that predicts any columns from any others; a row's score is the surprise of its columns, averaged over how
+        many of them are hidden. ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a
+        Gaussian mixture.
+    categorical_features : "infer", "all", None, a bool mask, names or indices
+        ``infer``: text, booleans, objects and pandas' categories are categorical, numbers continuous.
+    scaling : {"standard", "quantile"}
+        Of continuous columns.
+    width, blocks : int
+        Of the network (the paper's: 1024, 20).
+    dropout : float
+    steps, batch_size : int
+        Training stops early on validation rows, after `steps` at the latest.
+    learning_rate, weight_decay : float
+    levels, circles : int
+        ``mixing``: how many numbers of hidden columns a row is scored at, and how many random ways of hiding so many.
+    alone : float
+        ``mixing``: additional weight of each column without context.
+    floor : float
+        ``mixing``: share of the training frequencies in every predicted probability.
+    weighted : bool
+        ``paper``: weigh the KL divergence by l^2 K^2 as in equation (17).
+    validation_fraction : float
+        Of the rows, split off in `fit` when it is given no validation rows.
+    contamination : float
+        Share of the training rows that `predict` calls outliers.
+    device : str
+        "cpu", "cuda", ...
+    random_state : int, RandomState instance or None
+
+    Attributes
+    ----------
+    offset_ : float
+        `decision_function` is `score_samples` minus this.
+    columns_ : list of str
+        Names of the columns ("0", "1", ... if the training table had none).
+    encoder_ : TableEncoder
+    model_ : MixingModel or PaperModel
+    training_ : TrainingResult
+    n_features_in_ : int
+    """
+
+    def __init__(
+        self,
+        method: str = "mixing",
+        categorical_features: Any = "infer",
+        *,
+        scaling: str = "standard",
+        width: int = 128,
+        blocks: int = 3,
+        dropout: float = 0.0,
+        steps: int = 3000,
+        batch_size: int = 512,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        levels: int = 5,
+        circles: int = 1,
+        alone: float = 0.5,
+        floor: float = 0.0,
+        weighted: bool = False,
+        validation_fraction: float = 0.1,
+        contamination: float = 0.1,
+        device: str = "cpu",
+        random_state: Any = None,
+    ) -> None:
+        self.method = method
+        self.categorical_features = categorical_features
+        self.scaling = scaling
+        self.width = width
+        self.blocks = blocks
+        self.dropout = dropout
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.levels = levels
+        self.circles = circles
+        self.alone = alone
+        self.floor = floor
+        self.weighted = weighted
+        self.validation_fraction = validation_fraction
+        self.contamination = contamination
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, *, X_validation: Any = None, progress: Callable[[int, float], None] | None = None) -> "GumbelScoreDetector":
+        """Learn from inliers.
+
+        Parameters
+        ----------
+        X : DataFrame (pandas, polars), pyarrow.Table, dict of arrays, rows, or 2-D array
+            Inliers, one row each.
+        y : ignored
+        X_validation : as `X`, optional
+            Inliers to stop the training on; by default a part of `X`.
+        progress : callable of (step, validation loss), optional
+            Called now and then during training.
+
+        Raises
+        ------
+        ValueError
+            On parameters or tables that cannot be used, with what was expected.
+        """
+        self._check_parameters()
+        table = self._read(X, fitting=True)
+        if len(table) < 2:
+            raise ValueError(f"Expected at least 2 rows to fit, but got {len(table)} sample")
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.seed_ = seed
+        self.columns_ = table.names
+        everything = np.arange(len(table))
+        if X_validation is None:
+            order = np.random.default_rng(seed).permutation(len(table))
+            held_out = round(self.validation_fraction * len(table))
+            fitted_on, validation_rows = np.sort(order[held_out:]), np.sort(order[:held_out])
+        else:
+            fitted_on, validation_rows = everything, np.empty(0, int)
+        training_table = Columns(table.names, [values[fitted_on] for values in table.values], table.named)
+        self.encoder_ = TableEncoder.fit(training_table, choose_categorical(table, self.categorical_features), self.scaling)
+        all_rows = self.encoder_.transform(table)
+        rows = all_rows.take(fitted_on)
+        validation = all_rows.take(validation_rows) if X_validation is None else self.encoder_.transform(self._read(X_validation))
+        if not len(validation):
+            validation = rows
+        with torch.random.fork_rng(devices=[]):  # initial weights and dropout come from torch's global generator; leave it as it was
+            torch.manual_seed(seed)
+            self.model_ = self.build_model()
+            if self.method == "mixing":
+                self.model_.set_marginals(_marginals(rows.codes, self.encoder_.sizes))
+            self.model_.to(self.device)
+            config = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)
+            self.training_ = train(self.model_, rows, validation, config, seed, progress)
+        self._prepare(rows, validation)
+        sample = np.random.default_rng(seed).permutation(len(all_rows))[:_OFFSET_ROWS]
+        self.offset_ = float(np.percentile(self._score(all_rows.take(np.sort(sample))), 100 * self.contamination))
+        return self
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """How normal rows are, float64 `[n]`: higher = more normal. A row's score does not depend on the other rows."""
+        check_is_fitted(self)
+        return self._score(self.encoder_.transform(self._read(X)))
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """`score_samples` minus `offset_`, `[n]`: negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """-1 for outliers, +1 for inliers, int64 `[n]`."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def explain(self, X: Any) -> np.ndarray:
+        """What each column contributes to how anomalous a row is, float64 `[n, C]`, in the order of `columns_`.
+
+        With ``mixing`` they are the columns' weighted surprises in nats, and sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over
+        columns: there, a contribution is the column's squared score norm in standard deviations above its mean over validation inliers, averaged
+        over the levels.
+        """
+        check_is_fitted(self)
+        rows = self.encoder_.transform(self._read(X))
+        if self.method == "mixing":
+            return self._cells(rows)
+        return ((level_norms(self.model_, rows) - self.norm_mean_) / self.norm_scale_).mean(1)
+
+    def save(self, folder: Path | str) -> None:
+        """Write the fitted detector to a folder: safetensors and JSON, no pickle."""
+        from segqc.tabular.storage import save_detector
+
+        check_is_fitted(self)
+        save_detector(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str = "cpu") -> "GumbelScoreDetector":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        BadInput
+            When the folder is not such a detector.
+        """
+        from segqc.tabular.storage import load_detector
+
+        return load_detector(cls, Path(folder), device)
+
+    def _check_parameters(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"Expected `method` to be one of {', '.join(METHODS)}, but got {self.method!r}")
+        if self.scaling not in ("standard", "quantile"):
+            raise ValueError(f"Expected `scaling` to be standard or quantile, but got {self.scaling!r}")
+        for name in ("width", "blocks", "steps", "batch_size", "levels", "circles"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f"Expected `{name}` to be a positive integer, but got {value!r}")
+        for name, low, high in (("dropout", 0, 0.95), ("floor", 0, 0.99), ("validation_fraction", 0, 0.9), ("contamination", 0, 0.5)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"Expected `{name}` to be from {low} to {high}, but got {getattr(self, name)!r}")
+
+    def _read(self, X: Any, fitting: bool = False) -> Columns:
+        """Columns of `X`, checked against those of the training table: DataFrames and arrays as scikit-learn does, dicts and Arrow tables by name."""
+        if isinstance(X, dict | pyarrow.Table):
+            table = read_columns(X)
+            if fitting:
+                self.n_features_in_, self.feature_names_in_ = len(table.names), np.array(table.names, dtype=object)
+            else:
+                table = table.select(self.columns_)
+        elif is_dataframe(X):
+            validate_data(self, X, reset=fitting, skip_check_array=True)
+            table = read_columns(X)
+        else:
+            X = np.array(X, dtype=object) if isinstance(X, list | tuple) else X
+            table = read_columns(validate_data(self, X, reset=fitting, dtype=None, ensure_all_finite=False))
+        if not len(table) or not table.names:
+            raise ValueError(f"Found array with {len(table)} sample(s) and {len(table.names)} feature(s) while a minimum of 1 is required.")
+        return table
+
+    def build_model(self) -> TableModel:
+        """The untrained network for the columns of `encoder_`; its marginals are uniform until they are set or loaded."""
+        sizes, continuous = self.encoder_.sizes, self.encoder_.continuous
+        shape = (sizes, continuous, self.width, self.blocks, self.dropout)
+        return PaperModel(*shape, weighted=self.weighted) if self.method == "paper" else MixingModel(*shape, floor=self.floor)
+
+    def _prepare(self, rows: Encoded, validation: Encoded) -> None:
+        """What scoring needs besides the network."""
+        if self.method == "mixing":
+            self.views_hidden_, self.views_weights_ = scoring_views(len(self.columns_), self.levels, self.circles, self.alone, self.seed_)
+            return
+        norms = level_norms(self.model_, validation)
+        self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
+        self.density_ = DensityHead.fit(level_norms(self.model_, rows).mean(2), norms.mean(2), seed=self.seed_)
+
+    def _cells(self, rows: Encoded) -> np.ndarray:
+        return cell_surprise(self.model_, rows, self.views_hidden_, self.views_weights_)
+
+    def _score(self, rows: Encoded) -> np.ndarray:
+        if self.method == "mixing":
+            return -self._cells(rows).sum(1)
+        return -self.density_.score(level_norms(self.model_, rows).mean(2))
+
+
+def _marginals(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Smoothed frequency of every outcome in its column, `[S]`."""
+    counts = [np.bincount(codes[:, j], minlength=size) + _SMOOTHING for j, size in enumerate(sizes)]
+    return np.concatenate([count / count.sum() for count in counts])

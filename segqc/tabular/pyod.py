@@ -1,0 +1,55 @@
+"""The detector under PyOD's conventions: higher = more anomalous, 1 = outlier. PyOD itself is not needed."""
+
+from typing import Any
+
+import numpy as np
+
+from segqc.tabular.detector import GumbelScoreDetector
+
+
+class PyODDetector:
+    """`GumbelScoreDetector` with the attributes and signs of a `pyod.models.base.BaseDetector`.
+
+    Parameters
+    ----------
+    contamination : float
+        Share of the training rows labelled 1.
+    **parameters
+        Of `GumbelScoreDetector`.
+
+    Attributes
+    ----------
+    decision_scores_ : ndarray `[n]`
+        Anomaly scores of the training rows.
+    threshold_ : float
+        Scores above it are labelled 1.
+    labels_ : ndarray `[n]` int64
+        Of the training rows.
+    detector_ : GumbelScoreDetector
+    """
+
+    def __init__(self, contamination: float = 0.1, **parameters: Any) -> None:
+        self.contamination = contamination
+        self.parameters = parameters
+
+    def fit(self, X: Any, y: Any = None) -> "PyODDetector":
+        """Learn from `X`; `y` is ignored."""
+        self.detector_ = GumbelScoreDetector(contamination=self.contamination, **self.parameters).fit(X)
+        self.decision_scores_ = self.decision_function(X)
+        self.threshold_ = float(np.percentile(self.decision_scores_, 100 * (1 - self.contamination)))
+        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Anomaly scores, float64 `[n]`."""
+        return -self.detector_.score_samples(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """1 for outliers, 0 for inliers, int64 `[n]`."""
+        return (self.decision_function(X) > self.threshold_).astype(np.int64)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Training scores mapped to 0..1, as PyOD's `linear` method: columns inlier, outlier, float64 `[n, 2]`."""
+        low, high = self.decision_scores_.min(), self.decision_scores_.max()
+        outlier = np.clip((self.decision_function(X) - low) / max(high - low, np.finfo(float).tiny), 0, 1)
+        return np.stack([1 - outlier, outlier], axis=1)
