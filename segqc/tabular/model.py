@@ -196,7 +196,7 @@ class MixingModel(TableModel):
         return SIGMA_HIGH * (SIGMA_LOW / SIGMA_HIGH) ** torch.sigmoid(logit_keep[:, self.continuous])
 
     def _surprise(self, batch: Batch, evidence: Tensor, noisy: Tensor, logit_keep: Tensor, likelihood: Tensor | None = None) -> Tensor:
-        """Surprise of every cell, `[N, C]`; `logit_keep` is `[N or 1, C]`, `likelihood` what the cells of the first rows say themselves, log `[n, K]`."""
+        """Surprise of every cell, `[N, C]`; `logit_keep` is `[N or 1, C]`, `likelihood` `[n, K]` what the first rows' cells say of themselves."""
         shown = noisy * (logit_keep[:, self.continuous] > -math.inf) / (1 + self._sigma(logit_keep).square()).sqrt()
         condition = logit_keep.clamp_min(gumbel.logit(1e-4)) / 4
         out = self.network(torch.cat([evidence, shown * self._present(batch)], dim=1), condition)
