@@ -44,6 +44,7 @@ def fit(
     missing: Missing = None,
     separator: Separator = None,
     method: Annotated[str | None, typer.Option(help="Of GumbelScoreDetector, such as paper; its default by default.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Of training, at most; the method's by default.", min=1)] = None,
     contamination: Annotated[
         float, typer.Option(help="Share of the learned rows beyond the threshold that `score` applies.")
     ] = FitConfig.contamination,
@@ -59,7 +60,7 @@ def fit(
     found = fit_table(
         FitConfig(
             data=data, categorical=_split(categorical), numeric=_split(numeric), drop=_split(drop), missing=_split(missing), separator=separator,
-            out=out, label=label, normal=normal, method=method, contamination=contamination, seed=seed, device=device,
+            out=out, label=label, normal=normal, method=method, steps=steps, contamination=contamination, seed=seed, device=device,
         ),
         console,
     )  # fmt: skip

@@ -42,6 +42,8 @@ class FitConfig(TableConfig):
         Column that says what a row is, and its value for normal rows: only these are learned from. Without them all rows are.
     method : str or None
         Of `GumbelScoreDetector`; its default by default.
+    steps : int or None
+        Of training, at most; the method's by default.
     contamination : float
         Share of the rows that the threshold calls outliers.
     seed : int
@@ -52,6 +54,7 @@ class FitConfig(TableConfig):
     label: str | None = None
     normal: str | None = None
     method: str | None = None
+    steps: int | None = None
     contamination: float = 0.01
     seed: int = 0
     device: str = "cpu"

@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow
@@ -66,8 +65,8 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
             raise BadInput(config.data, f"has no row whose {config.label!r} is {config.normal!r}", f"it has {counts}")
     if not table.num_columns:
         raise BadInput(config.data, "has no columns left", "drop fewer")
-    method: dict[str, Any] = {} if config.method is None else {"method": config.method}
-    detector = GumbelScoreDetector(contamination=config.contamination, random_state=config.seed, device=config.device, **method)
+    chosen = {name: value for name in ("method", "steps") if (value := getattr(config, name)) is not None}
+    detector = GumbelScoreDetector(contamination=config.contamination, random_state=config.seed, device=config.device, **chosen)
     with make_progress(console, "note") as progress:
         task = progress.add_task("training", total=detector.steps, note="")
         detector.fit(table, progress=lambda step, loss: progress.update(task, completed=step, note=f"validation loss {loss:.4f}"))
