@@ -12,8 +12,9 @@ from segqc.tabular.encoding import Encoded
 from segqc.tabular.model import Batch, TableModel
 
 CHECKS = 20  # looks at the validation rows in a full training
+_MIN_STEPS = 50  # between two looks
 _PATIENCE = 5  # of them without a better one
-_VALIDATION_ROWS = 4096  # noisy copies of validation rows, at least; at most so many distinct rows
+_VALIDATION_ROWS = 2048  # noisy copies of validation rows, at least; at most so many distinct rows
 _AVERAGING = 0.995
 
 
@@ -97,10 +98,10 @@ def train(
     device = next(model.parameters()).device
     training_rows, validation_rows = _Rows(rows, device), _Rows(validation, device)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     averaged = copy.deepcopy(model).eval()
     parameters, averages = list(model.parameters()), list(averaged.parameters())
-    look_every = max(1, config.steps // CHECKS)
+    look_every = max(_MIN_STEPS, config.steps // CHECKS)
     losses: list[float] = []
     best, best_step, best_weights = math.inf, 0, copy.deepcopy(averaged.state_dict())
     step = 0
