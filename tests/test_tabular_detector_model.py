@@ -12,7 +12,7 @@ from segqc.tabular.layout import RaggedLayout
 from segqc.tabular.model import Batch, MixingModel, PaperModel
 from segqc.tabular.scoring import cell_surprise, in_blocks, level_norms
 from segqc.tabular.training import TrainingConfig, train
-from segqc.tabular.views import hidden_sizes, scoring_views
+from segqc.tabular.views import known_columns, scoring_views
 
 SIZES = np.array([3, 1, 5, 2])
 NO_NUMBERS = np.empty(0, np.int64)
@@ -48,17 +48,21 @@ def test_evidence_of_clear_cells_is_their_outcome_and_of_hidden_ones_nothing() -
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 7, 33])
-@pytest.mark.parametrize("levels", [1, 3, 99])
-def test_views_weigh_every_column_alike(columns: int, levels: int) -> None:
-    hidden, weights = scoring_views(columns, levels, circles=2, alone=0.5, seed=1)
+@pytest.mark.parametrize("views", [1, 3, 9])
+def test_views_weigh_every_column_alike(columns: int, views: int) -> None:
+    hidden, weights = scoring_views(columns, views, seed=1)
     assert hidden.any(1).all()
     assert (weights[~hidden] == 0).all()
-    assert np.allclose(weights.sum(0), 1.5)
-    assert sorted(set(hidden.sum(1).tolist()), reverse=True) == hidden_sizes(columns, levels)
-    assert np.array_equal(scoring_views(columns, levels, 2, 0.5, 1)[0], hidden)
+    assert np.allclose(weights.sum(0), 1)
+    assert set((~hidden).sum(1).tolist()) == set(known_columns(columns))
+    assert np.array_equal(scoring_views(columns, views, 1)[0], hidden)
 
 
-def test_all_sizes_of_hidden_columns_give_the_likelihood_in_any_order() -> None:
+def test_levels_are_where_little_is_known() -> None:
+    assert [known_columns(columns) for columns in (1, 2, 6, 10, 33)] == [[0], [0, 1], [0, 1, 2, 4], [0, 1, 2, 4, 8], [0, 1, 2, 4, 8, 16]]
+
+
+def test_two_columns_give_the_likelihood_in_any_order() -> None:
     """With the true conditionals of two columns, the views' sum is -log p(x)."""
     joint = np.array([[0.4, 0.1], [0.05, 0.45]])
 
@@ -70,8 +74,7 @@ def test_all_sizes_of_hidden_columns_give_the_likelihood_in_any_order() -> None:
             return torch.as_tensor(-np.log(marginal if hidden.all() else conditional))
 
     rows = encoded(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]))
-    hidden, weights = scoring_views(2, levels=2, circles=1, alone=0.0, seed=0)
-    likelihood = cell_surprise(Truth(np.array([2, 2]), NO_NUMBERS, 4, 1, 0.0), rows, hidden, weights).sum(1)
+    likelihood = cell_surprise(Truth(np.array([2, 2]), NO_NUMBERS, 4, 1, 0.0), rows, *scoring_views(2, 1, seed=0)).sum(1)
     assert np.allclose(likelihood, -np.log(joint.ravel()))
 
 
@@ -83,8 +86,7 @@ def test_trained_on_a_known_joint_the_model_finds_its_conditionals() -> None:
     model = MixingModel(np.array([2, 2]), NO_NUMBERS, 16, 1, 0.0)
     train(model, rows, rows, TrainingConfig(steps=300, batch_size=128, learning_rate=1e-2), seed=0)
     everything = encoded(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]))
-    hidden, weights = scoring_views(2, levels=2, circles=1, alone=0.0, seed=0)
-    likelihood = cell_surprise(model, everything, hidden, weights).sum(1)
+    likelihood = cell_surprise(model, everything, *scoring_views(2, 1, seed=0)).sum(1)
     assert np.allclose(np.exp(-likelihood), joint.ravel(), atol=0.04)
 
 
@@ -115,15 +117,6 @@ def test_a_missing_number_is_neither_seen_nor_scored() -> None:
     torch.nn.init.normal_(model.network.head.weight)
     surprise = model.view_surprise(Batch(torch.tensor([[0, 1], [0, 1]]), torch.tensor([[0.0], [7.0]])), torch.tensor([True, False]))
     assert torch.equal(surprise[0], surprise[1])
-
-
-def test_floor_mixes_the_marginals_in() -> None:
-    model = MixingModel(np.array([4]), NO_NUMBERS, 8, 1, 0.0, floor=0.1).eval()
-    model.set_marginals(np.array([0.1, 0.2, 0.3, 0.4]))
-    with torch.no_grad():
-        model.network.head.bias.copy_(torch.tensor([0.0, 0.0, 0.0, -1e4]))
-    surprise = model.view_surprise(Batch(torch.tensor([[3], [0]]), torch.zeros(2, 0)), torch.tensor([True]))
-    assert torch.allclose(surprise.ravel(), -torch.tensor([0.1 * 0.4, 0.9 / 3 + 0.1 * 0.1]).log(), atol=1e-5)
 
 
 def test_paper_norms_are_those_of_the_network_column_by_column() -> None:

@@ -83,7 +83,7 @@ def test_kinds_that_make_no_sense_are_refused(wrong: object) -> None:
 
 def test_text_in_a_continuous_column_is_named() -> None:
     encoder = TableEncoder.fit(read_columns({"length": [1.0, 2.0]}), np.array([False]))
-    with pytest.raises(ValueError, match="'length'.*'long'"):
+    with pytest.raises(ValueError, match=r"'length'.*'long'"):
         encoder.transform(read_columns({"length": np.array([1.0, "long"], dtype=object)}))
 
 

@@ -31,9 +31,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     method : {"mixing", "paper"}
-        ``mixing`` (ours): a network that predicts any columns from any others; a row's score is the surprise of its columns, averaged over how
-        many of them are hidden. ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a
-        Gaussian mixture.
+        ``mixing`` (ours): a network that predicts any columns from any others; a row's score is the surprise of its columns at a ladder of numbers of
+        known columns, in excess of what is usual for the column. ``paper``: Gumbel noise score matching as published: score norms of the clean row
+        at 20 temperatures, then a Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices
         ``infer``: text, booleans, objects and pandas' categories are categorical, numbers continuous.
     scaling : {"standard", "quantile"}
@@ -44,12 +44,8 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     steps, batch_size : int
         Training stops early on validation rows, after `steps` at the latest.
     learning_rate, weight_decay : float
-    levels, circles : int
-        ``mixing``: how many numbers of hidden columns a row is scored at, and how many random ways of hiding so many.
-    alone : float
-        ``mixing``: additional weight of each column without context.
-    floor : float
-        ``mixing``: share of the training frequencies in every predicted probability.
+    views : int
+        ``mixing``: in how many ways columns are hidden from each other at every level, at least; more are steadier and slower.
     weighted : bool
         ``paper``: weigh the KL divergence by l^2 K^2 as in equation (17).
     validation_fraction : float
@@ -81,14 +77,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         width: int = 128,
         blocks: int = 3,
         dropout: float = 0.0,
-        steps: int = 3000,
-        batch_size: int = 512,
-        learning_rate: float = 1e-3,
+        steps: int = 2000,
+        batch_size: int = 256,
+        learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
-        levels: int = 5,
-        circles: int = 1,
-        alone: float = 0.5,
-        floor: float = 0.0,
+        views: int = 3,
         weighted: bool = False,
         validation_fraction: float = 0.1,
         contamination: float = 0.1,
@@ -105,10 +98,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.levels = levels
-        self.circles = circles
-        self.alone = alone
-        self.floor = floor
+        self.views = views
         self.weighted = weighted
         self.validation_fraction = validation_fraction
         self.contamination = contamination
@@ -183,9 +173,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> np.ndarray:
         """What each column contributes to how anomalous a row is, float64 `[n, C]`, in the order of `columns_`.
 
-        With ``mixing`` they are the columns' weighted surprises in nats, and sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over
-        columns: there, a contribution is the column's squared score norm in standard deviations above its mean over validation inliers, averaged
-        over the levels.
+        With ``mixing`` they are log(1 + exp(surprise - usual surprise of the column)) in nats: positive, and they sum to ``-score_samples(X)``.
+        The mixture of ``paper`` is no sum over columns: there, a contribution is the column's squared score norm in standard deviations above its
+        mean over validation inliers, averaged over the levels.
         """
         check_is_fitted(self)
         rows = self.encoder_.transform(self._read(X))
@@ -218,11 +208,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             raise ValueError(f"Expected `method` to be one of {', '.join(METHODS)}, but got {self.method!r}")
         if self.scaling not in ("standard", "quantile"):
             raise ValueError(f"Expected `scaling` to be standard or quantile, but got {self.scaling!r}")
-        for name in ("width", "blocks", "steps", "batch_size", "levels", "circles"):
+        for name in ("width", "blocks", "steps", "batch_size", "views"):
             value = getattr(self, name)
             if not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(f"Expected `{name}` to be a positive integer, but got {value!r}")
-        for name, low, high in (("dropout", 0, 0.95), ("floor", 0, 0.99), ("validation_fraction", 0, 0.9), ("contamination", 0, 0.5)):
+        for name, low, high in (("dropout", 0, 0.95), ("validation_fraction", 0, 0.9), ("contamination", 0, 0.5)):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"Expected `{name}` to be from {low} to {high}, but got {getattr(self, name)!r}")
 
@@ -248,19 +238,24 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         """The untrained network for the columns of `encoder_`; its marginals are uniform until they are set or loaded."""
         sizes, continuous = self.encoder_.sizes, self.encoder_.continuous
         shape = (sizes, continuous, self.width, self.blocks, self.dropout)
-        return PaperModel(*shape, weighted=self.weighted) if self.method == "paper" else MixingModel(*shape, floor=self.floor)
+        return PaperModel(*shape, weighted=self.weighted) if self.method == "paper" else MixingModel(*shape)
 
     def _prepare(self, rows: Encoded, validation: Encoded) -> None:
         """What scoring needs besides the network."""
         if self.method == "mixing":
-            self.views_hidden_, self.views_weights_ = scoring_views(len(self.columns_), self.levels, self.circles, self.alone, self.seed_)
+            self.views_hidden_, self.views_weights_ = scoring_views(len(self.columns_), self.views, self.seed_)
+            self.expected_ = self._surprise(validation).mean(0)
             return
         norms = level_norms(self.model_, validation)
         self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
         self.density_ = DensityHead.fit(level_norms(self.model_, rows).mean(2), norms.mean(2), seed=self.seed_)
 
-    def _cells(self, rows: Encoded) -> np.ndarray:
+    def _surprise(self, rows: Encoded) -> np.ndarray:
         return cell_surprise(self.model_, rows, self.views_hidden_, self.views_weights_)
+
+    def _cells(self, rows: Encoded) -> np.ndarray:
+        """Soft excess of every cell's surprise over what its column has in inliers: a cell plainer than most does not make up for an odd one."""
+        return np.logaddexp(0, self._surprise(rows) - self.expected_)
 
     def _score(self, rows: Encoded) -> np.ndarray:
         if self.method == "mixing":

@@ -140,23 +140,7 @@ class PaperModel(TableModel):
 
 
 class MixingModel(TableModel):
-    """The posterior of every column given all columns, each at its own location.
-
-    Parameters
-    ----------
-    floor : float
-        Share of the marginals in every probability at scoring: what a network makes of outcomes that it has never or hardly met is arbitrary.
-
-    Attributes
-    ----------
-    log_marginals : Tensor, `[S]`
-        Log-probability of every outcome in its column among the training rows; uniform until `set_marginals`.
-    """
-
-    def __init__(self, sizes: np.ndarray, continuous: np.ndarray, width: int, blocks: int, dropout: float, floor: float = 0.0) -> None:
-        super().__init__(sizes, continuous, width, blocks, dropout)
-        self.register_buffer("log_marginals", self.layout.per_slot(-self.layout.sizes[None].float().log())[0])
-        self.floor = floor
+    """The posterior of every column given all columns, each at its own location."""
 
     def _network(self, width: int, blocks: int, dropout: float) -> TabResNet:
         slots = self.layout.slots
@@ -165,8 +149,7 @@ class MixingModel(TableModel):
     @torch.no_grad()
     def set_marginals(self, marginals: np.ndarray) -> None:
         """Let the untrained network say the marginals `[S]`, whatever it reads."""
-        self.log_marginals.copy_(torch.as_tensor(np.log(marginals)))
-        self.network.head.bias[: self.layout.slots] = self.log_marginals
+        self.network.head.bias[: self.layout.slots] = torch.as_tensor(np.log(marginals), dtype=torch.float32)
 
     def _sample_locations(self, rows: int, dimmed: int, generator: torch.Generator) -> Tensor:
         """logit t of every cell, `[N, C]`: a random number of columns hidden, one to all; the others clear, or dim in the first `dimmed` rows."""
@@ -204,9 +187,6 @@ class MixingModel(TableModel):
         if likelihood is not None:
             logits = torch.cat([logits[: len(likelihood)] + likelihood, logits[len(likelihood) :]])
         log_p = torch.log_softmax(logits, dim=1)
-        if self.floor and not self.training:
-            marginal = self.layout.padded(self.log_marginals[None], _NEVER).repeat(len(batch), 1)
-            log_p = torch.logaddexp(log_p + math.log1p(-self.floor), marginal + math.log(self.floor))
         surprise = -log_p.gather(1, batch.codes.reshape(-1, 1)).reshape(len(batch), -1)
         if self.numbers:
             mean, log_variance = out[:, self.layout.slots :].chunk(2, dim=1)

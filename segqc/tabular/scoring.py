@@ -38,7 +38,7 @@ def cell_surprise(model: MixingModel, rows: Encoded, hidden: np.ndarray, weights
     hidden, weights : ndarray `[V, C]`
         From `segqc.tabular.views.scoring_views`.
     """
-    device = model.log_marginals.device
+    device = model.continuous.device
     views = torch.as_tensor(hidden, device=device)
     shares = torch.as_tensor(weights, device=device)
 
@@ -53,4 +53,4 @@ def cell_surprise(model: MixingModel, rows: Encoded, hidden: np.ndarray, weights
 
 def level_norms(model: PaperModel, rows: Encoded) -> np.ndarray:
     """Squared score norms per level and column of the clean rows, float64 `[n, L, C]`."""
-    return in_blocks(rows, next(model.parameters()).device, model.norms)
+    return in_blocks(rows, model.continuous.device, model.norms)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segqc.tabular.detector import GumbelScoreDetector
 
 FORMAT = "segqc-table-1"
-_ARRAYS = ("views_hidden_", "views_weights_", "norm_mean_", "norm_scale_")
+_ARRAYS = ("views_hidden_", "views_weights_", "expected_", "norm_mean_", "norm_scale_")
 
 
 def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:

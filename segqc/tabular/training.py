@@ -31,9 +31,9 @@ class TrainingConfig:
         Of AdamW; the rate falls to a hundredth along a cosine.
     """
 
-    steps: int = 3000
-    batch_size: int = 512
-    learning_rate: float = 1e-3
+    steps: int = 2000
+    batch_size: int = 256
+    learning_rate: float = 2e-3
     weight_decay: float = 1e-2
 
 

@@ -1,50 +1,48 @@
 """Which columns are hidden from which: the fixed views that a row is scored in.
 
-The likelihood of a row in any order is, for every number h of hidden columns, the mean surprise of h hidden columns given the others, summed over h.
-We take some sizes h instead of all, and, of every size, windows of one random circle of the columns, so that each column is hidden about equally
-often. The weights make the columns exactly equal at every size. Views depend on the seed and the number of columns alone, never on the rows.
+A column's surprise given everything else is small for two rare outcomes that always come together, and its surprise on its own is small for two
+common ones that never do. So a row is seen at a ladder of levels, 0, 1, 2, 4, 8, ... known columns, and every level counts the same: as with masks,
+most levels belong where little is known. Each level has a few views, windows of one random circle of the columns, with weights that make all columns
+equal. Views depend on the seed and the number of columns alone, never on the rows.
 """
 
 import numpy as np
 
-
-def hidden_sizes(columns: int, levels: int) -> list[int]:
-    """About `levels` numbers of hidden columns, evenly from all of them down to one, descending."""
-    return sorted({round(float(h)) for h in np.linspace(columns, 1, min(levels, columns))}, reverse=True)
+_LEAST_HIDDEN = 1 / 8  # of the columns: with fewer, a level would need too many views to hide every column once
 
 
-def scoring_views(columns: int, levels: int, circles: int, alone: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def known_columns(columns: int) -> list[int]:
+    """The levels: how many columns are known, ascending."""
+    doubling = [2**i for i in range(columns.bit_length())]
+    return [0, *(known for known in doubling if known < columns and columns - known >= _LEAST_HIDDEN * columns)]
+
+
+def scoring_views(columns: int, views: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Views and what each cell's surprise counts in them.
 
     Parameters
     ----------
     columns : int
-    levels : int
-        Numbers of hidden columns; each size counts the same.
-    circles : int
-        Random circles per size.
-    alone : float
-        Additional weight of the size at which all columns are hidden (every column alone, without context); the sizes together have 1.
+    views : int
+        Per level, at least; one where nothing is known, and as many as hide each column once.
     seed : int
 
     Returns
     -------
     hidden : ndarray `[V, C]` bool
     weights : ndarray `[V, C]` float64
-        0 where a column is seen. They sum to 1 + `alone` in every column.
+        0 where a column is seen. They sum to 1 in every column.
     """
     rng = np.random.default_rng(seed)
-    sizes = hidden_sizes(columns, levels)
-    views, weights = [], []
-    for size in sizes:
-        level = []
-        for _ in range(circles if size < columns else 1):
-            circle = rng.permutation(columns)
-            for start in range(0, columns, size):
-                view = np.zeros(columns, bool)
-                view[circle[np.arange(start, start + size) % columns]] = True
-                level.append(view)
-        hidden = np.stack(level)
-        views.append(hidden)
-        weights.append(hidden / hidden.sum(0) * (1 / len(sizes) + (alone if size == columns else 0)))
-    return np.concatenate(views), np.concatenate(weights)
+    levels = known_columns(columns)
+    all_hidden, all_weights = [], []
+    for known in levels:
+        size = columns - known
+        count = min(columns, max(views, -(-columns // size))) if known else 1
+        circle = rng.permutation(columns)
+        hidden = np.zeros((count, columns), bool)
+        for view, start in enumerate(np.arange(count) * columns // count):
+            hidden[view, circle[np.arange(start, start + size) % columns]] = True
+        all_hidden.append(hidden)
+        all_weights.append(hidden / hidden.sum(0) / len(levels))
+    return np.concatenate(all_hidden), np.concatenate(all_weights)
