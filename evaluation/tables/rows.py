@@ -1,8 +1,6 @@
 """One row of the benchmark: a method on a set with a seed, measured, and kept as a file of its own."""
 
-import ctypes
 import dataclasses
-import gc
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +11,9 @@ from safetensors.numpy import load_file, save_file
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evaluation.tables.baselines.base import TableBaseline
+from evaluation.tables.memory import peak_rise, start_peak
 from evaluation.tables.protocol import Split, file_name
 from segqc.files import atomic_path, read_json, write_json
-
-_MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -65,12 +62,12 @@ def measure(dataset: str, method: str, model: TableBaseline, seed: int, split: S
         When a score is not finite.
     """
     settings = plain_settings(model)
-    before = _start_peak()
+    before = start_peak()
     start, cpu = time.perf_counter(), time.process_time()
     model.fit(split.train, split.validation)
     fitted, fit_cpu = time.perf_counter(), time.process_time() - cpu
     scores = np.asarray(model.anomaly_score(split.test), np.float64)
-    end, peak = time.perf_counter(), _resident("VmHWM")
+    end, peak_mib = time.perf_counter(), peak_rise(before)
     if not np.isfinite(scores).all():
         raise FloatingPointError(f"{method} on {dataset}, seed {seed}: {np.count_nonzero(~np.isfinite(scores))} scores are not finite")
     row = Row(
@@ -78,7 +75,7 @@ def measure(dataset: str, method: str, model: TableBaseline, seed: int, split: S
         average_precision=float(average_precision_score(split.anomalous, scores)),
         auroc=float(roc_auc_score(split.anomalous, scores)),
         fit_seconds=fitted - start, fit_cpu_seconds=fit_cpu, score_seconds=end - fitted,
-        peak_mib=None if before is None or peak is None else peak - before,
+        peak_mib=peak_mib,
         trained_rows=split.train.num_rows, test_rows=len(scores), anomalies=int(split.anomalous.sum()),
         epochs=model.epochs_,
     )  # fmt: skip
@@ -112,23 +109,3 @@ def load_row(folder: Path, dataset: str, method: str, seed: int) -> Row | None:
 def load_scores(folder: Path, row: Row) -> np.ndarray:
     """Scores of the test rows, float64 `[n]`."""
     return load_file(row_path(folder, row.dataset, row.method, row.seed).with_suffix(".safetensors"))["scores"]
-
-
-def _start_peak() -> float | None:
-    """Hand free memory back and forget the highest resident memory so far; the present one in MiB."""
-    gc.collect()
-    try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # glibc keeps freed memory: the next fit would seem to need none
-        Path("/proc/self/clear_refs").write_text("5")
-    except (OSError, AttributeError):
-        return None
-    return _resident("VmRSS")
-
-
-def _resident(field: str) -> float | None:
-    """A field of this process's memory in MiB; None where there is no /proc."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    return next(int(line.split()[1]) * 1024 / _MIB for line in lines if line.startswith(f"{field}:"))

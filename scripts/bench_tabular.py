@@ -1,0 +1,143 @@
+"""What the table detector costs: fit time, rows a second, memory, and how they grow with rows and columns.
+
+    python scripts/bench_tabular.py --data DIR [--out bench-tabular.json] [--method mixing] [--steps N] [--largest 1000000] [--threads 1]
+
+DIR holds the seven sets of scripts/reproduce_table2.py; only Bank is read. Every line of the printed table is measured in this run:
+
+1. Bank's first split: a fit, and scoring of its test rows as they are (repeated rows are scored once) and of their distinct rows alone.
+2. Rows: tables of 10,000, 100,000 and a million rows, drawn from Bank's rows with replacement (they repeat, as rows of categories do), and drawn cell
+   by cell, each column by itself (hardly any two are equal: the worst case).
+3. Columns: 10,000 rows with the columns two, four and eight times over, drawn cell by cell.
+
+The length of a training does not depend on the number of rows; what grows is reading, encoding and finding the distinct ones. Fits are of `--steps`
+steps at most and may end earlier, as always. Memory is by how much a step raised the resident memory of the process at its highest (Linux).
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from evaluation.tables.datasets import DATASETS, load_dataset
+from evaluation.tables.memory import peak_rise, start_peak
+from evaluation.tables.protocol import split_inliers
+from segqc.files import BadInput, write_json
+from segqc.tabular import GumbelScoreDetector
+
+
+def measured(step: Callable[[], Any]) -> dict[str, float | None]:
+    """Seconds on the clock, of CPU, and MiB."""
+    before, start, cpu = start_peak(), time.perf_counter(), time.process_time()
+    step()
+    return {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "peak_mib": peak_rise(before)}
+
+
+def resample(table: pyarrow.Table, rows: int, by_cell: bool, seed: int = 0) -> pyarrow.Table:
+    """`rows` rows drawn with replacement; by cell: every column by itself."""
+    rng = np.random.default_rng(seed)
+    if not by_cell:
+        return table.take(rng.integers(table.num_rows, size=rows))
+    return pyarrow.table({name: table.column(name).take(rng.integers(table.num_rows, size=rows)) for name in table.column_names})
+
+
+def widen(table: pyarrow.Table, times: int) -> pyarrow.Table:
+    """The columns several times over, under new names."""
+    return pyarrow.table({f"{name}_{k}": table.column(name) for k in range(times) for name in table.column_names})
+
+
+def distinct(table: pyarrow.Table) -> pyarrow.Table:
+    """Each row once."""
+    return table.group_by(table.column_names).aggregate([])
+
+
+def bench(train: pyarrow.Table, test: pyarrow.Table, make: Callable[[], GumbelScoreDetector], what: str) -> dict[str, Any]:
+    """Fit and score once."""
+    detector = make()
+    fit = measured(lambda: detector.fit(train))
+    alone = distinct(test)
+    detector.score_samples(test.slice(0, 10))  # the first call pays for what PyTorch sets up
+    score, once = measured(lambda: detector.score_samples(test)), measured(lambda: detector.score_samples(alone))
+    return {
+        "table": what,
+        "rows": train.num_rows,
+        "columns": train.num_columns,
+        "steps": detector.training_.steps,
+        "fit": fit,
+        "scored": test.num_rows,
+        "distinct": alone.num_rows,
+        "score": score,
+        "rows_per_second": test.num_rows / score["seconds"],
+        "distinct_rows_per_second": alone.num_rows / once["seconds"],
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the seven sets")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench-tabular.json"))
+    parser.add_argument("--method", help="of GumbelScoreDetector; its default by default")
+    parser.add_argument("--steps", type=int, help="of training in every fit; the method's by default")
+    parser.add_argument("--largest", type=int, default=1_000_000, help="rows of the largest table")
+    parser.add_argument("--threads", type=int, help="of PyTorch; all cores by default")
+    given = parser.parse_args(arguments)
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    chosen = {name: value for name in ("method", "steps") if (value := getattr(given, name)) is not None}
+
+    def make() -> GumbelScoreDetector:
+        return GumbelScoreDetector(random_state=0, **chosen)
+
+    try:
+        bank = load_dataset(DATASETS["Bank"], given.data)
+    except BadInput as error:
+        raise SystemExit(str(error)) from error
+    split = split_inliers(bank.features, bank.anomalous, 0)
+    cases: list[tuple[str, Callable[[], tuple[pyarrow.Table, pyarrow.Table]]]] = [("Bank, its own split", lambda: (split.train, split.test))]
+    for by_cell in (False, True):
+        for rows in (10_000, 100_000, 1_000_000):
+            if rows <= given.largest:
+                name = f"rows drawn {'cell by cell' if by_cell else 'whole'}"
+                cases.append((name, lambda rows=rows, by_cell=by_cell: (resample(split.train, rows, by_cell),) * 2))
+    for times in (2, 4, 8):
+        cases.append(
+            (f"columns {times} times over", lambda times=times: (resample(widen(split.train, times), min(10_000, given.largest), True),) * 2)
+        )
+    console, found = Console(), []
+    table = Table(title=f"{given.method or 'default method'}, {torch.get_num_threads()} threads; clock / CPU / memory")
+    for heading in ("table", "rows", "columns", "fit", "steps", "distinct of scored", "scoring", "rows/s", "distinct rows/s"):
+        table.add_column(heading, justify="left" if heading == "table" else "right")
+    for what, draw in cases:
+        with console.status(what):
+            line = bench(*draw(), make, what)
+        found.append(line)
+        write_json(given.out, {"threads": torch.get_num_threads(), "settings": make().get_params(), "lines": found})
+        table.add_row(
+            what, f"{line['rows']:,}", str(line["columns"]), _cost(line["fit"]), f"{line['steps']:,}", f"{line['distinct']:,} of {line['scored']:,}",
+            _cost(line["score"]), f"{line['rows_per_second']:,.0f}", f"{line['distinct_rows_per_second']:,.0f}",
+        )  # fmt: skip
+        console.print(f"{what}, {line['rows']:,} rows: fit {line['fit']['seconds']:.1f} s, {line['rows_per_second']:,.0f} rows/s", highlight=False)
+    console.print(table)
+    by_name = {(line["table"], line["rows"]): line for line in found}
+    for name in ("rows drawn whole", "rows drawn cell by cell"):
+        small, large = by_name.get((name, 10_000)), by_name.get((name, 1_000_000))
+        if small and large:
+            fit, score = (large[key]["cpu_seconds"] / small[key]["cpu_seconds"] for key in ("fit", "score"))
+            console.print(f"{name}: for 100 times the rows {fit:.1f} times the CPU of a fit and {score:.1f} times that of scoring", highlight=False)
+    console.print(f"Wrote {given.out}.")
+
+
+def _cost(cost: dict[str, float | None]) -> str:
+    memory = "-" if cost["peak_mib"] is None else f"{cost['peak_mib']:.0f} MiB"
+    return f"{cost['seconds']:.1f} / {cost['cpu_seconds']:.1f} s / {memory}"
+
+
+if __name__ == "__main__":
+    main()
