@@ -27,14 +27,15 @@ from segqc.artifact import load_model
 from segqc.config import TrainConfig
 from segqc.console import make_progress
 from segqc.files import BadInput, atomic_path, read_json, write_json, write_table
+from segqc.folds import folds
 from segqc.journal import Journal
+from segqc.label_audit import train_without
 from segqc.labels import LabelSpace
 from segqc.masks import read_image, read_mask, write_mask
-from segqc.pairs import Pair, VocFolder, find_voc
+from segqc.pairs import Pair, VocFolder
 from segqc.parallel import ordered_map
 from segqc.quality_model import stable_seed
 from segqc.scoring import QualityControl
-from segqc.train import train as train_model
 from segqc.training_data import dataset_fingerprint
 
 LABEL_ERRORS = ("class_swap", "other_mask", "missing_object", "shift", "spurious_blob")
@@ -47,7 +48,7 @@ MANIFEST = "label_errors.json"
 _MEASURES = ("auroc", "average_precision", "precision")
 JUDGEMENT_COLUMNS = ("error", "injected", "masks", *(f"{measure}{end}" for measure in _MEASURES for end in ("", "_low", "_high")))
 
-Train = Callable[[list[Pair], Path], Any]
+Train = Callable[[int, int, int, Path], Any]
 Measure = Callable[[Any, Image.Image, np.ndarray], dict[str, float]]
 
 
@@ -126,24 +127,12 @@ def inject_label_errors(
             _link_or_copy(pair.image, voc.images / f"{pair.id}{pair.image.suffix}")
     if len(errors) < wanted:
         raise BadInput(out, f"got errors in {len(errors)} of {len(pairs)} masks instead of {wanted}", "lower the share, or give more corruptions")
-    _write_list(voc, "train", sorted(pair.id for pair in pairs))
+    with atomic_path(voc.image_sets / "train.txt") as temporary:
+        temporary.write_text("".join(f"{id_}\n" for id_ in sorted(pair.id for pair in pairs)), encoding="utf-8")
     errors.sort(key=lambda error: error.id)
     write_table(Path(out) / "label_errors.csv", [asdict(error) for error in errors], [field.name for field in fields(LabelError)])
     write_json(Path(out) / MANIFEST, {"settings": settings, "errors": [asdict(error) for error in errors]})
     return errors
-
-
-def folds(ids: Sequence[str], k: int = 3, seed: int = 0) -> dict[str, int]:
-    """Fold 0..k-1 of each id, from a hash of (seed, id): adding a pair moves no other.
-
-    Raises ValueError for fewer than two folds, or a fold without any id.
-    """
-    if k < 2:
-        raise ValueError(f"Expected argument `k` to be at least 2, but got {k}")
-    assigned = {id_: stable_seed("fold", seed, id_) % k for id_ in ids}
-    if len(set(assigned.values())) < k:
-        raise ValueError(f"Expected ids in each of {k} folds, but {len(assigned)} ids leave some empty; use more pairs or fewer folds")
-    return assigned
 
 
 def quality_score(qc: QualityControl, image: Image.Image, mask: np.ndarray) -> dict[str, float]:
@@ -183,7 +172,8 @@ def cross_fitted_scores(
     Parameters
     ----------
     train : callable
-        (pairs to learn from, folder for the model) -> model. Called again after a kill: it should continue its own training.
+        (fold, k, seed, folder for models) -> model, trained without what `segqc.folds.folds` deals to that fold. Called again after a kill: it should
+        continue its own training.
     pairs : sequence of Pair
         With masks that have labelled pixels, each id once.
     folder : Path
@@ -222,7 +212,7 @@ def cross_fitted_scores(
         with Journal(Path(folder) / ".progress" / f"{name}.jsonl", header) as journal:
             todo = [pair for pair in held_out if pair.id not in journal]
             if todo:
-                model = train([pair for pair in pairs if fold_of[pair.id] != fold], Path(folder) / name)
+                model = train(fold, k, seed, Path(folder))
                 with make_progress(console) as progress:  # after the training, which has a progress bar of its own
                     for id_, image, mask in progress.track(ordered_map(read, todo), total=len(todo), description=f"scoring fold {fold + 1} of {k}"):
                         journal.append(id_, measure(model, image, mask))
@@ -231,20 +221,10 @@ def cross_fitted_scores(
 
 
 def segqc_trainer(config: TrainConfig, console: Console | None = None) -> Train:
-    """`segqc train` as the `train` of `cross_fitted_scores`, on subsets of the VOC folder `config.voc_root`.
+    """`segqc train` as the `train` of `cross_fitted_scores`, on the pairs that `config` names; its `out`, `fold`, `folds` and `seed` are not used."""
 
-    A subset is a list in the folder's ImageSets, named after the model's folder: no picture is copied or linked. `config.image_set` and
-    `config.out` are not used. Each model has a folder of its own in `config.feature_cache`: the subsets differ, and a cache holds one.
-    """
-    if config.voc_root is None:
-        raise BadInput("voc_root", "is not given", "train on a folder in VOC's layout, such as inject_label_errors writes")
-    voc = find_voc(config.voc_root)
-
-    def fit(pairs: list[Pair], folder: Path) -> QualityControl:
-        _write_list(voc, folder.name, [pair.id for pair in pairs])
-        cache = None if config.feature_cache is None else config.feature_cache / folder.name
-        train_model(replace(config, image_set=folder.name, out=folder, feature_cache=cache), console)
-        return QualityControl(load_model(folder, config.device))
+    def fit(fold: int, k: int, seed: int, folder: Path) -> QualityControl:
+        return QualityControl(load_model(train_without(fold, replace(config, folds=k, seed=seed), folder, console), config.device))
 
     return fit
 
@@ -330,11 +310,6 @@ def _draw_error(
         if result is not None and result.dice <= LARGEST_DICE:
             return *kinds[i], result
     return None
-
-
-def _write_list(voc: VocFolder, name: str, ids: Sequence[str]) -> None:
-    with atomic_path(voc.image_sets / f"{name}.txt") as temporary:
-        temporary.write_text("".join(f"{id_}\n" for id_ in ids), encoding="utf-8")
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

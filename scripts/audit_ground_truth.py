@@ -4,7 +4,8 @@
 
 1. Copies the dataset to OUT/voc, with swapped classes, other pictures' masks, missing objects, shifts and spurious blobs in a share of its masks
    (OUT/voc/label_errors.csv lists them).
-2. Trains `--folds` models with the preset `cpu`, each on the copy without one fold, errors included, and scores that fold's masks.
+2. Trains `--folds` models with the preset `cpu`, each on the copy without one fold, errors included, and scores that fold's masks, as `segqc audit`
+   does without predictions. The folds share the pictures' features.
 3. Prints, overall and per type of error, AUROC, average precision and precision at the number of injected errors, with 95 % bootstrap intervals over
    masks: for segqc's score and, where cleanlab is installed, for cleanlab's label quality of the same model's class probabilities.
 
@@ -16,6 +17,7 @@ or after the last scored mask.
 import argparse
 import importlib.util
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,30 +35,31 @@ from evaluation.label_errors import (
     quality_score,
     segqc_trainer,
 )
-from segqc.config import TrainConfig, resolve, to_json
+from segqc.config import LabelAuditConfig, TrainConfig, resolve, to_json
 from segqc.console import make_progress
 from segqc.files import BadInput, write_table
 from segqc.journal import Journal
+from segqc.label_audit import features_folder
 from segqc.labels import LabelSpace
 from segqc.pairs import Pair, Problem, voc_pairs
 from segqc.training_data import check_pairs, dataset_fingerprint, training_labels
 
 SCORE_NAMES = {"score": "segqc", "cleanlab": "cleanlab"}
 
-NO_PART_OF_A_SCORE = ("voc_root", "image_set", "out", "device", "workers", "compile")
+NO_PART_OF_A_SCORE = ("voc_root", "image_set", "out", "device", "workers", "compile", "feature_cache", "fold")
 """Settings that may change, and folders that may move, without scoring a mask again."""
 
 
-def audit_ground_truth(config: TrainConfig, share: float = 0.2, folds: int = 3, console: Console | None = None) -> list[dict[str, Any]]:
+def audit_ground_truth(config: TrainConfig, share: float = 0.2, console: Console | None = None) -> list[dict[str, Any]]:
     """Inject, cross-fit, judge, and write the tables.
 
     Parameters
     ----------
     config : TrainConfig
-        `voc_root` and `image_set` name the dataset, `out` the folder for everything, `seed` is that of the errors, folds and trainings.
+        `voc_root` and `image_set` name the dataset, `out` the folder for everything, `seed` is that of the errors, folds and trainings. Cached
+        features of the copy are kept in `feature_cache / "with-label-errors"`, or deleted in the end.
     share : float
         Of masks that get an error, in (0, 1).
-    folds : int
     console : Console, optional
         Where progress goes; None is silent.
 
@@ -77,13 +80,16 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, folds: int = 3, 
     errors = inject_label_errors(pairs, labels, out / "voc", share, config.seed, console=console)
     copies, _ = voc_pairs(out / "voc", "train")
     _write_left_out(out / "left_out.csv", pairs, problems, copies, console)
-    training = resolve(replace(config, voc_root=out / "voc"))
+    training = resolve(replace(config, voc_root=out / "voc", image_set="train"))
+    if training.feature_cache is not None:  # the cache of the dataset itself, which has other masks, may lie there
+        training = replace(training, feature_cache=training.feature_cache / "with-label-errors")
     settings = {name: value for name, value in to_json(training).items() if name not in NO_PART_OF_A_SCORE}
     measure = quality_and_cleanlab if importlib.util.find_spec("cleanlab") else quality_score
     scores = cross_fitted_scores(
-        segqc_trainer(training, console), copies, labels, out / "models", folds, config.seed,
+        segqc_trainer(training, console), copies, labels, out / "models", config.folds, config.seed,
         scorer_id=f"{measure.__name__} {json.dumps(settings)}", measure=measure, console=console,
     )  # fmt: skip
+    shutil.rmtree(features_folder(out / "models"), ignore_errors=True)
     rows = []
     for name in next(iter(scores.values())):
         judged = judge_label_errors({id_: numbers[name] for id_, numbers in scores.items()}, errors, seed=config.seed)
@@ -141,18 +147,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--classes", help="class names with commas between them, or a JSON file; Pascal VOC's by default")
     parser.add_argument("--out", type=Path, default=Path("runs/label-errors"))
     parser.add_argument("--share", type=float, default=0.2, help="of masks that get an error")
-    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--folds", type=int, default=LabelAuditConfig().training.folds)
+    parser.add_argument("--method", default=LabelAuditConfig().training.method, help="as for segqc train")
     parser.add_argument("--steps", type=int, help="of each training; the preset's by default")
+    parser.add_argument("--feature-cache", type=Path, help="keep the features of the copy in a folder below this one")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", help="cpu or cuda; what is there by default")
     given = parser.parse_args(arguments)
     config = TrainConfig(
         voc_root=given.voc_root, image_set=given.image_set, classes=given.classes, out=given.out, steps=given.steps, seed=given.seed,
-        device=given.device, preset="cpu",
+        device=given.device, preset="cpu", folds=given.folds, method=given.method, feature_cache=given.feature_cache,
     )  # fmt: skip
     console = Console()
     try:
-        rows = audit_ground_truth(config, given.share, given.folds, console)
+        rows = audit_ground_truth(config, given.share, console)
     except (BadInput, ValueError) as error:
         raise SystemExit(str(error)) from error
     console.print(_rich_table(rows))

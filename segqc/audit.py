@@ -16,7 +16,7 @@ from PIL import Image
 from rich.console import Console
 
 from segqc import __version__
-from segqc.artifact import fingerprint, load_model
+from segqc.audit_job import AuditJob, Scorers
 from segqc.calibration import Calibration, find_calibration
 from segqc.config import AuditConfig, to_json
 from segqc.console import make_progress
@@ -85,7 +85,7 @@ class _Read:
     mask: np.ndarray | None = None
 
 
-def audit(config: AuditConfig, comparison: Comparison | None = None, console: Console | None = None) -> AuditReport:
+def audit(config: AuditConfig, comparison: Comparison | None = None, console: Console | None = None, job: AuditJob | None = None) -> AuditReport:
     """Score every prediction, rank, and write tables, heat maps, contact sheet and gallery to `config.out`.
 
     Parameters
@@ -95,6 +95,8 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
         Fills the `dice` column and the summary's `quality` where ground truth is given. The score never sees ground truth.
     console : Console, optional
         Where progress goes; None is silent.
+    job : AuditJob, optional
+        What to score by which model, and how to call it; by default the configuration's predictions by its model.
 
     Raises
     ------
@@ -103,15 +105,15 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     """
     started = time.monotonic()
     accelerator = make_accelerator(config.device)
-    qc = QualityControl(load_model(config.model, accelerator.device), config.levels)
-    model = fingerprint(config.model)
-    calibration = find_calibration(config.model, config.calibration, model, config.levels, qc.model.config.score_levels)
+    models, model_of = ((config.model,), None) if job is None else (job.models, job.model_of)
+    scorers = Scorers(models, model_of, accelerator.device, config.levels)
+    job = job or _predictions(config)
+    calibration = find_calibration(config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels)
     console = console if accelerator.is_main_process else None
-    pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)
 
     rank, world = accelerator.process_index, accelerator.num_processes
     header = {
-        "model": model,
+        "model": scorers.fingerprint,
         "levels": config.levels,
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,
@@ -121,15 +123,15 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     if accelerator.is_main_process and not any(Journal(path, header).rows for path in paths):
         shutil.rmtree(config.out / "heatmaps", ignore_errors=True)
     accelerator.wait_for_everyone()
-    scored = _score_all(qc, pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world)
+    scored = _score_all(scorers, job.pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world)
     accelerator.wait_for_everyone()
     rows = {key: entry for path in paths for key, entry in Journal(path, header).rows.items()}
-    rows_of_pairs = [rows[pair.id]["row"] for pair in pairs]
-    ranked = rank_rows(rows_of_pairs + [_error_row(problem) for problem in problems])
+    rows_of_pairs = [rows[pair.id]["row"] for pair in job.pairs]
+    ranked = rank_rows(rows_of_pairs + [_error_row(problem) for problem in job.problems])
     ranked = ranked if calibration is None else judge_rows(ranked, calibration)
-    summary = _summary(config, qc, ranked, without, comparison, calibration, started, scored)
+    summary = _summary(config, job, scorers, ranked, comparison, calibration, started, scored)
     if accelerator.is_main_process:
-        _write(config, qc.labels, ranked, pairs, summary, console)
+        _write(config, job, scorers.any.labels, ranked, summary, console)
     accelerator.wait_for_everyone()
     return AuditReport(ranked, summary, config.out)
 
@@ -138,6 +140,12 @@ def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Worst first with ranks from 1; equal scores by id; errors last, without a score."""
     ordered = sorted(rows, key=lambda row: (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]))
     return [row | {"rank": place} for place, row in enumerate(ordered, 1)]
+
+
+def _predictions(config: AuditConfig) -> AuditJob:
+    """The predictions that the configuration names, all to be scored by its model."""
+    pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)
+    return AuditJob(pairs, problems, (config.model,), f"Audit of {config.predictions.name or config.predictions}", without=without)
 
 
 def _ground_truth(config: AuditConfig) -> Path | None:
@@ -149,7 +157,7 @@ def _ground_truth(config: AuditConfig) -> Path | None:
 
 
 def _score_all(
-    qc: QualityControl,
+    scorers: Scorers,
     pairs: Sequence[Pair],
     journal: Journal,
     config: AuditConfig,
@@ -160,7 +168,7 @@ def _score_all(
     """Score the pairs that the journal does not hold as they are on disk; returns how many those were."""
 
     def read(pair: Pair) -> _Read:
-        return _read(qc, pair, comparison)
+        return _read(scorers.of(pair), pair, comparison)
 
     todo = [pair for pair in pairs if journal.rows.get(pair.id, {}).get("files") != _stamp(pair)]
     with journal, make_progress(console, "note") as progress:
@@ -169,7 +177,7 @@ def _score_all(
         task = progress.add_task("scoring", total=len(todo), note="", visible=bool(todo))
         started, errors = time.monotonic(), 0
         for done, item in enumerate(ordered_map(read, todo), 1):
-            row = _score(qc, item, config.out / "heatmaps" if config.heatmaps else None)
+            row = _score(scorers.of(item.pair), item, config.out / "heatmaps" if config.heatmaps else None)
             journal.append(item.pair.id, {"files": _stamp(item.pair), "row": row})
             errors += row["status"] == "error"
             note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (f"  {errors} errors" if errors else "")
@@ -240,9 +248,9 @@ def _error_row(problem: Problem) -> dict[str, Any]:
 
 def _summary(
     config: AuditConfig,
-    qc: QualityControl,
+    job: AuditJob,
+    scorers: Scorers,
     rows: list[dict],
-    without: list[str],
     comparison: Comparison | None,
     calibration: Calibration | None,
     started: float,
@@ -257,18 +265,18 @@ def _summary(
         "predictions": len(rows),
         "scored": len(good),
         "errors": len(rows) - len(good),
-        "images_without_prediction": len(without),
+        "images_without_prediction": len(job.without),
         "hardly_seen": sum(row["reason"].startswith(HARDLY_SEEN) for row in good),
         "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)} if len(good) else None,
-        "method": qc.model.config.method,
-        "model": {"folder": str(config.model.resolve()), "fingerprint": fingerprint(config.model)},
+        "method": scorers.any.model.config.method,
+        "model": {"folder": str(job.models[0].resolve()), "fingerprint": scorers.fingerprint},
         "seconds": round(seconds, 1),
         "pairs_per_second": round(scored / seconds, 2) if scored else None,
-        "peak_memory_gib": round(peak_memory_gib(qc.model.device), 2),
+        "peak_memory_gib": round(peak_memory_gib(scorers.any.model.device), 2),
         "config": to_json(config),
         "segqc": __version__,
-        "ids_without_prediction": without,
-    }
+        "ids_without_prediction": job.without,
+    } | job.facts
     if calibration is not None:
         summary["calibration"] = summarise_decisions(rows, calibration)
     if comparison is not None and len(compared) >= 3:
@@ -276,13 +284,11 @@ def _summary(
     return summary
 
 
-def _write(
-    config: AuditConfig, labels: LabelSpace, rows: list[dict], pairs: Sequence[Pair], summary: dict[str, Any], console: Console | None
-) -> None:
+def _write(config: AuditConfig, job: AuditJob, labels: LabelSpace, rows: list[dict], summary: dict[str, Any], console: Console | None) -> None:
     """Tables, contact sheet and gallery."""
     for name in ("scores.csv", "scores.parquet"):
         write_table(config.out / name, rows, COLUMNS + (DECISION_COLUMNS if "calibration" in summary else ()))
-    by_id = {pair.id: pair for pair in pairs}
+    by_id = {pair.id: pair for pair in job.pairs}
     entries = []
     for row in rows:
         pair = by_id.get(row["id"]) if row["image"] else None
@@ -307,7 +313,7 @@ def _write(
             config.out / "gallery.html",
             entries,
             labels,
-            title=f"Audit of {config.predictions.name or config.predictions}",
+            title=job.title,
             summary=header,
             on_progress=lambda done: progress.update(task, completed=done),
         )

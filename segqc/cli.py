@@ -2,14 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from segqc import __version__, cli_calibration, cli_review, cli_tabular
-from segqc.config import AuditConfig, TrainConfig
+from segqc import __version__, cli_audit, cli_calibration, cli_review, cli_tabular
+from segqc.cli_options import Device, Images, VocRoot
+from segqc.config import TrainConfig
 from segqc.files import BadInput
 
 app = typer.Typer(
@@ -22,11 +23,7 @@ app = typer.Typer(
 )
 console = Console()
 
-VocRoot = Annotated[Path | None, typer.Option("--voc-root", help="Pascal VOC: a VOCdevkit, a VOC2012, or a folder that holds a VOCdevkit.")]
-Images = Annotated[Path | None, typer.Option("--images", help="Folder of pictures (.jpg, .jpeg, .png), searched recursively.")]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps; by default what there is.")]
-
-_TRAIN, _AUDIT = TrainConfig(), AuditConfig()
+_TRAIN = TrainConfig()
 _EVALUATED = ("spearman", "auroc", "dice_top")  # measures on the console; the report has all
 
 
@@ -108,82 +105,7 @@ def train(
     console.print(f"Next: segqc audit --model {folder} --predictions MASKS --images PICTURES --out audit", soft_wrap=True)
 
 
-@app.command(epilog="Example: segqc audit --model runs/voc --predictions deeplab_out --voc-root VOCdevkit --image-set val --out audit")
-def audit(
-    predictions: Annotated[Path, typer.Option(help="Folder of predicted masks: palette or grey PNG, NPY, NPZ. One row each.")],
-    model: Annotated[
-        Path, typer.Option(help="Model folder written by `segqc train`; by default the one that comes with segqc, for the 21 classes of Pascal VOC.")
-    ] = _AUDIT.model,
-    images: Images = None,
-    voc_root: VocRoot = None,
-    image_set: Annotated[str | None, typer.Option(help="With --voc-root: list of the pictures that should have a prediction.")] = None,
-    ground_truth: Annotated[Path | None, typer.Option(help="Folder of true masks, for comparison only; --voc-root brings its own.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables, heat maps and gallery.")] = _AUDIT.out,
-    levels: Annotated[
-        str | None,
-        typer.Option(help='Noise levels to read, such as "0" (no noise ladder) or "0,2,4" (faster); by default those that its score is made of.'),
-    ] = None,
-    top: Annotated[int, typer.Option(help="Rows of the contact sheet.")] = _AUDIT.top,
-    heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per prediction.")] = True,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a prediction could not be scored.")] = False,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(help="JSON of `segqc calibrate`: adds p-value, expected Dice and decision; by default calibration.json in the model's folder."),
-    ] = None,
-    device: Device = None,
-) -> None:
-    """Score a folder of predictions and rank them, worst first.
-
-    Writes scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png and gallery.html. What cannot be scored is a row with a reason.
-    """
-    from evaluation.comparison import DiceComparison
-    from segqc.audit import audit as run
-
-    config = AuditConfig(
-        predictions=predictions, out=out, model=model, images=images, voc_root=voc_root, image_set=image_set, ground_truth=ground_truth,
-        levels=_numbers(levels), top=top, heatmaps=heatmaps, strict=strict, device=device, calibration=calibration,
-    )  # fmt: skip
-    report = run(config, DiceComparison(), console)
-    _print_audit(report.rows, report.summary)
-    if "calibration" in report.summary:
-        cli_calibration.print_calibrated(report.summary["calibration"])
-    console.print(f"\nWrote [bold]{out}[/bold]: scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png, gallery.html")
-    console.print(f"Next: open {out / 'gallery.html'} in a browser.", soft_wrap=True)
-    if strict and report.errors:
-        raise typer.Exit(1)
-
-
-def _numbers(text: str | None) -> tuple[int, ...] | None:
-    """ "0,2,4" as integers."""
-    try:
-        return None if text is None else tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise BadInput("--levels", f"expected numbers with commas between them, but got {text!r}", 'give something like --levels "0,2,4"') from None
-
-
-def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
-    """The ten worst, the counts, and the comparison with ground truth if there is one."""
-    table = Table(title="The ten most suspect")
-    for name in ("rank", "id", "score", "worst class", "expected", "box (px)") + (("Dice",) if "quality" in summary else ()):
-        table.add_column(name, overflow="fold")
-    for row in [row for row in rows if row["status"] == "ok"][:10]:
-        cells = [str(row["rank"]), row["id"], f"{row['score']:.3f}", row["worst_class"] or "", row["expected_class"] or "", row["worst_box"] or ""]
-        if "quality" in summary:
-            cells.append("" if row["dice"] is None else f"{row['dice']:.3f}")
-        table.add_row(*cells)
-    console.print(table)
-    speed = f", {summary['pairs_per_second']} pairs/s" if summary["pairs_per_second"] else ""
-    if summary["hardly_seen"]:
-        console.print(
-            f"[yellow]{summary['hardly_seen']} predictions are mostly of classes that the model hardly saw in training[/yellow]; see `reason`."
-        )
-    counts = f"{summary['scored']} scored, {summary['errors']} errors, {summary['images_without_prediction']} images without a prediction"
-    console.print(f"{counts}; {summary['seconds']} s{speed}, {summary['peak_memory_gib']} GiB")
-    if "quality" in summary:
-        quality = Table(title="Against ground truth", show_header=False)
-        for name, value in summary["quality"].items():
-            quality.add_row(name.replace("_", " "), f"{value:.3f}" if isinstance(value, float) else str(value))
-        console.print(quality)
+app.command(epilog=cli_audit.EPILOG)(cli_audit.audit)
 
 
 @app.command(epilog="Example: segqc predict --voc-root VOCdevkit --image-set val --out deeplab_out")

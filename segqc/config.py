@@ -75,6 +75,8 @@ class TrainConfig:
     checkpoint_every: int = 250  # steps
     density_items: int = 300  # at most so many training pairs behind the density head, beside the validation pairs
     seed: int = 0
+    fold: int | None = None  # leave this fold out of everything, of `folds` that `segqc.folds` deals by (seed, id); all folds share cached features
+    folds: int = 3
     precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware multiplies it natively, else fp32
     device: str | None = None  # cpu, cuda; None: what is there
     workers: int | None = None  # loader processes; None: 0 with cached features, else 4
@@ -100,6 +102,18 @@ class AuditConfig:
     calibration: Path | None = None  # JSON of `segqc calibrate`; None: calibration.json in the model's folder, where there is one
 
 
+@dataclass(frozen=True)
+class LabelAuditConfig:
+    """`segqc audit` without predictions: of ground truth, each mask scored by a model that has not seen it."""
+
+    # Pairs, classes, device and settings of the trainings, one for each of its `folds`. Its `out` and `fold` are not used. The plain segmenter by
+    # default: see segqc/label_audit.py.
+    training: TrainConfig = TrainConfig(method="segmenter")
+    out: Path = Path("audit")
+    top: int = 24  # rows of the contact sheet
+    heatmaps: bool = True
+
+
 def resolve(config: TrainConfig) -> TrainConfig:
     """Fill in what the preset decides.
 
@@ -123,6 +137,8 @@ def resolve(config: TrainConfig) -> TrainConfig:
         raise ValueError(f"Unknown precision {config.precision!r}; choose one of auto, fp32, bf16")
     if config.encoder is None and (config.views or config.image_size != config.grid_size):
         raise ValueError("Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0")
+    if config.fold is not None and not 0 <= config.fold < config.folds:
+        raise ValueError(f"Expected fold to lie in 0..{config.folds - 1}, but got {config.fold}")
     for name in ("steps", "guess_steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"):
         if getattr(config, name) < 1:
             raise ValueError(f"Expected {name} to be positive, but got {getattr(config, name)}")

@@ -45,7 +45,7 @@ class CrossFitted:
 
     @classmethod
     def train(
-        cls, config: TrainConfig, build: Callable[[TrainConfig], QualityModel], source: FeatureCache | PairDataset, train_items: int,
+        cls, config: TrainConfig, build: Callable[[TrainConfig], QualityModel], source: FeatureCache | PairDataset, train_rows: Sequence[int],
         validation_rows: Sequence[int], accelerator: Accelerator, console: Console | None,
     ) -> "CrossFitted":  # fmt: skip
         """Train what is missing, each in a run folder of its own below `training/`.
@@ -56,8 +56,8 @@ class CrossFitted:
             Resolved, of the run that wants the guesses; `guess_steps` counts here.
         build : callable
             A fresh model for a configuration.
-        source, train_items, validation_rows
-            As for `Trainer`; the training pairs are rows 0 to `train_items` - 1.
+        source, train_rows, validation_rows
+            As for `Trainer`.
         """
         models = []
         for fold in range(FOLDS):
@@ -66,7 +66,7 @@ class CrossFitted:
             )
             (own.out / "training").mkdir(parents=True, exist_ok=True)
             model = build(own).to(accelerator.device)
-            rows = [row for row in range(train_items) if fold_of(row, config.seed) != fold]
+            rows = [row for row in train_rows if fold_of(row, config.seed) != fold]
             trainer = Trainer(own, model, source, rows, validation_rows, accelerator, console, task=f"guesser {fold + 1} of {FOLDS}")
             trainer.run()
             model.network.load_state_dict(trainer.best_network()[1])

@@ -7,6 +7,7 @@ and ends, on a CPU, with the same bits.
 
 import dataclasses
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from segqc.dataset import AugmentConfig, PairDataset
 from segqc.devices import make_accelerator, wants_bfloat16
 from segqc.feature_cache import BLOCK, FeatureCache
 from segqc.files import BadInput, read_json, write_json
+from segqc.folds import rows_without_fold
 from segqc.inliers import fit_density
 from segqc.journal import Journal
 from segqc.labels import LabelSpace
@@ -36,6 +38,7 @@ from segqc.training_data import cache_keys, check_pairs, class_looks, class_pict
 
 _VIEW_SEED = 0  # of the augmented views: the same for every run, so that runs of other seeds and methods can share cached features
 _NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")  # settings that may change between two starts of one run
+_OF_A_FOLD = ("fold", "folds")  # settings that only a run without one fold has
 
 
 def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
@@ -122,27 +125,28 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     if config.views:
         source = _filled_cache(config, model, dataset, len(train_pairs), len(validation_pairs), accelerator, console)
 
-    train_rows, validation_rows = range(len(train_pairs)), range(len(train_pairs), len(train_pairs) + len(validation_pairs))
+    train_rows, validation_rows = _rows(config, train_pairs, validation_pairs, console)
     noise = guess = None
     if config.method == "structured":
-        noise = SegmentNoise(class_swaps(class_looks(model, source, len(train_pairs)), labels.foreground), labels.background)
+        noise = SegmentNoise(class_swaps(class_looks(model, source, train_rows), labels.foreground), labels.background)
 
         def build(own: TrainConfig) -> QualityModel:
             guesser = new_model(own, labels)
             guesser.encoder = model.encoder
             return guesser
 
-        guess = CrossFitted.train(config, build, source, len(train_rows), validation_rows, accelerator, console).belief
-    trainer = Trainer(config, model, source, train_rows, validation_rows, accelerator, console, noise, guess)
+        guess = CrossFitted.train(config, build, source, train_rows, validation_rows, accelerator, console).belief
+    task = "training" if config.fold is None else f"training {config.fold + 1} of {config.folds}"
+    trainer = Trainer(config, model, source, train_rows, validation_rows, accelerator, console, noise, guess, task)
     report = trainer.run()
     validation_loss, best = trainer.best_network()
     model.network.load_state_dict(best)
     model.eval()
-    fit_density(model, config, train_pairs, validation_pairs, accelerator, console)
+    fit_density(model, config, *([dataset.pairs[row] for row in rows] for rows in (train_rows, validation_rows)), accelerator, console)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        report |= {"validation_loss": validation_loss, "train_pairs": len(train_pairs), "validation_pairs": len(validation_pairs)}
-        seen, empty = class_pictures(source, len(train_pairs), labels)
+        report |= {"validation_loss": validation_loss, "train_pairs": len(train_rows), "validation_pairs": len(validation_rows)}
+        seen, empty = class_pictures(source, train_rows, labels)
         report |= {"class_pictures": seen, "empty_pictures": empty}
         report |= {"segqc": __version__, "torch": torch.__version__, "config": to_json(config)}
         model.config = dataclasses.replace(model.config, training=report)
@@ -154,7 +158,8 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
 
 def _claim(folder: Path, config: TrainConfig) -> None:
     """Write the run's settings, or check that they are those of the run that is there."""
-    settings = {name: value for name, value in to_json(config).items() if name not in _NOT_PART_OF_A_RUN}
+    left_out = _NOT_PART_OF_A_RUN + (_OF_A_FOLD if config.fold is None else ())
+    settings = {name: value for name, value in to_json(config).items() if name not in left_out}
     path = folder / "run.json"
     if not path.is_file():
         write_json(path, settings)
@@ -191,6 +196,17 @@ def _usable_pairs(
     if console:
         console.print(f"{len(parts[0])} pairs to train on, {len(parts[1])} to validate, {len(problems)} unusable.")
     return parts
+
+
+def _rows(config: TrainConfig, train_pairs: list[Pair], validation_pairs: list[Pair], console: Console | None) -> tuple[Sequence[int], Sequence[int]]:
+    """Which pairs to train and to validate on, as rows of all of them: the fold that is left out keeps its place, and its features, in the cache."""
+    if config.fold is None:
+        return range(len(train_pairs)), range(len(train_pairs), len(train_pairs) + len(validation_pairs))
+    ids = [pair.id for pair in train_pairs], [pair.id for pair in validation_pairs]
+    train_rows, validation_rows = rows_without_fold(*ids, config.fold, config.folds, config.seed)
+    if console:
+        console.print(f"Without fold {config.fold + 1} of {config.folds}: {len(train_rows)} to train on, {len(validation_rows)} to validate.")
+    return train_rows, validation_rows
 
 
 def _filled_cache(

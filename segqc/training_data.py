@@ -201,19 +201,19 @@ class _Batches:
         return iter(self.batches)
 
 
-def class_pictures(source: FeatureCache | PairDataset, items: int, labels: LabelSpace) -> tuple[list[int], int]:
-    """In how many of the training pairs each class occurs, by class index, and how many have no foreground class."""
+def class_pictures(source: FeatureCache | PairDataset, rows: Sequence[int], labels: LabelSpace) -> tuple[list[int], int]:
+    """In how many of the training pairs (`rows` of the source) each class occurs, by class index, and how many have no foreground class."""
     view = 0 if isinstance(source, FeatureCache) else None
     counts, empty = np.zeros(256, np.int64), 0
-    for index in range(items):
+    for index in rows:
         present = np.unique(source.mask(index, view))
         counts[present] += 1
         empty += not np.isin(present, labels.foreground).any()
     return counts[: labels.num_classes].tolist(), empty
 
 
-def class_looks(model: QualityModel, source: FeatureCache | PairDataset, items: int, at_most: int = 1000) -> np.ndarray:
-    """Mean feature of each class under the frozen encoder's coarsest map, `[K, C]`, over the first pairs; zeros for classes they lack.
+def class_looks(model: QualityModel, source: FeatureCache | PairDataset, rows: Sequence[int], at_most: int = 1000) -> np.ndarray:
+    """Mean feature of each class under the frozen encoder's coarsest map, `[K, C]`, over the first training pairs; zeros for classes they lack.
 
     A model without an encoder has no features to compare classes by: all zeros, `[K, 1]`.
     """
@@ -221,7 +221,7 @@ def class_looks(model: QualityModel, source: FeatureCache | PairDataset, items: 
     if config.encoder is None:
         return np.zeros((classes, 1))
     total, weight = 0.0, np.zeros((classes, 1))
-    for index in range(min(items, at_most)):
+    for index in rows[:at_most]:
         if isinstance(source, FeatureCache):
             sample = source[index, 0]
             maps, mask = sample["features"][-1].double().numpy(), sample["mask"].numpy()

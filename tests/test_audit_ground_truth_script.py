@@ -14,11 +14,14 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from evaluation import label_errors
-from evaluation.label_errors import LABEL_ERRORS, folds
+from evaluation.label_errors import LABEL_ERRORS
 from evaluation.selective import average_precision
 from segqc.demo.scenes import DEMO_LABELS
+from segqc.feature_cache import FeatureCache
+from segqc.folds import folds
 from segqc.masks import read_mask, write_mask
 from segqc.pairs import voc_pairs
+from segqc.train import train
 from segqc.trainer import Trainer
 from tests.conftest import tiny_train_config
 
@@ -86,11 +89,12 @@ def test_no_model_has_seen_the_masks_that_it_scored(whole: Path) -> None:
     ids = [row["id"] for row in rows_of(whole / "scores.csv")]
     for number in range(3):
         name = f"fold-{number}-of-3-seed-0"
-        seen = set((whole / "voc" / "ImageSets" / "Segmentation" / f"{name}.txt").read_text().split())
-        assert seen == {id_ for id_, fold in folds(ids).items() if fold != number}
-        assert (whole / "models" / name / "model.safetensors").is_file()
+        held_out = {id_ for id_, fold in folds(ids).items() if fold == number}
+        training = json.loads((whole / "models" / name / "config.json").read_text())["training"]
+        assert (training["config"]["fold"], training["config"]["folds"], training["config"]["seed"]) == (number, 3, 0)
+        assert training["train_pairs"] + training["validation_pairs"] == 28 - len(held_out)
         journal = (whole / "models" / ".progress" / f"{name}.jsonl").read_text().splitlines()[1:]
-        assert {json.loads(line)["key"] for line in journal} == set(ids) - seen
+        assert {json.loads(line)["key"] for line in journal} == held_out
 
 
 def test_tables_agree_with_each_other(whole: Path) -> None:
@@ -166,10 +170,27 @@ def test_a_finished_run_trains_nothing_again_even_elsewhere(
     shutil.copytree(whole, tmp_path / "moved")  # which keeps times of change
     for table in TABLES:
         (tmp_path / "moved" / table).unlink()
-    monkeypatch.setattr(label_errors, "train_model", lambda *_: pytest.fail("trains again"))
+    monkeypatch.setattr(label_errors, "train_without", lambda *_: pytest.fail("trains again"))
     script.main(arguments(tiny_voc, tmp_path / "moved"))
     for table in TABLES:
         assert (tmp_path / "moved" / table).read_bytes() == (whole / table).read_bytes(), table
+
+
+def test_folds_share_the_features_of_the_copy_and_a_cache_of_the_dataset_is_left_alone(
+    script: ModuleType, whole: Path, tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, fills, fill = tmp_path / "features", [], FeatureCache.fill
+    train(tiny_train_config(tiny_voc, tmp_path / "plain", steps=1, method="segmenter", feature_cache=cache))
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir()}
+    monkeypatch.setattr(FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), fill(self, blocks, *rest)))
+    script.main(arguments(tiny_voc, tmp_path / "out", "--feature-cache", str(cache)))
+    assert fills[0] > 0
+    assert fills[1:] == [0, 0]
+    assert (cache / "with-label-errors" / "features.f16").is_file()
+    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir() if path.is_file()}
+    assert not (tmp_path / "out" / "models" / "features").exists()
+    assert not (whole / "models" / "features").exists()
+    assert (tmp_path / "out" / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
 
 
 def test_bad_pairs_stop_nothing_and_are_listed(script: ModuleType, tiny_voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -58,7 +58,7 @@ def test_a_guesser_trains_on_the_pairs_of_the_other_folds_and_is_not_trained_twi
         return new_model(own, LABELS)
 
     monkeypatch.setattr("ncsnpp.encoder._download", lambda name, options: _fresh(name, options))
-    arguments = (dataclasses.replace(config, views=0, workers=0), build, dataset, 10, range(10, 12), make_accelerator("cpu"), None)
+    arguments = (dataclasses.replace(config, views=0, workers=0), build, dataset, range(10), range(10, 12), make_accelerator("cpu"), None)
     first = CrossFitted.train(*arguments)
     trained_on = {rows for rows in seen if max(rows) < 10}
     assert trained_on == {tuple(row for row in range(10) if fold_of(row, config.seed) != fold) for fold in range(FOLDS)}

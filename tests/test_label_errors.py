@@ -19,7 +19,6 @@ from evaluation.label_errors import (
     LabelError,
     cleanlab_scores,
     cross_fitted_scores,
-    folds,
     inject_label_errors,
     judge_label_errors,
     quality_and_cleanlab,
@@ -27,6 +26,7 @@ from evaluation.label_errors import (
 )
 from evaluation.metrics import mean_dice
 from segqc.files import BadInput
+from segqc.folds import folds
 from segqc.masks import read_mask, write_mask
 from segqc.pairs import Pair, voc_pairs
 from segqc.scoring import QualityControl
@@ -115,17 +115,17 @@ def test_void_masks_are_left_out_and_impossible_shares_refused(tmp_path: Path) -
 
 
 class FakeTraining:
-    """Trains nothing; its model is the set of ids that it was given, and `score` says whether a mask was among them."""
+    """Trains nothing; its model is the set of ids that are not in the fold left out, and must not be asked about them."""
 
     def __init__(self, fatal: str | None = None) -> None:
         self.fatal = fatal
-        self.trained: list[str] = []
+        self.trained: list[int] = []
         self.measured: list[str] = []
         self.by_pixels: dict[bytes, str] = {}
 
-    def train(self, pairs: list[Pair], folder: Path) -> set[str]:
-        self.trained.append(folder.name)
-        return {pair.id for pair in pairs}
+    def train(self, fold: int, k: int, seed: int, folder: Path) -> set[str]:
+        self.trained.append(fold)
+        return {id_ for id_, other in folds(list(self.by_pixels.values()), k, seed).items() if other != fold}
 
     def measure(self, model: set[str], image: Image.Image, mask: np.ndarray) -> dict[str, float]:
         id_ = self.by_pixels[image.tobytes()]
@@ -148,7 +148,7 @@ def test_no_mask_is_scored_by_a_model_that_saw_it(tmp_path: Path) -> None:
     sizes = Counter(fold_of.values())
     assert found == {id_: {"score": float(id_[1:]), "others": float(12 - sizes[fold])} for id_, fold in fold_of.items()}
     assert sorted(fake.measured) == sorted(found)
-    assert len(fake.trained) == len(set(fake.trained)) == 3
+    assert fake.trained == [0, 1, 2]
 
 
 def test_killed_cross_fit_trains_again_only_for_what_is_not_scored(tmp_path: Path) -> None:
@@ -159,8 +159,7 @@ def test_killed_cross_fit_trains_again_only_for_what_is_not_scored(tmp_path: Pat
     with pytest.raises(KeyboardInterrupt):
         killed.run(pairs, tmp_path / "models")
     found = continued.run(pairs, tmp_path / "models")
-    assert killed.trained == ["fold-0-of-3-seed-0", "fold-1-of-3-seed-0"]
-    assert continued.trained == ["fold-1-of-3-seed-0", "fold-2-of-3-seed-0"]
+    assert (killed.trained, continued.trained) == ([0, 1], [1, 2])
     assert sorted(killed.measured + continued.measured) == sorted(found)
     assert finished.run(pairs, tmp_path / "models") == found == FakeTraining().run(pairs, tmp_path / "fresh")
     assert finished.trained == finished.measured == []
@@ -168,16 +167,7 @@ def test_killed_cross_fit_trains_again_only_for_what_is_not_scored(tmp_path: Pat
     assert len(other.measured) == 12
 
 
-def test_folds_stay_when_pairs_are_added_and_must_not_be_empty(tmp_path: Path) -> None:
-    small, large = folds([f"p{i}" for i in range(20)], 4), folds([f"p{i}" for i in range(300)], 4)
-    assert small.items() <= large.items()
-    assert set(large.values()) == {0, 1, 2, 3}
-    assert min(Counter(large.values()).values()) > 40
-    assert folds(list(large), 4, seed=1) != large
-    with pytest.raises(ValueError, match="leave some empty"):
-        folds(["a", "b"], 3)
-    with pytest.raises(ValueError, match="at least 2"):
-        folds(["a", "b"], 1)
+def test_an_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path, 12)
     with pytest.raises(ValueError, match="occurs twice"):
         FakeTraining().run([*pairs, pairs[0]], tmp_path / "models")

@@ -174,7 +174,12 @@ def test_a_loader_gives_the_samples_of_the_draws_in_their_order(tmp_path, worker
 
 def test_features_are_collated_map_by_map():
     def sample(i: int) -> dict:
-        return {"features": [torch.full((2, 3, 3), float(i)), torch.full((4, 1, 1), -float(i))], "mask": torch.full((2, 2), i), "draw": i, "row": 7 * i}
+        return {
+            "features": [torch.full((2, 3, 3), float(i)), torch.full((4, 1, 1), -float(i))],
+            "mask": torch.full((2, 2), i),
+            "draw": i,
+            "row": 7 * i,
+        }
 
     batch = collate([sample(1), sample(2)])
     assert batch.images is None
@@ -316,7 +321,7 @@ def test_the_mask_of_another_pair_comes_with_a_sample_where_it_is_wanted(tiny_vo
 def test_pictures_of_a_class_are_counted(tiny_voc):
     pairs = voc_pairs(tiny_voc, "train")[0]
     dataset = PairDataset(pairs, DEMO_LABELS, 32, 16)
-    counts, empty = class_pictures(dataset, len(pairs), DEMO_LABELS)
+    counts, empty = class_pictures(dataset, range(len(pairs)), DEMO_LABELS)
     masks = [dataset.sample(i, None)["mask"] for i in range(len(pairs))]
     assert counts == [sum(bool((mask == c).any()) for mask in masks) for c in range(DEMO_LABELS.num_classes)]
     assert empty == sum(not np.isin(mask, DEMO_LABELS.foreground).any() for mask in masks)
@@ -326,7 +331,7 @@ def test_looks_of_a_class_are_the_mean_features_under_it(tiny_voc):
     pairs = voc_pairs(tiny_voc, "train")[0][:6]
     dataset = PairDataset(pairs, DEMO_LABELS, 64, 16)
     model = new_model(tiny_train_config(tiny_voc, tiny_voc / "unused"), DEMO_LABELS)
-    looks = class_looks(model, dataset, len(pairs))
+    looks = class_looks(model, dataset, range(len(pairs)))
     total, weight = np.zeros_like(looks), np.zeros(len(looks))
     for i in range(len(pairs)):
         sample = dataset.sample(i, None)
