@@ -10,7 +10,7 @@ from segqc import gumbel
 from segqc.tabular.encoding import Encoded
 from segqc.tabular.layout import RaggedLayout
 from segqc.tabular.model import Batch, MixingModel, PaperModel
-from segqc.tabular.scoring import cell_surprise, in_blocks, level_norms
+from segqc.tabular.scoring import BLOCK, cell_surprise, in_blocks, level_norms
 from segqc.tabular.training import TrainingConfig, train
 from segqc.tabular.views import known_columns, scoring_views
 
@@ -151,7 +151,7 @@ def test_blocks_have_one_shape_and_repeated_rows_are_computed_once() -> None:
         seen.append(len(batch))
         return batch.codes[:, 0].float()
 
-    codes = np.arange(1500)[:, None].repeat(2, 1) // 1
+    codes = np.arange(2 * BLOCK + 1)[:, None].repeat(2, 1)
     rows = encoded(np.concatenate([codes, codes]))
     assert np.array_equal(in_blocks(rows, torch.device("cpu"), compute), rows.codes[:, 0])
-    assert seen == [1024, 1024]
+    assert seen == [BLOCK] * 3

@@ -173,7 +173,8 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> np.ndarray:
         """What each column contributes to how anomalous a row is, float64 `[n, C]`, in the order of `columns_`.
 
-        With ``mixing`` they are log(1 + exp(surprise - usual surprise of the column)) in nats: positive, and they sum to ``-score_samples(X)``.
+        With ``mixing`` they are the columns' surprises minus their usual surprise, in nats (negative: plainer than usual), and sum to
+        ``-score_samples(X)``.
         The mixture of ``paper`` is no sum over columns: there, a contribution is the column's squared score norm in standard deviations above its
         mean over validation inliers, averaged over the levels.
         """
@@ -248,19 +249,21 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             return
         norms = level_norms(self.model_, validation)
         self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
-        self.density_ = DensityHead.fit(level_norms(self.model_, rows).mean(2), norms.mean(2), seed=self.seed_)
+        features = level_norms(self.model_, rows).mean(2)
+        # Rows that are all alike have no density: any difference from them is odd.
+        self.density_ = None if np.ptp(features, axis=0).max() < 1e-9 else DensityHead.fit(features, norms.mean(2), seed=self.seed_)
 
     def _surprise(self, rows: Encoded) -> np.ndarray:
         return cell_surprise(self.model_, rows, self.views_hidden_, self.views_weights_)
 
     def _cells(self, rows: Encoded) -> np.ndarray:
-        """Soft excess of every cell's surprise over what its column has in inliers: a cell plainer than most does not make up for an odd one."""
-        return np.logaddexp(0, self._surprise(rows) - self.expected_)
+        return self._surprise(rows) - self.expected_
 
     def _score(self, rows: Encoded) -> np.ndarray:
         if self.method == "mixing":
             return -self._cells(rows).sum(1)
-        return -self.density_.score(level_norms(self.model_, rows).mean(2))
+        features = level_norms(self.model_, rows).mean(2)
+        return -np.abs(features - self.norm_mean_.mean(1)).sum(1) if self.density_ is None else -self.density_.score(features)
 
 
 def _marginals(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

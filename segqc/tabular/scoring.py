@@ -12,7 +12,7 @@ import torch
 from segqc.tabular.encoding import Encoded
 from segqc.tabular.model import Batch, MixingModel, PaperModel
 
-BLOCK = 1024  # rows
+BLOCK = 512  # rows
 
 
 @torch.inference_mode()

@@ -26,7 +26,7 @@ def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
     tensors |= {f"detector.{name}": torch.as_tensor(getattr(detector, name)) for name in _ARRAYS if hasattr(detector, name)}
     with atomic_path(folder / "model.safetensors") as temporary:
         save_file(tensors, str(temporary))
-    if detector.method == "paper":
+    if detector.method == "paper" and detector.density_ is not None:
         detector.density_.save(folder / "density.safetensors")
     parameters = detector.get_params()
     parameters["categorical_features"] = ["outcomes" in column for column in detector.encoder_.to_json()]
@@ -39,6 +39,7 @@ def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
         "columns": detector.encoder_.to_json(),
         "offset": detector.offset_,
         "training": detector.training_,
+        "density": getattr(detector, "density_", None) is not None,
     }
     write_json(folder / "config.json", config)
 
@@ -61,7 +62,7 @@ def load_detector(cls: type["GumbelScoreDetector"], folder: Path, device: str) -
         detector.seed_, detector.offset_ = config["seed"], config["offset"]
         detector.encoder_ = TableEncoder.from_json(config["columns"])
         detector.training_ = TrainingResult(**config["training"])
-        named = config["named"]
+        named, with_density = config["named"], config["density"]
     except (KeyError, TypeError) as error:
         raise BadInput(path, f"is not the configuration of this version's detector: {error}") from error
     detector.columns_ = list(detector.encoder_.names)
@@ -77,7 +78,7 @@ def load_detector(cls: type["GumbelScoreDetector"], folder: Path, device: str) -
         detector.model_ = detector.build_model()
         detector.model_.load_state_dict(tensors)
         if detector.method == "paper":
-            detector.density_ = DensityHead.load(folder / "density.safetensors")
+            detector.density_ = DensityHead.load(folder / "density.safetensors") if with_density else None
     except FileNotFoundError as error:
         raise BadInput(weights, "does not exist, or density.safetensors beside it") from error
     except (SafetensorError, RuntimeError, KeyError) as error:

@@ -13,7 +13,7 @@ from segqc.tabular.model import Batch, TableModel
 
 CHECKS = 20  # looks at the validation rows in a full training
 _MIN_STEPS = 50  # between two looks
-_PATIENCE = 5  # of them without a better one
+_PATIENCE = 8  # of them without a better one
 _VALIDATION_ROWS = 2048  # noisy copies of validation rows, at least; at most so many distinct rows
 _AVERAGING = 0.995
 
