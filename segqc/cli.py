@@ -88,8 +88,9 @@ def train(
     config = TrainConfig(
         out=out, voc_root=voc_root, image_set=image_set, images=images, masks=masks, classes=classes, download=download, method=method, preset=preset,
         steps=steps, guess_steps=guess_steps, batch_size=batch_size, learning_rate=learning_rate, image_size=image_size, grid_size=grid_size,
-        encoder=encoder, classifier=classifier, views=views, mask_only=mask_only, feature_cache=feature_cache, density_items=density_items, validate_every=validate_every,
-        checkpoint_every=checkpoint_every, seed=seed, precision=precision, device=device, workers=workers, compile=compile_,
+        encoder=encoder, classifier=classifier, views=views, mask_only=mask_only, feature_cache=feature_cache, density_items=density_items,
+        validate_every=validate_every, checkpoint_every=checkpoint_every, seed=seed, precision=precision, device=device, workers=workers,
+        compile=compile_,
     )  # fmt: skip
     if dry_run:
         from segqc.dry_run import print_dry_run
