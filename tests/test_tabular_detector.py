@@ -7,7 +7,7 @@ import pandas
 import pyarrow
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import check_estimator
 
 from segqc.files import BadInput
 from segqc.tabular import GumbelScoreDetector
@@ -40,9 +40,10 @@ def fitted(request: pytest.FixtureRequest, table: pandas.DataFrame) -> GumbelSco
 @pytest.mark.parametrize("method", ["mixing", "paper"])
 def test_scikit_learns_checks_pass(method: str) -> None:
     detector = GumbelScoreDetector(method, random_state=0, width=4, blocks=1, steps=2, batch_size=16, views=1)
-    # No check is exempted. Those that need a good detector fit toy data, on which two steps do.
-    for estimator, check in estimator_checks_generator(detector):
-        check(estimator)
+    results = check_estimator(detector, on_skip=None, on_fail=None)
+    assert [result["check_name"] for result in results if result["status"] not in ("passed", "skipped")] == []
+    # Only this one is skipped: it needs an environment variable.
+    assert {result["check_name"] for result in results if result["status"] == "skipped"} <= {"check_array_api_input"}
 
 
 def test_scores_are_independent_of_companions_and_order(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:
@@ -104,13 +105,15 @@ def test_contributions_of_mixing_sum_to_the_anomaly_score(table: pandas.DataFram
 
 
 def test_broken_dependences_are_found(table: pandas.DataFrame) -> None:
-    """A row of common cells that never occur together is odd, and each of the two is blamed more than the rest."""
+    """A row of common cells that never occur together is odd; the cells that contradict each other are blamed, not the one that depends on nothing."""
     detector = GumbelScoreDetector(random_state=0, **QUICK | {"steps": 400}).fit(table)
     rows = table.iloc[[0] * 2].copy()
     rows[["a", "b", "x"]] = [["u", "u", 3.0], ["u", "v", 3.0]]
     usual, odd = detector.score_samples(rows)
     assert odd < np.quantile(detector.score_samples(table), 0.05) < usual
-    assert set(detector.explain(rows)[1].argsort()[-2:]) == {0, 1}
+    blame = detector.explain(rows)[1]
+    assert blame[:3].min() > 1
+    assert blame[3] < 0.5
 
 
 def test_predictions_follow_the_contamination(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:

@@ -170,10 +170,17 @@ def as_text(column: np.ndarray) -> pyarrow.Array:
         return _arrow_text(column)
     missing = is_missing(column)
     # Distinct values are few: each is turned to text once. Objects of several types cannot be sorted, a dict does not mind.
-    texts: dict[Any, str] = {}
     cells = column.tolist() if column.dtype.kind != "O" else column
-    out = [None if gone else texts[key] if (key := (type(value), value)) in texts else texts.setdefault(key, _cell_text(value))
-           for value, gone in zip(cells, missing.tolist(), strict=True)]  # fmt: skip
+    texts: dict[Any, str] = {}
+    out: list[str | None] = []
+    try:
+        for value, gone in zip(cells, missing.tolist(), strict=True):
+            key = (type(value), value)
+            out.append(None if gone else texts[key] if key in texts else texts.setdefault(key, _cell_text(value)))
+    except TypeError as error:
+        raise TypeError(
+            f"Expected cells of text, numbers or booleans: argument must be a string or a number, but got {type(value).__name__}"
+        ) from error
     return pyarrow.array(out, type=pyarrow.string())
 
 

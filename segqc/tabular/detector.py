@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import scipy.sparse
 import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
@@ -204,6 +205,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
 
         return load_detector(cls, Path(folder), device)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+        return tags
+
     def _check_parameters(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"Expected `method` to be one of {', '.join(METHODS)}, but got {self.method!r}")
@@ -219,7 +225,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
 
     def _read(self, X: Any, fitting: bool = False) -> Columns:
         """Columns of `X`, checked against those of the training table: DataFrames and arrays as scikit-learn does, dicts and Arrow tables by name."""
-        if isinstance(X, dict | pyarrow.Table):
+        if isinstance(X, dict | pyarrow.Table) and not scipy.sparse.issparse(X):  # one of SciPy's is a dict
             table = read_columns(X)
             if fitting:
                 self.n_features_in_, self.feature_names_in_ = len(table.names), np.array(table.names, dtype=object)
