@@ -265,7 +265,6 @@ def _summary(
         "predictions": len(rows),
         "scored": len(good),
         "errors": len(rows) - len(good),
-        "images_without_prediction": len(job.without),
         "hardly_seen": sum(row["reason"].startswith(HARDLY_SEEN) for row in good),
         "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)} if len(good) else None,
         "method": scorers.any.model.config.method,
@@ -275,8 +274,9 @@ def _summary(
         "peak_memory_gib": round(peak_memory_gib(scorers.any.model.device), 2),
         "config": to_json(config),
         "segqc": __version__,
-        "ids_without_prediction": job.without,
     } | job.facts
+    if job.without is not None:
+        summary |= {"images_without_prediction": len(job.without), "ids_without_prediction": job.without}
     if calibration is not None:
         summary["calibration"] = summarise_decisions(rows, calibration)
     if comparison is not None and len(compared) >= 3:
@@ -305,7 +305,7 @@ def _write(config: AuditConfig, job: AuditJob, labels: LabelSpace, rows: list[di
     write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels)
     # The page counts scored and failed pairs itself; its header shows the first few numbers given here.
     facts = summary | {name: value for name, value in summary.get("quality", {}).items() if name in ("mean_dice", "spearman")}
-    first = ("images_without_prediction", "mean_dice", "spearman", "seconds", "pairs_per_second", "peak_memory_gib", "predictions")
+    first = ("folds", "images_without_prediction", "mean_dice", "spearman", "seconds", "pairs_per_second", "peak_memory_gib", "predictions")
     header = {name: facts[name] for name in first if name in facts} | summary
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))

@@ -29,8 +29,8 @@ class AuditJob:
         Of the gallery.
     model_of : mapping of str to int, optional
         By id, the place in `models` of the one that scores the pair; None: the only model scores all.
-    without : list of str
-        Ids of pictures that lack a prediction.
+    without : list of str, optional
+        Ids of pictures that lack a prediction; None where none is expected.
     facts : dict
         JSON values to add to the summary.
     """
@@ -40,7 +40,7 @@ class AuditJob:
     models: Sequence[Path]
     title: str
     model_of: Mapping[str, int] | None = None
-    without: list[str] = field(default_factory=list)
+    without: list[str] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -161,7 +161,7 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     if summary["hardly_seen"]:
         console.print(f"[yellow]{summary['hardly_seen']} masks are mostly of classes that the model hardly saw in training[/yellow]; see `reason`.")
     counts = f"{summary['scored']} scored, {summary['errors']} errors"
-    if "folds" not in summary:
+    if "images_without_prediction" in summary:
         counts += f", {summary['images_without_prediction']} images without a prediction"
     console.print(f"{counts}; {summary['seconds']} s{speed}, {summary['peak_memory_gib']} GiB")
     if "quality" in summary:

@@ -102,6 +102,7 @@ def test_it_writes_what_any_audit_writes(audited: Audited, tiny_voc: Path) -> No
         assert row["dice"] is None, "there is nothing to compare the ground truth with"
     table = read_audit_table(out)
     assert table.labels() == DEMO_LABELS
+    assert "images_without_prediction" not in table.summary
     assert table.summary["folds"] == len(table.summary["models"]) == 3
     assert table.summary["training"]["method"] == table.summary["method"] == "segmenter"
 
