@@ -72,7 +72,7 @@ def test_the_bench_measures_what_it_prints(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(module, "GumbelScoreDetector", lambda **settings: detector(**{"steps": 2} | settings))
     module.main(["--data", str(DATA), "--out", str(tmp_path / "bench.json"), "--steps", "2", "--largest", "1000"])
     lines = json.loads((tmp_path / "bench.json").read_text())["lines"]
-    assert [(line["rows"], line["columns"]) for line in lines] == [(29_238, 10), (1000, 20), (1000, 40), (1000, 80)]
+    assert [(line["rows"], line["columns"]) for line in lines] == [(29_238, 10), (2000, 10), (2000, 20), (2000, 40), (2000, 80)]
     assert {line["steps"] for line in lines} == {2}
     bank = lines[0]
     assert bank["distinct"] < bank["scored"] == 8295
