@@ -10,10 +10,10 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
 from segqc.files import BadInput
-from segqc.tabular import GumbelScoreDetector
+from segqc.tabular import GumbelScoreDetector, scoring, training
 from segqc.tabular.pyod import PyODDetector
 
-QUICK = {"width": 16, "blocks": 1, "steps": 60, "batch_size": 64}
+QUICK = {"width": 16, "blocks": 1, "steps": 50, "batch_size": 64}
 
 
 def mixed_table(rows: int = 300) -> pandas.DataFrame:
@@ -38,7 +38,10 @@ def fitted(request: pytest.FixtureRequest, table: pandas.DataFrame) -> GumbelSco
 
 
 @pytest.mark.parametrize("method", ["mixing", "paper"])
-def test_scikit_learns_checks_pass(method: str) -> None:
+def test_scikit_learns_checks_pass(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Hundreds of fits on a handful of rows: small blocks and few noisy copies of validation rows, that they take seconds.
+    monkeypatch.setattr(scoring, "BLOCK", 64)
+    monkeypatch.setattr(training, "_VALIDATION_ROWS", 64)
     detector = GumbelScoreDetector(method, random_state=0, width=4, blocks=1, steps=2, batch_size=16, views=1)
     results = check_estimator(detector, on_skip=None, on_fail=None)
     assert [result["check_name"] for result in results if result["status"] not in ("passed", "skipped")] == []

@@ -147,7 +147,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             validation = rows
         with torch.random.fork_rng(devices=[]):  # initial weights and dropout come from torch's global generator; leave it as it was
             torch.manual_seed(seed)
-            self.model_ = self.build_model()
+            self.model_: Any = self.build_model()
             if self.method == "mixing":
                 self.model_.set_marginals(_marginals(rows.codes, self.encoder_.sizes))
             self.model_.to(self.device)

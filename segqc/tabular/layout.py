@@ -21,6 +21,11 @@ class RaggedLayout(nn.Module):
         Outcomes of every column.
     """
 
+    sizes: Tensor
+    column_of_slot: Tensor
+    _slot_of_padded: Tensor
+    _padded_of_slot: Tensor
+
     def __init__(self, sizes: np.ndarray) -> None:
         super().__init__()
         self.columns, self.slots, self.largest = len(sizes), int(sizes.sum()), int(sizes.max())

@@ -53,6 +53,8 @@ class TableModel(nn.Module):
         Of the TabResNet.
     """
 
+    continuous: Tensor
+
     def __init__(self, sizes: np.ndarray, continuous: np.ndarray, width: int, blocks: int, dropout: float) -> None:
         super().__init__()
         self.layout = RaggedLayout(sizes)

@@ -100,7 +100,8 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     averaged = copy.deepcopy(model).eval()
-    parameters, averages = list(model.parameters()), list(averaged.parameters())
+    parameters: list[torch.Tensor] = list(model.parameters())
+    averages: list[torch.Tensor] = list(averaged.parameters())
     look_every = max(_MIN_STEPS, config.steps // CHECKS)
     losses: list[float] = []
     best, best_step, best_weights = math.inf, 0, copy.deepcopy(averaged.state_dict())
