@@ -47,6 +47,16 @@ class Results:
         """Mean over seeds of "average_precision" or "auroc"."""
         return _cell([getattr(row, measure) for row in self.rows(method, dataset)])
 
+    def compared(self, trial: str, dataset: str, measure: str) -> dict[str, float]:
+        """Means in % on the seeds of the trial, of every method that has all of these; empty where the trial has none."""
+        seeds = {row.seed for row in self.rows(trial, dataset)}
+        found = {}
+        for method in self.methods:
+            values = [getattr(row, measure) for row in self.rows(method, dataset) if row.seed in seeds]
+            if seeds and len(values) == len(seeds):
+                found[method] = 100 * float(np.mean(values))
+        return found
+
     def ceiling(self, dataset: str, measure: str) -> Cell | None:
         """The same of the ceiling's "average_precision", "auroc" or "shared"."""
         found = [load_ceiling(self.folder, dataset, seed) for seed in self.seeds]
