@@ -4,8 +4,8 @@
 
 The same as `segqc train --voc-root VOCdevkit --image-set trainaug --preset cpu --seed 0`; the network in 8 bits into
 `segqc/models/voc/`; the frozen encoder stays in its PyPI package.
-Stopped at any point, the same command continues. Expect 11 minutes for the image features of 3,138 pictures and 33 minutes for 3,000 steps on one
-core of an AMD EPYC with native bfloat16, a few minutes for the density head, 6 GiB of memory and 5 GB of disk for the features.
+Stopped at any point, the same command continues. Expect on one core of an AMD EPYC with native bfloat16: 11 minutes for the image features of 3,138
+pictures, 13 for the two networks that guess, 35 for 3,000 steps, 2 for the density head; 6 GiB of memory and 5 GB of disk for the features.
 """
 
 import argparse
