@@ -108,7 +108,7 @@ def test_contributions_of_mixing_sum_to_the_anomaly_score(table: pandas.DataFram
 
 
 def test_broken_dependences_are_found(table: pandas.DataFrame) -> None:
-    """A row of common cells that never occur together is odd; the cells that contradict each other are blamed, not the one that depends on nothing."""
+    """A row of common cells that never occur together is odd; cells that contradict each other are blamed, not the one that depends on nothing."""
     detector = GumbelScoreDetector(random_state=0, **QUICK | {"steps": 400}).fit(table)
     rows = table.iloc[[0] * 2].copy()
     rows[["a", "b", "x"]] = [["u", "u", 3.0], ["u", "v", 3.0]]

@@ -4,6 +4,9 @@ A column's surprise given everything else is small for two rare outcomes that al
 common ones that never do. So a row is seen at a ladder of levels, 0, 1, 2, 4, 8, ... known columns, and every level counts the same: as with masks,
 most levels belong where little is known. Each level has a few views, windows of one random circle of the columns, with weights that make all columns
 equal. Views depend on the seed and the number of columns alone, never on the rows.
+
+The ladder was chosen on development splits (seeds from 100 on) of the benchmark with their anomalies in view. Synthetic anomalies, cells or whole rows
+resampled column by column, are found better the more columns are known, and would have chosen otherwise.
 """
 
 import numpy as np
