@@ -81,7 +81,7 @@ def audit(
     Without `--predictions` the pairs are dealt into folds; a model is trained without each fold and scores its masks, which it has not seen. That
     takes `--folds` trainings. The same command continues a run that was stopped.
     """
-    of_folds = {
+    of_folds: dict[str, Any] = {
         "classes": classes, "folds": folds, "method": method, "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed
     }  # fmt: skip
     if predictions is None:

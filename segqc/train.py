@@ -142,7 +142,8 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     validation_loss, best = trainer.best_network()
     model.network.load_state_dict(best)
     model.eval()
-    fit_density(model, config, *([dataset.pairs[row] for row in rows] for rows in (train_rows, validation_rows)), accelerator, console)
+    seen_pairs, chosen_by = [dataset.pairs[row] for row in train_rows], [dataset.pairs[row] for row in validation_rows]
+    fit_density(model, config, seen_pairs, chosen_by, accelerator, console)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         report |= {"validation_loss": validation_loss, "train_pairs": len(train_rows), "validation_pairs": len(validation_rows)}
