@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 
 from evaluation.tables.baselines.counting import ChowLiuTree, IndependentFrequencies, PairFrequencies, RowFrequency
 from evaluation.tables.baselines.dagmm import DAGMM, energy, moments
-from evaluation.tables.encoding import TableEncoder
+from evaluation.tables.encoding import BaselineEncoder
 
 TRAIN = pyarrow.table({"a": ["x", "x", "x", "y"], "b": ["p", "p", "q", "q"]})
 TEST = pyarrow.table({"a": ["x", "y", "z", None], "b": ["p", "p", "q", "q"]})
@@ -27,7 +27,7 @@ def mixed(rows: int, seed: int = 0) -> pyarrow.Table:
 
 
 def test_codes_keep_missing_and_unseen_apart() -> None:
-    encoder = TableEncoder().fit(TRAIN)
+    encoder = BaselineEncoder().fit(TRAIN)
     assert encoder.sizes_.tolist() == [4, 4]
     assert encoder.codes(TEST).tolist() == [[0, 0], [1, 0], [3, 1], [2, 1]]
     assert encoder.one_hot(TEST).tolist() == [[1, 0, 0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0, 1, 0, 0], [0, 0, 1, 0, 0, 1, 0, 0]]
@@ -35,7 +35,7 @@ def test_codes_keep_missing_and_unseen_apart() -> None:
 
 def test_numbers_are_binned_for_counting_and_standardised_otherwise() -> None:
     table = pyarrow.table({"x": np.arange(100.0)})
-    encoder = TableEncoder().fit(table)
+    encoder = BaselineEncoder().fit(table)
     codes = encoder.codes(pyarrow.table({"x": [0.0, 55.0, 1e9, None]}))[:, 0]
     assert codes.tolist() == [0, 5, 9, 10]
     rows = encoder.one_hot(pyarrow.table({"x": [49.5, None]}))
@@ -93,7 +93,7 @@ def test_ecod_in_blocks_equals_pyods_in_one_piece() -> None:
     ours = EmpiricalCDF()
     ours.BLOCK = 3
     scores = ours.fit(train, train).anomaly_score(test)
-    encoder = TableEncoder().fit(train)
+    encoder = BaselineEncoder().fit(train)
     reference = ECOD().fit(encoder.one_hot(train).astype(float)).decision_function(encoder.one_hot(test).astype(float))
     assert scores == pytest.approx(reference, rel=1e-9)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 
-from evaluation.tables.encoding import TableEncoder
+from evaluation.tables.encoding import BaselineEncoder
 from evaluation.tables.protocol import Split, file_name
 from segqc.files import read_json, write_json
 
@@ -40,7 +40,7 @@ def ceiling(split: Split) -> Ceiling:
     The bound is generous: it only counts ties with the inliers that are in the test rows, and its oracle knows which of them are anomalies.
     """
     texts = _as_texts(pyarrow.concat_tables([split.train, split.validation, split.test]))
-    codes = TableEncoder().fit(texts).codes(texts)
+    codes = BaselineEncoder().fit(texts).codes(texts)
     _, groups = np.unique(codes, axis=0, return_inverse=True)
     learned, group = np.split(groups.ravel(), [len(codes) - split.test.num_rows])
     kinds = int(groups.max()) + 1

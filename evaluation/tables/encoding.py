@@ -25,13 +25,13 @@ class _Column:
         return (len(self.edges) + 1 if self.outcomes is None else len(self.outcomes)) + 2
 
 
-class TableEncoder:
+class BaselineEncoder:
     """Codes and one-hot columns of tables with the columns of the training table.
 
     A column with K seen outcomes has K + 2 codes: K is "missing" and K + 1 "a value that training did not have".
     """
 
-    def fit(self, table: pyarrow.Table) -> "TableEncoder":
+    def fit(self, table: pyarrow.Table) -> "BaselineEncoder":
         """Learn vocabularies, quantile bins, means and scales."""
         self.names_ = table.column_names
         self.columns_ = [_learn(table.column(name)) for name in self.names_]

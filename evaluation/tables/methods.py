@@ -46,15 +46,12 @@ class Method:
     group : Group
     make : callable
         Of a seed; imports what it needs.
-    paper : str or None
-        Its name in the paper's Table 2.
     """
 
     name: str
     title: str
     group: Group
     make: Callable[[int], TableBaseline]
-    paper: str | None = None
 
 
 def _counting(name: str) -> Callable[[int], TableBaseline]:
@@ -90,14 +87,14 @@ METHODS = {
     method.name: method
     for method in (
         Method(TRIAL, "segqc (default)", "segqc", partial(Detector, None)),
-        Method(PAPER, "segqc (`paper`)", "segqc", partial(Detector, "paper"), "GNSM"),
+        Method(PAPER, "segqc (`paper`)", "segqc", partial(Detector, "paper")),
         Method("independent", "independent frequencies", "counting", _counting("IndependentFrequencies")),
         Method("pairs", "pairwise frequencies", "counting", _counting("PairFrequencies")),
         Method("chow-liu", "Chow-Liu tree", "counting", _counting("ChowLiuTree")),
         Method("rows", "row frequency", "counting", _counting("RowFrequency")),
-        Method("iforest", "Isolation Forest", "published", _published("IsolationForest"), "IForest"),
-        Method("ecod", "ECOD", "published", _published("EmpiricalCDF"), "ECOD"),
-        Method("deep-svdd", "Deep SVDD", "published", _published("DeepSVDD"), "DSVDD"),
-        Method("dagmm", "DAGMM", "published", _dagmm, "DAGMM"),
+        Method("iforest", "Isolation Forest", "published", _published("IsolationForest")),
+        Method("ecod", "ECOD", "published", _published("EmpiricalCDF")),
+        Method("deep-svdd", "Deep SVDD", "published", _published("DeepSVDD")),
+        Method("dagmm", "DAGMM", "published", _dagmm),
     )
 }

@@ -12,14 +12,14 @@ import pyarrow
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from evaluation.tables.baselines.base import TableBaseline
-from evaluation.tables.encoding import TableEncoder
+from evaluation.tables.encoding import BaselineEncoder
 
 
 class CountingBaseline(TableBaseline):
     """Counts rows of codes; a subclass says what it counts and how a row of codes is scored."""
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "CountingBaseline":
-        self.encoder_ = TableEncoder().fit(X)
+        self.encoder_ = BaselineEncoder().fit(X)
         codes = self.encoder_.codes(X)
         self.marginals_ = [(np.bincount(c, minlength=size) + 1) / (len(c) + size) for c, size in zip(codes.T, self.encoder_.sizes_, strict=True)]
         self._count(codes)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from evaluation.tables.baselines.base import CAP_SECONDS, CpuBudget, TableBaseline
-from evaluation.tables.encoding import TableEncoder
+from evaluation.tables.encoding import BaselineEncoder
 
 _TRAINING_RIDGE, _SCORING_RIDGE = 1e-6, 1e-4
 
@@ -105,7 +105,7 @@ class DAGMM(TableBaseline):
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "DAGMM":
         budget = CpuBudget(self.cap_seconds)
-        self.encoder_ = TableEncoder().fit(X)
+        self.encoder_ = BaselineEncoder().fit(X)
         rows = torch.from_numpy(self.encoder_.one_hot(X))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)

@@ -12,7 +12,7 @@ from pyod.models.iforest import IForest
 from scipy.stats import spearmanr
 
 from evaluation.tables.baselines.base import CAP_SECONDS, CpuBudget, TableBaseline
-from evaluation.tables.encoding import TableEncoder
+from evaluation.tables.encoding import BaselineEncoder
 
 
 class IsolationForest(TableBaseline):
@@ -22,7 +22,7 @@ class IsolationForest(TableBaseline):
         self.seed = seed
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "IsolationForest":
-        self.encoder_ = TableEncoder().fit(X)
+        self.encoder_ = BaselineEncoder().fit(X)
         self.forest_ = IForest(random_state=self.seed).fit(self.encoder_.one_hot(X))
         return self
 
@@ -40,7 +40,7 @@ class EmpiricalCDF(TableBaseline):
     BLOCK = 32
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "EmpiricalCDF":
-        self.encoder_ = TableEncoder().fit(X)
+        self.encoder_ = BaselineEncoder().fit(X)
         train = self.encoder_.one_hot(X)
         self.blocks_ = []
         for start in range(0, train.shape[1], self.BLOCK):
@@ -74,7 +74,7 @@ class DeepSVDD(TableBaseline):
         self.cap_seconds = cap_seconds
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "DeepSVDD":
-        self.encoder_ = TableEncoder().fit(X)
+        self.encoder_ = BaselineEncoder().fit(X)
         rows = self.encoder_.one_hot(X)
         epochs = self.epochs
         if len(rows) > 50_000:  # only there can a fit come near the cap
