@@ -5,8 +5,8 @@ common ones that never do. So a row is seen at a ladder of levels, 0, 1, 2, 4, 8
 most levels belong where little is known. Each level has a few views, windows of one random circle of the columns, with weights that make all columns
 equal. Views depend on the seed and the number of columns alone, never on the rows.
 
-The ladder was chosen on development splits (seeds from 100 on) of the benchmark with their anomalies in view. Synthetic anomalies, cells or whole rows
-resampled column by column, are found better the more columns are known, and would have chosen otherwise.
+The ladder was chosen on development splits (seeds from 100 on) of the benchmark, with their anomalies in view. Synthetic anomalies, cells or whole
+rows resampled column by column, are found better the more columns are known, and would have chosen otherwise.
 """
 
 import numpy as np
