@@ -2,15 +2,31 @@
 
     python scripts/bench_tabular.py --data DIR [--out bench-tabular.json] [--method mixing] [--steps 100] [--largest 1000000] [--threads 1]
 
-DIR holds the seven sets of scripts/reproduce_table2.py; only Bank is read. Every line of the printed table is measured in this run:
+DIR holds the seven sets of scripts/reproduce_table2.py; only Bank is read. Every line that it prints is measured in this run:
 
 1. Bank's first split: a whole fit, and scoring of its test rows as they are (repeated rows are scored once) and of their distinct rows alone.
 2. Rows: tables of 10,000, 100,000 and a million rows, drawn from Bank's rows with replacement (they repeat, as rows of categories do); and of 10,000
    and 100,000 drawn cell by cell, each column by itself (hardly any two are equal: the worst case).
-3. Columns: 2,000 rows with the columns once, two, four and eight times over, drawn cell by cell.
+3. Columns: 10,000 rows with the columns two, four and eight times over, drawn cell by cell.
 
 Fits of 2 and 3 are of `--steps` steps, since the length of a training does not depend on the number of rows; what grows is reading, encoding and
 finding the distinct ones. Memory is by how much a step raised the resident memory of the process at its highest (Linux).
+
+Takes three minutes of CPU. One run with one thread, on a shared core of an AMD EPYC, where only CPU seconds mean anything (2026-11-25):
+
+    table                            fit, s of CPU    MiB    scored (distinct)       s of CPU    rows a CPU second
+    Bank's split, 29,238 x 10                 29.4    216    8,295 (6,213)               0.90                9,200
+    drawn whole, 10,000 x 10                   2.4     18    10,000 (5,683)              0.82               12,100
+    drawn whole, 100,000 x 10                  3.8    121    100,000 (13,432)            2.06               48,400
+    drawn whole, 1,000,000 x 10                9.0   1012    1,000,000 (13,735)          4.60              217,500
+    cell by cell, 10,000 x 10                  2.8      2    10,000 (8,211)              1.16                8,600
+    cell by cell, 100,000 x 10                 4.7    119    100,000 (46,442)            6.16               16,200
+    columns twice, 10,000 x 20                 4.3     32    10,000 (all)                2.28                4,400
+    four times, 10,000 x 40                    7.1     74    10,000 (all)                4.27                2,300
+    eight times, 10,000 x 80                  13.1    130    10,000 (all)                8.14                1,200
+
+Distinct rows alone: about 7,000 a CPU second on Bank. A hundred times the rows took 3.8 times the CPU of a fit and 5.6 times that of scoring; eight
+times the columns about seven times that of scoring a row.
 """
 
 import argparse
@@ -23,7 +39,6 @@ import numpy as np
 import pyarrow
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from evaluation.tables.datasets import DATASETS, load_dataset
 from evaluation.tables.memory import peak_rise, start_peak
@@ -74,8 +89,7 @@ def bench(train: pyarrow.Table, test: pyarrow.Table, settings: dict[str, Any], w
         "scored": test.num_rows,
         "distinct": alone.num_rows,
         "score": score,
-        "rows_per_second": test.num_rows / score["seconds"],
-        "distinct_rows_per_second": None if once is None else alone.num_rows / once["seconds"],
+        "score_distinct": once,
     }
 
 
@@ -110,20 +124,10 @@ def main(arguments: list[str] | None = None) -> None:
             (f"columns {times} times over", lambda times=times: (resample(widen(split.train, times), min(10_000, given.largest), True),) * 2)
         )
     console, found = Console(), []
-    table = Table(title=f"{given.method or 'default method'}, {torch.get_num_threads()} threads; clock / CPU / memory")
-    for heading in ("table", "rows", "columns", "fit", "steps", "distinct of scored", "scoring", "rows/s", "distinct rows/s"):
-        table.add_column(heading, justify="left" if heading == "table" else "right")
     for what, draw in cases:
-        with console.status(what):
-            line = bench(*draw(), whole if not found else short, what)
-        found.append(line)
+        found.append(bench(*draw(), short if found else whole, what))
+        console.print(sentence(found[-1]), soft_wrap=True, highlight=False)
         write_json(given.out, {"threads": torch.get_num_threads(), "settings": GumbelScoreDetector(**whole).get_params(), "lines": found})
-        table.add_row(
-            what, f"{line['rows']:,}", str(line["columns"]), _cost(line["fit"]), f"{line['steps']:,}", f"{line['distinct']:,} of {line['scored']:,}",
-            _cost(line["score"]), f"{line['rows_per_second']:,.0f}", _speed(line["distinct_rows_per_second"]),
-        )  # fmt: skip
-        console.print(f"{what}, {line['rows']:,} rows: fit {line['fit']['seconds']:.1f} s, {line['rows_per_second']:,.0f} rows/s", highlight=False)
-    console.print(table)
     for name in ("rows drawn whole", "rows drawn cell by cell"):
         lines = [line for line in found if line["table"] == name]
         if len(lines) > 1:
@@ -134,13 +138,22 @@ def main(arguments: list[str] | None = None) -> None:
     console.print(f"Wrote {given.out}.")
 
 
-def _speed(rows_per_second: float | None) -> str:
-    return "" if rows_per_second is None else f"{rows_per_second:,.0f}"
+def sentence(line: dict[str, Any]) -> str:
+    """A line of the result in words."""
+    said = f"{line['table']}, {line['rows']:,} x {line['columns']}: fit of {line['steps']:,} steps {_cost(line['fit'])}; "
+    said += f"{line['scored']:,} rows, {line['distinct']:,} of them distinct, scored {_cost(line['score'])}, {_speed(line['scored'], line['score'])}"
+    if line["score_distinct"]:
+        said += f"; the distinct ones alone {_cost(line['score_distinct'])}, {_speed(line['distinct'], line['score_distinct'])}"
+    return said
+
+
+def _speed(rows: int, cost: dict[str, float | None]) -> str:
+    return f"{rows / cost['seconds']:,.0f} rows/s or {rows / cost['cpu_seconds']:,.0f} a CPU second"
 
 
 def _cost(cost: dict[str, float | None]) -> str:
-    memory = "-" if cost["peak_mib"] is None else f"{cost['peak_mib']:.0f} MiB"
-    return f"{cost['seconds']:.1f} / {cost['cpu_seconds']:.1f} s / {memory}"
+    memory = "" if cost["peak_mib"] is None else f", {cost['peak_mib']:.0f} MiB"
+    return f"in {cost['seconds']:.1f} s ({cost['cpu_seconds']:.1f} s of CPU{memory})"
 
 
 if __name__ == "__main__":
