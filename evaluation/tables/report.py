@@ -158,11 +158,11 @@ def _bar(results: Results, sets: Sequence[str], trial: str, paper: str) -> str:
         near = {name: cell for name, cell in several.items() if abs(cell.mean - published.GNSM[name]) <= cell.deviation}
         above = [name for name, cell in several.items() if name not in near and cell.mean > published.GNSM[name]]
         below = [name for name, cell in several.items() if name not in near and cell.mean < published.GNSM[name]]
-        text += f" {_title(paper)} is within one standard deviation of the paper's GNSM on {len(near)} of {len(several)} sets"
+        text += f" {_title(paper)} is within one standard deviation of the paper's GNSM on {len(near)} of {len(several)} sets ({', '.join(several)})"
         text += (f", above it on {', '.join(above)}" if above else "") + (f", below it on {', '.join(below)}" if below else "") + "."
     single = [f"{name} {cell.mean - published.GNSM[name]:+.1f}" for name, cell in cells.items() if cell.seeds == 1]
     if single:
-        text += f" {_title(paper)} on one seed, less the paper's GNSM: {', '.join(single)}."
+        text += f" With one seed only, {_title(paper)} less the paper's GNSM: {', '.join(single)}."
     return text[:1].upper() + text[1:]
 
 
@@ -179,9 +179,10 @@ def _differences(results: Results, trial: str) -> dict[tuple[str, str], tuple[In
 
 def _difference_table(results: Results, differences: Mapping[tuple[str, str], tuple[Interval, int]]) -> str:
     lines = []
+    datasets = [name for name in results.datasets if any(key[1] == name for key in differences)]
     for method in dict.fromkeys(method for method, _ in differences):
         line = [_title(method)]
-        for dataset in results.datasets:
+        for dataset in datasets:
             interval, seeds = differences.get((method, dataset), (None, 0))
             if interval is None:
                 line.append("-")
@@ -190,7 +191,7 @@ def _difference_table(results: Results, differences: Mapping[tuple[str, str], tu
             text = f"**{text}**" if interval.low > 0 or interval.high < 0 else text
             line.append(text + ("" if seeds == len(results.seeds) else f" ({seeds})"))
         lines.append(line)
-    return _table(["less", *results.datasets], lines)
+    return _table(["less", *datasets], lines)
 
 
 def _ranking(results: Results, sets: Sequence[str], trial: str) -> dict[str, Any] | None:
