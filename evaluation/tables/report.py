@@ -217,8 +217,8 @@ def _rank_text(ranking: Mapping[str, Any], trial: str, picture: str) -> list[str
     ]
     return [
         f"![Critical-difference diagram: average ranks over {ranking['sets']} sets]({picture})",
-        f"Average ranks over the {ranking['sets']} sets (means over the seeds that all of these methods have), and Nemenyi's critical "
-        "difference at 5 %: methods under one bar are not told apart.",
+        f"Average ranks over the {ranking['sets']} sets (means over the seeds that all of these methods have; those without a fit on some set "
+        "are left out), and Nemenyi's critical difference at 5 %: methods under one bar are not told apart.",
         f"Wilcoxon's signed-rank test over the sets, two-sided, {_title(trial)} against each, Holm's correction. {ranking['sets']} sets decide "
         f"little: the smallest p-value that a win on all of them can have is {smallest:.3f}, before the correction.",
         _table(["against", "mean difference", "sets better / worse", "p", "p, Holm"], lines),
