@@ -9,8 +9,8 @@ with the level t = 0 of the first alone, fits the baselines once, and writes an 
 the tables of docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
 
 Stopped at any point, the same command continues. Estimated from single trainings on one core with native bfloat16: 11 minutes for the pictures'
-features, 33 for 3,000 steps of `structured`, 12 to 17 for each of the shorter ones, 10 for Deep SVDD, and 15 for audits and evaluations of three
-folders of 241 pictures.
+features, 48 for 3,000 steps of `structured` (its guessers included), 31 for the plain segmenter, 15 to 25 for each of the shorter ones, 10 for
+Deep SVDD, and 15 for audits and evaluations of three folders of 241 pictures.
 """
 
 import argparse
