@@ -34,7 +34,7 @@ def test_help_does_not_import_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(("preset", "parameters"), [("voc256", "33.4 M parameters"), ("cpu", "4.5 M parameters"), ("voc128", "18.2 M parameters")])
+@pytest.mark.parametrize(("preset", "parameters"), [("voc256", "33.4 M parameters"), ("cpu", "4.8 M parameters"), ("voc128", "18.6 M parameters")])
 def test_dry_run_needs_no_data_and_writes_nothing(preset: str, parameters: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = runner.invoke(app, ["train", "--preset", preset, "--dry-run"])
