@@ -140,7 +140,10 @@ def cache_keys(train_items: int, views: int, validation_items: int) -> list[tupl
 
 
 class Samples(Dataset):
-    """Draw -> sample, from the cache or freshly read and augmented. A draw counts along `rows` of the source; `others`: with the mask of `Draw.other`."""
+    """Draw -> sample, from the cache or freshly read and augmented. A draw counts along `rows` of the source.
+
+    `others`: with the mask of `Draw.other`.
+    """
 
     def __init__(self, source: FeatureCache | PairDataset, rows: Sequence[int], others: bool = False) -> None:
         self.source = source
