@@ -11,12 +11,12 @@ the median over the rounds of (time with the hook / time without) - 1, and where
 argmax), preparing (squashing to the grid), and the quality model. `pipeline's thread` is what is left on the thread of the pipeline when a thread
 of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work still takes their time.
 
-Expected time: one to three minutes on one core. Expected result (first two rows: `--model segqc/models/voc`, 287 ms of CPU time for the segmenter;
+Expected time: one to three minutes on one core. Expected result (first two rows: `--model segqc/models/voc`, 283 ms of CPU time for the segmenter;
 last row: an earlier run without `--model`, 313 ms, on cores that others were using too):
 
     hook                              overhead  reading  preparing  quality model  pipeline's thread
-    segqc/models/voc                  44%       4%       3%         39%            2%
-    segqc/models/voc, level 1         43%       4%       3%         35%            5%
+    segqc/models/voc                  45%       4%       2%         37%            2%
+    segqc/models/voc, level 1         44%       4%       2%         33%            2%
     fast: Lite0 at 224 px, one level  25%       4%       2%         16%            4%
 
 The parts are measured apart, with warm caches; what they leave of the overhead is what the segmenter and the quality model take from each other's.
