@@ -50,7 +50,7 @@ def audit(
     out: Annotated[Path, typer.Option(help="Folder for tables, heat maps and gallery.")] = _AUDIT.out,
     levels: Annotated[
         str | None,
-        typer.Option(help='Noise levels to read, such as "0" (no noise ladder) or "0,2,4" (faster); by default those that its score is made of.'),
+        typer.Option(help='Noise levels to read, such as "0" (no noise ladder) or "0,1"; by default those that its score is made of.'),
     ] = None,
     top: Annotated[int, typer.Option(help="Rows of the contact sheet.")] = _AUDIT.top,
     heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per mask.")] = True,
@@ -139,11 +139,11 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:
-    """ "0,2,4" as integers."""
+    """ "0,1" as integers."""
     try:
         return None if text is None else tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise BadInput("--levels", f"expected numbers with commas between them, but got {text!r}", 'give something like --levels "0,2,4"') from None
+        raise BadInput("--levels", f"expected numbers with commas between them, but got {text!r}", 'give something like --levels "0,1"') from None
 
 
 def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:

@@ -152,7 +152,8 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
         report |= {"segqc": __version__, "torch": torch.__version__, "config": to_json(config)}
         model.config = dataclasses.replace(model.config, training=report)
         save_model(config.out, model)
-        shutil.rmtree(folder / "cache", ignore_errors=True)
+        for spent in (folder / "cache", *folder.glob("guesser-*")):
+            shutil.rmtree(spent, ignore_errors=True)
     accelerator.wait_for_everyone()
     return config.out
 

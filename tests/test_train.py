@@ -75,6 +75,7 @@ def test_the_model_folder_explains_itself_and_holds_no_pickle(tiny_model: Path) 
     assert config["training"]["train_pairs"] + config["training"]["validation_pairs"] == 28
     assert {path.suffix for path in tiny_model.iterdir() if path.is_file()} == {".json", ".safetensors"}
     assert not (tiny_model / "training" / "cache").exists()
+    assert not list((tiny_model / "training").glob("guesser-*"))
 
 
 def test_the_saved_weights_are_the_average_not_the_last_step(tiny_model: Path) -> None:

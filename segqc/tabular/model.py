@@ -9,6 +9,7 @@ t = 0 hides the number.
 """
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,7 @@ class Batch:
         return len(self.codes)
 
 
-class TableModel(nn.Module):
+class TableModel(nn.Module, ABC):
     """What both models share: the layout of the columns and the network.
 
     Parameters
@@ -62,12 +63,13 @@ class TableModel(nn.Module):
         self.numbers = len(continuous)
         self.network = self._network(width, blocks, dropout)
 
+    @abstractmethod
     def _network(self, width: int, blocks: int, dropout: float) -> TabResNet:
-        raise NotImplementedError
+        """The network for the slots that the model reads and writes."""
 
+    @abstractmethod
     def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
         """Loss of every row at a random noise level, `[N]`."""
-        raise NotImplementedError
 
     def _random(self, *shape: int, generator: torch.Generator) -> Tensor:
         # Drawn on the CPU wherever the model is: the same seed gives the same noise on every device.
