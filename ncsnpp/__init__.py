@@ -4,6 +4,6 @@ from ncsnpp.config import NCSNppConfig
 from ncsnpp.context import Context
 from ncsnpp.encoder import ImageEncoder, has_classifier
 from ncsnpp.network import NCSNpp
-from ncsnpp.presets import cpu, voc128, voc256
+from ncsnpp.presets import cpu, fast, voc128, voc256
 
-__all__ = ["Context", "ImageEncoder", "NCSNpp", "NCSNppConfig", "cpu", "has_classifier", "voc128", "voc256"]
+__all__ = ["Context", "ImageEncoder", "NCSNpp", "NCSNppConfig", "cpu", "fast", "has_classifier", "voc128", "voc256"]

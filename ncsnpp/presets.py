@@ -1,5 +1,7 @@
 """Named configurations."""
 
+import dataclasses
+
 from ncsnpp.config import NCSNppConfig
 
 
@@ -86,6 +88,21 @@ def cpu(
         context_width=128,
         context_blocks=0,
     )
+
+
+def fast(
+    num_classes: int = 21,
+    context_channels: tuple[int, ...] = (24, 40, 112, 320),
+    context_reductions: tuple[int, ...] = (4, 8, 16, 32),
+    image_size: int = 256,
+    grid_size: int = 64,
+) -> NCSNppConfig:
+    """`cpu` at half the width, for masks that are judged beside a segmenter at work.
+
+    The defaults fit `ImageEncoder("tf_efficientnet_lite0")` on 256 x 256 pictures.
+    """
+    network = cpu(num_classes, context_channels, context_reductions, image_size, grid_size)
+    return dataclasses.replace(network, channels=48, channel_mult=(1, 2, 2), context_width=64)
 
 
 def _map_sizes(image_size: int, grid_size: int, reductions: tuple[int, ...]) -> tuple[int, ...]:

@@ -52,7 +52,7 @@ def train(
     method: Annotated[
         str, typer.Option(help="structured (ours), mixing (no segment noise), paper (GNSM as published) or segmenter (no noise ladder: an ablation).")
     ] = _TRAIN.method,
-    preset: Annotated[str, typer.Option(help="cpu, voc128 or voc256.")] = _TRAIN.preset,
+    preset: Annotated[str, typer.Option(help="cpu, fast, voc128 or voc256.")] = _TRAIN.preset,
     steps: Annotated[int | None, typer.Option(help="Optimizer steps; by default the preset's.")] = None,
     guess_steps: Annotated[
         int | None, typer.Option(help="Steps of each of the two networks whose mistakes `structured` learns from; a fifth of --steps by default.")

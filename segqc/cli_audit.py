@@ -66,7 +66,7 @@ def audit(
     method: Annotated[
         str | None, typer.Option(help=f"As for `segqc train`; {_LABELS.training.method} by default: cheapest, never sees the mask.", **_FOLDS)
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="cpu (the default), voc128 or voc256.", **_FOLDS)] = None,
+    preset: Annotated[str | None, typer.Option(help="cpu (the default), fast, voc128 or voc256.", **_FOLDS)] = None,
     steps: Annotated[int | None, typer.Option(help="Of each training; by default the preset's.", **_FOLDS)] = None,
     feature_cache: Annotated[
         Path | None, typer.Option(help="As for `segqc train`, and the same: on the same pairs it is used again.", **_FOLDS)

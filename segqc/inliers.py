@@ -34,7 +34,7 @@ def fit_density(
     train_count = len(pairs) - len(validation_pairs)
     dataset = PairDataset(pairs, model.config.label_space, config.image_size, config.grid_size, None, config.seed)
     world = accelerator.num_processes
-    header = {"weights": weights_fingerprint(model), "world": world}
+    header = {"weights": weights_fingerprint(model), "levels": model.config.score_levels, "world": world}
     paths = [config.out / "training" / f"inliers-{rank}-of-{world}.jsonl" for rank in range(world)]
     with Journal(paths[accelerator.process_index], header) as journal, make_progress(console) as progress:
         own = [i for i in range(accelerator.process_index, len(pairs), world) if pairs[i].id not in journal]

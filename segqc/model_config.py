@@ -57,9 +57,12 @@ class ModelConfig:
 
     @property
     def score_levels(self) -> tuple[int, ...]:
-        """Levels that a score reads unless told otherwise: all; of `structured`, those that see the mask."""
+        """Levels that a score reads unless told otherwise: all; of `structured`, the first that sees the mask.
+
+        A second level costs a pass and gained nothing: docs/results-voc.md.
+        """
         levels = tuple(range(len(self.ladder)))
-        return tuple(i for i in levels if self.ladder.keep[i] > 0) if self.method == "structured" else levels
+        return next((i,) for i in levels if self.ladder.keep[i] > 0) if self.method == "structured" else levels
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ def network_config(config: TrainConfig, num_classes: int) -> NCSNppConfig:
         return network if config.method == "paper" else dataclasses.replace(network, fourier_scale=NCSNppConfig.fourier_scale)
     with torch.device("meta"):
         encoder = ncsnpp.ImageEncoder(config.encoder, pretrained=False, classifier=_uses_classifier(config))
-    build = ncsnpp.cpu if config.preset == "cpu" else ncsnpp.voc128
+    build = {"cpu": ncsnpp.cpu, "fast": ncsnpp.fast}.get(config.preset, ncsnpp.voc128)
     channels, reductions = encoder.channels, encoder.reductions
     if encoder.head_channels:
         channels, reductions = (*channels, encoder.head_channels), (*reductions, reductions[-1])

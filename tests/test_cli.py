@@ -34,7 +34,10 @@ def test_help_does_not_import_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize(("preset", "parameters"), [("voc256", "33.4 M parameters"), ("cpu", "4.8 M parameters"), ("voc128", "18.6 M parameters")])
+@pytest.mark.parametrize(
+    ("preset", "parameters"),
+    [("voc256", "33.4 M parameters"), ("cpu", "4.8 M parameters"), ("fast", "1.7 M parameters"), ("voc128", "18.6 M parameters")],
+)
 def test_dry_run_needs_no_data_and_writes_nothing(preset: str, parameters: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = runner.invoke(app, ["train", "--preset", preset, "--dry-run"])
@@ -47,7 +50,7 @@ def test_dry_run_needs_no_data_and_writes_nothing(preset: str, parameters: str, 
 def test_dry_run_counts_the_passes_of_the_method() -> None:
     assert "20 denoising passes" in runner.invoke(app, ["train", "--preset", "voc256", "--method", "paper", "--dry-run"]).output
     assert "9 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--method", "mixing", "--dry-run"]).output
-    assert "2 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--dry-run"]).output
+    assert "1 denoising pass" in runner.invoke(app, ["train", "--preset", "cpu", "--dry-run"]).output
 
 
 def test_expected_errors_are_one_line_and_exit_code_2(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_resolve_keeps_what_was_given():
 
 @pytest.mark.parametrize("preset", ["", "CPU", "voc512"])
 def test_unknown_preset(preset):
-    with pytest.raises(ValueError, match=r"cpu, voc128, voc256"):
+    with pytest.raises(ValueError, match=r"cpu, fast, voc128, voc256"):
         resolve(TrainConfig(preset=preset))
 
 

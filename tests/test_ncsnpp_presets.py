@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ncsnpp import ImageEncoder, NCSNpp, cpu, voc128, voc256
+from ncsnpp import ImageEncoder, NCSNpp, cpu, fast, voc128, voc256
 
 
 def parameters(config) -> int:
@@ -33,11 +33,17 @@ def test_cpu_works_at_32_16_8():
     assert cpu().resolutions == (32, 16, 8)
 
 
-@pytest.mark.parametrize("preset", [cpu, voc128])
-def test_defaults_fit_the_default_encoder(preset):
+def test_fast_is_less_than_half_of_cpu():
+    assert parameters(fast()) < parameters(cpu()) / 2
+
+
+@pytest.mark.parametrize(
+    ("preset", "encoder_name"), [(cpu, "tf_efficientnet_lite2"), (voc128, "tf_efficientnet_lite2"), (fast, "tf_efficientnet_lite0")]
+)
+def test_defaults_fit_the_default_encoder(preset, encoder_name):
     config = preset()
     with torch.device("meta"):
-        encoder, net = ImageEncoder(pretrained=False), NCSNpp(config)
+        encoder, net = ImageEncoder(encoder_name, pretrained=False), NCSNpp(config)
         maps = encoder(torch.empty(2, 3, 256, 256))
         assert encoder.channels == config.context_channels
         assert tuple(feature.shape[-1] for feature in maps) == config.context_sizes

@@ -119,7 +119,7 @@ def test_paper_and_the_default_are_one_flag_apart(tiny_model: Path, tiny_paper_m
     assert (len(structured.ladder), len(paper.ladder)) == (3, 20)
     assert (structured.parametrisation, paper.parametrisation) == ("posterior", "eps")
     assert (structured.draws, paper.draws) == (1, 0)
-    assert (structured.score_levels, paper.score_levels) == ((1, 2), tuple(range(20)))
+    assert (structured.score_levels, paper.score_levels) == ((1,), tuple(range(20)))
     assert len(paper.inlier_norm) == 20
 
 
