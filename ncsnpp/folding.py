@@ -5,6 +5,7 @@ its normalisations cost nearly a quarter of its time.
 """
 
 import copy
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ def fold_batch_norms(backbone: nn.Module) -> nn.Module:
     folded = copy.deepcopy(backbone)
     for module in folded.modules():
         parts = list(module.named_children())
-        for (name, convolution), (after, normalisation) in zip(parts, parts[1:], strict=False):
+        for (name, convolution), (after, normalisation) in pairwise(parts):
             if isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d) and not normalisation.training:
                 setattr(module, name, fuse_conv_bn_eval(convolution, normalisation))
                 setattr(module, after, getattr(normalisation, "act", nn.Identity()))  # timm's normalisations hold the activation after them

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from segqc.compact import quantise, restore
-from segqc.config import from_json, to_json
+from segqc.config import BUNDLED_MODELS, from_json, to_json
 from segqc.density import DensityHead
 from segqc.devices import best_device
 from segqc.files import BadInput, atomic_path, read_json, write_json
@@ -91,6 +91,11 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder") from error
     return model.to(device or best_device()).eval().requires_grad_(False)
+
+
+def model_folder(model: Path | str) -> Path:
+    """The folder that is meant: the given one, or that of the model of this name that comes with segqc, where there is no such folder here."""
+    return Path(model) if Path(model).exists() else BUNDLED_MODELS.get(str(model), Path(model))
 
 
 def fingerprint(folder: Path) -> str:

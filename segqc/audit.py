@@ -4,6 +4,7 @@ Each pair is scored alone, so order, companions and worker count change nothing.
 same command continues a killed audit. A pair that cannot be scored is a row with its reason, never an exception and never silence.
 """
 
+import dataclasses
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from PIL import Image
 from rich.console import Console
 
 from segqc import __version__
+from segqc.artifact import model_folder
 from segqc.audit_job import AuditJob, Scorers
 from segqc.calibration import Calibration, find_calibration
 from segqc.config import AuditConfig, to_json
@@ -104,6 +106,7 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
         No predictions, no images, or no model there. A bad pair is a row instead.
     """
     started = time.monotonic()
+    config = dataclasses.replace(config, model=model_folder(config.model))
     accelerator = make_accelerator(config.device)
     models, model_of = ((config.model,), None) if job is None else (job.models, job.model_of)
     scorers = Scorers(models, model_of, accelerator.device, config.levels)

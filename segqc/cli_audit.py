@@ -36,7 +36,9 @@ def audit(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(help="Model folder written by `segqc train`; by default the one that comes with segqc, for the 21 classes of Pascal VOC."),
+        typer.Option(
+            help="Model folder written by `segqc train`, or voc (the default) or voc-fast, which come with segqc for the 21 classes of Pascal VOC."
+        ),
     ] = None,
     images: Images = None,
     voc_root: VocRoot = None,

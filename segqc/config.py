@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-BUNDLED = Path(__file__).parent / "models" / "voc"
-"""The model that comes with the package: the 21 classes of Pascal VOC. Its MODEL_CARD.md says what it is good for."""
+BUNDLED_MODELS = {name: Path(__file__).parent / "models" / name for name in ("voc", "voc-fast")}
+"""The models that come with the package, for the 21 classes of Pascal VOC. A MODEL_CARD.md in each says what it is good for."""
+
+BUNDLED = BUNDLED_MODELS["voc"]
 
 Method = Literal["structured", "mixing", "paper", "segmenter"]
 
@@ -90,7 +92,7 @@ class AuditConfig:
 
     predictions: Path = Path("predictions")  # folder of masks to judge, one row each
     out: Path = Path("audit")
-    model: Path = BUNDLED  # model folder of `segqc train`; by default the one that comes with segqc, for the 21 classes of Pascal VOC
+    model: Path = BUNDLED  # model folder of `segqc train`, or voc or voc-fast, which come with segqc for the 21 classes of Pascal VOC
     images: Path | None = None  # folder of the pictures, or ...
     voc_root: Path | None = None  # ... a VOC folder (its SegmentationClass then serves as ground truth, where it has one)
     image_set: str | None = None  # with voc_root: the list whose images should have a prediction, such as val

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from segqc.artifact import fingerprint, load_model
+from segqc.artifact import fingerprint, load_model, model_folder
 from segqc.calibration import Calibration, find_calibration
 from segqc.config import BUNDLED
 from segqc.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid
@@ -226,11 +226,12 @@ def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
 def load(
     folder: Path | str = BUNDLED, device: str | None = None, levels: Sequence[int] | None = None, calibration: Path | str | None = None
 ) -> QualityControl:
-    """Load a model: the one that comes with segqc, for the 21 classes of Pascal VOC, or a folder written by `segqc train`.
+    """Load a model: one that comes with segqc, for the 21 classes of Pascal VOC, or a folder written by `segqc train`.
 
     Parameters
     ----------
     folder : Path or str, optional
+        A folder, or a name: "voc", or "voc-fast" for a pipeline that has little time (a lighter encoder and network, a coarser picture).
     device : str, optional
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
     levels : sequence of int, optional
@@ -248,9 +249,10 @@ def load(
     >>> qc = segqc.load("runs/voc")  # doctest: +SKIP
     >>> worst = max(qc(images, masks), key=lambda verdict: verdict.score)  # doctest: +SKIP
     """
-    model = load_model(Path(folder), device)
+    folder = model_folder(folder)
+    model = load_model(folder, device)
     given = None if calibration is None else Path(calibration)
-    return QualityControl(model, levels, find_calibration(Path(folder), given, fingerprint(Path(folder)), levels, model.config.score_levels))
+    return QualityControl(model, levels, find_calibration(folder, given, fingerprint(folder), levels, model.config.score_levels))
 
 
 def predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:
