@@ -1,10 +1,9 @@
 """What the hook costs, as a share of the segmenter's own time.
 
-    python scripts/bench_hook.py [--model runs/voc] [--side 520] [--rounds 15]
+    python scripts/bench_hook.py [--model voc --model runs/voc ...] [--side 520] [--rounds 15]
 
 The segmenter is torchvision's DeepLabV3-MobileNetV3-Large (random weights: time does not depend on them) on one picture of side x side pixels,
-520 being torchvision's own size. Without `--model`, quality models with random weights of the preset `cpu` are timed: as it is, its first level
-alone, and a fast one with EfficientNet-Lite0 on pictures of 224 px.
+520 being torchvision's own size. By default the two models that come with segqc are timed.
 
 Each round runs every setting once, in turn, so that whatever else the machine does hits all of them; times are CPU times of one thread. Printed is
 the median over the rounds of (time with the hook / time without) - 1, and where the time goes: reading the tensors (undoing the normalisation,
@@ -25,8 +24,7 @@ The parts are measured apart, with warm caches; what they leave of the overhead 
 import argparse
 import statistics
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -36,36 +34,10 @@ from rich.console import Console
 from rich.table import Table
 
 import segqc
-from segqc.config import TrainConfig, resolve
+from segqc.config import BUNDLED_MODELS
 from segqc.hook.outputs import MaskReader
 from segqc.hook.pictures import IMAGENET_MEAN, IMAGENET_STD, PictureReader
-from segqc.labels import VOC_LABELS
-from segqc.quality_model import QualityModel
 from segqc.scoring import QualityControl
-from segqc.train import model_config
-
-
-def random_model(levels: tuple[int, ...] | None = None, **changes: object) -> QualityControl:
-    """A quality model of the preset `cpu` with random weights, in which a density is no part of the score."""
-    config = model_config(resolve(TrainConfig(preset="cpu", **changes)), VOC_LABELS)
-    return QualityControl(QualityModel(config).eval().requires_grad_(False), levels)
-
-
-def quality_models(folder: Path | None, fast_side: int) -> dict[str, QualityControl]:
-    """What is timed, by name."""
-    if folder is not None:
-        default = segqc.load(folder, device="cpu")
-        first = default.model.config.score_levels[:1]
-        found = {str(folder): default}
-        return found if len(default.model.config.score_levels) == 1 else found | {f"{folder}, level {first[0]}": QualityControl(default.model, first)}
-    default = random_model()
-    first = default.model.config.score_levels[:1]
-    fast = random_model(encoder="tf_efficientnet_lite0", image_size=fast_side)
-    return {
-        f"preset cpu, {len(default.model.config.score_levels)} levels": default,
-        "preset cpu, one level": QualityControl(default.model, first),
-        f"fast: Lite0 at {fast_side} px, one level": QualityControl(fast.model, first),
-    }
 
 
 def seconds(function: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
@@ -86,7 +58,7 @@ def parts(qc: QualityControl, x: torch.Tensor, output: dict[str, torch.Tensor]) 
     }
 
 
-def bench(models: dict[str, QualityControl], side: int, rounds: int) -> tuple[float, dict[str, dict[str, float]]]:
+def bench(models: Mapping[str, QualityControl], side: int, rounds: int) -> tuple[float, dict[str, dict[str, float]]]:
     """The segmenter's own median time in seconds, and, per setting, the overhead and its parts as shares of it."""
     segmenter = torchvision.models.segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=21).eval()
     rng = np.random.default_rng(0)
@@ -125,13 +97,13 @@ def bench(models: dict[str, QualityControl], side: int, rounds: int) -> tuple[fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="model folder; by default random weights of the preset cpu")
+    parser.add_argument("--model", action="append", help="model folder, or the name of one that comes with segqc")
     parser.add_argument("--side", type=int, default=520, help="of the segmenter's input, px")
-    parser.add_argument("--fast-side", type=int, default=224, help="of the fast quality model's picture, px")
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    alone, shares = bench(quality_models(given.model, given.fast_side), given.side, given.rounds)
+    models = {name: segqc.load(name, device="cpu") for name in given.model or BUNDLED_MODELS}
+    alone, shares = bench(models, given.side, given.rounds)
     table = Table("hook", "overhead", "reading", "preparing", "quality model", "pipeline's thread")
     for name, found in shares.items():
         table.add_row(name, *(f"{found[part]:.0%}" for part in ("total", "reading", "preparing", "quality model", "background")))

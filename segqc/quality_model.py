@@ -4,7 +4,8 @@ All methods go through the same lines; what differs is the ladder, what the netw
 
     paper       t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;         loss KL (17) without its weight; scored on the clean log a
     mixing      t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;         scored on noisy x~
-    structured  t = 0, 0.05, 0.3, l = 1; as mixing, but x~ is drawn around a mask with segment noise, and the posterior is that of the true one
+    structured  t = 0, 0.05, 0.3, l = 1; as mixing, but x~ is drawn around a mask with segment noise, the posterior is that of the true one, and a
+                score reads t = 0.05 alone
     segmenter   t = 0 alone: the same network and readout without any noise or sight of the mask, the ablation of the ladder
 """
 

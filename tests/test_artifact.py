@@ -13,6 +13,7 @@ from tiny import blobs, picture, tiny_model
 from segqc.artifact import fingerprint, load_model, save_model
 from segqc.density import DensityHead
 from segqc.files import BadInput
+from segqc.scoring import QualityControl
 
 FILES = ["config.json", "density.safetensors", "model.safetensors"]
 
@@ -72,6 +73,14 @@ def test_saving_a_loaded_model_gives_the_same_bytes(saved, tmp_path):
     for name in FILES:
         assert (tmp_path / "again" / name).read_bytes() == (saved[0] / name).read_bytes(), name
     assert fingerprint(tmp_path / "again") == fingerprint(saved[0])
+
+
+def test_a_model_that_was_made_ready_for_scoring_cannot_be_saved(tmp_path):
+    model = tiny_model()
+    QualityControl(model.eval())
+    with pytest.raises(ValueError, match="folded"):
+        save_model(tmp_path / "m", model)
+    assert not (tmp_path / "m").exists()
 
 
 def test_a_model_without_density_has_no_density_file(tmp_path):
