@@ -265,6 +265,7 @@ def _summary(
     seconds = time.monotonic() - started
     scores = np.array([row["score"] for row in good])
     summary: dict[str, Any] = {
+        "judged": job.judged,
         "predictions": len(rows),
         "scored": len(good),
         "errors": len(rows) - len(good),
@@ -305,7 +306,7 @@ def _write(config: AuditConfig, job: AuditJob, labels: LabelSpace, rows: list[di
                 pair.ground_truth if pair else None,
             )
         )
-    write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels)
+    write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels, judged=job.judged)
     # The page counts scored and failed pairs itself; its header shows the first few numbers given here.
     facts = summary | {name: value for name, value in summary.get("quality", {}).items() if name in ("mean_dice", "spearman")}
     first = ("folds", "images_without_prediction", "mean_dice", "spearman", "seconds", "pairs_per_second", "peak_memory_gib", "predictions")
@@ -318,6 +319,7 @@ def _write(config: AuditConfig, job: AuditJob, labels: LabelSpace, rows: list[di
             labels,
             title=job.title,
             summary=header,
+            judged=job.judged,
             on_progress=lambda done: progress.update(task, completed=done),
         )
     write_json(config.out / "summary.json", summary)

@@ -31,6 +31,8 @@ class AuditJob:
         By id, the place in `models` of the one that scores the pair; None: the only model scores all.
     without : list of str, optional
         Ids of pictures that lack a prediction; None where none is expected.
+    judged : str
+        What the masks are called in the sheet and the gallery.
     facts : dict
         JSON values to add to the summary.
     """
@@ -41,6 +43,7 @@ class AuditJob:
     title: str
     model_of: Mapping[str, int] | None = None
     without: list[str] | None = None
+    judged: str = "prediction"
     facts: dict[str, Any] = field(default_factory=dict)
 
 

@@ -47,6 +47,7 @@ def write_gallery(
     title: str,
     summary: Mapping[str, Any],
     *,
+    judged: str = "prediction",
     audit: str | None = None,
     thumbnails: str = "auto",
     workers: int | None = None,
@@ -67,6 +68,8 @@ def write_gallery(
         Plain text.
     summary : mapping
         Shown on demand; nested mappings are flattened, and the first numbers on the top level stand in the page's header.
+    judged : str
+        What the masks are called, in the singular.
     audit : str, optional
         The `segqc.audit_table.audit_fingerprint` by which reviews of this page are known, where `entries` are not the whole audit.
     thumbnails : "auto", "inline" or "beside"
@@ -94,7 +97,7 @@ def write_gallery(
                     store.add(len(rows), pictures)
                 rows.append(row)
             folder = store.finish()
-    head, tail = _page_around_data(title, folder is not None)
+    head, tail = _page_around_data(title, judged.capitalize(), folder is not None)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(head)
         for row, pictures in prepared:  # none are left where they lie beside the page
@@ -105,6 +108,7 @@ def write_gallery(
         facts = {key: value for key, value in flat.items() if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE}
         data = {
             "rows": rows,
+            "judged": judged.capitalize(),
             "classes": [{"name": name, "colour": f"#{bytes(labels.palette[index]).hex()}"} for index, name in enumerate(labels.names)],
             "heat_colours": _heat_stops(),
             "facts": dict(islice(facts.items(), HEADER_FACTS)),
@@ -128,7 +132,7 @@ def script_json(value: Any) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _page_around_data(title: str, beside: bool) -> tuple[str, str]:
+def _page_around_data(title: str, judged: str, beside: bool) -> tuple[str, str]:
     """The page before and after its data blocks; `beside`: whether its pictures are files of their own."""
     folder = resources.files("segqc")
     style = (folder / "gallery.css").read_text("utf-8")
@@ -136,6 +140,7 @@ def _page_around_data(title: str, beside: bool) -> tuple[str, str]:
     script = '"use strict";\n(() => {\n' + "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS) + "})();\n"
     parts = {
         "title": html.escape(title.encode("utf-8", "replace").decode()),
+        "judged": html.escape(judged),
         "version": __version__,
         # 'self' is the server that a page comes from; a page opened from a disk has none, and needs the scheme.
         "picture_source": "'self' file:" if beside else "",

@@ -47,8 +47,8 @@ function heatBar() {
 
 const PANELS = [
   { title: "Photo", layers: [], always: true },
-  { title: "Prediction", layers: ["prediction"] },
-  { title: "Prediction in the other audit", layers: ["other"] },
+  { title: DATA.judged, layers: ["prediction"] },
+  { title: `${DATA.judged} in the other audit`, layers: ["other"] },
   { title: "Heat map", layers: ["heat"], legend: heatBar },
   { title: "Ground truth", layers: ["truth"] },
 ];

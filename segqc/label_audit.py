@@ -48,7 +48,7 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
     models = train_folds(training, config.out / "models", console)
     images, masks, name = _sources(training)
     facts = {"folds": training.folds, "models": [str(model.resolve()) for model in models], "training": to_json(training)}
-    job = AuditJob(pairs, problems, models, f"Ground-truth audit of {name}", fold_of, facts=facts)
+    job = AuditJob(pairs, problems, models, f"Ground-truth audit of {name}", fold_of, judged="label", facts=facts)
     scoring = AuditConfig(masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device)
     return audit(scoring, console=console, job=job)
 

@@ -37,7 +37,7 @@ PAGE_RATIO = 1.45  # width over height that the number of column groups aims at
 Colour = tuple[int, int, int]
 INK, MUTED, FAINT, PAPER, HOT = (22, 25, 30), (92, 100, 112), (222, 226, 231), (255, 255, 255), (178, 50, 16)
 
-COLUMNS = ("Image", "Prediction", "Anomaly heat map", "Ground truth")
+COLUMNS = ("Image", "{judged}", "Anomaly heat map", "Ground truth")
 
 
 def write_contact_sheet(
@@ -45,7 +45,8 @@ def write_contact_sheet(
     entries: Sequence[GalleryEntry],
     labels: LabelSpace,
     *,
-    title: str = "Most suspect predictions, worst first",
+    title: str | None = None,
+    judged: str = "prediction",
     groups: int | None = None,
 ) -> None:
     """Write the sheet as a PNG, whole or not at all.
@@ -59,8 +60,10 @@ def write_contact_sheet(
         picture that cannot be read leaves its cell empty but for a word about it.
     labels : LabelSpace
         Names and colours of the classes.
-    title : str
-        Above everything; cut short with an ellipsis where it is too long, as ids are.
+    title : str, optional
+        Above everything, "Most suspect predictions, worst first" by default; cut short with an ellipsis where it is too long, as ids are.
+    judged : str
+        What the masks are called, in the singular.
     groups : int, optional
         Number of column groups, at least 1; None takes the one whose page comes nearest to landscape paper.
 
@@ -74,10 +77,10 @@ def write_contact_sheet(
     if groups is not None and groups < 1:
         raise ValueError(f"Expected `groups` to be at least 1, but got {groups}")
     entries = [entry for entry in entries if (entry.row.get("status") or "ok") == "ok"]
-    columns = COLUMNS if any(entry.ground_truth for entry in entries) else COLUMNS[:3]
+    columns = [column.format(judged=judged.capitalize()) for column in COLUMNS[: 4 if any(entry.ground_truth for entry in entries) else 3]]
     per_group = math.ceil(len(entries) / (groups or best_groups(len(entries), len(columns))))
     groups = math.ceil(len(entries) / per_group) if per_group else 1  # no group stays empty: 5 rows in 4 groups make 3 groups of 2
-    page = _draw_page(entries, labels, columns, groups, title)
+    page = _draw_page(entries, labels, columns, groups, title or f"Most suspect {judged}s, worst first")
     with atomic_path(path) as temporary:
         page.save(temporary, "PNG", dpi=(200, 200))
 

@@ -94,6 +94,8 @@ def test_every_mask_is_scored_by_the_model_of_its_fold(audited: Audited, tiny_vo
 def test_it_writes_what_any_audit_writes(audited: Audited, tiny_voc: Path) -> None:
     out = audited.report.out
     page = (out / "gallery.html").read_text()
+    assert "Label <kbd>O</kbd>" in page
+    assert "Prediction <kbd>" not in page
     assert f"Ground-truth audit of {tiny_voc.name}, train" in page
     for name in ("scores.csv", "scores.parquet", "contact_sheet.png"):
         assert (out / name).is_file()
