@@ -20,6 +20,9 @@ from segqc.labels import VOC_LABELS, VOID
 from segqc.masks import read_mask
 from segqc.pairs import find_voc
 
+HeatJudgement = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""(AUROC, AP, share of wrong pixels), pooled and as means over pictures."""
+
 STRIDE = 7  # pixels; pooled figures of 241 pictures hardly move with it
 
 
@@ -38,8 +41,8 @@ def main() -> None:
     Console().print(table)
 
 
-def judge(audit: Path, truths: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """(AUROC, AP, share of wrong pixels), pooled and as means over pictures."""
+def judge(audit: Path, truths: Path) -> HeatJudgement:
+    """Compare an audit's heat maps with the errors of its predictions, by a folder of true masks."""
     heats, errors, single = [], [], []
     with (audit / "scores.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["status"] == "ok"]

@@ -3,14 +3,14 @@
     python scripts/reproduce_voc.py --voc-root VOCdevkit --predictions deeplab_out --out runs/results-voc \\
         [--second mnv2_513_quant=mnv2_dm05_513_quant ...] [--probs NAME=DIR ...] [--tta NAME=DIR ...]
 
-`deeplab_out/` holds a folder of masks for each segmenter that is judged. Trains six models (`structured` and the plain segmenter with `--steps`;
-`structured`, `mixing`, the paper's recipe and the mask-only network with `--ablation-steps`), audits every folder with each of them and
-with the level t = 0 of the first alone, fits the baselines once, and writes an evaluation with its report for each folder, and `results-voc.md`:
-the tables of docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
+`deeplab_out/` holds a folder of masks for each segmenter that is judged. Trains seven models (`structured`, its fast preset and the plain
+segmenter with `--steps`; `structured`, `mixing`, the paper's recipe and the mask-only network with `--ablation-steps`), audits every folder with
+each of them and with the level t = 0 of the first alone, fits the baselines once, and writes an evaluation with its report for each folder, and
+`results-voc.md`: the tables of docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
 
-Stopped at any point, the same command continues. Estimated from single trainings on one core with native bfloat16: 11 minutes for the pictures'
-features, 48 for 3,000 steps of `structured` (its guessers included), 31 for the plain segmenter, 15 to 25 for each of the shorter ones, 10 for
-Deep SVDD, and 15 for audits and evaluations of three folders of 241 pictures.
+Stopped at any point, the same command continues. Expect on one core with native bfloat16: 11 minutes for the pictures' features, 48 for 3,000
+steps of `structured` (its guessers included), 25 for the fast preset with its features, 31 for the plain segmenter, 15 to 25 for each of the
+shorter ones, 10 for Deep SVDD, and 20 for audits and evaluations of three folders of 241 pictures.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from judge_heatmaps import HeatJudgement, judge
 from rich.console import Console
 
 from evaluation.comparison import DiceComparison
@@ -29,6 +30,7 @@ from evaluation.evaluate import Evaluation, evaluate
 from segqc.audit import audit
 from segqc.config import AuditConfig, Method, TrainConfig
 from segqc.files import BadInput, atomic_path
+from segqc.pairs import find_voc
 from segqc.train import train
 
 TRIAL = "structured"
@@ -36,20 +38,22 @@ TRIAL = "structured"
 
 @dataclass(frozen=True)
 class Model:
-    """A training: folder name, name in the tables, method, whether it is an ablation's budget, whether it sees no picture."""
+    """A training: folder name, method, preset, whether it is an ablation's budget, whether it sees no picture."""
 
     folder: str
     method: Method
+    preset: str = "cpu"
     short: bool = False
     mask_only: bool = False
 
     def name(self, steps: int) -> str:
         title = {"structured": "structured", "mixing": "mixing", "segmenter": "plain segmenter", "paper": "the paper's recipe"}[self.method]
-        return f"{title}{', mask only' if self.mask_only else ''}, {steps:,} steps"
+        return f"{title}{', mask only' if self.mask_only else ''}{'' if self.preset == 'cpu' else f', preset {self.preset}'}, {steps:,} steps"
 
 
 MODELS = (
     Model(TRIAL, "structured"),
+    Model("fast", "structured", preset="fast"),
     Model("segmenter", "segmenter"),
     Model("structured-short", "structured", short=True),
     Model("mixing-short", "mixing", short=True),
@@ -80,10 +84,11 @@ def main() -> None:
     console = Console()
     try:
         found = [_evaluate(arguments, folder, number == 0, console) for number, folder in enumerate(sets)]
+        heat = {folder.name: _judge_heat_maps(arguments, folder) for folder in sets}
     except BadInput as error:
         raise SystemExit(str(error)) from error
     with atomic_path(arguments.out / "results-voc.md") as temporary:
-        temporary.write_text(render(found, [folder.name for folder in sets], _stamp(arguments)), encoding="utf-8")
+        temporary.write_text(render(found, [folder.name for folder in sets], heat, _stamp(arguments)), encoding="utf-8")
     console.print(f"Wrote {arguments.out / 'results-voc.md'} and a report.html for each segmenter.")
 
 
@@ -91,8 +96,8 @@ def _model(arguments: argparse.Namespace, model: Model, console: Console) -> tup
     """Train, or find trained; the frozen encoder's features are shared by all."""
     out, steps = arguments.out / "models" / model.folder, arguments.ablation_steps if model.short else arguments.steps
     config = TrainConfig(
-        voc_root=arguments.voc_root, image_set=arguments.train_set, out=out, method=model.method, preset="cpu", steps=steps, seed=arguments.seed,
-        mask_only=model.mask_only, feature_cache=arguments.out / "features",
+        voc_root=arguments.voc_root, image_set=arguments.train_set, out=out, method=model.method, preset=model.preset, steps=steps,
+        seed=arguments.seed, mask_only=model.mask_only, feature_cache=arguments.out / f"features-{model.preset}",
         learning_rate=1e-3 if model.method == "paper" else None,  # the paper's; the preset's otherwise
     )  # fmt: skip
     return train(config, console), steps
@@ -128,18 +133,23 @@ def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console:
     return evaluate(config, console)
 
 
+def _judge_heat_maps(arguments: argparse.Namespace, folder: Path) -> dict[str, HeatJudgement]:
+    truths = find_voc(arguments.voc_root).masks
+    return {model.folder: judge(arguments.out / "audits" / folder.name / model.folder, truths) for model in MODELS if not model.short}
+
+
 def _stamp(arguments: argparse.Namespace) -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
     return f"{date.today().isoformat()}, commit {commit.stdout.strip() or 'unknown'}, seed {arguments.seed}"
 
 
-def render(found: Sequence[Evaluation], names: Sequence[str], stamp: str) -> str:
-    """The tables as Markdown."""
+def render(found: Sequence[Evaluation], names: Sequence[str], heat: Mapping[str, Mapping[str, HeatJudgement]], stamp: str) -> str:
+    """The tables as Markdown; `heat` has, by segmenter, what `judge_heatmaps.judge` found."""
     lines = [f"Printed by `scripts/reproduce_voc.py`, {stamp}. Brackets: 95 % bootstrap intervals over pictures.", ""]
     for name, evaluation in zip(names, found, strict=True):
         dice = evaluation.study.quality.dice
         lines += [f"## {name}", "", f"{len(dice)} pictures, mean Dice {dice.mean():.3f}, {int((dice < 0.5).sum())} below 0.5.", ""]
-        lines += [*_headline(evaluation.rows), "", *_ranking(evaluation.rows), ""]
+        lines += [*_headline(evaluation.rows), "", *_ranking(evaluation.rows), "", *_heat_maps(heat[name]), ""]
         lines += [f"Not judged: {method} ({why})." for method, why in evaluation.absent.items()] + [""] * bool(evaluation.absent)
     suite = found[0].corruptions
     if suite is not None:
@@ -163,6 +173,14 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         cells = [_number(row[f"pearson_{name}{part}"], 2) for name in ("dice", "msd", "hd95") for part in ("", "_top")]
         lines.append(f"| {row['method']} | {' | '.join(cells)} |")
+    return lines
+
+
+def _heat_maps(judged: Mapping[str, HeatJudgement]) -> list[str]:
+    titles = ("model", "AUROC, pooled", "AUROC, per picture", "AP, pooled", "pixels wrong")
+    lines = ["Heat maps against the true errors, by pixels", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for model, (pooled, single) in judged.items():
+        lines.append(f"| {model} | {pooled[0]:.3f} | {single[0]:.3f} | {pooled[1]:.3f} | {pooled[2]:.3f} |")
     return lines
 
 
