@@ -14,16 +14,18 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segqc.density import DensityHead
+from segqc.tabular.bins import NumberBins
 from segqc.tabular.columns import Columns, is_dataframe, read_columns
+from segqc.tabular.counting import ContextTrees, marginals
 from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical
+from segqc.tabular.levels import OddestLevel
 from segqc.tabular.model import MixingModel, PaperModel, TableModel
-from segqc.tabular.scoring import cell_surprise, level_norms
+from segqc.tabular.scoring import by_distinct, level_norms, level_surprise
 from segqc.tabular.training import TrainingConfig, train
-from segqc.tabular.views import scoring_views
+from segqc.tabular.views import half_views
 
 METHODS = ("mixing", "paper")
-_OFFSET_ROWS = 20_000  # training rows that the threshold is taken from, at most
-_SMOOTHING = 0.5  # of a row, added to every outcome's count in the marginals
+_SOME_ROWS = 20_000  # that the threshold, and what is usual at every level, are taken from, at most
 
 
 class GumbelScoreDetector(OutlierMixin, BaseEstimator):
@@ -32,9 +34,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     method : {"mixing", "paper"}
-        ``mixing`` (ours): a network that predicts any columns from any others; a row's score is the surprise of its columns at a ladder of numbers of
-        known columns, in excess of what is usual for the column. ``paper``: Gumbel noise score matching as published: score norms of the clean row
-        at 20 temperatures, then a Gaussian mixture.
+        ``mixing`` (ours): how surprising the cells are at a ladder of numbers of known cells, as counting sees it (context trees), and given half of
+        the row, as a network sees it that predicts any columns from any others; a row's score is that of the level where it is oddest. ``paper``:
+        Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices
         ``infer``: text, booleans, objects and pandas' categories are categorical, numbers continuous.
     scaling : {"standard", "quantile"}
@@ -46,7 +48,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         Training stops early on validation rows, after `steps` at the latest.
     learning_rate, weight_decay : float
     views : int
-        ``mixing``: in how many ways columns are hidden from each other at every level, at least; more are steadier and slower.
+        ``mixing``: in how many ways the network sees a row halved, at least; more are steadier and slower.
     weighted : bool
         ``paper``: weigh the KL divergence by l^2 K^2 as in equation (17).
     validation_fraction : float
@@ -149,13 +151,12 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             torch.manual_seed(seed)
             self.model_: Any = self.build_model()
             if self.method == "mixing":
-                self.model_.set_marginals(_marginals(rows.codes, self.encoder_.sizes))
+                self.model_.set_marginals(marginals(rows.codes, self.encoder_.sizes))
             self.model_.to(self.device)
             config = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)
             self.training_ = train(self.model_, rows, validation, config, seed, progress)
         self._prepare(rows, validation)
-        sample = np.random.default_rng(seed).permutation(len(all_rows))[:_OFFSET_ROWS]
-        self.offset_ = float(np.percentile(self._score(all_rows.take(np.sort(sample))), 100 * self.contamination))
+        self.offset_ = float(np.percentile(self._score(_some(all_rows, seed)), 100 * self.contamination))
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
@@ -174,8 +175,8 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> np.ndarray:
         """What each column contributes to how anomalous a row is, float64 `[n, C]`, in the order of `columns_`.
 
-        With ``mixing`` they are the columns' surprises minus their usual surprise, in nats (negative: plainer than usual), and sum to
-        ``-score_samples(X)``.
+        With ``mixing`` they are the surprises of the cells at the row's oddest level minus what is usual there, weighed by column and level
+        (negative: plainer than usual), and sum to ``-score_samples(X)``.
         The mixture of ``paper`` is no sum over columns: there, a contribution is the column's squared score norm in standard deviations above its
         mean over validation inliers, averaged over the levels.
         """
@@ -250,8 +251,12 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def _prepare(self, rows: Encoded, validation: Encoded) -> None:
         """What scoring needs besides the network."""
         if self.method == "mixing":
-            self.views_hidden_, self.views_weights_ = scoring_views(len(self.columns_), self.views, self.seed_)
-            self.expected_ = self._surprise(validation).mean(0)
+            self.bins_ = NumberBins.fit(rows, self.encoder_.continuous)
+            training, _, counts = rows.distinct()
+            self.trees_ = ContextTrees.fit(self.bins_.codes(training), counts, self.bins_.sizes(self.encoder_.sizes), self.seed_)
+            self.views_hidden_, self.views_weights_ = half_views(len(self.columns_), self.views, self.seed_)
+            usual, _, counts = _some(validation, self.seed_).distinct()
+            self.levels_ = OddestLevel.fit(by_distinct(usual, self._surprise), counts)
             return
         norms = level_norms(self.model_, validation)
         self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
@@ -260,10 +265,10 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         self.density_ = None if np.ptp(features, axis=0).max() < 1e-9 else DensityHead.fit(features, norms.mean(2), seed=self.seed_)
 
     def _surprise(self, rows: Encoded) -> np.ndarray:
-        return cell_surprise(self.model_, rows, self.views_hidden_, self.views_weights_)
+        return level_surprise(self.trees_, self.bins_, self.model_, rows, self.views_hidden_, self.views_weights_)
 
     def _cells(self, rows: Encoded) -> np.ndarray:
-        return self._surprise(rows) - self.expected_
+        return by_distinct(rows, lambda part: self.levels_.contributions(self._surprise(part)))
 
     def _score(self, rows: Encoded) -> np.ndarray:
         if self.method == "mixing":
@@ -272,7 +277,6 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         return -np.abs(features - self.norm_mean_.mean(1)).sum(1) if self.density_ is None else -self.density_.score(features)
 
 
-def _marginals(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Smoothed frequency of every outcome in its column, `[S]`."""
-    counts = [np.bincount(codes[:, j], minlength=size) + _SMOOTHING for j, size in enumerate(sizes)]
-    return np.concatenate([count / count.sum() for count in counts])
+def _some(rows: Encoded, seed: int) -> Encoded:
+    """All rows, or some of very many, in their order."""
+    return rows.take(np.sort(np.random.default_rng(seed).permutation(len(rows))[:_SOME_ROWS]))

@@ -10,20 +10,27 @@ from safetensors.torch import load_file, save_file
 
 from segqc.density import DensityHead
 from segqc.files import BadInput, atomic_path, read_json, write_json
+from segqc.tabular.bins import NumberBins
+from segqc.tabular.counting import ContextTrees
 from segqc.tabular.encoding import TableEncoder
+from segqc.tabular.levels import OddestLevel
 from segqc.tabular.training import TrainingResult
 
 if TYPE_CHECKING:
     from segqc.tabular.detector import GumbelScoreDetector
 
-FORMAT = "segqc-table-1"
-_ARRAYS = ("views_hidden_", "views_weights_", "expected_", "norm_mean_", "norm_scale_")
+FORMAT = "segqc-table-2"
+_ARRAYS = {"mixing": ("views_hidden_", "views_weights_"), "paper": ("norm_mean_", "norm_scale_")}
 
 
 def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
     """Write `detector`; config.json comes last, so that a folder with one is whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.model_.state_dict().items()}
-    tensors |= {f"detector.{name}": torch.as_tensor(getattr(detector, name)) for name in _ARRAYS if hasattr(detector, name)}
+    arrays = {f"detector.{name}": getattr(detector, name) for name in _ARRAYS[detector.method]}
+    if detector.method == "mixing":
+        arrays |= {f"trees.{name}": array for name, array in detector.trees_.to_arrays().items()}
+        arrays |= {"bins.edges": detector.bins_.edges, "levels.mean": detector.levels_.mean, "levels.scale": detector.levels_.scale}
+    tensors |= {name: torch.as_tensor(np.ascontiguousarray(array)) for name, array in arrays.items()}
     with atomic_path(folder / "model.safetensors") as temporary:
         save_file(tensors, str(temporary))
     if detector.method == "paper" and detector.density_ is not None:
@@ -72,9 +79,13 @@ def load_detector(cls: type["GumbelScoreDetector"], folder: Path, device: str) -
     weights = folder / "model.safetensors"
     try:
         tensors = load_file(str(weights))
-        for name in _ARRAYS:
-            if (array := tensors.pop(f"detector.{name}", None)) is not None:
-                setattr(detector, name, array.numpy())
+        for name in _ARRAYS[detector.method]:
+            setattr(detector, name, tensors.pop(f"detector.{name}").numpy())
+        if detector.method == "mixing":
+            names = [name for name in tensors if name.startswith("trees.")]
+            detector.trees_ = ContextTrees.from_arrays({name.removeprefix("trees."): tensors.pop(name).numpy() for name in names})
+            detector.bins_ = NumberBins(detector.encoder_.continuous, tensors.pop("bins.edges").numpy())
+            detector.levels_ = OddestLevel(tensors.pop("levels.mean").numpy(), tensors.pop("levels.scale").numpy())
         detector.model_ = detector.build_model()
         detector.model_.load_state_dict(tensors)
         if detector.method == "paper":
