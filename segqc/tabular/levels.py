@@ -8,8 +8,8 @@ weighted sum among inliers, as a shift weighs in a Gaussian likelihood ratio, an
 columns are all but independent and some outcomes rare, low levels are steady; where one column follows from others, high ones are. The mean orders
 rows whose oddest level says the same of them.
 
-The rule was chosen on development splits (seeds from 100 on) of the benchmark, with their anomalies in view. Its optimum is flat: weights from the
-square root to the square of w_j, V_k or its root, and the mean of all levels instead of the oddest cost one set and help another.
+The rule was chosen on development splits (seeds from 100 on) of the benchmark, with their anomalies in view. Its optimum is flat: w_j by entropy or
+number of outcomes, the root of V_k for V_k, and a softer maximum help one set and cost another.
 """
 
 from dataclasses import dataclass
