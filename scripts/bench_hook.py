@@ -54,7 +54,7 @@ def parts(qc: QualityControl, x: torch.Tensor, output: dict[str, torch.Tensor]) 
     return {
         "reading": lambda: (pictures.read(x[0]), masks.read(output["out"][0], size)),
         "preparing": lambda: qc.prepare(Image.fromarray(image), mask),
-        "quality model": lambda: qc.score_grid(*prepared, (size[1], size[0])),
+        "quality model": lambda: qc.score_grid(*prepared, mask),
     }
 
 

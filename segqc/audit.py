@@ -83,8 +83,9 @@ class _Read:
 
     pair: Pair
     row: dict[str, Any]
-    image: np.ndarray | None = None
-    mask: np.ndarray | None = None
+    image: np.ndarray | None = None  # as the network sees it, as is the grid
+    grid: np.ndarray | None = None
+    mask: np.ndarray | None = None  # at the picture's size
 
 
 def audit(config: AuditConfig, comparison: Comparison | None = None, console: Console | None = None, job: AuditJob | None = None) -> AuditReport:
@@ -212,7 +213,7 @@ def _read(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> _Rea
             row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image.size), qc.labels)
         except BadInput as error:
             row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))  # the score does not need the ground truth
-    return _Read(pair, row, *prepared)
+    return _Read(pair, row, *prepared, mask)
 
 
 def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
@@ -228,9 +229,9 @@ def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
 
 def _score(qc: QualityControl, item: _Read, heatmaps: Path | None) -> dict[str, Any]:
     """The finished row of a pair; its heat map is on disk before the row is."""
-    if item.image is None or item.mask is None:
+    if item.image is None or item.grid is None or item.mask is None:
         return item.row
-    score = qc.score_grid(item.image, item.mask, (item.row["width"], item.row["height"]))
+    score = qc.score_grid(item.image, item.grid, item.mask)
     if heatmaps is not None:
         with atomic_path(heatmaps / f"{item.pair.id}.png") as temporary:
             Image.fromarray(np.round(score.heatmap * 255).astype(np.uint8)).save(temporary)

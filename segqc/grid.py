@@ -114,6 +114,28 @@ def map_to_pixels(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(grown).clip(values.min(), values.max())
 
 
+def surprise_of_pixels(posterior: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """1 - p(class of the mask) at every pixel: the mask keeps its outline, which the grid would round to cells.
+
+    Parameters
+    ----------
+    posterior : np.ndarray
+        float32 [K, S, S], probabilities.
+    mask : np.ndarray
+        uint8 [h, w]; K and above is void.
+
+    Returns
+    -------
+    np.ndarray
+        float32 [h, w] in [0, 1], 0 where void.
+    """
+    surprise = np.zeros(mask.shape, np.float32)
+    for c in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[: len(posterior)]):
+        here = mask == c
+        surprise[here] = 1 - map_to_pixels(posterior[c], (mask.shape[1], mask.shape[0]))[here]
+    return surprise.clip(0, 1)
+
+
 def box_to_pixels(box: tuple[float, float, float, float], grid_size: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """The pixels of a box of cells.
 

@@ -17,7 +17,7 @@ from PIL import Image
 from segqc.artifact import fingerprint, load_model, model_folder
 from segqc.calibration import Calibration, find_calibration
 from segqc.config import BUNDLED
-from segqc.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid
+from segqc.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid, surprise_of_pixels
 from segqc.inputs import as_image, as_labels, as_list, as_mask, is_batch, is_floating
 from segqc.labels import VOID, LabelSpace
 from segqc.quality_model import QualityModel
@@ -180,7 +180,7 @@ class QualityControl:
 
     def score_pair(self, image: Image.Image, mask: np.ndarray) -> Score:
         """Score an RGB picture and its mask, uint8 `[H, W]` with 255 where void."""
-        return self.score_grid(*self.prepare(image, mask), image.size)
+        return self.score_grid(*self.prepare(image, mask), mask)
 
     def prepare(self, image: Image.Image, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Picture uint8 `[3, I, I]` and mask uint8 `[S, S]` for the network; needs no network, so that threads can read ahead.
@@ -197,16 +197,17 @@ class QualityControl:
         config = self.model.config
         return image_to_grid(image, config.image_size), mask_to_grid(mask, config.grid_size, self.labels)
 
-    def score_grid(self, image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Score:
-        """Score what `prepare` returned; `size` is the picture's (width, height)."""
-        reading = self.model.read(image, mask, self.levels)
-        numbers = self.model.score_reading(reading, mask)
-        region = worst_region(reading.heat, mask, reading.posterior)
+    def score_grid(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray) -> Score:
+        """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map is."""
+        reading = self.model.read(image, grid, self.levels)
+        numbers = self.model.score_reading(reading, grid)
+        region = worst_region(reading.heat, grid, reading.posterior)
+        size = (mask.shape[1], mask.shape[0])
         return Score(
             **numbers,
             features=reading.features,
             feature_names=self.model.config.feature_names,
-            heatmap=map_to_pixels(reading.heat, size),
+            heatmap=map_to_pixels(reading.heat, size) if reading.posterior is None else surprise_of_pixels(reading.posterior, mask),
             worst_class=self.labels.name(region.observed) if region else None,
             expected_class=self.labels.name(region.expected) if region and region.expected is not None else None,
             worst_box=box_to_pixels(region.box, self.model.config.grid_size, size) if region else None,

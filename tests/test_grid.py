@@ -15,6 +15,7 @@ from segqc.grid import (
     mask_to_grid,
     nearest_grid,
     pixel_of_cell,
+    surprise_of_pixels,
 )
 from segqc.labels import VOC_LABELS, LabelSpace
 from segqc.masks import read_mask
@@ -313,6 +314,26 @@ def test_map_keeps_a_constant_and_has_the_images_size(size):
     grown = map_to_pixels(np.full((64, 64), 0.3, np.float32), size)
     assert grown.shape == size[::-1]
     assert (grown == np.float32(0.3)).all()
+
+
+def test_surprise_is_read_from_the_map_of_each_pixels_own_class():
+    rng = np.random.default_rng(0)
+    posterior = rng.dirichlet((1, 1, 1), (8, 8)).transpose(2, 0, 1).astype(np.float32)
+    mask = rng.integers(0, 3, (24, 40)).astype(np.uint8)
+    mask[:5, 7:] = 255
+    surprise = surprise_of_pixels(posterior, mask)
+    assert surprise.dtype == np.float32
+    grown = [map_to_pixels(posterior[c], (40, 24)) for c in range(3)]
+    expected = [[0 if c == 255 else 1 - grown[c][y, x] for x, c in enumerate(row)] for y, row in enumerate(mask)]
+    np.testing.assert_allclose(surprise, expected, atol=1e-6)
+
+
+def test_surprise_keeps_an_outline_that_is_finer_than_the_grid():
+    """The mask of a class that the network saw everywhere: what is missing of it is surprising to the last pixel, and nothing else."""
+    posterior = np.stack([np.zeros((8, 8)), np.ones((8, 8))]).astype(np.float32)
+    mask = np.ones((160, 160), np.uint8)
+    mask[33:78, 51:52] = 0
+    np.testing.assert_array_equal(surprise_of_pixels(posterior, mask), (mask == 0).astype(np.float32))
 
 
 @pytest.mark.parametrize("size", [(500, 375), (64, 64), (1000, 70)])
