@@ -7,16 +7,15 @@ The segmenter is torchvision's DeepLabV3-MobileNetV3-Large (random weights: time
 
 Each round runs every setting once, in turn, so that whatever else the machine does hits all of them; times are CPU times of one thread. Printed is
 the median over the rounds of (time with the hook / time without) - 1, and where the time goes: reading the tensors (undoing the normalisation,
-argmax), preparing (squashing to the grid), and the quality model. `pipeline's thread` is what is left on the thread of the pipeline when a thread
+argmax) and judging (squashing to the grid, quality model, heat map). `pipeline's thread` is what is left on the thread of the pipeline when a thread
 of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work still takes their time.
 
-Expected time: one to three minutes on one core. Expected result (first two rows: `--model segqc/models/voc`, 283 ms of CPU time for the segmenter;
-last row: an earlier run without `--model`, 313 ms, on cores that others were using too):
+Expected time: one to three minutes on one core. Expected result (286 ms of CPU time for the segmenter; four runs gave 40 to 46 % and 20 to 24 %,
+the more the busier the machine's other core was):
 
-    hook                              overhead  reading  preparing  quality model  pipeline's thread
-    segqc/models/voc                  45%       4%       2%         37%            2%
-    segqc/models/voc, level 1         44%       4%       2%         33%            2%
-    fast: Lite0 at 224 px, one level  25%       4%       2%         16%            4%
+    hook      overhead  reading  judging  pipeline's thread
+    voc       40%       4%       36%      4%
+    voc-fast  20%       4%       16%      5%
 
 The parts are measured apart, with warm caches; what they leave of the overhead is what the segmenter and the quality model take from each other's.
 """
@@ -50,11 +49,9 @@ def parts(qc: QualityControl, x: torch.Tensor, output: dict[str, torch.Tensor]) 
     """The steps of one judged prediction, to be timed apart."""
     pictures, masks, size = PictureReader(), MaskReader(qc.labels), (x.shape[2], x.shape[3])
     image, mask = pictures.read(x[0]), masks.read(output["out"][0], size)
-    prepared = qc.prepare(Image.fromarray(image), mask)
     return {
         "reading": lambda: (pictures.read(x[0]), masks.read(output["out"][0], size)),
-        "preparing": lambda: qc.prepare(Image.fromarray(image), mask),
-        "quality model": lambda: qc.score_grid(*prepared, mask),
+        "judging": lambda: qc.judge_pair(Image.fromarray(image), mask),
     }
 
 
@@ -104,9 +101,9 @@ def main() -> None:
     torch.set_num_threads(1)
     models = {name: segqc.load(name, device="cpu") for name in given.model or BUNDLED_MODELS}
     alone, shares = bench(models, given.side, given.rounds)
-    table = Table("hook", "overhead", "reading", "preparing", "quality model", "pipeline's thread")
+    table = Table("hook", "overhead", "reading", "judging", "pipeline's thread")
     for name, found in shares.items():
-        table.add_row(name, *(f"{found[part]:.0%}" for part in ("total", "reading", "preparing", "quality model", "background")))
+        table.add_row(name, *(f"{found[part]:.0%}" for part in ("total", "reading", "judging", "background")))
     console = Console(width=140)
     console.print(table)
     console.print(f"Shares of the segmenter's own {1000 * alone:.0f} ms of CPU time a picture ({given.side} px, {given.rounds} rounds).")

@@ -131,8 +131,7 @@ def surprise_of_pixels(posterior: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """
     surprise = np.zeros(mask.shape, np.float32)
     for c in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[: len(posterior)]):
-        here = mask == c
-        surprise[here] = 1 - map_to_pixels(posterior[c], (mask.shape[1], mask.shape[0]))[here]
+        np.copyto(surprise, map_to_pixels(1 - posterior[c], (mask.shape[1], mask.shape[0])), where=mask == c)
     return surprise.clip(0, 1)
 
 

@@ -38,7 +38,7 @@ class Reading:
     Attributes
     ----------
     features : ndarray `[L, F]` float64
-        Mean over the valid cells per noise level, named by `ModelConfig.feature_names`.
+        Mean over the valid cells per noise level, named by `ModelConfig.feature_names`; F is 0 where they were not asked for.
     heat : ndarray `[S, S]` float32 in [0, 1]
         How suspect each cell is; 0 where the mask is void.
     posterior : ndarray `[K, S, S]` float32, or None
@@ -190,7 +190,7 @@ class QualityModel(nn.Module):
         return levels, self._noise
 
     @torch.inference_mode()
-    def read(self, image: np.ndarray, mask: np.ndarray, levels: Sequence[int] | None = None) -> Reading:
+    def read(self, image: np.ndarray, mask: np.ndarray, levels: Sequence[int] | None = None, with_features: bool = True) -> Reading:
         """Score features of one pair. The result depends on nothing but the pair: its passes never share a forward with another pair's.
 
         Parameters
@@ -199,13 +199,15 @@ class QualityModel(nn.Module):
         mask : ndarray `[S, S]` uint8
         levels : sequence of int, optional
             Noise levels to read, by their index in the ladder; `ModelConfig.score_levels` by default. Each costs a pass per draw.
+        with_features : bool
+            False leaves out the features that only the density needs, a tenth of the time; `paper` is scored by them, and always has them.
         """
         device = self.device
         features = self.image_features(torch.from_numpy(image).to(device)[None])
-        return self.read_features(features, torch.from_numpy(mask).to(device), levels)
+        return self.read_features(features, torch.from_numpy(mask).to(device), levels, with_features)
 
     @torch.inference_mode()
-    def read_features(self, features: Sequence[Tensor], mask: Tensor, levels: Sequence[int] | None = None) -> Reading:
+    def read_features(self, features: Sequence[Tensor], mask: Tensor, levels: Sequence[int] | None = None, with_features: bool = True) -> Reading:
         """`read` from the `image_features` of one image (`[1, ...]` each) and a mask `[S, S]` on the model's device."""
         context = self.context(features)
         onehot, valid = self.one_hot(mask[None])
@@ -216,7 +218,7 @@ class QualityModel(nn.Module):
         order = [level * draws + draw for level in chosen for draw in range(draws)]
         chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
         passes = [
-            self._read_passes(context, onehot, valid, Levels(every.logit_keep[part], every.temperature[part]), noise[part])
+            self._read_passes(context, onehot, valid, Levels(every.logit_keep[part], every.temperature[part]), noise[part], with_features)
             for part in (order[i : i + chunk] for i in range(0, len(order), chunk))
         ]
         maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
@@ -238,7 +240,9 @@ class QualityModel(nn.Module):
             chosen,
         )
 
-    def _read_passes(self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _read_passes(
+        self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor, with_features: bool
+    ) -> tuple[Tensor, Tensor]:
         """Feature maps `[P, F, S, S]` of P passes of one pair, and the sum of their predicted probabilities `[K, S, S]`."""
         onehot, valid = onehot.expand(len(levels), -1, -1, -1), valid.expand(len(levels), -1, -1)
         log_a = gumbel.log_location(onehot, levels)
@@ -247,6 +251,8 @@ class QualityModel(nn.Module):
         log_p = self.log_prediction(x_tilde, levels, context, valid)
         if self.config.parametrisation == "eps":
             return gumbel.score_norm(gumbel.score_from_log_softmax(log_p, levels)).unsqueeze(1), log_p.exp().sum(0)
+        if not with_features:
+            return log_p.new_empty(len(levels), 0, *log_p.shape[2:]), log_p.exp().sum(0)
         log_q = gumbel.log_softmax_from_posterior(log_p, x_tilde, levels)
         maps = [
             gumbel.score_norm(gumbel.score_from_log_softmax(log_q, levels)),
@@ -270,7 +276,7 @@ class QualityModel(nn.Module):
     def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
         """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""
         agreed = None if reading.posterior is None else self.agreement(reading, mask)
-        whole = reading.levels == self.config.score_levels  # the density is one of these levels together
+        whole = reading.levels == self.config.score_levels and reading.features.size > 0  # the density is one of these levels together
         density = float(self.density.score(reading.features.reshape(1, -1))[0]) if self.density is not None and whole else None
         if agreed is None and density is None:
             raise ValueError("This model has no density head: training was not finished. Run the same `segqc train` command again")

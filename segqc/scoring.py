@@ -126,7 +126,7 @@ class QualityControl:
     def judge_pair(self, image: Image.Image, mask: np.ndarray) -> Verdict:
         """The verdict on an RGB picture and its mask, uint8 `[H, W]` with 255 where void; why there is none is in its `error`."""
         try:
-            score = self.score_pair(image, mask)
+            score = self._score(*self.prepare(image, mask), mask, with_features=False)
         except ValueError as error:
             return Verdict(score=None, decision="review", error=str(error))
         region = SuspectRegion(score.worst_class, score.expected_class, score.worst_box) if score.worst_class and score.worst_box else None
@@ -199,7 +199,10 @@ class QualityControl:
 
     def score_grid(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray) -> Score:
         """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map is."""
-        reading = self.model.read(image, grid, self.levels)
+        return self._score(image, grid, mask, with_features=True)
+
+    def _score(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray, with_features: bool) -> Score:
+        reading = self.model.read(image, grid, self.levels, with_features)
         numbers = self.model.score_reading(reading, grid)
         region = worst_region(reading.heat, grid, reading.posterior)
         size = (mask.shape[1], mask.shape[0])

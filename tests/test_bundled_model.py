@@ -1,4 +1,4 @@
-"""The model that comes with the package: complete, small enough, found without being named, and better than chance on real predictions."""
+"""The models that come with the package: complete, small enough, found by name or without one, and better than chance on real predictions."""
 
 import json
 from pathlib import Path
@@ -9,21 +9,39 @@ from PIL import Image
 
 import segqc
 from evaluation.comparison import DiceComparison
+from segqc.artifact import model_folder
 from segqc.audit import HARDLY_SEEN, audit
-from segqc.config import BUNDLED, AuditConfig
+from segqc.config import BUNDLED_MODELS, AuditConfig
 from segqc.labels import VOC_LABELS
 
 
-def test_it_is_whole_and_small_and_says_where_it_comes_from() -> None:
-    assert {path.name for path in BUNDLED.iterdir()} == {"model.safetensors", "config.json", "density.safetensors", "MODEL_CARD.md"}
-    assert sum(path.stat().st_size for path in BUNDLED.iterdir()) < 25e6
-    config = json.loads((BUNDLED / "config.json").read_text())
+@pytest.mark.parametrize("folder", BUNDLED_MODELS.values(), ids=BUNDLED_MODELS)
+def test_they_are_whole_and_small_and_say_where_they_come_from(folder: Path) -> None:
+    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "config.json", "density.safetensors", "MODEL_CARD.md"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 6e6
+    config = json.loads((folder / "config.json").read_text())
     assert config["method"] == "structured"
     assert not {"out", "voc_root", "feature_cache"} & set(config["training"]["config"])
 
 
-def test_it_is_what_load_gives_and_it_knows_the_classes_of_voc() -> None:
-    qc = segqc.load()
+def test_a_name_is_a_bundled_model_unless_there_is_such_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert model_folder("voc-fast") == model_folder(Path("voc-fast")) == BUNDLED_MODELS["voc-fast"]
+    assert model_folder("runs/voc") == Path("runs/voc")
+    (tmp_path / "voc-fast").mkdir()
+    assert model_folder("voc-fast") == Path("voc-fast")
+
+
+def test_the_first_is_what_load_gives() -> None:
+    default = segqc.load(device="cpu").model
+    assert default.config == segqc.load("voc", device="cpu").model.config
+    parameters = {name: sum(p.numel() for p in segqc.load(name, device="cpu").model.network.parameters()) for name in BUNDLED_MODELS}
+    assert parameters["voc"] == sum(p.numel() for p in default.network.parameters()) > 2 * parameters["voc-fast"]
+
+
+@pytest.mark.parametrize("name", BUNDLED_MODELS)
+def test_they_know_the_classes_of_voc(name: str) -> None:
+    qc = segqc.load(name, device="cpu")
     assert qc.labels == VOC_LABELS
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (60, 80, 3), dtype=np.uint8))
@@ -51,12 +69,13 @@ def test_it_warns_of_classes_that_it_hardly_saw(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_finds_the_failures_of_a_real_network(voc_root: Path, shared_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", BUNDLED_MODELS)
+def test_they_find_the_failures_of_a_real_network(name: str, voc_root: Path, shared_data: Path, tmp_path: Path) -> None:
     predictions = tmp_path / "predictions"
     predictions.mkdir()
     for path in sorted((shared_data / "voc" / "deeplab_out" / "mnv2_257_float").glob("*.png"))[::6]:
         (predictions / path.name).write_bytes(path.read_bytes())
-    config = AuditConfig(predictions=predictions, voc_root=voc_root, out=tmp_path / "out", heatmaps=False, device="cpu")
+    config = AuditConfig(predictions, tmp_path / "out", Path(name), voc_root=voc_root, heatmaps=False, device="cpu")
     quality = audit(config, DiceComparison()).summary["quality"]
     assert quality["compared"] == 41
     assert quality["spearman"] < -0.75

@@ -484,3 +484,18 @@ def test_score_of_the_paper_is_its_density(models):
     assert numbers["agreement"] is None
     assert numbers["score"] == numbers["density"]
     assert math.isfinite(numbers["score"])
+
+
+@pytest.mark.parametrize("method", ["structured", "mixing", "segmenter"])
+def test_without_features_all_else_is_the_same(method: str) -> None:
+    model = tiny_model(method).eval()
+    whole, bare = (model.read(picture(0), blobs(0), with_features=wanted) for wanted in (True, False))
+    np.testing.assert_array_equal(bare.posterior, whole.posterior)
+    np.testing.assert_array_equal(bare.heat, whole.heat)
+    assert (bare.levels, bare.features.shape) == (whole.levels, (len(whole.levels), 0))
+    assert model.score_reading(bare, blobs(0))["score"] == model.score_reading(whole, blobs(0))["score"]
+
+
+def test_the_paper_method_is_scored_by_its_features_and_keeps_them() -> None:
+    model = tiny_model("paper").eval()
+    assert model.read(picture(0), blobs(0), with_features=False).features.shape == (20, 1)
