@@ -243,7 +243,7 @@ def class_looks(model: QualityModel, source: FeatureCache | PairDataset, rows: S
 
 
 def dataset_fingerprint(pairs: Sequence[Pair]) -> str:
-    """A short name for the files behind the pairs, by path, size and time of change."""
+    """A short name for the files behind the pairs, by id, size and time of change: wherever they are mounted."""
     parts = [(pair.id, *(f(path) for path in (pair.image, pair.mask) for f in (_size, _changed))) for pair in pairs]
     return f"{stable_seed(parts):016x}"
 
