@@ -10,12 +10,11 @@ the median over the rounds of (time with the hook / time without) - 1, and where
 argmax) and judging (squashing to the grid, quality model, heat map). `pipeline's thread` is what is left on the thread of the pipeline when a thread
 of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work still takes their time.
 
-Expected time: one to three minutes on one core. Expected result (286 ms of CPU time for the segmenter; four runs gave 40 to 46 % and 20 to 24 %,
-the more the busier the machine's other core was):
+Expected time: one to three minutes on one core. Expected result (273 ms of CPU time for the segmenter; runs gave 38 to 46 % and 20 to 24 %):
 
     hook      overhead  reading  judging  pipeline's thread
-    voc       40%       4%       36%      4%
-    voc-fast  20%       4%       16%      5%
+    voc       38%       4%       33%      3%
+    voc-fast  21%       4%       16%      3%
 
 The parts are measured apart, with warm caches; what they leave of the overhead is what the segmenter and the quality model take from each other's.
 """
