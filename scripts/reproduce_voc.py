@@ -9,7 +9,7 @@ each of them and with the level t = 0 of the first alone, fits the baselines onc
 `results-voc.md`: the tables of docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
 
 Stopped at any point, the same command continues. Expect on one core with native bfloat16: 11 minutes for the pictures' features, 48 for 3,000
-steps of `structured` (its guessers included), 25 for the fast preset with its features, 31 for the plain segmenter, 15 to 25 for each of the
+steps of `structured` (its guessers included), 40 for the fast preset with its features, 31 for the plain segmenter, 15 to 25 for each of the
 shorter ones, 10 for Deep SVDD, and 20 for audits and evaluations of three folders of 241 pictures.
 """
 

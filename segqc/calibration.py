@@ -86,7 +86,7 @@ class Calibration:
     model : str
         `segqc.artifact.fingerprint` of the model that gave the scores.
     levels : tuple of int or None
-        Noise levels that were read for them; None: all.
+        Noise levels that were read for them; None: those of the model's score.
     source : Source
     goals : Goals
     counts : dict

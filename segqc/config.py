@@ -97,7 +97,7 @@ class AuditConfig:
     voc_root: Path | None = None  # ... a VOC folder (its SegmentationClass then serves as ground truth, where it has one)
     image_set: str | None = None  # with voc_root: the list whose images should have a prediction, such as val
     ground_truth: Path | None = None  # folder of true masks, for comparison only: they never enter the score
-    levels: tuple[int, ...] | None = None  # noise levels that are read, by their index in the model's ladder; None: all
+    levels: tuple[int, ...] | None = None  # noise levels that are read, by their index in the model's ladder; None: those of its score
     top: int = 24  # rows of the contact sheet
     heatmaps: bool = True
     strict: bool = False  # exit code 1 when a pair could not be scored

@@ -70,7 +70,7 @@ class QualityControl:
     model : QualityModel
         In evaluation mode, on its device; from here on for scoring alone, since its encoder is folded (`ImageEncoder.fold`).
     levels : sequence of int, optional
-        Noise levels to read, by their index in the model's ladder; all by default. Fewer are faster, and another score.
+        Noise levels to read, by their index in the model's ladder; by default those that its score is made of. Others give another score.
     calibration : Calibration, optional
         What a score means; fitted on scores of this model and these levels.
 
