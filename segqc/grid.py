@@ -194,18 +194,38 @@ def _majority(mask: np.ndarray, grid_size: int, labels: LabelSpace) -> np.ndarra
 
 def _objects(mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The objects of a mask: number of each pixel of `fine` (0: none), and of each number the class and the size in pixels of `mask`."""
-    numbers = np.zeros(mask.shape, np.int64)
+    numbers = np.zeros(mask.shape, np.int32)
     classes, sizes = [0], [0]
     for label, window in enumerate(ndimage.find_objects(mask.astype(np.int32) + 1, VOID)):
         if window is None or label == labels.background:
             continue
         parts, count = ndimage.label(mask[window] == label, _EIGHT_NEIGHBOURS)
-        numbers[window] += np.where(parts, parts + len(classes) - 1, 0)
         sizes.extend(np.bincount(parts.ravel())[1:].tolist())
+        np.add(parts, len(classes) - 1, out=numbers[window], where=parts > 0)
         classes.extend([label] * count)
     if fine.shape != mask.shape:
         numbers = numbers[np.ix_(pixel_of_cell(mask.shape[0], fine.shape[0]), pixel_of_cell(mask.shape[1], fine.shape[1]))]
     return numbers, np.array(classes), np.array(sizes)
+
+
+def _lost(numbers: np.ndarray, classes: np.ndarray, sizes: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Numbers of the large objects without a cell of their class; single pixels are looked at only where an object has no cell's centre."""
+    touches = sizes < SMALL_OBJECT_PIXELS  # or does not matter
+    centre = nearest_grid(numbers, len(grid))
+    touches[centre[classes[centre] == grid]] = True
+    if not touches.all():
+        y, x = np.nonzero(~touches[numbers])
+        number = numbers[y, x]
+        cell = grid[cell_of_pixel(numbers.shape[0], len(grid))[y], cell_of_pixel(numbers.shape[1], len(grid))[x]]
+        touches[number[cell == classes[number]]] = True
+    return np.flatnonzero(~touches)
+
+
+def _count_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`np.unique` with counts, of values that mostly equal the one before: sorts runs."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
+    distinct, inverse = np.unique(values[starts], return_inverse=True)
+    return distinct, np.bincount(inverse, np.diff(starts, append=len(values))).astype(np.int64)
 
 
 def _keep_small_objects(grid: np.ndarray, mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> None:
@@ -213,19 +233,17 @@ def _keep_small_objects(grid: np.ndarray, mask: np.ndarray, fine: np.ndarray, la
     numbers, classes, sizes = _objects(mask, fine, labels)
     if len(classes) == 1:
         return
-    cells = _cell_index(fine.shape, len(grid))
     flat = grid.reshape(-1)  # a view: both makers of grids return contiguous arrays
-    seen = np.bincount(numbers[flat[cells] == fine], minlength=len(classes)) > 0
-    large = sizes >= SMALL_OBJECT_PIXELS
-    lost = np.flatnonzero(large & ~seen)
+    lost = _lost(numbers, classes, sizes, grid)
     gone = set(classes[1:].tolist()) - set(np.unique(flat).tolist())
     if not len(lost) and not gone:
         return
 
     # Pixels of each object in each cell, as rows (object, cell, pixels) sorted by object, then cell.
     inside = numbers > 0
-    pairs, pixels = np.unique(numbers[inside] * flat.size + cells[inside], return_counts=True)
+    pairs, pixels = _count_runs(numbers[inside] * np.int64(flat.size) + _cell_index(fine.shape, len(grid))[inside])
     owner, cell = np.divmod(pairs, flat.size)
+    large = sizes >= SMALL_OBJECT_PIXELS
     rows_of_owner = np.searchsorted(owner, np.arange(len(classes) + 1))
     rows_by_cell = np.argsort(cell, kind="stable")
     rows_of_cell = np.searchsorted(cell[rows_by_cell], np.arange(flat.size + 1))

@@ -6,8 +6,9 @@ qc.attach(model)         the same for every mask that a segmentation model predi
 qc.score(images, masks)  a list of Score: the parts that the score is made of
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,12 @@ class Score:
     features : ndarray `[L, F]` float64
         Features per noise level, named by `feature_names`.
     feature_names : tuple of str
-    heatmap : ndarray `[H, W]` float32 in [0, 1]
-        How suspect each pixel is, at the picture's size.
     worst_class, expected_class : str or None
         In the most suspect region: the class that the mask has there, and the one that was expected instead.
     worst_box : (x0, y0, x1, y1) or None
         That region in pixels, half-open.
+    draw_heatmap : callable
+        What `heatmap` calls when it is asked for.
     """
 
     score: float
@@ -56,10 +57,15 @@ class Score:
     density: float | None
     features: np.ndarray
     feature_names: tuple[str, ...]
-    heatmap: np.ndarray
     worst_class: str | None
     expected_class: str | None
     worst_box: tuple[int, int, int, int] | None
+    draw_heatmap: Callable[[], np.ndarray] = field(repr=False, compare=False)
+
+    @cached_property
+    def heatmap(self) -> np.ndarray:
+        """How suspect each pixel is, float32 `[H, W]` in [0, 1], at the picture's size."""
+        return self.draw_heatmap()
 
 
 class QualityControl:
@@ -131,7 +137,7 @@ class QualityControl:
             return Verdict(score=None, decision="review", error=str(error))
         region = SuspectRegion(score.worst_class, score.expected_class, score.worst_box) if score.worst_class and score.worst_box else None
         known = {} if self.calibration is None else vars(self.calibration.judge(score.score))
-        return Verdict(score=score.score, heatmap=score.heatmap, worst_region=region, **known)
+        return Verdict(score=score.score, worst_region=region, draw_heatmap=score.draw_heatmap, **known)
 
     def _verdict(self, image: Any, mask: Any) -> Verdict:
         """The verdict on one pair in any form; raises ValueError for one that cannot be scored."""
@@ -206,14 +212,18 @@ class QualityControl:
         numbers = self.model.score_reading(reading, grid)
         region = worst_region(reading.heat, grid, reading.posterior)
         size = (mask.shape[1], mask.shape[0])
+        if reading.posterior is None:
+            draw_heatmap = partial(map_to_pixels, reading.heat, size)
+        else:
+            draw_heatmap = partial(surprise_of_pixels, reading.posterior, mask.copy())  # the caller may change his mask before it is drawn
         return Score(
             **numbers,
             features=reading.features,
             feature_names=self.model.config.feature_names,
-            heatmap=map_to_pixels(reading.heat, size) if reading.posterior is None else surprise_of_pixels(reading.posterior, mask),
             worst_class=self.labels.name(region.observed) if region else None,
             expected_class=self.labels.name(region.expected) if region and region.expected is not None else None,
             worst_box=box_to_pixels(region.box, self.model.config.grid_size, size) if region else None,
+            draw_heatmap=draw_heatmap,
         )
 
 

@@ -1,6 +1,8 @@
 """What QC says of one mask: a number, a place, and, where there is a calibration, a decision."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -57,21 +59,26 @@ class Verdict:
         Higher = worse: the number that `segqc audit` writes. None for a pair that could not be scored.
     p_value, expected_dice, interval, decision
         See `Judgement`; all None without a calibration. A pair that could not be scored is for review.
-    heatmap : ndarray `[H, W]` float32 in [0, 1], or None
-        How suspect each pixel is.
     worst_region : SuspectRegion or None
     error : str or None
         Why the pair could not be scored.
+    draw_heatmap : callable, or None
+        What `heatmap` calls when it is asked for: most verdicts of a pipeline are never looked at.
     """
 
     score: float | None
     p_value: float | None = None
     expected_dice: float | None = None
     interval: tuple[float, float] | None = None
-    heatmap: np.ndarray | None = field(default=None, repr=False)
     worst_region: SuspectRegion | None = None
     decision: Decision | None = None
     error: str | None = None
+    draw_heatmap: Callable[[], np.ndarray] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def heatmap(self) -> np.ndarray | None:
+        """How suspect each pixel is, float32 `[H, W]` in [0, 1]; None for a pair that could not be scored."""
+        return None if self.draw_heatmap is None else self.draw_heatmap()
 
     def __str__(self) -> str:
         """One line, such as "fail: score 0.812, p 0.0041, Dice about 0.31 (0.05 to 0.44), dog at 10,20,64,80 (expected cat)"."""

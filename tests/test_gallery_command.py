@@ -88,7 +88,8 @@ def test_a_row_without_a_score_is_an_error_whatever_its_status():
 
 
 def test_a_hooks_review_folder_is_an_audit_too(tmp_path):
-    suspect = Verdict(0.9, heatmap=np.zeros((30, 40), np.float32), worst_region=SuspectRegion("cat", "dog", (1, 2, 30, 20)), decision="fail")
+    region, heat = SuspectRegion("cat", "dog", (1, 2, 30, 20)), np.zeros((30, 40), np.float32)
+    suspect = Verdict(0.9, worst_region=region, decision="fail", draw_heatmap=lambda: heat)
     verdicts = [Verdict(0.1, decision="pass"), suspect, Verdict(0.5, decision="review"), Verdict(None, decision="review", error="all void")]
     picture, mask = np.zeros((30, 40, 3), np.uint8), np.ones((30, 40), np.uint8)
     ReviewFolder(tmp_path / "review", LABELS)([Inspection(number, picture, mask, verdict) for number, verdict in enumerate(verdicts)])

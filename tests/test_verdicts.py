@@ -1,5 +1,8 @@
 """`qc(image, mask)`: one verdict or a list, whatever the pair comes as; the audit's number."""
 
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -33,6 +36,18 @@ def test_one_pair_gives_a_verdict_with_the_scores_numbers(qc):
     assert verdict.worst_region == SuspectRegion(score.worst_class, score.expected_class, score.worst_box)
     assert (verdict.p_value, verdict.expected_dice, verdict.interval, verdict.decision, verdict.error) == (None,) * 5
     assert "heatmap" not in repr(verdict)
+
+
+def test_a_heat_map_is_drawn_when_asked_for_of_the_mask_that_was_judged(qc):
+    mask = blobs(0, *SIZE)
+    expected = qc(rgb(), mask).heatmap
+    verdict = qc(rgb(), mask)
+    assert "heatmap" not in vars(verdict)  # nothing is drawn yet
+    mask[:] = 0
+    travelled = pickle.loads(pickle.dumps(dataclasses.replace(verdict, decision="fail")))
+    np.testing.assert_array_equal(travelled.heatmap, expected)
+    assert travelled.heatmap is travelled.heatmap
+    assert Verdict(score=None, error="void").heatmap is None
 
 
 @pytest.mark.parametrize(
