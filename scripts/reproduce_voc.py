@@ -1,16 +1,17 @@
 """The results on Pascal VOC: train the method and its ablations, audit real predictions, judge all of it against every baseline.
 
     python scripts/reproduce_voc.py --voc-root VOCdevkit --predictions deeplab_out --out runs/results-voc \\
-        [--second mnv2_513_quant=mnv2_dm05_513_quant ...] [--probs NAME=DIR ...] [--tta NAME=DIR ...]
+        [--seeds 0 1 2] [--second mnv2_513_quant=mnv2_dm05_513_quant ...] [--probs NAME=DIR ...] [--tta NAME=DIR ...]
 
 `deeplab_out/` holds a folder of masks for each segmenter that is judged. Trains seven models (`structured`, its fast preset and the plain
 segmenter with `--steps`; `structured`, `mixing`, the paper's recipe and the mask-only network with `--ablation-steps`), audits every folder with
 each of them and with the level t = 0 of the first alone, fits the baselines once, and writes an evaluation with its report for each folder, and
-`results-voc.md`: the tables of docs/results-voc.md. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
+`results-voc.md`: the tables of docs/results-voc.md. With several `--seeds`, `structured` and the paper's recipe are trained with each, and a
+table has their means; everything else has the first. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
 
 Stopped at any point, the same command continues. Expect on one core with native bfloat16: 11 minutes for the pictures' features, 48 for 3,000
 steps of `structured` (its guessers included), 40 for the fast preset with its features, 31 for the plain segmenter, 15 to 25 for each of the
-shorter ones, 10 for Deep SVDD, and 20 for audits and evaluations of three folders of 241 pictures.
+shorter ones, 10 for Deep SVDD, and 20 for audits and evaluations of three folders of 241 pictures; 75 more for a further seed.
 """
 
 import argparse
@@ -21,12 +22,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from judge_heatmaps import HeatJudgement, judge
 from rich.console import Console
 
 from evaluation.comparison import DiceComparison
 from evaluation.config import EvaluateConfig
+from evaluation.correlation import Interval
 from evaluation.evaluate import Evaluation, evaluate
+from evaluation.seeds import SeedsJudgement, judge_seeds
+from evaluation.study import read_audit
 from segqc.audit import audit
 from segqc.config import AuditConfig, Method, TrainConfig
 from segqc.files import BadInput, atomic_path
@@ -34,17 +39,19 @@ from segqc.pairs import find_voc
 from segqc.train import train
 
 TRIAL = "structured"
+SEEDS_KEYS = ("spearman", "partial_spearman", "auroc", "dice_top")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A training: folder name, method, preset, whether it is an ablation's budget, whether it sees no picture."""
+    """A training: folder name, method, preset, whether it is an ablation's budget, whether it sees no picture, whether every seed is for it."""
 
     folder: str
     method: Method
     preset: str = "cpu"
     short: bool = False
     mask_only: bool = False
+    every_seed: bool = False
 
     def name(self, steps: int) -> str:
         title = {"structured": "structured", "mixing": "mixing", "segmenter": "plain segmenter", "paper": "the paper's recipe"}[self.method]
@@ -52,12 +59,12 @@ class Model:
 
 
 MODELS = (
-    Model(TRIAL, "structured"),
+    Model(TRIAL, "structured", every_seed=True),
     Model("fast", "structured", preset="fast"),
     Model("segmenter", "segmenter"),
     Model("structured-short", "structured", short=True),
     Model("mixing-short", "mixing", short=True),
-    Model("paper-short", "paper", short=True),
+    Model("paper-short", "paper", short=True, every_seed=True),
     Model("mask-only-short", "structured", short=True, mask_only=True),
 )
 
@@ -76,7 +83,7 @@ def main() -> None:
     parser.add_argument("--deep-svdd", default=",".join(EvaluateConfig(Path()).deep_svdd))
     for kind in ("second", "probs", "tta"):
         parser.add_argument(f"--{kind}", action="append", default=[], metavar="NAME=DIR", help=f"as --{kind} of `segqc evaluate`, per segmenter")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args()
     sets = sorted(folder for folder in arguments.predictions.iterdir() if folder.is_dir()) if arguments.predictions.is_dir() else []
     if not sets:
@@ -85,19 +92,25 @@ def main() -> None:
     try:
         found = [_evaluate(arguments, folder, number == 0, console) for number, folder in enumerate(sets)]
         heat = {folder.name: _judge_heat_maps(arguments, folder) for folder in sets}
+        means = [_judge_seeds(arguments, folder, one, console) for folder, one in zip(sets, found, strict=True)] if len(arguments.seeds) > 1 else None
     except BadInput as error:
         raise SystemExit(str(error)) from error
     with atomic_path(arguments.out / "results-voc.md") as temporary:
-        temporary.write_text(render(found, [folder.name for folder in sets], heat, _stamp(arguments)), encoding="utf-8")
+        temporary.write_text(render(found, [folder.name for folder in sets], heat, means, _stamp(arguments)), encoding="utf-8")
     console.print(f"Wrote {arguments.out / 'results-voc.md'} and a report.html for each segmenter.")
 
 
-def _model(arguments: argparse.Namespace, model: Model, console: Console) -> tuple[Path, int]:
+def _of_seed(arguments: argparse.Namespace, folder: str, seed: int) -> str:
+    """Where the model of a seed, or an audit with it, is kept; the first has the plain name."""
+    return folder if seed == arguments.seeds[0] else f"{folder}-seed-{seed}"
+
+
+def _model(arguments: argparse.Namespace, model: Model, seed: int, console: Console) -> tuple[Path, int]:
     """Train, or find trained; the frozen encoder's features are shared by all."""
-    out, steps = arguments.out / "models" / model.folder, arguments.ablation_steps if model.short else arguments.steps
+    out, steps = arguments.out / "models" / _of_seed(arguments, model.folder, seed), arguments.ablation_steps if model.short else arguments.steps
     config = TrainConfig(
         voc_root=arguments.voc_root, image_set=arguments.train_set, out=out, method=model.method, preset=model.preset, steps=steps,
-        seed=arguments.seed, mask_only=model.mask_only, feature_cache=arguments.out / f"features-{model.preset}",
+        seed=seed, mask_only=model.mask_only, feature_cache=arguments.out / f"features-{model.preset}",
         learning_rate=1e-3 if model.method == "paper" else None,  # the paper's; the preset's otherwise
     )  # fmt: skip
     return train(config, console), steps
@@ -113,7 +126,7 @@ def _audit(arguments: argparse.Namespace, folder: Path, name: str, model: Path, 
 def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console: Console) -> Evaluation:
     compare = []
     for model in MODELS:
-        weights, steps = _model(arguments, model, console)
+        weights, steps = _model(arguments, model, arguments.seeds[0], console)
         out = _audit(arguments, folder, model.folder, weights, None, console)
         if model.folder == TRIAL:
             trial = out
@@ -128,7 +141,7 @@ def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console:
         audit=trial, out=arguments.out / "evaluations" / folder.name, voc_root=arguments.voc_root, image_set=arguments.image_set,
         train_set=arguments.train_set, compare=tuple(compare), fits=arguments.out / "fits",
         deep_svdd=tuple(name for name in arguments.deep_svdd.split(",") if name not in ("", "none")),
-        corruptions=arguments.corruptions if first else 0, seed=arguments.seed, **paths,
+        corruptions=arguments.corruptions if first else 0, seed=arguments.seeds[0], **paths,
     )  # fmt: skip
     return evaluate(config, console)
 
@@ -138,17 +151,47 @@ def _judge_heat_maps(arguments: argparse.Namespace, folder: Path) -> dict[str, H
     return {model.folder: judge(arguments.out / "audits" / folder.name / model.folder, truths) for model in MODELS if not model.short}
 
 
+@dataclass(frozen=True)
+class SeedsTable:
+    """The table over seeds: judgements by method, and, where measured, pixel AUROC of the heat maps `[seeds, 2]` (pooled, per picture)."""
+
+    rows: dict[str, dict[str, SeedsJudgement]]
+    heat: dict[str, np.ndarray]
+
+
+def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evaluation, console: Console) -> SeedsTable:
+    scores: dict[str, list[np.ndarray]] = {}
+    heat: dict[str, np.ndarray] = {}
+    truths, ids = find_voc(arguments.voc_root).masks, evaluation.study.ids
+    for model in (model for model in MODELS if model.every_seed):
+        trained = [(seed, *_model(arguments, model, seed, console)) for seed in arguments.seeds]
+        audits = [_audit(arguments, folder, _of_seed(arguments, model.folder, seed), weights, None, console) for seed, weights, _ in trained]
+        name = model.name(trained[0][2])
+        scores[name] = [read_audit(out).column("score", ids) for out in audits]
+        if model.folder != TRIAL:
+            continue
+        heat[name] = np.array([[auroc for auroc, _, _ in judge(out, truths)] for out in audits])
+        levels = [_audit(arguments, folder, _of_seed(arguments, "level-0", seed), weights, (0,), console) for seed, weights, _ in trained]
+        scores[f"{name}, level t = 0 alone"] = [read_audit(out).column("score", ids) for out in levels]
+    table = {name: np.stack(columns, axis=1) for name, columns in scores.items()}
+    return SeedsTable(judge_seeds(table, evaluation.study.quality, next(iter(table)), SEEDS_KEYS), heat)
+
+
 def _stamp(arguments: argparse.Namespace) -> str:
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
-    return f"{date.today().isoformat()}, commit {commit.stdout.strip() or 'unknown'}, seed {arguments.seed}"
+    seeds = f"seed{'s' if len(arguments.seeds) > 1 else ''} {', '.join(map(str, arguments.seeds))}"
+    return f"{date.today().isoformat()}, commit {commit.stdout.strip() or 'unknown'}, {seeds}"
 
 
-def render(found: Sequence[Evaluation], names: Sequence[str], heat: Mapping[str, Mapping[str, HeatJudgement]], stamp: str) -> str:
-    """The tables as Markdown; `heat` has, by segmenter, what `judge_heatmaps.judge` found."""
+def render(
+    found: Sequence[Evaluation], names: Sequence[str], heat: Mapping[str, Mapping[str, HeatJudgement]], means: Sequence[SeedsTable] | None, stamp: str
+) -> str:
+    """The tables as Markdown; `heat` has, by segmenter, what `judge_heatmaps.judge` found; `means` the tables over seeds, if there are several."""
     lines = [f"Printed by `scripts/reproduce_voc.py`, {stamp}. Brackets: 95 % bootstrap intervals over pictures.", ""]
-    for name, evaluation in zip(names, found, strict=True):
+    for place, (name, evaluation) in enumerate(zip(names, found, strict=True)):
         dice = evaluation.study.quality.dice
         lines += [f"## {name}", "", f"{len(dice)} pictures, mean Dice {dice.mean():.3f}, {int((dice < 0.5).sum())} below 0.5.", ""]
+        lines += [*_seeds(means[place]), ""] if means else []
         lines += [*_headline(evaluation.rows), "", *_ranking(evaluation.rows), "", *_heat_maps(heat[name]), ""]
         lines += [f"Not judged: {method} ({why})." for method, why in evaluation.absent.items()] + [""] * bool(evaluation.absent)
     suite = found[0].corruptions
@@ -165,6 +208,30 @@ def render(found: Sequence[Evaluation], names: Sequence[str], heat: Mapping[str,
             lines.append(f"| {line['corruption'].replace('_', ' ')} | {line['setting']} | {line['pairs']} | {between} | {wins} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _seeds(table: SeedsTable) -> list[str]:
+    titles = (
+        "Spearman",
+        "of each seed",
+        "its difference to the first row",
+        "partial Spearman",
+        "AUROC",
+        "Dice of the worst 50",
+        "heat maps, pixel AUROC",
+    )
+    lines = ["Means over the seeds; brackets are over pictures", "", f"| method | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for name, row in table.rows.items():
+        rank = row["spearman"]
+        cells = [_around(rank.mean), ", ".join(f"{value:.3f}" for value in rank.by_seed), "" if rank.difference is None else _around(rank.difference)]
+        cells += [_around(row[key].mean) for key in SEEDS_KEYS[1:]]
+        pooled, single = (f"{value:.3f}" for value in table.heat[name].mean(axis=0)) if name in table.heat else ("", "")
+        lines.append(f"| {name} | {' | '.join(cells)} | {f'{pooled} pooled, {single} per picture' if pooled else ''} |")
+    return lines
+
+
+def _around(interval: Interval) -> str:
+    return _number(interval.estimate, 3) + f" [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def _headline(rows: Sequence[Mapping[str, Any]]) -> list[str]:
