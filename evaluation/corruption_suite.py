@@ -67,7 +67,7 @@ class SharedScorer:
         features = model.image_features(torch.from_numpy(grids[0][0]).to(model.device)[None])
         scores = []
         for _, grid in grids:
-            reading = model.read_features(features, torch.from_numpy(grid).to(model.device), self.qc.levels)
+            reading = model.read_features(features, torch.from_numpy(grid).to(model.device), self.qc.levels, with_features=False)
             scores.append(float(model.score_reading(reading, grid)["score"]))  # type: ignore[arg-type]
         return scores
 
