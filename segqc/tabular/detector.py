@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from segqc.density import DensityHead
 from segqc.tabular.bins import NumberBins
 from segqc.tabular.columns import Columns, is_dataframe, read_columns
+from segqc.tabular.company import Company
 from segqc.tabular.counting import ContextTrees, marginals
 from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical
 from segqc.tabular.levels import OddestLevel
@@ -35,8 +36,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     ----------
     method : {"mixing", "paper"}
         ``mixing`` (ours): how surprising the cells are at a ladder of numbers of known cells, as counting sees it (context trees), and given half of
-        the row, as a network sees it that predicts any columns from any others; a row's score is that of the level where it is oddest. ``paper``:
-        Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a Gaussian mixture.
+        the row, as a network sees it that predicts any columns from any others; a row's score is that of the level where it is oddest, plus that of
+        the company that its cells keep in other rows. ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20
+        temperatures, then a Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices
         ``infer``: text, booleans, objects and pandas' categories are categorical, numbers continuous.
     scaling : {"standard", "quantile"}
@@ -175,8 +177,8 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> np.ndarray:
         """What each column contributes to how anomalous a row is, float64 `[n, C]`, in the order of `columns_`.
 
-        With ``mixing`` they are the surprises of the cells at the row's oddest level minus what is usual there, weighed by column and level
-        (negative: plainer than usual), and sum to ``-score_samples(X)``.
+        With ``mixing`` they are the surprises of the cells at the row's oddest level minus what is usual there, weighed by column and level, plus
+        how odd the rest of the rows is that have the cell's outcome (negative: plainer than usual), and sum to ``-score_samples(X)``.
         The mixture of ``paper`` is no sum over columns: there, a contribution is the column's squared score norm in standard deviations above its
         mean over validation inliers, averaged over the levels.
         """
@@ -252,11 +254,18 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         """What scoring needs besides the network."""
         if self.method == "mixing":
             self.bins_ = NumberBins.fit(rows, self.encoder_.continuous)
-            training, _, counts = rows.distinct()
-            self.trees_ = ContextTrees.fit(self.bins_.codes(training), counts, self.bins_.sizes(self.encoder_.sizes), self.seed_)
+            sizes = self.bins_.sizes(self.encoder_.sizes)
+            distinct, _, counts = rows.distinct()
+            training = self.bins_.codes(distinct), counts
+            self.trees_ = ContextTrees.fit(*training, sizes, self.seed_)
             self.views_hidden_, self.views_weights_ = half_views(len(self.columns_), self.views, self.seed_)
-            usual, _, counts = _some(validation, self.seed_).distinct()
-            self.levels_ = OddestLevel.fit(by_distinct(usual, self._surprise), counts)
+            distinct, _, counts = _some(validation, self.seed_).distinct()
+            surprise = by_distinct(distinct, self._surprise)
+            self.levels_ = OddestLevel.fit(surprise, counts)
+            mean, scale = self.levels_.mean[0], self.levels_.scale[0]
+            oddness = np.repeat(scale**2, sizes) * (self.trees_.start - np.repeat(mean, sizes))
+            levels, oddest = self.levels_.excess(surprise).sum(2), self.levels_.contributions(surprise).sum(1)
+            self.company_ = Company.fit(training, (self.bins_.codes(distinct), counts), sizes, oddness, levels, oddest)
             return
         norms = level_norms(self.model_, validation)
         self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
@@ -268,7 +277,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         return level_surprise(self.trees_, self.bins_, self.model_, rows, self.views_hidden_, self.views_weights_)
 
     def _cells(self, rows: Encoded) -> np.ndarray:
-        return by_distinct(rows, lambda part: self.levels_.contributions(self._surprise(part)))
+        return by_distinct(rows, lambda part: self.levels_.contributions(self._surprise(part)) + self.company_.contributions(self.bins_.codes(part)))
 
     def _score(self, rows: Encoded) -> np.ndarray:
         if self.method == "mixing":

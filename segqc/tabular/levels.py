@@ -45,7 +45,11 @@ class OddestLevel:
         variance = np.maximum(share @ ((surprise - mean) @ weight) ** 2, _LEAST_DEVIATION**2)
         return cls(mean, weight * (np.median(variance) / variance)[:, None])
 
+    def excess(self, surprise: np.ndarray) -> np.ndarray:
+        """c of every cell at every level, float64 `[n, L, C]`, of surprises `[n, L, C]`."""
+        return (surprise - self.mean) * self.scale
+
     def contributions(self, surprise: np.ndarray) -> np.ndarray:
         """What every column adds to a row's score, float64 `[n, C]`, of surprises `[n, L, C]`."""
-        cells = (surprise - self.mean) * self.scale
+        cells = self.excess(surprise)
         return cells[np.arange(len(cells)), cells.sum(2).argmax(1)] + _SHARE_OF_MEAN * cells.mean(1)

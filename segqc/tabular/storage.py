@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from segqc.density import DensityHead
 from segqc.files import BadInput, atomic_path, read_json, write_json
 from segqc.tabular.bins import NumberBins
+from segqc.tabular.company import Company
 from segqc.tabular.counting import ContextTrees
 from segqc.tabular.encoding import TableEncoder
 from segqc.tabular.levels import OddestLevel
@@ -19,7 +20,7 @@ from segqc.tabular.training import TrainingResult
 if TYPE_CHECKING:
     from segqc.tabular.detector import GumbelScoreDetector
 
-FORMAT = "segqc-table-2"
+FORMAT = "segqc-table-3"
 _ARRAYS = {"mixing": ("views_hidden_", "views_weights_"), "paper": ("norm_mean_", "norm_scale_")}
 
 
@@ -30,6 +31,7 @@ def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
     if detector.method == "mixing":
         arrays |= {f"trees.{name}": array for name, array in detector.trees_.to_arrays().items()}
         arrays |= {"bins.edges": detector.bins_.edges, "levels.mean": detector.levels_.mean, "levels.scale": detector.levels_.scale}
+        arrays["company.added"] = detector.company_.added
     tensors |= {name: torch.as_tensor(np.ascontiguousarray(array)) for name, array in arrays.items()}
     with atomic_path(folder / "model.safetensors") as temporary:
         save_file(tensors, str(temporary))
@@ -86,6 +88,7 @@ def load_detector(cls: type["GumbelScoreDetector"], folder: Path, device: str) -
             detector.trees_ = ContextTrees.from_arrays({name.removeprefix("trees."): tensors.pop(name).numpy() for name in names})
             detector.bins_ = NumberBins(detector.encoder_.continuous, tensors.pop("bins.edges").numpy())
             detector.levels_ = OddestLevel(tensors.pop("levels.mean").numpy(), tensors.pop("levels.scale").numpy())
+            detector.company_ = Company(detector.trees_.sizes, tensors.pop("company.added").numpy())
         detector.model_ = detector.build_model()
         detector.model_.load_state_dict(tensors)
         if detector.method == "paper":
