@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--ablation-steps", type=int, default=1500)
     parser.add_argument("--corruptions", type=int, default=60, help="pictures of the corruption suite")
+    parser.add_argument("--resamples", type=int, default=EvaluateConfig(Path()).resamples, help="of the bootstrap")
     parser.add_argument("--deep-svdd", default=",".join(EvaluateConfig(Path()).deep_svdd))
     for kind in ("second", "probs", "tta"):
         parser.add_argument(f"--{kind}", action="append", default=[], metavar="NAME=DIR", help=f"as --{kind} of `segqc evaluate`, per segmenter")
@@ -141,7 +142,7 @@ def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console:
         audit=trial, out=arguments.out / "evaluations" / folder.name, voc_root=arguments.voc_root, image_set=arguments.image_set,
         train_set=arguments.train_set, compare=tuple(compare), fits=arguments.out / "fits",
         deep_svdd=tuple(name for name in arguments.deep_svdd.split(",") if name not in ("", "none")),
-        corruptions=arguments.corruptions if first else 0, seed=arguments.seeds[0], **paths,
+        corruptions=arguments.corruptions if first else 0, resamples=arguments.resamples, seed=arguments.seeds[0], **paths,
     )  # fmt: skip
     return evaluate(config, console)
 
@@ -174,7 +175,7 @@ def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evalua
         levels = [_audit(arguments, folder, _of_seed(arguments, "level-0", seed), weights, (0,), console) for seed, weights, _ in trained]
         scores[f"{name}, level t = 0 alone"] = [read_audit(out).column("score", ids) for out in levels]
     table = {name: np.stack(columns, axis=1) for name, columns in scores.items()}
-    return SeedsTable(judge_seeds(table, evaluation.study.quality, next(iter(table)), SEEDS_KEYS), heat)
+    return SeedsTable(judge_seeds(table, evaluation.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat)
 
 
 def _stamp(arguments: argparse.Namespace) -> str:
