@@ -83,10 +83,10 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, covariates: np.ndarray) -> fl
     columns = _columns(x, y, *(given[:, None] if given.ndim == 1 else given).T)
     if not columns[0].size:
         return float("nan")
-    ranks = np.stack([rankdata(column) for column in columns])
+    ranks = rankdata(np.stack(columns), axis=1)
     ranks -= ranks.mean(1, keepdims=True)
-    design = ranks[2:].T
-    residuals = [target - design @ np.linalg.lstsq(design, target, rcond=None)[0] for target in ranks[:2]]
+    design, targets = ranks[2:].T, ranks[:2].T
+    residuals = (targets - design @ np.linalg.lstsq(design, targets, rcond=None)[0]).T
     # A residual that is rounding error alone has no correlation.
     scale = 1e-9 * np.linalg.norm(ranks[:2], axis=1)
     if any(np.linalg.norm(rest) <= limit for rest, limit in zip(residuals, scale, strict=True)):
