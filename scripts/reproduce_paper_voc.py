@@ -6,8 +6,8 @@ Method `paper` with preset `voc256`: the reference's NCSN++ of 33.4 M parameters
 another list), Gaussian mixture on the score norms. Beside it the paper's other row, Deep SVDD with an EfficientNetV2-S backbone. Prints the headline
 with the paper's figures: Pearson with Dice, MSD and HD95 of -0.53, +0.14, +0.30 for GNSM and -0.03, -0.12, -0.11 for Deep SVDD.
 
-For GPUs: days on one, `accelerate launch scripts/reproduce_paper_voc.py ...` for several. Nobody has run it at full size yet; the tests run 20 steps
-of it at 32 x 32, which proves that it works, nothing about its figures. Stopped at any point, the same command continues.
+For GPUs: days on one, `accelerate launch scripts/reproduce_paper_voc.py ...` for several. Nobody has run it at full size yet; the tests run four
+steps of it at 32 x 32, which proves that it works, nothing about its figures. Stopped at any point, the same command continues.
 """
 
 import argparse
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--size", type=int, help="side of picture and mask; 256 in the paper")
     parser.add_argument("--density-items", type=int, default=TrainConfig().density_items, help="pairs that the mixture is fitted on")
+    parser.add_argument("--resamples", type=int, default=EvaluateConfig(Path()).resamples, help="of the bootstrap")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--device")
     parser.add_argument("--seed", type=int, default=0)
@@ -59,7 +60,7 @@ def main() -> None:
     networks = () if arguments.deep_svdd == "none" else (arguments.deep_svdd,)
     config = EvaluateConfig(
         audit=audited.out, out=arguments.out / "evaluation", voc_root=arguments.voc_root, train_set=arguments.train_set, deep_svdd=networks,
-        device=arguments.device, seed=arguments.seed,
+        resamples=arguments.resamples, device=arguments.device, seed=arguments.seed,
     )  # fmt: skip
     found = evaluate(config, console)
     table = Table(title=f"Pearson over the {config.top} most anomalous of {len(found.study.ids)} pictures (in the paper: 1,449)")
