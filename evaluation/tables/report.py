@@ -143,7 +143,7 @@ def _bar(results: Results, sets: Sequence[str], trial: str, paper: str) -> str:
         missed = [f"{name} ({cell.mean:.2f} of {published.GOAL[name]:g})" for name, cell in cells.items() if cell.mean < published.GOAL[name]]
         found.append(f"{_title(trial)} reaches its goal on {len(cells) - len(missed)} of {len(cells)} sets" + _missed(missed))
         best_known = {name: max(published.GNSM[name], published.BEST_OTHER[name][0]) for name in cells}
-        missed = [f"{name} ({cell.mean:.1f} against {best_known[name]:g})" for name, cell in cells.items() if cell.mean < best_known[name]]
+        missed = [f"{name} ({cell.mean:.2f} against {best_known[name]:.2f})" for name, cell in cells.items() if cell.mean < best_known[name]]
         found.append(f"exceeds everything in the paper's table on {len(cells) - len(missed)}" + _missed(missed))
         baselines = [method for method in results.methods if METHODS[method].group != "segqc"]
         missed = []
@@ -151,7 +151,7 @@ def _bar(results: Results, sets: Sequence[str], trial: str, paper: str) -> str:
             means = results.compared(trial, name, "average_precision")
             best = max((m for m in means if m in baselines), key=lambda m: means[m], default=None)
             if best is not None and means[best] > means[trial]:
-                missed.append(f"{name} ({means[trial]:.1f} against {means[best]:.1f} of {_title(best)})")
+                missed.append(f"{name} ({means[trial]:.2f} against {means[best]:.2f} of {_title(best)})")
         found.append(f"and, on its own seeds, exceeds every baseline here on {len(cells) - len(missed)}" + _missed(missed))
     text = "; ".join(found) + "." if found else ""
     cells = {name: cell for name in sets if (cell := results.cell(paper, name, "average_precision"))}
