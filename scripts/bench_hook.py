@@ -10,7 +10,7 @@ the median over the rounds of (time with the hook / time without) - 1, and where
 argmax) and judging (squashing to the grid, quality model, heat map). `pipeline's thread` is what is left on the thread of the pipeline when a thread
 of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work still takes their time.
 
-Expected time: one to three minutes on one core. Expected result (273 ms of CPU time for the segmenter; runs gave 38 to 46 % and 20 to 24 %):
+Expected time: one to three minutes on one core. Expected result (273 ms of CPU time for the segmenter; runs gave 38 to 42 % and 19 to 23 %):
 
     hook      overhead  reading  judging  pipeline's thread
     voc       38%       4%       33%      3%
