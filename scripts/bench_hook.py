@@ -7,8 +7,9 @@ The segmenter is torchvision's DeepLabV3-MobileNetV3-Large (random weights: time
 
 Each round runs every setting once, in turn, so that whatever else the machine does hits all of them; times are CPU times of one thread. Printed is
 the median over the rounds of (time with the hook / time without) - 1, and where the time goes: reading the tensors (undoing the normalisation,
-argmax) and judging (squashing to the grid, quality model, heat map). `pipeline's thread` is what is left on the thread of the pipeline when a thread
-of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work still takes their time.
+argmax) and judging (squashing to the grid, quality model; no heat map, since they are drawn when asked for). `pipeline's thread` is what is left on
+the thread of the pipeline when a thread of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that
+work still takes their time.
 
 Expected time: one to three minutes on one core. Expected result (273 ms of CPU time for the segmenter; runs gave 38 to 42 % and 19 to 23 %):
 

@@ -93,7 +93,11 @@ def main() -> None:
     try:
         found = [_evaluate(arguments, folder, number == 0, console) for number, folder in enumerate(sets)]
         heat = {folder.name: _judge_heat_maps(arguments, folder) for folder in sets}
-        means = [_judge_seeds(arguments, folder, one, console) for folder, one in zip(sets, found, strict=True)] if len(arguments.seeds) > 1 else None
+        means = (
+            [_judge_seeds(arguments, folder, one, heat[folder.name][TRIAL], console) for folder, one in zip(sets, found, strict=True)]
+            if len(arguments.seeds) > 1
+            else None
+        )
     except BadInput as error:
         raise SystemExit(str(error)) from error
     with atomic_path(arguments.out / "results-voc.md") as temporary:
@@ -160,7 +164,7 @@ class SeedsTable:
     heat: dict[str, np.ndarray]
 
 
-def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evaluation, console: Console) -> SeedsTable:
+def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evaluation, first_heat: HeatJudgement, console: Console) -> SeedsTable:
     scores: dict[str, list[np.ndarray]] = {}
     heat: dict[str, np.ndarray] = {}
     truths, ids = find_voc(arguments.voc_root).masks, evaluation.study.ids
@@ -171,7 +175,7 @@ def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evalua
         scores[name] = [read_audit(out).column("score", ids) for out in audits]
         if model.folder != TRIAL:
             continue
-        heat[name] = np.array([[auroc for auroc, _, _ in judge(out, truths)] for out in audits])
+        heat[name] = np.array([[auroc for auroc, _, _ in found] for found in (first_heat, *(judge(out, truths) for out in audits[1:]))])
         levels = [_audit(arguments, folder, _of_seed(arguments, "level-0", seed), weights, (0,), console) for seed, weights, _ in trained]
         scores[f"{name}, level t = 0 alone"] = [read_audit(out).column("score", ids) for out in levels]
     table = {name: np.stack(columns, axis=1) for name, columns in scores.items()}

@@ -9,7 +9,8 @@ Company counts them together. The idea is that of couplings between values (Pang
 
 r is the correlation of company with the row's oddness by the levels, among validation inliers: company is heard as a reading of that oddness would
 be, by its slope over the variance of its error, in the units of a usual level. It is silent where odd cells meet by chance or avoid each other
-(r <= 0: chess positions). No anomaly is needed to know. The square of w_i and the largest r were chosen together with the levels' rule.
+(r <= 0: chess positions). No anomaly is needed to know. The square of w_i and the largest r were chosen on development splits
+of the benchmark, with their anomalies in view (docs/results-tabular-choice.md).
 """
 
 from dataclasses import dataclass
