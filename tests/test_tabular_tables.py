@@ -56,6 +56,8 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
         ("a.csv", "", "is empty"),
         ("a.csv", "a,b\n", "has no rows"),
         ("a.csv", "a,b\n1,2\n1,2,3\n4\n", "row 2 has 3 cells instead of 2: 1,2,3 and 1 more"),
+        ("a.csv", 'a,b\n1,2\n3,"4\n5,6\n7,8\n', "has a quote that is never closed, in the last cell of row 2"),
+        ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n7,8\n', "row 2 has 1 cells instead of 2"),
         ("a.csv", "a,b,a\n1,2,3\n", "has the column 'a' twice"),
         ("a.csv", "a,,c\n1,2,3\n", "has no name for column 2"),
         ("a.xlsx", "x", "unknown kind, .xlsx"),
@@ -69,6 +71,11 @@ def test_what_is_no_table_names_the_file(tmp_path: Path, name: str, content: str
         read_table(path)
     assert str(error.value).startswith(f"{path}: ")
     assert words in str(error.value)
+
+
+def test_line_breaks_and_quotes_in_cells_are_no_damage(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'a,b\n1,"two\nlines"\n3" pipe,"a ""b""\n"\n')
+    assert read_table(path).to_pylist() == [{"a": "1", "b": "two\nlines"}, {"a": '3" pipe', "b": 'a "b"\n'}]
 
 
 def test_missing_files_columns_and_encodings(tmp_path: Path) -> None:

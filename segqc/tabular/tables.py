@@ -248,8 +248,21 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
             quoted_strings_can_be_null=True,
         ),
     )
+    row, last = 0, None
     for batch in reader:
+        row += batch.num_rows
+        last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
         yield pyarrow.table(batch)
+    # To pyarrow a quote that is never closed is a last cell that holds the rest of the file.
+    if last and "\n" in last and not _ends_in_quote(path):
+        where = f"in the last cell of row {row + len(problems)}"
+        raise BadInput(path, f"has a quote that is never closed, {where}", "close it; the lines below it were taken for that cell")
+
+
+def _ends_in_quote(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 1024))
+        return stream.read().rstrip().endswith(b'"')
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
