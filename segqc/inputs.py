@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segqc.labels import VOID, LabelSpace
+from segqc.masks import to_rgb
 
 _VALUES_AT_ONCE = 2**26  # scores of classes that are interpolated together: 256 MiB
 
@@ -62,7 +63,7 @@ def as_image(value: Any) -> Image.Image:
         Another shape, dtype or range (a normalised tensor, say).
     """
     if isinstance(value, Image.Image):
-        return value.convert("RGB")
+        return to_rgb(value)
     array = as_array(value)
     if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] != 3:
         array = array.transpose(1, 2, 0)

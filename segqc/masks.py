@@ -34,12 +34,19 @@ def read_image(path: Path | str) -> Image.Image:
     """
     image = _decode(path, ("JPEG", "PNG"), "is not a JPEG or PNG", "convert it to one of them")
     try:
-        if image.mode.startswith("I"):  # PIL clips 16-bit grey at 255 instead of scaling it
-            image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
-        image.info.pop("transparency", None)  # alpha is dropped; PIL would warn of a palette's
-        return image.convert("RGB")
+        return to_rgb(image)
     except Exception as error:
         raise BadInput(path, f"cannot be converted from mode {image.mode} to RGB: {error}") from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any mode as RGB, 8 bits a channel; 16-bit grey keeps its upper 8 bits, alpha is dropped."""
+    if image.mode.startswith("I"):  # PIL clips 16-bit grey at 255 instead of scaling it
+        image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    elif "transparency" in image.info:  # PIL would warn of a palette's
+        image = image.copy()
+        del image.info["transparency"]
+    return image.convert("RGB")
 
 
 def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | None = None) -> np.ndarray:

@@ -105,10 +105,19 @@ def test_pictures_are_found_wherever_they_are_passed():
         np.testing.assert_array_equal(reader.read(found[0]), batch[0])
 
 
-@pytest.mark.parametrize("args", [(), (3,), (np.zeros((2, 4, 5, 5)),), (np.zeros((0, 3, 5, 5)),), (np.zeros((1, 3, 5, 5), int),), ([],)])
+@pytest.mark.parametrize("args", [(), (3,), (np.zeros((2, 4, 5, 5)),), (np.zeros((1, 3, 5, 5), int),), ([],)])
 def test_inputs_without_pictures_are_named(args):
     with pytest.raises(ValueError, match="found none"):
         PictureReader().find(args, {})
+
+
+def test_an_empty_batch_has_no_pictures_and_is_no_error():
+    assert PictureReader().find((np.zeros((0, 3, 5, 5), np.float32),), {}) == []
+
+
+def test_grey_pictures_of_sixteen_bits_keep_their_upper_bits():
+    values = np.arange(0, 60_000, 1_000, dtype=np.uint16).reshape(6, 10)
+    np.testing.assert_array_equal(PictureReader().read(Image.fromarray(values)), np.repeat((values >> 8)[..., None], 3, axis=2))
 
 
 def test_the_part_that_is_not_padding():

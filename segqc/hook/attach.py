@@ -1,5 +1,6 @@
 """The hook itself: what a model was shown and what it predicted go to the quality model; nothing comes back but verdicts."""
 
+import contextlib
 import dataclasses
 import random
 import threading
@@ -11,6 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import nn
 
@@ -67,7 +69,8 @@ class QualityHook:
     Attributes
     ----------
     last : list of Verdict or None
-        Of the forward pass that was judged last, one a prediction, None for those that were left out or dropped.
+        Of the last forward pass (in the background: of the one that was judged last), one a prediction, None for those that were left out or dropped.
+        Empty after a forward pass whose inputs or outputs were not understood.
     counts : Counts
     decisions : Counter
         Of "pass", "review" and "fail".
@@ -103,7 +106,8 @@ class QualityHook:
         self._warned: set[str] = set()
         self._worker = None if queue_size is None else BackgroundWorker(queue_size)
         self._closed = False
-        self._registered = model.register_forward_hook(self._after_forward, with_kwargs=True) if isinstance(model, nn.Module) else None
+        hookable = isinstance(model, nn.Module) and not isinstance(model, torch.jit.ScriptModule)
+        self._registered = model.register_forward_hook(_Listener(self), with_kwargs=True) if hookable else None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the model returns, unchanged."""
@@ -112,49 +116,53 @@ class QualityHook:
             self._inspect(args, kwargs, output)
         return output
 
-    def _after_forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        self._inspect(args, kwargs, output, training=module.training)
-
     def _inspect(self, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any, training: bool = False) -> None:
         """Judge the predictions of one forward pass, or hand them to the background. Only a policy may raise."""
+        verdicts: list[Verdict | None] = []
+        if self._worker is None:
+            self.last = verdicts
         try:
             images = self._pictures.find(args, kwargs)
-            verdicts: list[Verdict | None] = [None] * len(images)
             with self._lock:
                 first = self.counts.seen
                 self.counts.seen += len(images)
                 chosen = [] if training else [i for i in range(len(images)) if self._random.random() < self._sample_rate]
                 self.counts.sampled_out += len(images) - len(chosen)
-            if not chosen:
-                return
-            found = self._masks.find(output, [_size(image) for image in images])
+            found = self._masks.find(output, [_size(image) for image in images]) if chosen else []
             padding = kwargs.get("pixel_mask")
         except Exception as error:  # whatever a foreign model's inputs and outputs hold, the pipeline goes on
             self._trouble(f"predictions could not be judged: {type(error).__name__}: {error}")
             self._count(failed=1)
             return
+        verdicts += [None] * len(images)
         done = []
         for i in chosen:
             if self._worker is not None and self._worker.full:
                 self._count(dropped=1)
                 continue
+            image, mask, verdict = None, None, None
             try:
-                image, mask = self._pictures.read(images[i]), self._masks.read(found[i], _size(images[i]))
-                if padding is not None:
-                    rows, columns = valid_part(padding[i])
-                    image, mask = np.ascontiguousarray(image[rows, columns]), np.ascontiguousarray(mask[rows, columns])
+                valid = None if padding is None else valid_part(padding[i])
+                image = _part(self._pictures.read(images[i]), valid)
+                mask = _part(self._masks.read(found[i], _size(images[i])), valid)
             except Exception as error:
-                self._trouble(f"a prediction could not be judged: {type(error).__name__}: {error}")
-                self._count(failed=1)
-                continue
+                verdict = _not_judged(error)
+            task = partial(self._judge, first + i, image, mask, verdicts, i, verdict)
             if self._worker is None:
-                done.append(self._judge(first + i, image, mask, verdicts, i))
-            elif not self._worker.offer(partial(self._in_background, first + i, image, mask, verdicts, i)):
+                done.append(task())
+            elif not self._worker.offer(partial(self._in_background, task)):
                 self._count(dropped=1)
         self._act(done)
 
-    def _judge(self, number: int, image: np.ndarray, mask: np.ndarray, verdicts: list[Any], place: int) -> Inspection:
-        verdict = self._qc.judge_pair(Image.fromarray(image), mask)
+    def _judge(
+        self, number: int, image: np.ndarray | None, mask: np.ndarray | None, verdicts: list[Any], place: int, verdict: Verdict | None
+    ) -> Inspection:
+        """Judge one prediction, unless reading it gave a verdict already, and keep account of it."""
+        if verdict is None:
+            try:
+                verdict = self._qc.judge_pair(Image.fromarray(image), mask)
+            except Exception as error:  # out of memory, say
+                verdict = _not_judged(error)
         if self._threshold is not None and verdict.score is not None:
             verdict = dataclasses.replace(verdict, decision="fail" if verdict.score > self._threshold else "pass")
         with self._lock:
@@ -170,9 +178,9 @@ class QualityHook:
             self._trouble(f"{window}; what the calibration says may no longer hold", key="drift")
         return Inspection(number, image, mask, verdict)
 
-    def _in_background(self, *task: Any) -> None:
+    def _in_background(self, task: Callable[[], Inspection]) -> None:
         try:
-            self._act([self._judge(*task)])
+            self._act([task()])
         except Exception as error:  # there is nobody above this thread to catch it
             self._trouble(f"in the background: {type(error).__name__}: {error}")
 
@@ -197,7 +205,8 @@ class QualityHook:
             known = (key or text) in self._warned
             self._warned.add(key or text)
         if not known:
-            warnings.warn(f"segqc: {text}", stacklevel=3)
+            with contextlib.suppress(Warning):  # where warnings are errors
+                warnings.warn(f"segqc: {text}", stacklevel=3)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until the background has judged all it has; False when `timeout` seconds were not enough."""
@@ -218,6 +227,21 @@ class QualityHook:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Listener:
+    """What a module holds of a hook. Copies of the module, and files of it, hold something that does nothing, and needs no segqc to be loaded."""
+
+    def __init__(self, hook: QualityHook) -> None:
+        # Compiled code breaks its graph here and goes on after it; tracing into the quality model would fail.
+        self._inspect = torch.compiler.disable(hook._inspect)
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if not (torch.jit.is_tracing() or torch.compiler.is_exporting()):  # nothing is predicted then
+            self._inspect(args, kwargs, output, training=module.training)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (contextlib.nullcontext(), "__exit__")  # takes any arguments, returns None
 
 
 def attach(
@@ -243,8 +267,8 @@ def attach(
     ----------
     qc : QualityControl
     model : nn.Module or callable
-        A module gets a forward hook and is called as before. Of any other callable, call the returned hook instead; its pictures are found among the
-        arguments.
+        A module gets a forward hook and is called as before. Of any other callable (a TorchScript module, too), call the returned hook instead; its
+        pictures are found among the arguments.
     mean, std : float or three of them, optional
         Of the normalisation that the model's inputs went through; ImageNet's by default. Inputs of uint8, and Pillow images, went through none.
     image_processor : optional
@@ -305,6 +329,16 @@ def attach(
         window,
         seed,
     )
+
+
+def _not_judged(error: Exception) -> Verdict:
+    """What is said of a prediction that could not be read or judged: a person should look."""
+    return Verdict(score=None, decision="review", error=f"{type(error).__name__}: {error}")
+
+
+def _part(array: np.ndarray, valid: tuple[slice, slice] | None) -> np.ndarray:
+    """`[H, W, ...]` without its padding."""
+    return array if valid is None else np.ascontiguousarray(array[valid])
 
 
 def _size(image: Any) -> tuple[int, int]:

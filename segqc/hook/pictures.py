@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from segqc.inputs import as_array, is_floating
+from segqc.masks import to_rgb
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SLACK = 0.02  # of the range [0, 1]: half precision and resampling overshoot a little
@@ -63,7 +64,7 @@ class PictureReader:
     def read(self, raw: Any) -> np.ndarray:
         """One found picture as uint8 `[H, W, 3]`; warns once when it does not look like one that was normalised as said."""
         if isinstance(raw, Image.Image):
-            return np.asarray(raw.convert("RGB"))
+            return np.asarray(to_rgb(raw))
         first = raw.shape[0] == 3
         if not is_floating(raw):
             array = as_array(raw)
@@ -116,7 +117,7 @@ def _as_pictures(value: Any) -> list[Any] | None:
     if isinstance(value, list | tuple) and value:
         found = [_as_pictures(item) or [] for item in value]
         return [items[0] for items in found] if all(len(items) == 1 for items in found) else None
-    if not isinstance(value, Tensor | np.ndarray) or value.ndim not in (3, 4) or 0 in value.shape:
+    if not isinstance(value, Tensor | np.ndarray) or value.ndim not in (3, 4) or 0 in value.shape[-3:]:
         return None
     if not (is_floating(value) or value.dtype in (np.uint8, torch.uint8)) or 3 not in (value.shape[-3], value.shape[-1]):
         return None

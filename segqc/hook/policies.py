@@ -32,16 +32,16 @@ class Inspection:
     ----------
     number : int
         Predictions that the hook had seen before it.
-    image : ndarray `[H, W, 3]` uint8
-        As the network saw it, un-normalised.
-    mask : ndarray `[H, W]` uint8
-        In the quality model's classes, 255 where void.
+    image : ndarray `[H, W, 3]` uint8, or None
+        As the network saw it, un-normalised; None if it could not be read, which `verdict.error` tells.
+    mask : ndarray `[H, W]` uint8, or None
+        In the quality model's classes, 255 where void; None if there is none, as for scores that are NaN.
     verdict : Verdict
     """
 
     number: int
-    image: np.ndarray
-    mask: np.ndarray
+    image: np.ndarray | None
+    mask: np.ndarray | None
     verdict: Verdict
 
 
@@ -119,25 +119,32 @@ class ReviewFolder:
             self._append(id_, inspection, written)
 
     def _write_pictures(self, id_: str, inspection: Inspection) -> dict[str, str]:
-        image, mask = self.folder / "images" / f"{id_}.png", self.folder / "predictions" / f"{id_}.png"
-        with atomic_path(image) as temporary:
-            Image.fromarray(inspection.image).save(temporary)
-        write_mask(mask, inspection.mask, self.labels)
+        written = {}
+        if inspection.image is not None:
+            path = self.folder / "images" / f"{id_}.png"
+            with atomic_path(path) as temporary:
+                Image.fromarray(inspection.image).save(temporary)
+            written["image"] = str(path)
+        if inspection.mask is not None:
+            path = self.folder / "predictions" / f"{id_}.png"
+            write_mask(path, inspection.mask, self.labels)
+            written["prediction"] = str(path)
         if inspection.verdict.heatmap is not None:
             with atomic_path(self.folder / "heatmaps" / f"{id_}.png") as temporary:
                 Image.fromarray(np.round(inspection.verdict.heatmap * 255).astype(np.uint8)).save(temporary)
-        return {"image": str(image), "prediction": str(mask)}
+        return written
 
     def _append(self, id_: str, inspection: Inspection, written: dict[str, str]) -> None:
         """A row at the end of the table; a row is a line, so that a kill costs the last one at most."""
         verdict = inspection.verdict
         low, high = verdict.interval or (None, None)
         region = verdict.worst_region
+        height, width = (None, None) if inspection.image is None else inspection.image.shape[:2]
         row = written | {
             "id": id_, "time": f"{time.time():.6f}", "score": verdict.score, "status": "ok" if verdict.error is None else "error",
             "reason": verdict.error, "decision": verdict.decision, "p_value": verdict.p_value, "expected_dice": verdict.expected_dice,
             "expected_dice_low": low, "expected_dice_high": high, "worst_class": region and region.name, "expected_class": region and region.expected,
-            "worst_box": region and ",".join(map(str, region.box)), "width": inspection.image.shape[1], "height": inspection.image.shape[0],
+            "worst_box": region and ",".join(map(str, region.box)), "width": width, "height": height,
         }  # fmt: skip
         if not (self.folder / "classes.json").is_file():
             write_json(self.folder / "classes.json", self.labels.to_dict())
