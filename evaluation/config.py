@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.class_table import Backend
+from segqc.config import check_range
 
 
 @dataclass(frozen=True)
@@ -64,3 +65,8 @@ class EvaluateConfig:
     resamples: int = 1000
     seed: int = 0
     device: str | None = None
+
+    def __post_init__(self) -> None:
+        check_range(self, "top resamples", 1)
+        check_range(self, "corruptions seed", 0)
+        check_range(self, "threshold", 0, 1)

@@ -24,7 +24,7 @@ from evaluation.study import Study, make_study
 from segqc import __version__
 from segqc.artifact import fingerprint, load_model
 from segqc.config import to_json
-from segqc.devices import best_device
+from segqc.devices import find_device
 from segqc.files import atomic_path, write_json, write_table
 from segqc.gallery import GalleryEntry
 from segqc.pairs import Pair
@@ -55,6 +55,8 @@ class Evaluation:
     study : Study
     corruptions : list of dict or None
         Table of `evaluation.corruption_suite.run_suite`.
+    top : int
+        K of "the K ranked worst": the configuration's, or the number of images where these are fewer.
     out : Path
     """
 
@@ -63,7 +65,15 @@ class Evaluation:
     absent: dict[str, str]
     study: Study
     corruptions: list[dict[str, Any]] | None
+    top: int
     out: Path
+
+    @property
+    def top_note(self) -> str:
+        """What the columns of the K ranked worst are worth where they are all images; else nothing."""
+        if self.top < len(self.study.examples):
+            return ""
+        return f"The {self.top} ranked worst are all {self.top} images: their columns say nothing of a ranking. Choose a smaller --top."
 
 
 def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluation:
@@ -84,14 +94,16 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
     BadInput
         No finished audit, no ground truth, fewer than three images to judge, or an option that names nothing.
     """
+    find_device(config.device)  # before the work, not after half of it
     study = make_study(config, console)
+    top = min(config.top, len(study.examples))
     methods, absent = contenders(config, study, console)
     scores = {method.name: method.scores for method in methods}
     if len(scores) < len(methods):
         raise ValueError(f"Expected methods with different names, but got {[method.name for method in methods]}")
-    rows = judge(scores, study.quality, methods[0].name, config.top, config.threshold, config.resamples, config.seed)
+    rows = judge(scores, study.quality, methods[0].name, top, config.threshold, config.resamples, config.seed)
     corruptions = _corruptions(config, study, console) if config.corruptions else None
-    found = Evaluation(rows, {method.name: method.group for method in methods}, absent, study, corruptions, config.out)
+    found = Evaluation(rows, {method.name: method.group for method in methods}, absent, study, corruptions, top, config.out)
     _write(config, found, methods)
     return found
 
@@ -99,7 +111,7 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
 def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) -> list[dict[str, Any]]:
     summary = study.audit.summary
     folder, levels = Path(summary["model"]["folder"]), summary["config"]["levels"]
-    qc = QualityControl(load_model(folder, config.device or best_device()), None if levels is None else tuple(levels))
+    qc = QualityControl(load_model(folder, config.device), None if levels is None else tuple(levels))
     items = [Pair(example.id, example.image, truth) for example, truth in zip(study.examples, study.truths, strict=True)]
     report = run_suite(
         shared_scorer(qc),
@@ -140,6 +152,8 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
         + ("." if config.undefined == "diagonal" else " in no mean (left out)."),
         f"Metrics by {config.metrics_backend}; {config.resamples:,} bootstrap resamples, seed {config.seed}; segqc {__version__}.",
     ]
+    if found.top_note:
+        facts.append(found.top_note)
     tables: list[tuple[str, str, Sequence[Mapping[str, Any]]]] = []
     empty = judge_empty({method.name: method.scores for method in methods}, study.features[:, AREA] == 0, study.quality.dice)
     if empty:
@@ -153,7 +167,7 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
     needs = {method.name: method.needs for method in methods}
     title = f"Evaluation of {config.audit.name or config.audit}"
     published = _published(methods)
-    page = render_report(title, facts, found.rows, found.groups, needs, found.absent, published, pictures, tables, config.top, config.threshold)
+    page = render_report(title, facts, found.rows, found.groups, needs, found.absent, published, pictures, tables, found.top, config.threshold)
     with atomic_path(out / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     record = {"config": to_json(config), "segqc": __version__, "images": len(study.examples), "facts": facts}
@@ -183,7 +197,7 @@ def _pictures(config: EvaluateConfig, found: Evaluation, methods: Sequence[Conte
     pages = [
         (
             "correlations.png",
-            figures.correlation_map(with_published(found.rows, _published(methods), config.top), config.top),
+            figures.correlation_map(with_published(found.rows, _published(methods), found.top), found.top),
             "Correlation with quality",
             "Figure 1 of the paper. Blue is right for Dice, red for distances.",
         ),

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from segqc.compact import quantise, restore
 from segqc.config import BUNDLED_MODELS, from_json, to_json
 from segqc.density import DensityHead
-from segqc.devices import best_device
+from segqc.devices import find_device
 from segqc.files import BadInput, atomic_path, read_json, write_json
 from segqc.model_config import MODEL_FORMAT, ModelConfig
 from segqc.quality_model import QualityModel
@@ -58,9 +58,9 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
     Raises
     ------
     BadInput
-        The folder is not a whole model, or comes from a newer version.
+        The folder is not a whole model, or comes from a newer version; or there is no such device.
     """
-    folder = Path(folder)
+    folder, device = Path(folder), find_device(device)
     if not (folder / CONFIG).is_file():
         fix = (
             "training there was not finished: run the same `segqc train` command again"
@@ -90,7 +90,7 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
             model.density = DensityHead.load(folder / DENSITY)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise BadInput(folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder") from error
-    return model.to(device or best_device()).eval().requires_grad_(False)
+    return model.to(device).eval().requires_grad_(False)
 
 
 def model_folder(model: Path | str) -> Path:

@@ -94,10 +94,10 @@ def read_audit_table(path: Path | str) -> AuditTable:
     table = next((table for table in tables if table.is_file()), None)
     if table is None:
         raise BadInput(path, "holds no scores.parquet and no scores.csv", "give a folder written by `segqc audit`, or one of its tables")
-    rows = _read_parquet(table) if table.suffix == ".parquet" else _read_csv(table)
+    columns, rows = _read_parquet(table) if table.suffix == ".parquet" else _read_csv(table)
+    if not {"id", "score", "status"} <= columns:
+        raise BadInput(table, "is not the table of an audit: it needs the columns id, score and status", "give the scores.csv of an audit")
     for row in rows:
-        if not {"id", "score", "status"} <= row.keys():
-            raise BadInput(table, "is not the table of an audit: it needs the columns id, score and status", "give the scores.csv of an audit")
         numbers = {name: parse_number(row[name]) for name in (*WHOLE_NUMBERS, *NUMBERS) if name in row}
         row.update({name: None if value is None else int(value) if name in WHOLE_NUMBERS else float(value) for name, value in numbers.items()})
     rows.sort(key=_place)
@@ -142,17 +142,20 @@ def _place(row: Mapping[str, Any]) -> tuple[float, bool, float, str]:
     return rank, not is_scored(row), -(row["score"] or 0.0), str(row["id"])
 
 
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
+def _read_parquet(path: Path) -> tuple[set[str], list[dict[str, Any]]]:
     try:
-        return pyarrow.parquet.read_table(path).to_pylist()
+        table = pyarrow.parquet.read_table(path)
+        return set(table.column_names), table.to_pylist()
     except (OSError, pyarrow.ArrowException) as error:
         raise BadInput(path, f"is not a Parquet file: {error}", "run the audit again") from error
 
 
-def _read_csv(path: Path) -> list[dict[str, Any]]:
+def _read_csv(path: Path) -> tuple[set[str], list[dict[str, Any]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet that saved the table may have put a mark before it
-            return [{name: _cell(text) for name, text in row.items() if name is not None} for row in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            rows = [{name: _cell(text) for name, text in row.items() if name is not None} for row in reader]
+            return set(reader.fieldnames or ()), rows
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(path, f"is not a readable CSV file: {error}", "run the audit again") from error
 

@@ -13,6 +13,7 @@ import numpy as np
 from segqc.audit_table import AuditTable, audit_fingerprint, is_scored, parse_number, read_audit_table
 from segqc.calibration import CALIBRATION, Calibration, Goals, fit_calibration, save_calibration
 from segqc.config import CalibrateConfig
+from segqc.conformal import MIN_CURVE_PAIRS
 from segqc.drift import SMALLEST_SAMPLE, compare_scores
 from segqc.files import BadInput
 from segqc.review import read_review
@@ -92,7 +93,7 @@ def _accepted(path: Path, table: AuditTable, scores: Mapping[str, float], notes:
 
 
 def _labels(config: CalibrateConfig, table: AuditTable, scores: Mapping[str, float], notes: list[str]) -> dict[str, float] | None:
-    """Dice of labelled predictions by id, from a CSV or from the audit itself; None where none is known."""
+    """Dice of labelled predictions by id, from a CSV or from the audit itself; None where none is known, or too few that nobody asked for."""
     if config.labels is not None:
         dice = _read_labels(config.labels, notes)
     else:
@@ -100,6 +101,9 @@ def _labels(config: CalibrateConfig, table: AuditTable, scores: Mapping[str, flo
     _note_unknown(config.labels or "the audit", [id_ for id_ in dice if id_ not in scores], notes)
     dice = {id_: value for id_, value in dice.items() if id_ in scores}
     if not dice:
+        return None
+    if config.accepted is not None and config.labels is None and len(dice) < MIN_CURVE_PAIRS:  # nobody asked for them
+        notes.append(f"the audit's own {len(dice)} Dice values were left aside: it takes {MIN_CURVE_PAIRS} to estimate Dice from a score")
         return None
     if len(dice) > 1 and min(dice.values()) == 1:
         raise BadInput(config.audit, "has a Dice of 1 throughout: these seem to be the true masks themselves", "say so with --ground-truth")

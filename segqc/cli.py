@@ -1,17 +1,19 @@
 """The command line: each command fills in one config dataclass and calls one function."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from segqc import __version__, cli_audit, cli_calibration, cli_review, cli_tabular
 from segqc.cli_options import Device, Images, VocRoot
 from segqc.config import TrainConfig
-from segqc.files import BadInput
+from segqc.console import console, error_console, wrote
+from segqc.files import BadInput, describe_os_error
 
 app = typer.Typer(
     name="segqc",
@@ -21,7 +23,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-console = Console()
 
 _TRAIN = TrainConfig()
 _EVALUATED = ("spearman", "auroc", "dice_top")  # measures on the console; the report has all
@@ -53,28 +54,31 @@ def train(
         str, typer.Option(help="structured (ours), mixing (no segment noise), paper (GNSM as published) or segmenter (no noise ladder: an ablation).")
     ] = _TRAIN.method,
     preset: Annotated[str, typer.Option(help="cpu, fast, voc128 or voc256.")] = _TRAIN.preset,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps; by default the preset's.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps; by default the preset's.", min=1)] = None,
     guess_steps: Annotated[
-        int | None, typer.Option(help="Steps of each of the two networks whose mistakes `structured` learns from; a fifth of --steps by default.")
+        int | None,
+        typer.Option(help="Steps of each of the two networks whose mistakes `structured` learns from; a fifth of --steps by default.", min=1),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pairs per step over all processes.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak of the cosine.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Side of the squashed picture, px.")] = None,
-    grid_size: Annotated[int | None, typer.Option(help="Side of the mask grid, cells.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pairs per step over all processes.", min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the cosine.", min=0)] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side of the squashed picture, px.", min=1)] = None,
+    grid_size: Annotated[int | None, typer.Option(help="Side of the mask grid, cells.", min=1)] = None,
     encoder: Annotated[str | None, typer.Option(help="timm backbone of the image pyramid (frozen, ImageNet weights).")] = None,
     classifier: Annotated[
         bool, typer.Option("--classifier/--no-classifier", help="Also what the encoder's ImageNet classifier sees and says at each place.")
     ] = _TRAIN.classifier,
-    views: Annotated[int | None, typer.Option(help="Augmented views per picture whose features are cached; 0: fresh ones at every step.")] = None,
+    views: Annotated[
+        int | None, typer.Option(help="Augmented views per picture whose features are cached; 0: fresh ones at every step.", min=0)
+    ] = None,
     mask_only: Annotated[bool, typer.Option("--mask-only", help="Hide the picture from the network: an ablation.")] = False,
     feature_cache: Annotated[Path | None, typer.Option(help="Keep cached features in this folder; runs on the same pictures share it.")] = None,
-    density_items: Annotated[int, typer.Option(help="Training pairs behind the density head, at most.")] = _TRAIN.density_items,
-    validate_every: Annotated[int, typer.Option(help="Steps between validations.")] = _TRAIN.validate_every,
-    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = _TRAIN.checkpoint_every,
-    seed: Annotated[int, typer.Option(help="Of weights, noise, order and augmentation.")] = _TRAIN.seed,
+    density_items: Annotated[int, typer.Option(help="Training pairs behind the density head, at most.", min=0)] = _TRAIN.density_items,
+    validate_every: Annotated[int, typer.Option(help="Steps between validations.", min=1)] = _TRAIN.validate_every,
+    checkpoint_every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = _TRAIN.checkpoint_every,
+    seed: Annotated[int, typer.Option(help="Of weights, noise, order and augmentation.", min=0)] = _TRAIN.seed,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = _TRAIN.precision,
     device: Device = None,
-    workers: Annotated[int | None, typer.Option(help="Loader processes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Loader processes.", min=0)] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="torch.compile the network.")] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Insist that there is a run to continue. (Without it, the same command continues too.)")
@@ -102,7 +106,8 @@ def train(
     from segqc.train import train as run
 
     folder = run(config, console)
-    console.print(f"\nWrote the model folder [bold]{folder}[/bold].")
+    console.print()
+    console.print(wrote(folder, what="the model folder "), soft_wrap=True)
     console.print(f"Next: segqc audit --model {folder} --predictions MASKS --images PICTURES --out audit", soft_wrap=True)
 
 
@@ -117,9 +122,9 @@ def predict(
     image_set: Annotated[str | None, typer.Option(help="With --voc-root: only this list.")] = None,
     model: Annotated[str, typer.Option(help="A torchvision segmentation model.")] = "deeplabv3_mobilenet_v3_large",
     weights: Annotated[Path | None, typer.Option(help="A state_dict of your own (.pth, read without pickle's code); the hub's by default.")] = None,
-    num_classes: Annotated[int | None, typer.Option(help="What the weights must have.")] = None,
+    num_classes: Annotated[int | None, typer.Option(help="What the weights must have.", min=2)] = None,
     probs: Annotated[bool, typer.Option("--probs", help="Also write softmax maps: npz, key probs, float16 [K, h, w].")] = False,
-    resize: Annotated[int, typer.Option(help="Shorter side of the network's input, px.")] = 520,
+    resize: Annotated[int, typer.Option(help="Shorter side of the network's input, px.", min=1)] = 520,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Make masks again that are there.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a picture could not be predicted.")] = False,
     device: Device = None,
@@ -163,11 +168,11 @@ def evaluate(
     fits: Annotated[Path | None, typer.Option(help="Folder for what baselines learned, shared by evaluations; in --out by default.")] = None,
     metrics_backend: Annotated[str, typer.Option(help="segqc, or medpy (slower, the same numbers).")] = "segqc",
     undefined: Annotated[str, typer.Option(help="Distances of a missed or spurious class: diagonal or exclude.")] = "diagonal",
-    corruptions: Annotated[int, typer.Option(help="Also score so many true masks with known errors in them (28 masks a picture).")] = 0,
-    top: Annotated[int, typer.Option(help="K of the K ranked worst.")] = 50,
-    threshold: Annotated[float, typer.Option(help="A Dice below this is a failure.")] = 0.5,
-    resamples: Annotated[int, typer.Option(help="Of the bootstrap over images.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of fits, folds, corruptions and bootstrap.")] = 0,
+    corruptions: Annotated[int, typer.Option(help="Also score so many true masks with known errors in them (28 masks a picture).", min=0)] = 0,
+    top: Annotated[int, typer.Option(help="K of the K ranked worst.", min=1)] = 50,
+    threshold: Annotated[float, typer.Option(help="A Dice below this is a failure.", min=0, max=1)] = 0.5,
+    resamples: Annotated[int, typer.Option(help="Of the bootstrap over images.", min=1)] = 1000,
+    seed: Annotated[int, typer.Option(help="Of fits, folds, corruptions and bootstrap.", min=0)] = 0,
     device: Device = None,
 ) -> None:
     """Judge an audit against ground truth, beside every baseline a sceptic would name.
@@ -185,17 +190,20 @@ def evaluate(
     )  # fmt: skip
     found = run(config, console)
     table = Table(title=f"{len(found.study.examples)} images, mean Dice {found.study.quality.dice.mean():.3f}; a lower Spearman is better")
-    for name in ("method", "Spearman with Dice", f"AUROC of Dice < {threshold:g}", f"mean Dice of the {top} ranked worst"):
+    for name in ("method", "Spearman with Dice", f"AUROC of Dice < {threshold:g}", f"mean Dice of the {found.top} ranked worst"):
         table.add_column(name, overflow="fold")
     for row in found.rows:
         numbers = ("-" if row[key] is None else f"{row[key]:.3f} [{row[key + '_low']:.2f}, {row[key + '_high']:.2f}]" for key in _EVALUATED)
         table.add_row(row["method"], *numbers)
     console.print(table)
+    if found.top_note:
+        console.print(found.top_note, soft_wrap=True)
     for name, why in found.absent.items():
         console.print(f"Not judged: {name}: {why}", soft_wrap=True, highlight=False)
     if found.study.left_out:
         console.print(f"{len(found.study.left_out)} predictions left out; the report says why.")
-    console.print(f"\nWrote [bold]{out}[/bold]: report.html, methods.csv, images.csv, classes.csv, class_summary.csv, evaluation.json and figures.")
+    console.print()
+    console.print(wrote(out, ": report.html, methods.csv, images.csv, classes.csv, class_summary.csv, evaluation.json and figures."), soft_wrap=True)
     console.print(f"Next: open {out / 'report.html'} in a browser.", soft_wrap=True)
 
 
@@ -209,7 +217,7 @@ app.add_typer(cli_tabular.app, name="tabular")
 @app.command(epilog="Example: segqc demo --out demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Of scenes and trainings.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of scenes and trainings.", min=0)] = 0,
 ) -> None:
     """The whole story on rendered scenes, in about five minutes on two cores: no data and no network needed."""
     from segqc.demo import DemoConfig
@@ -220,11 +228,14 @@ def demo(
 
 def main() -> None:
     """Entry point: expected errors are one line and exit code 2, not a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file name that the terminal's encoding cannot hold is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
-    except (BadInput, ValueError, FloatingPointError, FileNotFoundError) as error:
-        Console(stderr=True).print(f"[bold red]segqc:[/bold red] {error}", soft_wrap=True, highlight=False)
+    except (BadInput, ValueError, FloatingPointError, OSError) as error:
+        said = describe_os_error(error) if isinstance(error, OSError) else str(error)
+        error_console.print(Text.assemble(("segqc:", "bold red"), " ", said), soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. The same command continues from here.")
+        error_console.print("Stopped. The same command continues from here.")
         sys.exit(130)

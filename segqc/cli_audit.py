@@ -5,18 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from segqc import cli_calibration
 from segqc.cli_options import Device, Images, VocRoot
 from segqc.config import AuditConfig, LabelAuditConfig
+from segqc.console import console, wrote
 from segqc.files import BadInput
 
 if TYPE_CHECKING:
     from segqc.audit import AuditReport
-
-console = Console()
 
 EPILOG = (
     "Example: segqc audit --model runs/voc --predictions deeplab_out --voc-root VOCdevkit --image-set val --out audit\n\n"
@@ -54,7 +53,7 @@ def audit(
         str | None,
         typer.Option(help='Noise levels to read, such as "0" (no noise ladder) or "0,1"; by default those that its score is made of.'),
     ] = None,
-    top: Annotated[int, typer.Option(help="Rows of the contact sheet.")] = _AUDIT.top,
+    top: Annotated[int, typer.Option(help="Rows of the contact sheet.", min=1)] = _AUDIT.top,
     heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per mask.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a mask could not be scored.")] = False,
     calibration: Annotated[
@@ -63,17 +62,17 @@ def audit(
     ] = None,
     classes: Annotated[str | None, typer.Option(help='"background,cat,dog" or a JSON file; VOC\'s 21 by default.', **_FOLDS)] = None,
     folds: Annotated[
-        int | None, typer.Option(help=f"Trainings, each without a part of the pairs; {_LABELS.training.folds} by default.", **_FOLDS)
+        int | None, typer.Option(help=f"Trainings, each without a part of the pairs; {_LABELS.training.folds} by default.", min=2, **_FOLDS)
     ] = None,
     method: Annotated[
         str | None, typer.Option(help=f"As for `segqc train`; {_LABELS.training.method} by default: cheapest, never sees the mask.", **_FOLDS)
     ] = None,
     preset: Annotated[str | None, typer.Option(help="cpu (the default), fast, voc128 or voc256.", **_FOLDS)] = None,
-    steps: Annotated[int | None, typer.Option(help="Of each training; by default the preset's.", **_FOLDS)] = None,
+    steps: Annotated[int | None, typer.Option(help="Of each training; by default the preset's.", min=1, **_FOLDS)] = None,
     feature_cache: Annotated[
         Path | None, typer.Option(help="As for `segqc train`, and the same: on the same pairs it is used again.", **_FOLDS)
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of folds and trainings; 0 by default.", **_FOLDS)] = None,
+    seed: Annotated[int | None, typer.Option(help="Of folds and trainings; 0 by default.", min=0, **_FOLDS)] = None,
     device: Device = None,
 ) -> None:
     """Score a folder of predictions and rank them, worst first; without `--predictions`, find the wrong masks of a dataset.
@@ -121,7 +120,8 @@ def _audit_predictions(config: AuditConfig) -> "AuditReport":
     _print_audit(report.rows, report.summary)
     if "calibration" in report.summary:
         cli_calibration.print_calibrated(report.summary["calibration"])
-    console.print(f"\nWrote [bold]{config.out}[/bold]: {_WRITTEN}")
+    console.print()
+    console.print(wrote(config.out, f": {_WRITTEN}"), soft_wrap=True)
     console.print(f"Next: open {config.out / 'gallery.html'} in a browser.", soft_wrap=True)
     return report
 
@@ -131,7 +131,8 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
 
     report = run(config, console)
     _print_audit(report.rows, report.summary)
-    console.print(f"\nWrote [bold]{config.out}[/bold]: {_WRITTEN}; models/ holds the {config.training.folds} models, each without its fold.")
+    console.print()
+    console.print(wrote(config.out, f": {_WRITTEN}; models/ holds the {config.training.folds} models, each without its fold."), soft_wrap=True)
     console.print(
         f"Next: open {config.out / 'gallery.html'} in a browser and look at the masks from the top; "
         f"segqc export --audit {config.out} --to cvat --top 100 --out queue sends them to be drawn anew.",
@@ -161,7 +162,8 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     console.print(table)
     speed = f", {summary['pairs_per_second']} pairs/s" if summary["pairs_per_second"] else ""
     if summary["hardly_seen"]:
-        console.print(f"[yellow]{summary['hardly_seen']} masks are mostly of classes that the model hardly saw in training[/yellow]; see `reason`.")
+        unfamiliar = f"{summary['hardly_seen']} masks are mostly of classes that the model hardly saw in training"
+        console.print(Text.assemble((unfamiliar, "yellow"), "; see `reason`."))
     counts = f"{summary['scored']} scored, {summary['errors']} errors"
     if "images_without_prediction" in summary:
         counts += f", {summary['images_without_prediction']} images without a prediction"

@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from segqc.config import CalibrateConfig, MonitorConfig
-
-console = Console()
+from segqc.console import console, print_warnings, wrote
 
 _CALIBRATE, _MONITOR = CalibrateConfig(), MonitorConfig()
 
@@ -24,14 +22,16 @@ def calibrate(
         bool, typer.Option("--ground-truth", help="The audit is one of true masks. Allowed, but good predictions will be flagged too often.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="The JSON file; calibration.json in the audit's folder by default.")] = None,
-    dice_limit: Annotated[float, typer.Option(help="A Dice below this is a failure.")] = _CALIBRATE.dice_limit,
-    max_failures: Annotated[float, typer.Option(help="Of what passes, at most this share fails ...")] = _CALIBRATE.max_failures,
-    confidence: Annotated[float, typer.Option(help="... with this confidence.")] = _CALIBRATE.confidence,
-    coverage: Annotated[float, typer.Option(help="Of the interval around the expected Dice.")] = _CALIBRATE.coverage,
-    fdr: Annotated[float, typer.Option(help="Of what is flagged in a batch, at most this share is fine.")] = _CALIBRATE.fdr,
-    review_level: Annotated[float, typer.Option(help="p-values up to this are for review, where no Dice is known.")] = _CALIBRATE.review_level,
-    fail_level: Annotated[float, typer.Option(help="p-values up to this are failures, likewise.")] = _CALIBRATE.fail_level,
-    seed: Annotated[int, typer.Option(help="Of the random parts of the labelled predictions.")] = _CALIBRATE.seed,
+    dice_limit: Annotated[float, typer.Option(help="A Dice below this is a failure.", min=0, max=1)] = _CALIBRATE.dice_limit,
+    max_failures: Annotated[float, typer.Option(help="Of what passes, at most this share fails ...", min=0, max=1)] = _CALIBRATE.max_failures,
+    confidence: Annotated[float, typer.Option(help="... with this confidence.", min=0, max=1)] = _CALIBRATE.confidence,
+    coverage: Annotated[float, typer.Option(help="Of the interval around the expected Dice.", min=0, max=1)] = _CALIBRATE.coverage,
+    fdr: Annotated[float, typer.Option(help="Of what is flagged in a batch, at most this share is fine.", min=0, max=1)] = _CALIBRATE.fdr,
+    review_level: Annotated[
+        float, typer.Option(help="p-values up to this are for review, where no Dice is known.", min=0, max=1)
+    ] = _CALIBRATE.review_level,
+    fail_level: Annotated[float, typer.Option(help="p-values up to this are failures, likewise.", min=0, max=1)] = _CALIBRATE.fail_level,
+    seed: Annotated[int, typer.Option(help="Of the random parts of the labelled predictions.", min=0)] = _CALIBRATE.seed,
 ) -> None:
     """Learn from accepted or labelled predictions what a score means: p-values, expected Dice, pass, review or fail.
 
@@ -48,9 +48,9 @@ def calibrate(
     counts = ", ".join(f"{count} {name}" for name, count in calibration.counts.items())
     console.print(f"Fitted on {calibration.source} predictions: {counts}.", highlight=False)
     for said in calibration.statements():
-        console.print(f"- {said}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"- {said}", soft_wrap=True, highlight=False)
     print_warnings([*calibration.notes, *([calibration.warning] if calibration.warning else [])])
-    console.print(f"Wrote [bold]{path}[/bold].", soft_wrap=True)
+    console.print(wrote(path), soft_wrap=True)
     console.print(f"Next: segqc audit --calibration {path} ..., or put it into the model's folder, where it is found by itself.", soft_wrap=True)
 
 
@@ -61,8 +61,8 @@ def monitor(
     order: Annotated[
         str | None, typer.Option(help="Column by which the scores are put in order: time where there is one, else id, by default.")
     ] = None,
-    window: Annotated[int, typer.Option(help="Scores that are compared together.")] = _MONITOR.window,
-    level: Annotated[float, typer.Option(help="Share of unchanged windows that raise a false alarm.")] = _MONITOR.level,
+    window: Annotated[int, typer.Option(help="Scores that are compared together.", min=1)] = _MONITOR.window,
+    level: Annotated[float, typer.Option(help="Share of unchanged windows that raise a false alarm.", min=0, max=1)] = _MONITOR.level,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when the last window has drifted.")] = False,
 ) -> None:
     """Have the scores moved away from those that the calibration was fitted on?"""
@@ -76,7 +76,7 @@ def monitor(
         span = "all" if found is report.whole else f"{found.first} to {found.last}"
         table.add_row(span, f"{found.statistic:.3f}", f"{found.p_value:.2g}", found.direction, "drifted" if found.drifted else "")
     console.print(table)
-    console.print(f"Wrote [bold]{report.plot}[/bold].", soft_wrap=True)
+    console.print(wrote(report.plot), soft_wrap=True)
     if report.drifted:
         print_warnings(["the last window has drifted: audit and calibrate again before you rely on the decisions"])
         if strict:
@@ -88,12 +88,5 @@ def print_calibrated(summary: dict[str, Any]) -> None:
     decisions = ", ".join(f"{count} {name}" for name, count in sorted(summary["decisions"].items()))
     console.print(f"Decisions: {decisions}. Flagged at a false discovery rate of {summary['fdr']:g}: {summary['flagged']}.", highlight=False)
     for said in summary["statements"]:
-        console.print(f"- {said}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"- {said}", soft_wrap=True, highlight=False)
     print_warnings(summary["warnings"])
-
-
-def print_warnings(texts: list[str]) -> None:
-    """One line each, marked."""
-    for text in texts:
-        console.print("[bold yellow]Warning:[/bold yellow]", end=" ")
-        console.print(text, soft_wrap=True, highlight=False, markup=False)

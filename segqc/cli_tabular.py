@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from segqc.console import console, wrote
 from segqc.files import BadInput
 from segqc.tabular_config import BenchmarkConfig, FitConfig, ScoreConfig
 
@@ -15,7 +16,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-console = Console()
 
 _BENCHMARK = BenchmarkConfig(Path())
 
@@ -46,9 +46,9 @@ def fit(
     method: Annotated[str | None, typer.Option(help="Of GumbelScoreDetector, such as paper; its default by default.")] = None,
     steps: Annotated[int | None, typer.Option(help="Of training, at most; the method's by default.", min=1)] = None,
     contamination: Annotated[
-        float, typer.Option(help="Share of the learned rows beyond the threshold that `score` applies.")
+        float, typer.Option(help="Share of the learned rows beyond the threshold that `score` applies.", min=0, max=0.5)
     ] = FitConfig.contamination,
-    seed: Annotated[int, typer.Option(help="Of network and noise.")] = FitConfig.seed,
+    seed: Annotated[int, typer.Option(help="Of network and noise.", min=0)] = FitConfig.seed,
     device: Device = FitConfig.device,
 ) -> None:
     """Learn what normal rows look like.
@@ -66,12 +66,12 @@ def fit(
     )  # fmt: skip
     left_out = f" ({found.left_out:,} of another label left out)" if found.left_out else ""
     console.print(f"Learned from {found.rows:,} rows{left_out} in {found.seconds:.0f} s.", highlight=False)
-    console.print(f"Categories: {', '.join(found.categorical) or 'none'}.", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"Numbers: {', '.join(found.numeric) or 'none'}.", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Categories: {', '.join(found.categorical) or 'none'}.", soft_wrap=True, highlight=False)
+    console.print(f"Numbers: {', '.join(found.numeric) or 'none'}.", soft_wrap=True, highlight=False)
     if found.perhaps_codes:
         names = ",".join(found.perhaps_codes)
-        console.print(f"Few whole numbers: if they are codes, fit again with --categorical {names}", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"Wrote the model folder [bold]{found.folder}[/bold].", soft_wrap=True)
+        console.print(f"Few whole numbers: if they are codes, fit again with --categorical {names}", soft_wrap=True, highlight=False)
+    console.print(wrote(found.folder, what="the model folder "), soft_wrap=True)
     console.print(f"Next: segqc tabular score --model {found.folder} --data TABLE --out scores.csv", soft_wrap=True)
 
 
@@ -101,15 +101,14 @@ def score(
     for line in found.top:
         odd = ", ".join(f"{line[f'odd_{k}']} = {line[f'value_{k}']}" for k in range(1, cells + 1) if f"odd_{k}" in line)
         texts = [str(line["rank"]), str(line["row"]), *(str(line[name]) for name in kept), f"{line['score']:.3f}", odd]
-        table.add_row(*(text.replace("[", r"\[") for text in texts))
+        table.add_row(*texts)
     console.print(table)
     speed = f", {found.rows / found.seconds:,.0f} rows/s" if found.seconds else ""
     console.print(f"{found.rows:,} rows scored{speed}, {found.outliers:,} beyond the threshold.", highlight=False)
     if found.bad or found.noted:
-        console.print(
-            f"[yellow]{found.bad:,} rows could not be read, and {found.noted:,} have a cell that could not[/yellow]; see `reason`.", highlight=False
-        )
-    console.print(f"Wrote [bold]{found.path}[/bold].", soft_wrap=True)
+        unread = f"{found.bad:,} rows could not be read, and {found.noted:,} have a cell that could not"
+        console.print(Text.assemble((unread, "yellow"), "; see `reason`."))
+    console.print(wrote(found.path), soft_wrap=True)
     console.print("Next: open it and sort by rank; odd_1 and value_1 say where to look.")
     if strict and (found.bad or found.noted):
         raise typer.Exit(1)
@@ -153,5 +152,5 @@ def benchmark(
         cells = [f"{100 * line[m]:.2f}" + (f" ± {100 * line[m + '_sd']:.2f}" if m + "_sd" in line else "") for m in ("average_precision", "auroc")]
         table.add_row(str(line["method"]), *cells, f"{line['fit_seconds']:.1f}" if "fit_seconds" in line else "")
     console.print(table)
-    console.print(f"Wrote [bold]{out / 'benchmark.csv'}[/bold]; rows/ beside it holds every fit's scores.", soft_wrap=True)
+    console.print(wrote(out / "benchmark.csv", "; rows/ beside it holds every fit's scores."), soft_wrap=True)
     console.print(f"Next: segqc tabular fit --data {data} --label {label} --normal VALUE --out MODEL", soft_wrap=True)

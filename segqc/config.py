@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -19,6 +20,31 @@ BUNDLED = BUNDLED_MODELS["voc"]
 Method = Literal["structured", "mixing", "paper", "segmenter"]
 
 T = TypeVar("T")
+
+
+def check_range(config: Any, names: str, low: float, high: float = math.inf, inside: bool = False) -> None:
+    """Refuse numbers of a config that make no sense; None is no number, and stands for a default.
+
+    Parameters
+    ----------
+    config : dataclass
+    names : str
+        Fields, with spaces between.
+    low, high : float
+    inside : bool
+        Whether the bounds themselves are refused too.
+
+    Raises
+    ------
+    ValueError
+        Names the field, the range and the number.
+    """
+    for name in names.split():
+        value = getattr(config, name)
+        if value is not None and not (low < value < high if inside else low <= value <= high):
+            least = "above" if inside else "at least"
+            wanted = f"{least} {low:g}" if high == math.inf else f"strictly between {low:g} and {high:g}" if inside else f"from {low:g} to {high:g}"
+            raise ValueError(f"Expected {name} to be {wanted}, but got {value}")
 
 
 @dataclass(frozen=True)
@@ -104,6 +130,9 @@ class AuditConfig:
     device: str | None = None
     calibration: Path | None = None  # JSON of `segqc calibrate`; None: calibration.json in the model's folder, where there is one
 
+    def __post_init__(self) -> None:
+        check_range(self, "top", 1)
+
 
 @dataclass(frozen=True)
 class LabelAuditConfig:
@@ -115,6 +144,9 @@ class LabelAuditConfig:
     out: Path = Path("audit")
     top: int = 24  # rows of the contact sheet
     heatmaps: bool = True
+
+    def __post_init__(self) -> None:
+        check_range(self, "top", 1)
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -142,9 +174,10 @@ def resolve(config: TrainConfig) -> TrainConfig:
         raise ValueError("Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0")
     if config.fold is not None and not 0 <= config.fold < config.folds:
         raise ValueError(f"Expected fold to lie in 0..{config.folds - 1}, but got {config.fold}")
-    for name in ("steps", "guess_steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"Expected {name} to be positive, but got {getattr(config, name)}")
+    check_range(config, "steps guess_steps batch_size image_size grid_size validation_items validate_every checkpoint_every", 1)
+    check_range(config, "warmup_steps views density_items workers seed final_learning_rate weight_decay", 0)
+    check_range(config, "learning_rate gradient_clip", 0, inside=True)
+    check_range(config, "validation_fraction ema_decay", 0, 1, inside=True)
     return config
 
 
@@ -260,3 +293,6 @@ class MonitorConfig:
     window: int = 200  # scores
     level: float = 0.01  # share of unchanged windows that raise a false alarm
     strict: bool = False  # exit code 1 when the last window has drifted
+
+    def __post_init__(self) -> None:
+        check_range(self, "level", 0, 1, inside=True)

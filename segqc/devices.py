@@ -6,10 +6,34 @@ import sys
 import torch
 from accelerate import Accelerator
 
+from segqc.files import BadInput
+
 
 def best_device() -> str:
     """The first accelerator, else the CPU."""
     return str(torch.accelerator.current_accelerator()) if torch.accelerator.is_available() else "cpu"
+
+
+def find_device(device: str | torch.device | None = None) -> torch.device:
+    """The device that is meant; None: the best one.
+
+    Raises
+    ------
+    BadInput
+        When it is no device, or not one of this machine.
+    """
+    best, there = best_device(), ["cpu"]
+    if best != "cpu":
+        there += [best, *(f"{best}:{index}" for index in range(torch.accelerator.device_count()))]
+    try:
+        found = torch.device(best if device is None else device)
+    except RuntimeError:
+        raise BadInput("--device", f"{device!r} is no device", f"this machine has {', '.join(there)}") from None
+    if found.type == "cpu" and not found.index:
+        return torch.device("cpu")
+    if str(found) not in there:
+        raise BadInput("--device", f"there is no {found} here", f"this machine has {', '.join(there)}")
+    return found
 
 
 def make_accelerator(device: str | None) -> Accelerator:
@@ -22,11 +46,16 @@ def make_accelerator(device: str | None) -> Accelerator:
     ----------
     device : str or None
         "cpu", "cuda", "cuda:1", "mps"; None: what there is. Under `accelerate launch` each process has its own.
+
+    Raises
+    ------
+    BadInput
+        As `find_device`.
     """
-    device = device or best_device()
-    if device.startswith("cuda:"):
-        torch.cuda.set_device(device)
-    return Accelerator(cpu=device == "cpu", mixed_precision="no")
+    found = find_device(device)
+    if found.type == "cuda" and found.index is not None:
+        torch.cuda.set_device(found)
+    return Accelerator(cpu=found.type == "cpu", mixed_precision="no")
 
 
 def bfloat16_is_native(device: torch.device) -> bool:

@@ -59,8 +59,21 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        # A full disk names no file, and the temporary name tells nobody anything.
+        if error.errno is not None and error.filename in (None, str(temporary), temporary):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def describe_os_error(error: OSError) -> str:
+    """What the system would not do, in one line: the file and the reason."""
+    reason = error.strerror or str(error)
+    if isinstance(error, FileExistsError):
+        reason = "is in the way: it is a file, and a folder is needed there"
+    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 def _plain(value: Any) -> Any:

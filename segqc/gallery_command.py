@@ -21,12 +21,15 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
     Raises
     ------
     BadInput
-        When an audit, the classes or the ground truth given cannot be found. A picture that cannot be read is a word in its place instead.
+        When an audit, the classes or the ground truth given cannot be found, or `out` is a folder. A picture that
+        cannot be read is a word in its place instead.
     """
     if config.thumbnails not in THUMBNAILS:
         raise BadInput("--thumbnails", f"is {config.thumbnails!r}", f"choose one of {', '.join(THUMBNAILS)}")
     if config.ground_truth is not None and not config.ground_truth.is_dir():
         raise BadInput(config.ground_truth, "is not a folder", "name the folder of true masks")
+    if config.out is not None and config.out.is_dir():
+        raise BadInput(config.out, "is a folder", "name the HTML file in it, such as gallery.html")
     table = read_audit_table(config.audit)
     labels = table.labels(config.classes)
     rows, title, facts = table.rows, f"Review of {_name(config.audit)}", dict[str, Any]()

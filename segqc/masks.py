@@ -11,7 +11,7 @@ from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy_format
-from PIL import Image
+from PIL import ExifTags, Image
 
 from segqc.files import BadInput, atomic_path
 from segqc.labels import VOID, LabelSpace
@@ -21,6 +21,7 @@ MASK_SUFFIXES = (".png", ".npy", ".npz")
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LISTED_VALUES = 8
+_ON_ITS_SIDE = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _RAISE_LIMIT = "if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
 
 
@@ -49,7 +50,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | Image.Image | None = None) -> np.ndarray:
     """Read a mask.
 
     Parameters
@@ -58,8 +59,8 @@ def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | None
         PNG, NPY or NPZ (key ``mask``, or the only array), by suffix.
     labels : LabelSpace
         The classes; every pixel must be one of them or void.
-    size : (int, int), optional
-        Width and height that the mask must have.
+    size : (int, int) or PIL image, optional
+        Width and height that the mask must have, or the picture that it belongs to: its EXIF orientation may explain a mask that lies on its side.
 
     Returns
     -------
@@ -82,10 +83,29 @@ def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | None
         values = _read_png(path, labels)
     else:
         raise BadInput(path, f"is not a mask: its name ends in {suffix or 'nothing'}", f"use one of {', '.join(MASK_SUFFIXES)}")
-    if size is not None and values.shape != (size[1], size[0]):
-        reason = f"is {values.shape[1]}x{values.shape[0]} pixels but its image is {size[0]}x{size[1]}"
-        raise BadInput(path, reason, "resize the mask by nearest neighbour")
+    if size is not None:
+        _check_size(path, values, size)
     return _to_labels(path, values, labels)
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """How a picture wants to be turned for display, 1 to 8; 1, not at all, where it does not say."""
+    try:
+        exif = Image.Exif()
+        exif.load(image.info.get("exif", b""))
+        orientation = exif.get(ExifTags.Base.Orientation, 1)
+    except Exception:  # whatever a damaged block makes PIL trip over: it is metadata, and the pixels are sound
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+def picture_orientation(path: Path | str) -> int:
+    """`exif_orientation` of a file, without decoding its pixels; 1 for what is no picture."""
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
+            return exif_orientation(image)
+    except Exception:  # as in `_decode`
+        return 1
 
 
 def write_mask(path: Path | str, mask: np.ndarray, labels: LabelSpace) -> None:
@@ -106,6 +126,21 @@ def write_mask(path: Path | str, mask: np.ndarray, labels: LabelSpace) -> None:
     image.putpalette(labels.palette.tobytes())
     with atomic_path(path) as temporary:
         image.save(temporary, format="PNG")
+
+
+def _check_size(path: Path | str, values: np.ndarray, size: tuple[int, int] | Image.Image) -> None:
+    """The mask has the size of its picture; a picture that lies on its side says so."""
+    orientation = exif_orientation(size) if isinstance(size, Image.Image) else 1
+    width, height = size.size if isinstance(size, Image.Image) else size
+    if values.shape == (height, width):
+        return
+    reason, fix = f"is {values.shape[1]}x{values.shape[0]} pixels but its image is {width}x{height}", "resize the mask by nearest neighbour"
+    if values.shape == (width, height):
+        fix = f"rotate the mask as the picture is stored if that has an EXIF orientation, which is not applied; else {fix}"
+        if orientation in _ON_ITS_SIDE:
+            reason += f" and has EXIF orientation {orientation}, which is not applied"
+            fix = "rotate the mask as the picture is stored, or store the picture as it is displayed"
+    raise BadInput(path, reason, fix)
 
 
 def _check_file(path: Path | str) -> None:

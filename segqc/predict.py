@@ -19,6 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from segqc.config import check_range
+from segqc.devices import find_device
 from segqc.files import BadInput, atomic_path, read_json, write_json
 from segqc.inputs import highest_class
 from segqc.labels import MAX_CLASSES, VOC_LABELS, LabelSpace
@@ -56,7 +58,7 @@ class PredictConfig:
     resize : int
         Shorter side of the network's input in pixels.
     device : str, optional
-        None: a GPU if there is one.
+        None: an accelerator if there is one.
     overwrite : bool
         Make masks again that are there.
     """
@@ -72,6 +74,10 @@ class PredictConfig:
     resize: int = 520
     device: str | None = None
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_range(self, "resize", 1)
+        check_range(self, "num_classes", 2, MAX_CLASSES)
 
 
 @dataclass(frozen=True)
@@ -103,14 +109,13 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
     Raises
     ------
     BadInput
-        When there are no images, the weights cannot be had or do not fit, or `out` holds the masks of another model.
+        When there are no images or no such device, the weights cannot be had or do not fit, or `out` holds the masks of another model.
     """
     images, problems = list_images(config.images, config.voc_root, None if config.voc_root is None else config.image_set)
     out = Path(config.out).expanduser()
     if config.images is not None and out.resolve().is_relative_to(Path(config.images).expanduser().resolve()):
         raise BadInput(out, "lies in the folder of images, where masks would be taken for images", "choose another --out")
-    if config.resize < 1:
-        raise BadInput("resize", f"must be at least 1, but is {config.resize}")
+    device = find_device(config.device)
     segmenter = load_segmenter(config.model, config.weights, config.num_classes, config.resize)
     made_by = {"model": config.model, "weights": segmenter.weights_id, "resize": config.resize}
     _check_maker(out / "predict.json", made_by, config.overwrite)
@@ -119,7 +124,6 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
             for suffix in (".png", ".npz"):
                 (out / f"{id_}{suffix}").unlink(missing_ok=True)
 
-    device = torch.device(config.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     segmenter.model.to(device)
     written = skipped = 0
     failed = [{"id": problem.id, "image": str(problem.path), "reason": problem.reason} for problem in problems]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from segqc.config import check_range
+
 
 @dataclass(frozen=True)
 class TableConfig:
@@ -59,6 +61,11 @@ class FitConfig(TableConfig):
     seed: int = 0
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        check_range(self, "steps", 1)
+        check_range(self, "contamination", 0, 0.5)
+        check_range(self, "seed", 0)
+
 
 @dataclass(frozen=True)
 class ScoreConfig:
@@ -91,6 +98,10 @@ class ScoreConfig:
     chunk: int = 65_536
     device: str = "cpu"
 
+    def __post_init__(self) -> None:
+        check_range(self, "cells explained", 0)
+        check_range(self, "chunk", 1)
+
 
 @dataclass(frozen=True)
 class BenchmarkConfig(TableConfig):
@@ -112,3 +123,7 @@ class BenchmarkConfig(TableConfig):
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     out: Path = Path("runs/table-benchmark")
+
+    def __post_init__(self) -> None:
+        if not self.seeds or min(self.seeds) < 0:
+            raise ValueError(f"Expected seeds to be numbers of at least 0, at least one of them, but got {self.seeds}")

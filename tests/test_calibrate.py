@@ -97,6 +97,16 @@ def test_accepted_ids_may_come_as_a_list(tmp_path: Path, scores):
     assert any("stranger" in note for note in calibration.notes)
 
 
+def test_few_dice_that_nobody_asked_for_do_not_stand_in_the_way_of_accepted_ones(tmp_path: Path, scores):
+    audit = write_audit(tmp_path / "audit", scores[:14], 1 - scores[:14])
+    (tmp_path / "ids.txt").write_text("p3\np5\n")
+    calibration, _ = calibrate(CalibrateConfig(audit=audit, accepted=tmp_path / "ids.txt"))
+    assert (calibration.source, calibration.dice) == ("accepted", None)
+    assert any("own 14 Dice values were left aside" in note for note in calibration.notes)
+    with pytest.raises(BadInput, match="at least 20 labelled pairs"):  # without accepted ones there is nothing else
+        calibrate(CalibrateConfig(audit=audit))
+
+
 def test_true_masks_must_be_announced(tmp_path: Path, scores):
     audit = write_audit(tmp_path / "audit", scores, np.ones(120))
     with pytest.raises(BadInput, match="--ground-truth"):
@@ -172,6 +182,13 @@ def test_monitor_takes_the_order_of_time_where_there_is_one(tmp_path: Path, refe
     assert report.order == "time"
     by_id = monitor(MonitorConfig(scores=tmp_path / "scores.csv", calibration=reference, window=30, order="id"))
     assert [window.statistic for window in report.windows] == pytest.approx([window.statistic for window in by_id.windows][::-1])
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "a,b\n", "id,score\n"])
+def test_what_is_no_table_of_an_audit_is_not_a_table_of_few_scores(tmp_path: Path, reference: Path, content):
+    (tmp_path / "scores.csv").write_text(content)
+    with pytest.raises(BadInput, match=r"scores\.csv: is not the table of an audit"):
+        monitor(MonitorConfig(scores=tmp_path / "scores.csv", calibration=reference))
 
 
 def test_monitor_refuses_what_it_cannot_compare(tmp_path: Path, reference: Path, scores):

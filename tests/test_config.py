@@ -4,15 +4,18 @@ import dataclasses
 import json
 import math
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import ncsnpp
-from segqc.config import PRESETS, AuditConfig, Preset, TrainConfig, from_json, resolve, to_json
+from evaluation.config import EvaluateConfig
+from segqc.config import PRESETS, AuditConfig, LabelAuditConfig, MonitorConfig, Preset, TrainConfig, from_json, resolve, to_json
 from segqc.gumbel import NoiseLadder
 from segqc.labels import VOC_LABELS, LabelSpace, voc_palette
 from segqc.model_config import ModelConfig, make_ladder
+from segqc.tabular_config import BenchmarkConfig, FitConfig, ScoreConfig
 
 NETWORK = ncsnpp.cpu(3, (8, 16), (4, 8), 64, 16)
 
@@ -38,7 +41,7 @@ CONFIGS = [
     ),
     resolve(TrainConfig(preset="voc256")),
     AuditConfig(),
-    AuditConfig(predictions=Path("p"), model=Path("m"), ground_truth=Path("../g"), strict=True, heatmaps=False, top=0),
+    AuditConfig(predictions=Path("p"), model=Path("m"), ground_truth=Path("../g"), strict=True, heatmaps=False, top=1),
     model(),
     model(encoder=None, inlier_norm=(0.1, 1e-300, 3.0), training={"steps": 3, "config": {"seed": None}, "list": [1, "x"]}, noise_seed=2**62),
     model(network=dataclasses.replace(ncsnpp.voc256(3), channel_mult=(1, 1.5, 2), attention_resolutions=())),
@@ -151,8 +154,32 @@ def test_unknown_method():
 @pytest.mark.parametrize("value", [0, -1])
 @pytest.mark.parametrize("name", ["steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"])
 def test_sizes_must_be_positive(name, value):
-    with pytest.raises(ValueError, match=f"{name} to be positive, but got {value}"):
+    with pytest.raises(ValueError, match=f"{name} to be at least 1, but got {value}"):
         resolve(TrainConfig(**{name: value}))
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "words"),
+    [
+        (AuditConfig, {"top": -3}, "top to be at least 1, but got -3"),
+        (LabelAuditConfig, {"top": 0}, "top to be at least 1"),
+        (MonitorConfig, {"level": 7}, "level to be strictly between 0 and 1, but got 7"),
+        (MonitorConfig, {"level": math.nan}, "level to be strictly between 0 and 1"),
+        (partial(EvaluateConfig, Path()), {"top": 0}, "top to be at least 1"),
+        (partial(EvaluateConfig, Path()), {"resamples": 0}, "resamples to be at least 1"),
+        (partial(EvaluateConfig, Path()), {"threshold": 50}, "threshold to be from 0 to 1"),
+        (partial(FitConfig, Path()), {"contamination": 0.9}, r"contamination to be from 0 to 0\.5"),
+        (partial(ScoreConfig, Path()), {"chunk": 0}, "chunk to be at least 1"),
+        (partial(BenchmarkConfig, Path()), {"seeds": (0, -1)}, "seeds to be numbers of at least 0"),
+        (lambda **changes: resolve(TrainConfig(**changes)), {"learning_rate": 0.0}, "learning_rate to be above 0"),
+        (lambda **changes: resolve(TrainConfig(**changes)), {"views": -1}, "views to be at least 0"),
+        (lambda **changes: resolve(TrainConfig(**changes)), {"validation_fraction": 1.0}, "validation_fraction to be strictly between 0 and 1"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(make, changes, words):
+    make()
+    with pytest.raises(ValueError, match=words):
+        make(**changes)
 
 
 def test_without_an_encoder_picture_and_mask_share_a_grid_and_nothing_is_cached():

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
+from evaluation import published
 from evaluation.baselines import deep_svdd
 from evaluation.baselines.neighbours import MaskNeighbours
 from evaluation.baselines.svdd_training import PRESETS
@@ -129,6 +130,7 @@ def test_every_kind_of_baseline_is_there(found: Evaluation) -> None:
     }  # fmt: skip
     assert found.rows[0]["method"] == f"segqc ({found.study.audit.summary['method']})"
     assert not found.absent
+    assert (found.top, found.top_note) == (3, "")
     itself = next(row for row in found.rows if row["method"] == "itself")
     assert itself["spearman_difference"] == 0
     assert {"rare classes", "nearest training masks", "mixture of mask features", "second network", "mirror disagreement"} <= set(found.groups)
@@ -166,9 +168,15 @@ def test_without_training_pairs_those_that_learn_say_so(config: EvaluateConfig, 
 
 
 def test_classes_missed_everywhere_without_their_distances(config: EvaluateConfig, tmp_path: Path) -> None:
-    result = evaluate(replace(config, out=tmp_path / "out", undefined="exclude", corruptions=0, resamples=2))
+    result = evaluate(replace(config, out=tmp_path / "out", undefined="exclude", corruptions=0, resamples=2, top=50))
     assert np.isfinite(result.study.quality.msd).all()
     assert len(result.study.ids) + len(result.study.left_out) == 7
+    # Of six images the worst 50 are all of them, which the report says of its columns.
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert result.top == 6
+    assert result.top_note in page
+    assert "mean Dice of the 6 ranked worst" in page
+    assert "top 50<" not in page
 
 
 @pytest.mark.parametrize(
@@ -180,6 +188,7 @@ def test_classes_missed_everywhere_without_their_distances(config: EvaluateConfi
         ({"deep_svdd": ("v9/one-class",)}, "v9"),
         ({"image_set": "nolist"}, "nolist"),
         ({"metrics_backend": "abacus"}, "medpy"),
+        ({"device": "tpu9"}, "--device"),
     ],
 )
 def test_errors_name_the_option(config: EvaluateConfig, tmp_path: Path, changes: dict, words: str) -> None:
@@ -217,10 +226,11 @@ def with_the_papers(
     folder = tmp_path_factory.mktemp("papers")
     audit(AuditConfig(predictions=predictions, out=folder / "audit", model=tiny_paper_model, voc_root=tiny_voc, device="cpu"), DiceComparison())
     chosen = replace(
-        config, out=folder / "evaluation", compare=(f"its recipe={folder / 'audit'}",), deep_svdd=("v2_b0/one-class",), top=50, resamples=2
+        config, out=folder / "evaluation", compare=(f"its recipe={folder / 'audit'}",), deep_svdd=("v2_b0/one-class",), top=3, resamples=2
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "v2_b0", replace(PRESETS["v2_b0"], size=32, steps=2, batch_size=4))
+        patch.setattr(published, "TOP", 3)  # six images have no top 50
         patch.setattr(deep_svdd, "is_alive", lambda _: True)
         return evaluate(chosen), chosen
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from export_audit import CLASSES, NAMES, SCORES, write_audit
+from PIL import Image
 from tiny import LABELS
 from typer.testing import CliRunner
 
@@ -179,7 +180,13 @@ def test_an_audit_without_calibration_has_no_decisions_to_choose_from(tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"to": "excel"}, "labelstudio"), ({"shapes": "box"}, "polygon"), ({"tolerance": -1.0}, "tolerance"), ({"top": 0}, "--top")],
+    [
+        ({"to": "excel"}, "labelstudio"),
+        ({"shapes": "box"}, "polygon"),
+        ({"tolerance": -1.0}, "tolerance"),
+        ({"top": 0}, "--top"),
+        ({"max_p_value": 5}, "--max-p-value"),
+    ],
 )
 def test_wrong_options_say_what_is_right(audit, tmp_path, changes, words):
     with pytest.raises(BadInput, match=words):
@@ -216,6 +223,16 @@ def test_xml_holds_any_text():
 
 
 # The command ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_pictures_that_a_tool_would_turn_are_named(audit, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    picture = tmp_path / "pictures" / f"{NAMES[1]}.png"
+    Image.open(picture).save(picture, exif=exif)
+    done = CliRunner().invoke(app, ["export", "--audit", str(audit), "--to", "csv", "--out", str(tmp_path / "out"), "--classes", CLASSES])
+    assert "Warning: 1 pictures have an EXIF orientation" in done.output
+    assert json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))["turned_by_exif"] == [NAMES[1]]
 
 
 def test_the_command_counts_on_the_console(audit, tmp_path):

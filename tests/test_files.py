@@ -1,6 +1,7 @@
 """Whole files or none, and errors that say which file and what to do."""
 
 import csv
+import errno
 import json
 import pickle
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from segqc.files import BadInput, atomic_path, read_json, write_json, write_table
+from segqc.files import BadInput, atomic_path, describe_os_error, read_json, write_json, write_table
 
 
 def test_bad_input_reads_as_a_sentence_and_survives_a_worker_process():
@@ -31,6 +32,24 @@ def test_atomic_path_makes_folders_and_keeps_the_suffix(tmp_path):
         assert not target.exists()
     assert target.read_text() == "whole"
     assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_the_disk_refuses_names_the_file_and_not_its_temporary_name(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    said = []
+    for path in (tmp_path / "file" / "x.json", tmp_path / "file" / "y" / "x.json", tmp_path / "folder"):
+        with pytest.raises(OSError) as raised:  # noqa: PT011
+            write_json(path, {})
+        said.append(describe_os_error(raised.value))
+    assert said == [
+        f"{tmp_path / 'file'}: is in the way: it is a file, and a folder is needed there",
+        f"{tmp_path / 'file' / 'y'}: Not a directory",
+        f"{tmp_path / 'folder'}: Is a directory",
+    ]
+    with pytest.raises(OSError) as raised, atomic_path(tmp_path / "full"):  # noqa: PT011
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert describe_os_error(raised.value) == f"{tmp_path / 'full'}: No space left on device"
 
 
 def test_atomic_path_leaves_the_old_file_on_error(tmp_path):

@@ -45,6 +45,11 @@ def test_the_page_of_a_folder_has_its_rows_pictures_and_fingerprint(tmp_path):
     assert data["rows"][0]["rank_change"] is None
 
 
+def test_a_folder_is_no_page(tmp_path):
+    with pytest.raises(BadInput, match="is a folder"):
+        make_gallery(GalleryConfig(write_audit(tmp_path), out=tmp_path, classes=CLASSES))
+
+
 def test_two_audits_side_by_side_show_the_other_mask_only_where_it_is_another_file(tmp_path):
     one, two = write_audit(tmp_path / "one"), write_audit(tmp_path / "two", suffixes=(".csv",))
     table = (two / "scores.csv").read_text("utf-8").replace(",0.5,ok", ",5.0,ok").replace(str(tmp_path / "two" / "predictions" / NAMES[1]), "nowhere")

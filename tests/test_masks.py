@@ -11,7 +11,7 @@ from PIL import Image
 
 from segqc.files import BadInput
 from segqc.labels import VOC_LABELS, LabelSpace
-from segqc.masks import read_image, read_mask, write_mask
+from segqc.masks import exif_orientation, picture_orientation, read_image, read_mask, write_mask
 
 THREE = LabelSpace(("background", "cat", "dog"))
 MASK = np.array([[0, 1, 2, 255], [2, 2, 1, 0], [255, 0, 0, 1]], np.uint8)
@@ -255,6 +255,32 @@ def test_exif_orientation_is_not_applied(tmp_path):
     exif[0x0112] = 6
     Image.new("RGB", (8, 4)).save(tmp_path / "i.jpg", exif=exif)
     assert read_image(tmp_path / "i.jpg").size == (8, 4)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize(
+    ("orientation", "words"), [(6, "has EXIF orientation 6, which is not applied"), (3, "rotate the mask"), (None, "rotate the mask")]
+)
+def test_a_mask_of_a_picture_on_its_side_is_not_to_be_resized(tmp_path, suffix, orientation, words):
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    Image.new("RGB", (3, 4)).save(tmp_path / f"i{suffix}", exif=exif)
+    image, mask = read_image(tmp_path / f"i{suffix}"), save(tmp_path / "m.png", MASK)
+    with pytest.raises(BadInput, match=words) as raised:
+        read_mask(mask, THREE, size=image)
+    assert ("resize" in str(raised.value)) == (orientation != 6)
+    assert picture_orientation(tmp_path / f"i{suffix}") == exif_orientation(image) == (orientation or 1)
+    assert read_mask(mask, THREE, size=image.transpose(Image.Transpose.ROTATE_90)).shape == MASK.shape
+
+
+def test_what_says_nothing_readable_of_its_orientation_is_upright(tmp_path):
+    for exif in (b"", b"Exif\0\0rubbish", b"Exif\0\0MM\0*\0\0\0\b\0\1\1\x12\0\3\0\0\0\1\0\x63\0\0\0\0\0\0"):
+        image = Image.new("RGB", (3, 4))
+        image.info["exif"] = exif
+        assert exif_orientation(image) == 1
+    (tmp_path / "x.jpg").write_bytes(b"x")
+    assert picture_orientation(tmp_path / "x.jpg") == picture_orientation(tmp_path / "none.jpg") == 1
 
 
 @pytest.mark.parametrize("factor", [1.5, 3])  # PIL warns above the limit and raises above twice the limit

@@ -267,5 +267,5 @@ def test_folders_that_make_no_sense(images, tmp_path, five):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match="holds no image"):
         predict(config(tmp_path / "empty", tmp_path / "out", five[1]))
-    with pytest.raises(BadInput, match="at least 1"):
+    with pytest.raises(ValueError, match="at least 1"):
         predict(config(images, tmp_path / "out", five[1], resize=0))

@@ -24,7 +24,7 @@ from evaluation.baselines.svdd_training import PRESETS, SVDDConfig, SVDDTraining
 from segqc.checkpoint import load_tensors, save_tensors
 from segqc.console import make_progress
 from segqc.dataset import PairDataset
-from segqc.devices import best_device
+from segqc.devices import find_device
 from segqc.feature_cache import BLOCK, FeatureCache
 from segqc.files import BadInput, read_json, write_json
 from segqc.journal import Journal
@@ -113,7 +113,7 @@ class DeepSVDD(Baseline):
             When the loss is no longer finite.
         """
         folder, config = Path(folder), self.config
-        device = torch.device(config.device or best_device())
+        device = find_device(config.device)
         self.labels_ = _common_labels(training, folder)
         settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_PART_OF_A_FIT}
         header = {"training": training_fingerprint(training), "labels": self.labels_.to_dict(), "config": settings}

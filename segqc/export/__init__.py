@@ -35,6 +35,8 @@ class ExportReport:
     ----------
     exported, left_out : int
         Predictions in the queue, and those that the filters left out of it.
+    turned : list of str
+        Ids of the exported whose picture has an EXIF orientation other than 1: a tool that applies it draws the masks askew.
     skipped : list of Skipped
         Predictions without a score, and chosen ones whose picture or mask could not be read.
     files : list of Path
@@ -45,6 +47,7 @@ class ExportReport:
 
     exported: int
     left_out: int
+    turned: list[str]
     skipped: list[Skipped]
     files: list[Path]
     images_root: Path
@@ -64,21 +67,25 @@ def export(config: ExportConfig) -> ExportReport:
         raise BadInput("--shapes, --tolerance", f"are {config.shapes!r} and {config.tolerance}", "choose rle or polygon, and 0 or more pixels")
     if config.top is not None and config.top < 1:
         raise BadInput("--top", f"is {config.top}", "choose at least 1")
+    if config.max_p_value is not None and not 0 <= config.max_p_value <= 1:
+        raise BadInput("--max-p-value", f"is {config.max_p_value}", "choose a number from 0 to 1")
     table = read_audit_table(config.audit)
     labels = table.labels(config.classes)
     chosen = choose(table, config)
     root = config.images_root or common_folder([table.path(row, "image") for row in table.rows if row.get("image")])
     skipped = list(chosen.unscored)
-    exported = 0
+    exported, turned = 0, list[str]()
 
     def counted() -> Iterator[Item]:
         nonlocal exported
         for item in load_items(chosen, table, labels, _locator(config, root), skipped):
             exported += 1
+            if item.orientation != 1:
+                turned.append(item.id)
             yield item
 
     files = TARGETS[config.to](config.out, counted(), labels, config)
-    report = ExportReport(exported, chosen.left_out, skipped, [*files, config.out / "export.json"], root)
+    report = ExportReport(exported, chosen.left_out, turned, skipped, [*files, config.out / "export.json"], root)
     write_json(
         config.out / "export.json",
         {
@@ -86,6 +93,7 @@ def export(config: ExportConfig) -> ExportReport:
             "exported": report.exported,
             "left_out_by_filters": report.left_out,
             "not_exported": report.skipped,
+            "turned_by_exif": report.turned,
             "images_root": root,
             "config": to_json(config),
             "segqc": __version__,

@@ -14,7 +14,7 @@ from segqc.audit_table import AuditTable, is_scored
 from segqc.config import ExportConfig
 from segqc.files import BadInput
 from segqc.labels import LabelSpace
-from segqc.masks import read_mask
+from segqc.masks import picture_orientation, read_mask
 from segqc.overlay import Box, parse_box
 from segqc.parallel import ordered_map
 from segqc.review import Review, ReviewItem, read_review
@@ -42,6 +42,8 @@ class Item:
         8-bit grey PNG.
     review : ReviewItem or None
         What a reviewer said of it.
+    orientation : int
+        The picture's EXIF orientation. Masks follow the stored pixels: a tool that applies one other than 1 draws them askew.
     """
 
     row: dict[str, Any]
@@ -50,6 +52,7 @@ class Item:
     mask: np.ndarray
     heatmap: Path | None = None
     review: ReviewItem | None = None
+    orientation: int = 1
 
     @property
     def id(self) -> str:
@@ -141,7 +144,8 @@ def load_items(chosen: Chosen, table: AuditTable, labels: LabelSpace, locate: "L
         except BadInput as error:
             return Skipped(id_, str(error))
         heat = table.folder / "heatmaps" / f"{id_}.png"
-        return Item(row, image, location, mask, heat if heat.is_file() else None, chosen.review.items.get(id_) if chosen.review else None)
+        review = chosen.review.items.get(id_) if chosen.review else None
+        return Item(row, image, location, mask, heat if heat.is_file() else None, review, picture_orientation(image))
 
     for item in ordered_map(load, chosen.rows):
         if isinstance(item, Skipped):
