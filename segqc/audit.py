@@ -5,52 +5,33 @@ same command continues a killed audit. A pair that cannot be scored is a row wit
 """
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from PIL import Image
 from rich.console import Console
 
 from segqc import __version__
 from segqc.artifact import model_folder
+from segqc.audit_folder import HEATMAPS, claimed, journal_paths, start_afresh, written_paths
 from segqc.audit_job import AuditJob, Scorers
+from segqc.audit_rows import COLUMNS, HARDLY_SEEN, Comparison, ReadPair, error_row, pair_stamps, read_pair, score_pair
 from segqc.calibration import Calibration, find_calibration
 from segqc.config import AuditConfig, to_json
 from segqc.console import make_progress
 from segqc.decisions import DECISION_COLUMNS, judge_rows, summarise_decisions
 from segqc.devices import make_accelerator, peak_memory_gib
-from segqc.files import BadInput, atomic_path, write_json, write_table
+from segqc.files import write_json, write_table
 from segqc.gallery import GalleryEntry, write_gallery
 from segqc.journal import Journal
 from segqc.labels import LabelSpace
-from segqc.masks import read_image, read_mask
-from segqc.pairs import Pair, Problem, audit_pairs, find_voc
+from segqc.pairs import Pair, audit_pairs, find_voc
 from segqc.parallel import ordered_map
-from segqc.scoring import QualityControl, predicted_classes
 from segqc.sheet import write_contact_sheet
-
-COLUMNS = (
-    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "agreement", "density",
-    "width", "height", "image", "prediction",
-)  # fmt: skip
-HARDLY_SEEN = "score is a guess, its model hardly saw"
-
-
-class Comparison(Protocol):
-    """How to compare with ground truth where it is given; `evaluation.comparison.DiceComparison` is one."""
-
-    def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: LabelSpace) -> float:
-        """Quality of one prediction in [0, 1]."""
-        ...
-
-    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
-        """How well the scores found the bad ones."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -77,17 +58,6 @@ class AuditReport:
         return [row for row in self.rows if row["status"] == "error"]
 
 
-@dataclass(frozen=True)
-class _Read:
-    """A pair in memory, or why it is not."""
-
-    pair: Pair
-    row: dict[str, Any]
-    image: np.ndarray | None = None  # as the network sees it, as is the grid
-    grid: np.ndarray | None = None
-    mask: np.ndarray | None = None  # at the picture's size
-
-
 def audit(config: AuditConfig, comparison: Comparison | None = None, console: Console | None = None, job: AuditJob | None = None) -> AuditReport:
     """Score every prediction, rank, and write tables, heat maps, contact sheet and gallery to `config.out`.
 
@@ -99,23 +69,23 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     console : Console, optional
         Where progress goes; None is silent.
     job : AuditJob, optional
-        What to score by which model, and how to call it; by default the configuration's predictions by its model.
+        What to score by which model, and how to call it, from a caller who has claimed `config.out` (`segqc.audit_folder`); by default the
+        configuration's predictions by its model.
 
     Raises
     ------
     BadInput
-        No predictions, no images, or no model there. A bad pair is a row instead.
+        No predictions, no images, or no model there; `config.out` holds files of somebody else, or another audit is writing there. A bad pair is a
+        row instead.
     """
     started = time.monotonic()
     config = dataclasses.replace(config, model=model_folder(config.model))
     accelerator = make_accelerator(config.device)
-    models, model_of = ((config.model,), None) if job is None else (job.models, job.model_of)
-    scorers = Scorers(models, model_of, accelerator.device, config.levels)
+    claim = claimed(config.out, accelerator) if job is None else nullcontext()
     job = job or _predictions(config)
+    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels)
     calibration = find_calibration(config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels)
     console = console if accelerator.is_main_process else None
-
-    rank, world = accelerator.process_index, accelerator.num_processes
     header = {
         "model": scorers.fingerprint,
         "levels": config.levels,
@@ -123,20 +93,20 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
         "compared": comparison is not None,
         "version": __version__,
     }
-    paths = [config.out / ".progress" / f"{r}-of-{world}.jsonl" for r in range(world)]
-    if accelerator.is_main_process and not any(Journal(path, header).rows for path in paths):
-        shutil.rmtree(config.out / "heatmaps", ignore_errors=True)
-    accelerator.wait_for_everyone()
-    scored = _score_all(scorers, job.pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world)
-    accelerator.wait_for_everyone()
-    rows = {key: entry for path in paths for key, entry in Journal(path, header).rows.items()}
-    rows_of_pairs = [rows[pair.id]["row"] for pair in job.pairs]
-    ranked = rank_rows(rows_of_pairs + [_error_row(problem) for problem in job.problems])
-    ranked = ranked if calibration is None else judge_rows(ranked, calibration)
-    summary = _summary(config, job, scorers, ranked, comparison, calibration, started, scored)
-    if accelerator.is_main_process:
-        _write(config, job, scorers.any.labels, ranked, summary, console)
-    accelerator.wait_for_everyone()
+    rank, world = accelerator.process_index, accelerator.num_processes
+    paths = journal_paths(config.out, world)
+    with claim:
+        if accelerator.is_main_process and not any(Journal(path, header).rows for path in paths):
+            start_afresh(config.out)
+        accelerator.wait_for_everyone()
+        scored = _score_all(scorers, job.pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world)
+        accelerator.wait_for_everyone()
+        rows = _rows(job.pairs, [Journal(path, header) for path in paths]) + [error_row(problem) for problem in job.problems]
+        ranked = rank_rows(rows) if calibration is None else judge_rows(rank_rows(rows), calibration)
+        summary = _summary(config, job, scorers, ranked, comparison, calibration, started, scored)
+        if accelerator.is_main_process:
+            _write(config, job, scorers.any.labels, ranked, summary, console)
+        accelerator.wait_for_everyone()
     return AuditReport(ranked, summary, config.out)
 
 
@@ -148,7 +118,8 @@ def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _predictions(config: AuditConfig) -> AuditJob:
     """The predictions that the configuration names, all to be scored by its model."""
-    pairs, problems, without = audit_pairs(config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set)
+    sources = config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set
+    pairs, problems, without = audit_pairs(*sources, written_paths(config.out))
     return AuditJob(pairs, problems, (config.model,), f"Audit of {config.predictions.name or config.predictions}", without=without)
 
 
@@ -171,83 +142,38 @@ def _score_all(
 ) -> int:
     """Score the pairs that the journal does not hold as they are on disk; returns how many those were."""
 
-    def read(pair: Pair) -> _Read:
-        return _read(scorers.of(pair), pair, comparison)
+    heatmaps = config.out / HEATMAPS if config.heatmaps else None
 
-    todo = [pair for pair in pairs if journal.rows.get(pair.id, {}).get("files") != _stamp(pair)]
+    def read(pair: Pair) -> ReadPair:
+        return read_pair(scorers.of(pair), pair, comparison)
+
+    todo = [pair for pair in pairs if not _is_scored(pair, journal, heatmaps)]
     with journal, make_progress(console, "note") as progress:
         if console and len(todo) < len(pairs):
             console.print(f"{len(pairs) - len(todo)} of {len(pairs)} pairs were scored before.")
         task = progress.add_task("scoring", total=len(todo), note="", visible=bool(todo))
         started, errors = time.monotonic(), 0
         for done, item in enumerate(ordered_map(read, todo), 1):
-            row = _score(scorers.of(item.pair), item, config.out / "heatmaps" if config.heatmaps else None)
-            journal.append(item.pair.id, {"files": _stamp(item.pair), "row": row})
+            row = score_pair(scorers.of(item.pair), item, heatmaps)
+            journal.append(item.pair.id, {"files": item.stamps, "row": row})
             errors += row["status"] == "error"
             note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (f"  {errors} errors" if errors else "")
             progress.update(task, advance=1, note=note)
     return len(todo)
 
 
-def _stamp(pair: Pair) -> list[list[float]]:
-    """Size and time of change of the pair's files: a file that was replaced is scored again."""
-    stats = [path.stat() for path in (pair.image, pair.mask, pair.ground_truth) if path is not None and path.exists()]
-    return [[stat.st_size, stat.st_mtime_ns] for stat in stats]
+def _is_scored(pair: Pair, journal: Journal, heatmaps: Path | None) -> bool:
+    """Whether the journal's row is of the very files that the pair has now, and its heat map, if there should be one, is there."""
+    entry = journal.rows.get(pair.id)
+    if entry is None or entry["files"] != pair_stamps(pair):
+        return False
+    return heatmaps is None or entry["row"]["status"] == "error" or (heatmaps / f"{pair.id}.png").is_file()
 
 
-def _read(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> _Read:
-    """Decode a pair and compare it with ground truth; runs in a thread."""
-    row = dict.fromkeys(COLUMNS) | {"id": pair.id, "status": "ok", "reason": "", "image": str(pair.image), "prediction": str(pair.mask)}
-    try:
-        assert pair.mask is not None
-        image = read_image(pair.image)
-        row |= {"width": image.width, "height": image.height}
-        mask = read_mask(pair.mask, qc.labels, size=image.size)
-        prepared = qc.prepare(image, mask)
-    except (BadInput, ValueError) as error:
-        return _Read(pair, row | {"status": "error", "reason": str(error)})
-    row["classes"] = ";".join(predicted_classes(mask, qc.labels))
-    row["reason"] = _hardly_seen(mask, qc)
-    if pair.ground_truth is not None and comparison is not None:
-        try:
-            row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image.size), qc.labels)
-        except BadInput as error:
-            row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))  # the score does not need the ground truth
-    return _Read(pair, row, *prepared, mask)
-
-
-def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
-    """A word of warning when most of the mask's foreground is of classes that the model hardly saw in training; else nothing."""
-    rare = qc.model.config.hardly_seen()
-    counts = np.bincount(mask.ravel(), minlength=256)
-    foreground, unfamiliar = counts[list(qc.labels.foreground)].sum(), [c for c in rare if counts[c]]
-    if 2 * counts[unfamiliar].sum() <= foreground or not unfamiliar:
-        return ""
-    seen = ", ".join(f"{qc.labels.name(c)} ({rare[c]} training pictures)" for c in unfamiliar)
-    return f"{HARDLY_SEEN}: {seen}"
-
-
-def _score(qc: QualityControl, item: _Read, heatmaps: Path | None) -> dict[str, Any]:
-    """The finished row of a pair; its heat map is on disk before the row is."""
-    if item.image is None or item.grid is None or item.mask is None:
-        return item.row
-    score = qc.score_grid(item.image, item.grid, item.mask)
-    if heatmaps is not None:
-        with atomic_path(heatmaps / f"{item.pair.id}.png") as temporary:
-            Image.fromarray(np.round(score.heatmap * 255).astype(np.uint8)).save(temporary)
-    return item.row | {
-        "score": score.score,
-        "agreement": score.agreement,
-        "density": score.density,
-        "worst_class": score.worst_class,
-        "expected_class": score.expected_class,
-        "worst_box": ",".join(map(str, score.worst_box)) if score.worst_box else None,
-    }
-
-
-def _error_row(problem: Problem) -> dict[str, Any]:
-    """A prediction that makes no pair."""
-    return dict.fromkeys(COLUMNS) | {"id": problem.id, "status": "error", "reason": problem.reason, "prediction": str(problem.path)}
+def _rows(pairs: Sequence[Pair], journals: Sequence[Journal]) -> list[dict[str, Any]]:
+    """Finished rows, each from the journal of the process that had the pair, with the paths as they are written now."""
+    found = (journals[place % len(journals)].rows[pair.id]["row"] for place, pair in enumerate(pairs))
+    return [row | {"image": str(pair.image), "prediction": str(pair.mask)} for row, pair in zip(found, pairs, strict=True)]
 
 
 def _summary(
@@ -297,7 +223,7 @@ def _write(config: AuditConfig, job: AuditJob, labels: LabelSpace, rows: list[di
     entries = []
     for row in rows:
         pair = by_id.get(row["id"]) if row["image"] else None
-        heat = config.out / "heatmaps" / f"{row['id']}.png"
+        heat = config.out / HEATMAPS / f"{row['id']}.png"
         entries.append(
             GalleryEntry(
                 row,

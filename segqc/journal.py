@@ -2,7 +2,7 @@
 
 Each line is written and flushed whole, after the files that it speaks of. A line cut short by a kill is not JSON; it is dropped and its work is done
 again. The first line is a header: when it differs from the current run's (other settings, another model), the journal is of another run and is
-started afresh.
+started afresh. A row that was made from files holds their stamps, so that it is not taken for that of others.
 """
 
 import json
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, TextIO
+
+from segqc.files import atomic_path
 
 
 class Journal:
@@ -53,12 +55,9 @@ class Journal:
 
     def _open(self) -> None:
         """Rewrite what was valid (a torn last line would swallow the next row), then append."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        with temporary.open("w", encoding="utf-8") as file:
+        with atomic_path(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(json.dumps({"header": self.header}) + "\n")
             file.writelines(json.dumps({"key": key, "row": row}) + "\n" for key, row in self.rows.items())
-        temporary.replace(self.path)
         self._file = self.path.open("a", encoding="utf-8")
 
     def close(self) -> None:
@@ -71,6 +70,19 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def file_stamp(path: Path) -> list[Any]:
+    """What changes when a file is replaced, as JSON values: where it really lies, its size, and when it and its entry in the folder changed.
+
+    The last is there for archives, which set a file's own time back to what it was.
+    """
+    real = path.resolve()
+    try:
+        stat = real.stat()
+    except OSError:
+        return [str(real), None, None, None]
+    return [str(real), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:

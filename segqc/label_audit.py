@@ -16,11 +16,13 @@ from pathlib import Path
 from rich.console import Console
 
 from segqc.audit import AuditReport, audit
+from segqc.audit_folder import claimed, written_paths
 from segqc.audit_job import AuditJob
 from segqc.config import AuditConfig, LabelAuditConfig, TrainConfig, resolve, to_json
 from segqc.devices import make_accelerator
+from segqc.files import BadInput
 from segqc.folds import folds, rows_without_fold
-from segqc.pairs import Pair, find_voc, split_validation
+from segqc.pairs import Pair, Problem, find_voc, split_validation
 from segqc.train import train
 from segqc.training_data import training_pairs
 
@@ -33,43 +35,63 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
     Raises
     ------
     BadInput
-        No pairs there, or `out` holds the trainings of other settings. A bad pair is a row instead.
+        No pairs there, or `out` holds files of somebody else or the trainings of other settings or pairs, or another audit is writing there. A bad
+        pair is a row instead.
     ValueError
         Settings that cannot work, or too few pairs for so many folds.
     """
     training = resolve(config.training)
-    pairs, problems = training_pairs(training)
+    pairs, problems = training_pairs(training, written_paths(config.out))
     fold_of = _dealt(pairs, training)
-    if make_accelerator(training.device).is_main_process and console:
-        console.print(
-            f"Auditing the ground truth of {len(pairs)} pairs: {training.folds} trainings ({training.method}, {training.steps:,} steps each), "
-            "each without the masks that its model then scores."
-        )
-    models = train_folds(training, config.out / "models", console)
-    images, masks, name = _sources(training)
-    facts = {"folds": training.folds, "models": [str(model.resolve()) for model in models], "training": to_json(training)}
-    job = AuditJob(pairs, problems, models, f"Ground-truth audit of {name}", fold_of, judged="label", facts=facts)
-    scoring = AuditConfig(masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device)
-    return audit(scoring, console=console, job=job)
+    accelerator = make_accelerator(training.device)
+    models_folder = config.out / "models"
+    if accelerator.is_main_process and training.feature_cache is None:
+        _refuse_foreign_features(models_folder)
+    with claimed(config.out, accelerator):
+        if accelerator.is_main_process and console:
+            console.print(
+                f"Auditing the ground truth of {len(pairs)} pairs: {training.folds} trainings ({training.method}, {training.steps:,} steps each), "
+                "each without the masks that its model then scores."
+            )
+        models = train_folds(training, models_folder, console, (pairs, problems))
+        images, masks, name = _sources(training)
+        facts = {"folds": training.folds, "models": [str(model.resolve()) for model in models], "training": to_json(training)}
+        job = AuditJob(pairs, problems, models, f"Ground-truth audit of {name}", fold_of, judged="label", facts=facts)
+        scoring = AuditConfig(masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device)
+        return audit(scoring, console=console, job=job)
 
 
-def train_folds(training: TrainConfig, folder: Path, console: Console | None = None) -> list[Path]:
-    """One model folder per fold, in the order of the folds; cached features that have no folder of their own are deleted when all are trained."""
-    models = [train_without(fold, training, folder, console) for fold in range(training.folds)]
-    if make_accelerator(training.device).is_main_process:
+def train_folds(
+    training: TrainConfig, folder: Path, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
+) -> list[Path]:
+    """One model folder per fold, in the order of the folds; cached features that have no folder of their own are deleted when all are trained.
+
+    `found` is as for `train`.
+    """
+    models = [train_without(fold, training, folder, console, found) for fold in range(training.folds)]
+    if training.feature_cache is None and make_accelerator(training.device).is_main_process:
         shutil.rmtree(features_folder(folder), ignore_errors=True)
     return models
 
 
-def train_without(fold: int, training: TrainConfig, folder: Path, console: Console | None = None) -> Path:
-    """The model folder, below `folder`, of a training without one of its `training.folds`."""
+def train_without(
+    fold: int, training: TrainConfig, folder: Path, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
+) -> Path:
+    """The model folder, below `folder`, of a training without one of its `training.folds`; `found` is as for `train`."""
     own = folder / f"fold-{fold}-of-{training.folds}-seed-{training.seed}"
-    return train(dataclasses.replace(training, fold=fold, out=own, feature_cache=training.feature_cache or features_folder(folder)), console)
+    cache = training.feature_cache or features_folder(folder)
+    return train(dataclasses.replace(training, fold=fold, out=own, feature_cache=cache), console, found)
 
 
 def features_folder(folder: Path) -> Path:
     """Where `train_without` keeps cached features for the other folds, unless `feature_cache` says where."""
     return folder / "features"
+
+
+def _refuse_foreign_features(folder: Path) -> None:
+    """Cached features are overwritten, then deleted. The folder of a fold is there before them."""
+    if features_folder(folder).exists() and not any(folder.glob("fold-*-of-*-seed-*")):
+        raise BadInput(features_folder(folder), "is no audit's, and would be overwritten", "choose another --out")
 
 
 def _dealt(pairs: list[Pair], training: TrainConfig) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ import hashlib
 import math
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -98,8 +98,8 @@ def voc_pairs(root: Path | str, image_set: str) -> tuple[list[Pair], list[Proble
     return pairs, problems
 
 
-def folder_pairs(images: Path | str, masks: Path | str) -> tuple[list[Pair], list[Problem]]:
-    """Pairs of two folders, by id, sorted by id. A file without partner, or with two, is a Problem.
+def folder_pairs(images: Path | str, masks: Path | str, leave_out: Collection[Path] = ()) -> tuple[list[Pair], list[Problem]]:
+    """Pairs of two folders, by id, sorted by id. A file without partner, or with two, is a Problem; of `leave_out` see `audit_pairs`.
 
     Raises
     ------
@@ -107,8 +107,8 @@ def folder_pairs(images: Path | str, masks: Path | str) -> tuple[list[Pair], lis
         When either folder is missing or has no such file, or both are the same.
     """
     images, masks = Path(images).expanduser(), Path(masks).expanduser()
-    found_images = _require(_files_by_id(images, IMAGE_SUFFIXES), images, IMAGE_SUFFIXES, "image")
-    found_masks = _require(_files_by_id(masks, MASK_SUFFIXES), masks, MASK_SUFFIXES, "mask")
+    found_images = _require(_files_by_id(images, IMAGE_SUFFIXES, leave_out), images, IMAGE_SUFFIXES, "image")
+    found_masks = _require(_files_by_id(masks, MASK_SUFFIXES, leave_out), masks, MASK_SUFFIXES, "mask")
     if os.path.samefile(images, masks):
         raise BadInput(images, "is the folder of both images and masks", "keep them in two folders")
     pairs: list[Pair] = []
@@ -126,9 +126,9 @@ def folder_pairs(images: Path | str, masks: Path | str) -> tuple[list[Pair], lis
 
 
 def list_images(
-    images: Path | str | None = None, voc_root: Path | str | None = None, image_set: str | None = None
+    images: Path | str | None = None, voc_root: Path | str | None = None, image_set: str | None = None, leave_out: Collection[Path] = ()
 ) -> tuple[dict[str, Path], list[Problem]]:
-    """Images by id: those of a folder, of a VOC image set, or all of a VOC folder.
+    """Images by id: those of a folder, of a VOC image set, or all of a VOC folder; of `leave_out` see `audit_pairs`.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def list_images(
         folder = find_voc(voc_root).images
     else:
         raise BadInput("images", "need --images or --voc-root", "give one of them, not both")
-    found = _require(_files_by_id(folder, IMAGE_SUFFIXES), folder, IMAGE_SUFFIXES, "image")
+    found = _require(_files_by_id(folder, IMAGE_SUFFIXES, leave_out), folder, IMAGE_SUFFIXES, "image")
     ids, problems = sorted(found), list[Problem]()
     if voc_root is not None and image_set is not None:
         ids, problems = _listed_ids(find_voc(voc_root), image_set)
@@ -168,6 +168,7 @@ def audit_pairs(
     voc_root: Path | str | None = None,
     ground_truth: Path | str | None = None,
     image_set: str | None = None,
+    leave_out: Collection[Path] = (),
 ) -> tuple[list[Pair], list[Problem], list[str]]:
     """One Pair or Problem for each file in `predictions`.
 
@@ -183,6 +184,8 @@ def audit_pairs(
         Folder of masks; a prediction that has none there is still a Pair.
     image_set : str, optional
         With `voc_root`: only this set's images count as lacking a prediction.
+    leave_out : collection of Path
+        Files and folders, symbolic links resolved, that are passed over in all of these: a run's own outputs, if it writes them there.
 
     Returns
     -------
@@ -199,14 +202,14 @@ def audit_pairs(
         When a folder is missing, `predictions` has no file, or there are no images.
     """
     predictions = Path(predictions).expanduser()
-    known, image_problems = list_images(images, voc_root)
-    expected = known if image_set is None else list_images(images, voc_root, image_set)[0]
+    known, image_problems = list_images(images, voc_root, leave_out=leave_out)
+    expected = known if image_set is None else list_images(images, voc_root, image_set, leave_out)[0]
     ambiguous = {problem.id: problem for problem in image_problems}
     truths: dict[str, list[Path]] = {}
     if ground_truth is not None:
         ground_truth = Path(ground_truth).expanduser()
-        truths = _require(_files_by_id(ground_truth, MASK_SUFFIXES), ground_truth, MASK_SUFFIXES, "ground-truth mask")
-    files = _require(_files_by_id(predictions, None), predictions, MASK_SUFFIXES, "prediction")
+        truths = _require(_files_by_id(ground_truth, MASK_SUFFIXES, leave_out), ground_truth, MASK_SUFFIXES, "ground-truth mask")
+    files = _require(_files_by_id(predictions, None, leave_out), predictions, MASK_SUFFIXES, "prediction")
 
     pairs: list[Pair] = []
     problems: list[Problem] = []
@@ -245,8 +248,8 @@ def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -
     return [id_ for id_ in ids if position[id_] >= border], [id_ for id_ in ids if position[id_] < border]
 
 
-def _files_by_id(folder: Path, suffixes: tuple[str, ...] | None) -> dict[str, list[Path]]:
-    """Files below `folder` by id, each list sorted; hidden ones left out, and of NPZ those that hold probabilities.
+def _files_by_id(folder: Path, suffixes: tuple[str, ...] | None, leave_out: Collection[Path] = ()) -> dict[str, list[Path]]:
+    """Files below `folder` by id, each list sorted; hidden ones and `leave_out` are passed over, and of NPZ those that hold probabilities.
 
     `suffixes` are compared without case; None takes all files but JSON. Links to folders are followed, each folder once.
     """
@@ -254,14 +257,17 @@ def _files_by_id(folder: Path, suffixes: tuple[str, ...] | None) -> dict[str, li
     visited: set[str] = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
-        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
-        names = [] if real in visited else names
+        if real in visited:
+            folders.clear()
+            continue
         visited.add(real)
-        for name in sorted(names):
+        passed_over = {name for name in folders + names if name.startswith(".") or Path(real, name) in leave_out}
+        folders[:] = sorted(set(folders) - passed_over)
+        for name in sorted(set(names) - passed_over):
             path = Path(parent, name)
             suffix = path.suffix.lower()
             wanted = suffix != ".json" if suffixes is None else suffix in suffixes
-            if wanted and not name.startswith(".") and not (suffix == ".npz" and _holds_probabilities(path)):
+            if wanted and not (suffix == ".npz" and _holds_probabilities(path)):
                 found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
     return found
 

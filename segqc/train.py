@@ -8,6 +8,7 @@ and ends, on a CPU, with the same bits.
 import dataclasses
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -24,21 +25,21 @@ from segqc.cross_fit import CrossFitted
 from segqc.dataset import AugmentConfig, PairDataset
 from segqc.devices import make_accelerator, wants_bfloat16
 from segqc.feature_cache import BLOCK, FeatureCache
-from segqc.files import BadInput, read_json, write_json
+from segqc.files import BadInput, write_json
 from segqc.folds import rows_without_fold
 from segqc.inliers import fit_density
 from segqc.journal import Journal
 from segqc.labels import LabelSpace
+from segqc.locks import exclusive
 from segqc.model_config import ModelConfig, make_ladder
 from segqc.pairs import Pair, Problem, split_validation
 from segqc.quality_model import QualityModel, stable_seed
+from segqc.run_record import claim_run
 from segqc.segment_noise import SegmentNoise, class_swaps
 from segqc.trainer import Trainer
 from segqc.training_data import cache_keys, check_pairs, class_looks, class_pictures, dataset_fingerprint, training_labels, training_pairs
 
 _VIEW_SEED = 0  # of the augmented views: the same for every run, so that runs of other seeds and methods can share cached features
-_NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")  # settings that may change between two starts of one run
-_OF_A_FOLD = ("fold", "folds")  # settings that only a run without one fold has
 
 
 def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
@@ -82,7 +83,7 @@ def new_model(config: TrainConfig, labels: LabelSpace) -> QualityModel:
     return QualityModel(model_config(config, labels), pretrained=True)
 
 
-def train(config: TrainConfig, console: Console | None = None) -> Path:
+def train(config: TrainConfig, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None) -> Path:
     """Train a model, or continue where the same run was stopped.
 
     Parameters
@@ -90,6 +91,8 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     config : TrainConfig
     console : Console, optional
         Where progress goes; None is silent.
+    found : tuple of list of Pair and list of Problem, optional
+        What `training_pairs` finds, from a caller who knows already.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     Raises
     ------
     BadInput
-        Nothing to train on, or the folder holds a run with other settings.
+        Nothing to train on, the folder holds a run with other settings or on other data, or another training is writing there.
     """
     config = resolve(config)
     labels = training_labels(config)
@@ -107,17 +110,27 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
     if config.batch_size % accelerator.num_processes:
         raise BadInput("--batch-size", f"{config.batch_size} cannot be shared by {accelerator.num_processes} processes", "give a multiple")
     console = console if accelerator.is_main_process else None
-    folder = config.out / "training"
-    with accelerator.main_process_first():
-        found = training_pairs(config)  # before the folder is claimed: a mistyped path must not leave a run behind
-    if accelerator.is_main_process:
-        _claim(folder, config)
-    accelerator.wait_for_everyone()
-    if (config.out / CONFIG).is_file():
-        if console:
+    if found is None:
+        with accelerator.main_process_first():
+            found = training_pairs(config)  # before the folder is claimed: a mistyped path must not leave a run behind
+    finished = (config.out / CONFIG).is_file()  # then nothing is written, and nobody else is kept from it
+    locked = accelerator.is_main_process and not finished
+    with exclusive(config.out / "training" / "run.lock", config.out, "training") if locked else nullcontext():
+        if accelerator.is_main_process:
+            claim_run(config, found[0], console)
+        accelerator.wait_for_everyone()
+        if not finished:
+            _train(config, labels, found, accelerator, console)
+        elif console:
             console.print(f"{config.out} already holds the finished model of this run.")
-        return config.out
+    return config.out
 
+
+def _train(
+    config: TrainConfig, labels: LabelSpace, found: tuple[list[Pair], list[Problem]], accelerator: Accelerator, console: Console | None
+) -> None:
+    """Take a claimed run to its end, from where it stands."""
+    folder = config.out / "training"
     train_pairs, validation_pairs = _usable_pairs(config, labels, *found, accelerator, console)
     dataset = PairDataset(train_pairs + validation_pairs, labels, config.image_size, config.grid_size, AugmentConfig(), _VIEW_SEED)
     model = new_model(config, labels).to(accelerator.device)
@@ -155,22 +168,6 @@ def train(config: TrainConfig, console: Console | None = None) -> Path:
         for spent in (folder / "cache", *folder.glob("guesser-*")):
             shutil.rmtree(spent, ignore_errors=True)
     accelerator.wait_for_everyone()
-    return config.out
-
-
-def _claim(folder: Path, config: TrainConfig) -> None:
-    """Write the run's settings, or check that they are those of the run that is there."""
-    left_out = _NOT_PART_OF_A_RUN + (_OF_A_FOLD if config.fold is None else ())
-    settings = {name: value for name, value in to_json(config).items() if name not in left_out}
-    path = folder / "run.json"
-    if not path.is_file():
-        write_json(path, settings)
-        return
-    there = read_json(path)
-    changed = sorted(name for name in settings.keys() | there.keys() if settings.get(name) != there.get(name))
-    if changed:
-        differences = ", ".join(f"{name} was {there.get(name)!r}, now {settings.get(name)!r}" for name in changed)
-        raise BadInput(config.out, f"holds a run with other settings: {differences}", "choose another --out, or delete the folder")
 
 
 def _usable_pairs(

@@ -4,7 +4,7 @@ Because nothing is drawn from a running generator, a resumed run repeats what an
 number of processes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,8 +33,8 @@ def training_labels(config: TrainConfig) -> LabelSpace:
     return parse_classes(config.classes) if config.classes else VOC_LABELS
 
 
-def training_pairs(config: TrainConfig) -> tuple[list[Pair], list[Problem]]:
-    """The pairs that the configuration names.
+def training_pairs(config: TrainConfig, leave_out: Collection[Path] = ()) -> tuple[list[Pair], list[Problem]]:
+    """The pairs that the configuration names; in its folders, the paths in `leave_out` (symbolic links resolved) are passed over.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def training_pairs(config: TrainConfig) -> tuple[list[Pair], list[Problem]]:
         return voc_pairs(config.voc_root, config.image_set)
     assert config.images is not None
     assert config.masks is not None
-    return folder_pairs(config.images, config.masks)
+    return folder_pairs(config.images, config.masks, leave_out)
 
 
 def check_pairs(pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, advance) -> tuple[list[Pair], list[Problem]]:

@@ -19,7 +19,7 @@ from conftest import DEMO_CLASSES, tiny_train_config
 from PIL import Image
 from typer.testing import CliRunner
 
-from segqc import cli_audit
+from segqc import cli_audit, label_audit
 from segqc.artifact import load_model
 from segqc.audit import AuditReport
 from segqc.audit_table import read_audit_table
@@ -235,6 +235,47 @@ def test_folds_that_leave_nothing_to_validate_on_are_refused_before_any_training
     with pytest.raises(ValueError, match="fewer folds"):
         audit_labels(LabelAuditConfig(trainings(tiny_voc, folds=40), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_outputs_among_the_masks_are_no_masks(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither to the audit nor to its trainings, when an audit is repeated."""
+    masks = shutil.copytree(tiny_voc / "SegmentationClass", tmp_path / "masks")
+    out = masks / "audit"
+    (out / ".progress").mkdir(parents=True)
+    (out / ".progress" / "audit.lock").touch()
+    (out / "heatmaps").mkdir()
+    for name in ("contact_sheet.png", "heatmaps/scene_00000.png"):
+        shutil.copy(next(masks.glob("*.png")), out / name)
+    trained: list[Any] = []
+    audited_jobs: list[Any] = []
+    monkeypatch.setattr(label_audit, "train", lambda config, console, found: (trained.append(found), config.out)[1])
+    monkeypatch.setattr(label_audit, "audit", lambda scoring, console, job: audited_jobs.append(job))
+    audit_labels(LabelAuditConfig(trainings(tiny_voc, voc_root=None, images=tiny_voc / "JPEGImages", masks=masks), out))
+    (job,) = audited_jobs
+    assert (len(job.pairs), job.problems) == (34, [])
+    assert trained == [(job.pairs, [])] * 3
+
+
+def test_a_folder_of_somebody_else_is_refused_before_any_training(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_audit, "train", lambda *_: pytest.fail("trains"))
+    features = tmp_path / "a" / "models" / "features" / "mine.npy"
+    table = tmp_path / "b" / "scores.csv"
+    for path in (features, table):
+        path.parent.mkdir(parents=True)
+        path.write_text("mine")
+        with pytest.raises(BadInput, match="choose another --out"):
+            audit_labels(LabelAuditConfig(trainings(tiny_voc), tmp_path / path.relative_to(tmp_path).parts[0]))
+        assert path.read_text() == "mine"
+
+
+def test_features_that_the_user_keeps_are_kept_wherever_they_are(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(label_audit, "train", lambda config, *_: config.out)
+    cache = label_audit.features_folder(tmp_path)
+    cache.mkdir()
+    label_audit.train_folds(trainings(tiny_voc, feature_cache=cache), tmp_path)
+    assert cache.is_dir()
+    label_audit.train_folds(trainings(tiny_voc), tmp_path)
+    assert not cache.exists()
 
 
 def test_a_run_without_folds_is_still_the_run_that_it_was(tiny_voc: Path, tiny_model: Path) -> None:

@@ -193,6 +193,17 @@ def test_audit_of_nothing(tmp_path):
         audit_pairs(tmp_path / "p", images)
 
 
+def test_what_is_left_out_is_passed_over_in_every_folder_and_behind_links(tmp_path):
+    images, predictions, truth = (touch(tmp_path / name, "a.png", "run/b.png", "run/maps/c.png") for name in ("i", "p", "t"))
+    (tmp_path / "link").symlink_to(predictions)
+    own = {folder / "run" / name for folder in (images, predictions, truth) for name in ("b.png", "maps")}
+    for folder in (predictions, tmp_path / "link"):
+        pairs, problems, without = audit_pairs(folder, images, ground_truth=truth, leave_out=own)
+        assert ([pair.id for pair in pairs], problems, without) == (["a"], [], [])
+    assert [pair.id for pair in folder_pairs(images, predictions, own)[0]] == ["a"]
+    assert [pair.id for pair in folder_pairs(images, predictions)[0]] == ["a", "run/b", "run/maps/c"]
+
+
 IDS = [f"2007_{i:06d}" for i in range(2000)]
 FIRST_OF_SEED_0 = ["2007_000001", "2007_000003", "2007_000011", "2007_000019"]
 

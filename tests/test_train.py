@@ -1,5 +1,6 @@
 """Training: killed and resumed, bad input, methods, and what a model folder holds."""
 
+import dataclasses
 import json
 import math
 import os
@@ -19,6 +20,7 @@ from segqc.artifact import load_model
 from segqc.config import TrainConfig
 from segqc.feature_cache import FeatureCache
 from segqc.files import BadInput
+from segqc.pairs import voc_pairs
 from segqc.train import train
 from segqc.trainer import learning_rate
 
@@ -141,6 +143,34 @@ def test_runs_share_a_feature_cache(tiny_voc: Path, tmp_path: Path, monkeypatch:
 def test_a_folder_with_another_run_is_refused_by_name_of_the_setting(tiny_voc: Path, tiny_model: Path) -> None:
     with pytest.raises(BadInput, match="steps was 12, now 13"):
         train(tiny_train_config(tiny_voc, tiny_model, steps=13))
+
+
+def test_a_finished_model_is_not_handed_out_for_other_masks(tiny_voc: Path, tiny_model: Path) -> None:
+    config = tiny_train_config(tiny_voc, tiny_model)
+    pairs, problems = voc_pairs(tiny_voc, "train")
+    assert train(config, found=(pairs, problems)) == tiny_model
+    swapped = [dataclasses.replace(pair, mask=other.mask) for pair, other in zip(pairs, pairs[1:] + pairs[:1], strict=True)]
+    with pytest.raises(BadInput, match="holds a run on other data"):
+        train(config, found=(swapped, problems))
+
+
+def test_one_training_at_a_time_writes_a_folder_and_a_finished_one_keeps_nobody_out(tiny_voc: Path, tiny_model: Path, tmp_path: Path) -> None:
+    holder = "import sys, time; from pathlib import Path; from segqc.locks import exclusive\n"
+    holder += "with exclusive(Path(sys.argv[1]), Path(), 'training'):\n    print('held', flush=True); time.sleep(60)"
+    for out in (tmp_path / "run", tiny_model):
+        process = subprocess.Popen([sys.executable, "-c", holder, str(out / "training" / "run.lock")], stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            if out == tiny_model:
+                assert train(tiny_train_config(tiny_voc, out)) == out
+            else:
+                with pytest.raises(BadInput, match="run: another training is writing here"):
+                    train(tiny_train_config(tiny_voc, out))
+                assert not (out / "training" / "run.json").exists()
+        finally:
+            process.kill()
+            process.wait()
 
 
 def test_bad_pairs_are_counted_and_the_rest_is_trained_on(tiny_voc: Path, tmp_path: Path) -> None:
