@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -127,6 +128,9 @@ def read_json(path: Path | str) -> Any:
         raise BadInput(path, "is not valid JSON: nested too deeply") from error
 
 
+NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+"""Pattern of text that is a plain number."""
+
 # A spreadsheet takes a text cell that begins with one of these for a formula and may run it (OWASP, "CSV injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t")
 
@@ -146,12 +150,12 @@ def _cell(value: Any) -> Any:
 
 
 def csv_cell(value: Any) -> Any:
-    """A Python value for a CSV file: as `_cell`, on one line, and no formula for a spreadsheet."""
+    """A Python value for a CSV file: as `_cell`, on one line, and no formula for a spreadsheet. Text that is a plain number, -5 or +49, is none."""
     value = _cell(value)
     if not isinstance(value, str):
         return value
     value = value.replace("\r", " ")  # the csv module leaves a lone carriage return unquoted, and readers take it for the end of the row
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) and not re.fullmatch(NUMBER, value) else value
 
 
 def _parquet_column(values: list[Any]) -> pyarrow.Array:
@@ -176,8 +180,8 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
 
     Notes
     -----
-    Numbers are written in full (``repr``). In CSV, text that a spreadsheet would take for a formula gets a leading apostrophe; Parquet
-    keeps the text as it is.
+    Numbers are written in full (``repr``). In CSV, text that a spreadsheet would take for a formula gets a leading apostrophe, unless it is a
+    plain number; Parquet keeps the text as it is.
 
     Raises
     ------

@@ -14,8 +14,11 @@ class TableConfig:
     ----------
     data : Path
         CSV, TSV, ARFF or Parquet.
-    categorical, numeric : tuple of str
-        Columns that are categories, or numbers, whatever they look like.
+    categorical : tuple of str
+        Columns that are categories, though they may look like numbers. 10115.0 is read as 10115 in them, here and when a model scores: so pandas
+        writes whole numbers when one of their column is missing.
+    numeric : tuple of str
+        Columns that must be numbers.
     drop : tuple of str
         Columns that say nothing about a row, such as its number.
     missing : tuple of str
@@ -79,7 +82,7 @@ class ScoreConfig:
     out : Path
         CSV, a line per row.
     keep : tuple of str
-        Columns of `data` to copy, such as an identifier.
+        Columns of `data` to copy as they stand there, such as an identifier.
     cells : int
         Odd columns named per row, at most.
     explained : int

@@ -134,11 +134,17 @@ def test_csv_defuses_formulas_but_not_negative_numbers(tmp_path):
     assert [row["dice"] for row in rows] == ["", "0.25", "", ""]
 
 
-@pytest.mark.parametrize("start", list("=+-@\t"))
-def test_csv_defuses_every_start_of_a_formula(tmp_path, start):
-    write_table(tmp_path / "t.csv", [{"id": f"{start}1"}], ["id"])
+@pytest.mark.parametrize("text", ["=1", "+A1", "-A1", "@1", "\t1", "+49-30", "-2+3", "-1,5", "-5 ", "--5", "-1e", "-inf", "-٣", "=-5"])
+def test_csv_defuses_every_start_of_a_formula(tmp_path, text):
+    write_table(tmp_path / "t.csv", [{"id": text}], ["id"])
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as stream:
-        assert list(csv.reader(stream))[1] == [f"'{start}1"]
+        assert list(csv.reader(stream))[1] == [f"'{text}"]
+
+
+@pytest.mark.parametrize("text", ["-5", "+49", "-0.5", "-.5", "+1e-05", "-12345678901234567890"])
+def test_csv_leaves_text_that_is_a_number_as_it_is(tmp_path, text):
+    write_table(tmp_path / "t.csv", [{"id": text}], ["id"])
+    assert (tmp_path / "t.csv").read_text() == f"id\n{text}\n"
 
 
 def test_csv_keeps_a_name_with_a_carriage_return_in_one_row(tmp_path):

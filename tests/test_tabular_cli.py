@@ -2,18 +2,22 @@
 
 import csv
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
+from evaluation.tables.own_table import table_digest
 from segqc.cli import app
-from segqc.files import BadInput
+from segqc.files import BadInput, read_json, write_json
+from segqc.tabular.fit_table import fit_table
 from segqc.tabular.score_table import score_table
-from segqc.tabular_config import ScoreConfig
+from segqc.tabular_config import FitConfig, ScoreConfig
 
 runner = CliRunner()
 ROWS = 400
@@ -134,6 +138,11 @@ def test_numbers_that_look_like_codes_are_pointed_out(tmp_path: Path) -> None:
 
 def test_what_cannot_be_done_is_said_of_the_file(model: Path, tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", orders())
+    before = data.read_bytes()
+    link, images, empty = tmp_path / "link.csv", tmp_path / "images", tmp_path / "empty.csv"
+    link.symlink_to(data)
+    write_json(images / "config.json", {"format": "segqc-model-1"})
+    empty.write_text("n,c\n,x\n,y\n")
     narrow = tmp_path / "narrow.csv"
     narrow.write_text("country,amount\nus,1\n")
     for arguments, words in (
@@ -144,11 +153,96 @@ def test_what_cannot_be_done_is_said_of_the_file(model: Path, tmp_path: Path) ->
         (("score", "--data", narrow, "--model", model), "has no column 'currency' (it has country, amount)"),
         (("score", "--data", data, "--model", tmp_path), "holds no table.json"),
         (("score", "--data", data, "--model", model, "--out", tmp_path / "scores.xlsx"), "does not end in .csv"),
+        (("score", "--data", data, "--model", model, "--out", data), "a.csv: is the table itself"),
+        (("score", "--data", data, "--model", model, "--out", link), "link.csv: is the table itself"),
+        (("fit", "--data", data, "--out", data), "a.csv: is a file, and a model needs a folder there"),
+        (("fit", "--data", data, "--out", images), "images: holds another model or run"),
+        (("fit", "--data", empty, "--numeric", "n"), "has nothing in the column 'n'"),
         (("benchmark", "--data", data, "--label", "kind", "--anomaly", "bad"), "has 0 rows whose 'kind' is 'bad', and 400 others"),
         (("benchmark", "--data", data, "--label", "kind", "--anomaly", "ok", "--seeds", "a"), "expected whole numbers"),
     ):
         with pytest.raises(BadInput, match=re.escape(words)):
             runner.invoke(app, ["tabular", *map(str, arguments)], catch_exceptions=False)
+    assert data.read_bytes() == before
+    assert [path.name for path in images.iterdir()] == ["config.json"]
+
+
+def mixed_frame(rows: int = 200) -> pandas.DataFrame:
+    """Of every type that files write in their own ways."""
+    rng = np.random.default_rng(0)
+    return pandas.DataFrame(
+        {
+            "id": np.arange(rows) + 9007199254740993,
+            "express": rng.random(rows) < 0.3,
+            "zip": rng.choice([10115, 20095, 80331], rows),
+            "day": pandas.to_datetime(rng.choice(["2024-01-01", "2024-01-02"], rows)),
+            "amount": rng.normal(size=rows).round(2),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def from_parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of `mixed_frame` as Parquet, with the table beside it."""
+    folder = tmp_path_factory.mktemp("parquet")
+    mixed_frame().to_parquet(folder / "a.parquet", index=False)
+    fit_table(FitConfig(folder / "a.parquet", ("zip",), drop=("id",), out=folder / "model", steps=5))
+    return folder
+
+
+def test_a_table_scores_the_same_from_csv_and_parquet_and_keeps_its_identifiers(from_parquet: Path, tmp_path: Path) -> None:
+    mixed_frame().to_csv(tmp_path / "a.csv", index=False)
+    found = []
+    for data in (from_parquet / "a.parquet", tmp_path / "a.csv"):
+        report = score_table(ScoreConfig(data, from_parquet / "model", tmp_path / "scores.csv", keep=("id", "express")))
+        assert report.warnings == {}
+        found.append(lines(tmp_path / "scores.csv"))
+    assert found[0] == found[1]
+    assert [line["kept_id"] for line in found[0]] == [str(9007199254740993 + i) for i in range(200)]
+    assert {line["kept_express"] for line in found[0]} == {"True", "False"}
+
+
+def test_codes_beside_a_missing_one_stay_the_codes_they_were(from_parquet: Path, tmp_path: Path) -> None:
+    scores = []
+    for name in ("whole", "one missing"):
+        frame = mixed_frame()
+        if name != "whole":
+            frame["zip"] = frame["zip"].astype(float)
+            frame.loc[0, "zip"] = np.nan
+        frame.to_csv(tmp_path / "a.csv", index=False)
+        report = score_table(ScoreConfig(tmp_path / "a.csv", from_parquet / "model", tmp_path / "scores.csv", keep=("zip",)))
+        scores.append([line["score"] for line in lines(tmp_path / "scores.csv")])
+        assert report.warnings == {}
+    assert "10115.0" in (tmp_path / "a.csv").read_text()
+    assert "10115.0" in {line["kept_zip"] for line in lines(tmp_path / "scores.csv")}
+    assert scores[0][1:] == scores[1][1:]
+
+
+def test_a_column_of_another_format_is_pointed_out_once(from_parquet: Path, tmp_path: Path) -> None:
+    frame = mixed_frame()
+    frame["zip"] = "D-" + frame["zip"].astype(str)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    out = tmp_path / "scores.csv"
+    printed = run("score", "--data", tmp_path / "a.csv", "--model", from_parquet / "model", "--out", out, "--chunk", 50)
+    assert printed.count("Warning:") == 1
+    assert "zip: 50 of 50 cells in a row are values that the model does not know, such as 'D-" in printed
+    frame["zip"] = mixed_frame()["zip"]
+    frame.loc[:3, "zip"] = 99999
+    frame.iloc[:5].to_csv(tmp_path / "a.csv", index=False)
+    assert "Warning" not in run("score", "--data", tmp_path / "a.csv", "--model", from_parquet / "model", "--out", out), "odd rows are no format"
+
+
+@pytest.mark.parametrize("change", ["weights", "columns", "codes"])
+def test_a_folder_whose_files_do_not_belong_together_does_not_score(from_parquet: Path, tmp_path: Path, change: str) -> None:
+    folder = shutil.copytree(from_parquet / "model", tmp_path / "model")
+    reader = read_json(folder / "table.json")
+    if change == "codes":
+        del reader["codes"]
+    write_json(folder / "table.json", reader | ({"weights": "0"} if change == "weights" else {"columns": "x"} if change == "columns" else {}))
+    words = "belongs to another model.safetensors" if change == "weights" else "does not describe a table to this version"
+    with pytest.raises(BadInput, match=words) as error:
+        score_table(ScoreConfig(from_parquet / "a.parquet", folder, tmp_path / "scores.csv"))
+    assert error.value.fix == "fit again"
 
 
 def test_a_benchmark_of_ones_own_table(tmp_path: Path) -> None:
@@ -164,6 +258,25 @@ def test_a_benchmark_of_ones_own_table(tmp_path: Path) -> None:
     assert float(found["independent frequencies"]["average_precision"]) < 0.7
     assert float(found["(ceiling of any score)"]["average_precision"]) == 1
     assert run(*arguments, "--methods", "independent,chow-liu").count("fit 0.") == 0, "rows were run again"
-    other = write(tmp_path / "b.csv", rows[:-1])
-    with pytest.raises(BadInput, match="holds the benchmark of another table"):
-        runner.invoke(app, ["tabular", *(str(other if argument == data else argument) for argument in arguments)], catch_exceptions=False)
+    data.rename(tmp_path / "b.csv")
+    same = [tmp_path / "b.csv" if argument == data else argument for argument in arguments]
+    assert run(*same, "--methods", "independent,chow-liu").count("fit 0.") == 0, "the same table under another name"
+    swapped = [[*row[:-1], {"ok": "fraud", "fraud": "ok"}[row[-1]]] if i in (0, 1) else row for i, row in enumerate(rows)]
+    for other in (rows[:-1], swapped):
+        write(data, other)
+        with pytest.raises(BadInput, match="holds the benchmark of another table"):
+            run(*arguments)
+
+
+def test_the_digest_of_a_table_depends_on_its_cells_alone() -> None:
+    table = pyarrow.table({"a": ["x", None, "yz"], "n": [1.5, None, -2.0]})
+    assert table_digest(table).startswith("bf15bf8d39d43605"), "folders written by earlier versions would be refused"
+    assert table_digest(pyarrow.concat_tables([table.slice(0, 1), table.slice(1)])) == table_digest(table)
+    changed = [
+        {"a": ["x", "", "yz"], "n": [1.5, None, -2.0]},
+        {"a": ["x", None, "yz"], "n": [1.5, 0.0, -2.0]},
+        {"a": ["xy", None, "z"], "n": [1.5, None, -2.0]},
+        {"a": ["x", None, "yz"], "m": [1.5, None, -2.0]},
+        {"n": [1.5, None, -2.0], "a": ["x", None, "yz"]},
+    ]
+    assert len({table_digest(pyarrow.table(columns)) for columns in changed} | {table_digest(table)}) == 6

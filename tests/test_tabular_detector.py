@@ -1,7 +1,5 @@
 """The detector as its users meet it: tables of every kind, scikit-learn's and PyOD's conventions, files, and rows that are odd."""
 
-import json
-
 import numpy as np
 import pandas
 import pyarrow
@@ -9,7 +7,6 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
-from segqc.files import BadInput
 from segqc.tabular import GumbelScoreDetector, scoring, training
 from segqc.tabular.pyod import PyODDetector
 
@@ -60,29 +57,6 @@ def test_the_same_random_state_gives_the_same_detector(fitted: GumbelScoreDetect
     again = clone(fitted).fit(table)
     assert np.array_equal(again.score_samples(table), fitted.score_samples(table))
     assert not np.array_equal(clone(fitted).set_params(random_state=1).fit(table).score_samples(table), fitted.score_samples(table))
-
-
-def test_saved_and_loaded_detectors_agree(fitted: GumbelScoreDetector, table: pandas.DataFrame, tmp_path) -> None:
-    fitted.save(tmp_path / "detector")
-    loaded = GumbelScoreDetector.load(tmp_path / "detector")
-    assert np.array_equal(loaded.score_samples(table), fitted.score_samples(table))
-    assert np.array_equal(loaded.explain(table), fitted.explain(table))
-    assert np.array_equal(loaded.predict(table), fitted.predict(table))
-    assert loaded.columns_ == fitted.columns_
-    assert {path.suffix for path in (tmp_path / "detector").iterdir()} == {".json", ".safetensors"}
-
-
-def test_damaged_folders_are_named(fitted: GumbelScoreDetector, tmp_path) -> None:
-    with pytest.raises(BadInput, match=r"config\.json: does not exist"):
-        GumbelScoreDetector.load(tmp_path)
-    fitted.save(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(BadInput, match=r"model\.safetensors"):
-        GumbelScoreDetector.load(tmp_path)
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"format": "another"}))
-    with pytest.raises(BadInput, match="not the configuration"):
-        GumbelScoreDetector.load(tmp_path)
 
 
 def test_unseen_missing_and_extreme_cells_are_the_oddest(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:
@@ -193,3 +167,13 @@ def test_pyods_conventions(table: pandas.DataFrame) -> None:
     assert np.allclose(proba.sum(1), 1)
     assert np.array_equal(proba[:, 1].argsort(kind="stable"), detector.decision_scores_.argsort(kind="stable"))
     assert np.array_equal(-detector.detector_.score_samples(table), detector.decision_scores_)
+
+
+def test_pyods_detector_can_be_cloned_and_set() -> None:
+    detector = PyODDetector(contamination=0.2, random_state=3, **QUICK)
+    copy = clone(detector)
+    assert copy.get_params() == detector.get_params() == GumbelScoreDetector(contamination=0.2, random_state=3, **QUICK).get_params()
+    copy.set_params(contamination=0.3, steps=7)
+    assert (copy.contamination, copy.get_params()["steps"], detector.contamination, detector.get_params()["steps"]) == (0.3, 7, 0.2, QUICK["steps"])
+    with pytest.raises(ValueError, match="'depth'"):
+        copy.set_params(depth=1)

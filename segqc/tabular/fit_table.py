@@ -13,6 +13,7 @@ from rich.console import Console
 from segqc.console import make_progress
 from segqc.files import BadInput, read_json, write_json
 from segqc.tabular.detector import GumbelScoreDetector
+from segqc.tabular.storage import WEIGHTS, check_place, file_digest
 from segqc.tabular.tables import MISSING, Format, read_table, split_label
 from segqc.tabular_config import FitConfig, TableConfig
 
@@ -50,11 +51,12 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
     Raises
     ------
     BadInput
-        The table cannot be read, has no such columns, no normal rows, or nothing to learn.
+        The table cannot be read, has no such columns, no normal rows, or nothing to learn; or `config.out` is no place for a table model.
     """
     start = time.perf_counter()
     if (config.label is None) != (config.normal is None):
         raise BadInput("--label and --normal", "are needed together", "name the label column and its value for normal rows")
+    check_place(config.out)
     table = read_features(config)
     rows = table.num_rows
     if config.label is not None:
@@ -73,7 +75,14 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
         progress.update(task, completed=detector.steps)
     detector.save(config.out)
     numeric = [name for name, column in zip(table.column_names, table.columns, strict=True) if not pyarrow.types.is_string(column.type)]
-    reader = {"columns": table.column_names, "numeric": numeric, "missing": list(config.missing), "separator": config.separator}
+    reader = {
+        "columns": table.column_names,
+        "numeric": numeric,
+        "codes": [name for name in config.categorical if name in table.column_names],
+        "missing": list(config.missing),
+        "separator": config.separator,
+        "weights": file_digest(config.out / WEIGHTS),
+    }
     write_json(config.out / _READER, reader)
     return Fitted(
         config.out,
@@ -102,18 +111,29 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     Raises
     ------
     BadInput
-        When `fit_table` did not write the folder.
+        When `fit_table` did not write the folder, or not to its end.
     """
     path = Path(folder) / _READER
     if not path.is_file():
         raise BadInput(folder, f"holds no {_READER}", "make it with `segqc tabular fit`")
     saved = read_json(path)
     try:
-        names, numeric = list(saved["columns"]), tuple(saved["numeric"])
-        text = tuple(name for name in names if name not in numeric)
-        return names, Format(text, numeric, (*MISSING, *saved["missing"]), saved["separator"])
+        names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))
+        how = Format(codes, numeric, (*MISSING, *missing), saved["separator"])
+        whole = saved["weights"] == file_digest(Path(folder) / WEIGHTS)
+    except FileNotFoundError as error:
+        raise BadInput(folder, f"holds no {WEIGHTS}", "fit again") from error
     except (KeyError, TypeError) as error:
-        raise BadInput(path, "does not describe a table", "make it again with `segqc tabular fit`") from error
+        raise BadInput(path, f"does not describe a table to this version: {error}", "fit again") from error
+    if not whole:
+        raise BadInput(path, f"belongs to another {WEIGHTS}: writing the folder was interrupted, or a file of it was changed", "fit again")
+    return list(names), how
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"Expected a list of names, but got {value!r}")
+    return tuple(value)
 
 
 def _looks_like_codes(column: pyarrow.ChunkedArray) -> bool:

@@ -32,9 +32,29 @@ class PyODDetector:
         self.contamination = contamination
         self.parameters = parameters
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """All parameters, defaults included."""
+        return self._unfitted().get_params(deep)
+
+    def set_params(self, **parameters: Any) -> "PyODDetector":
+        """Change parameters.
+
+        Raises
+        ------
+        ValueError
+            When there is no such parameter.
+        """
+        chosen = self._unfitted().set_params(**parameters).get_params(deep=False)
+        self.contamination = chosen.pop("contamination")
+        self.parameters = chosen
+        return self
+
+    def _unfitted(self) -> GumbelScoreDetector:
+        return GumbelScoreDetector(contamination=self.contamination, **self.parameters)
+
     def fit(self, X: Any, y: Any = None) -> "PyODDetector":
         """Learn from `X`; `y` is ignored."""
-        self.detector_ = GumbelScoreDetector(contamination=self.contamination, **self.parameters).fit(X)
+        self.detector_ = self._unfitted().fit(X)
         self.decision_scores_ = self.decision_function(X)
         self.threshold_ = float(np.percentile(self.decision_scores_, 100 * (1 - self.contamination)))
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)

@@ -6,22 +6,27 @@ The table is read twice: once for the scores, of which eight bytes a row stay in
 import csv
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
 from scipy.stats import rankdata
 
 from segqc.console import make_progress
 from segqc.files import BadInput, atomic_path, csv_cell
 from segqc.tabular.detector import GumbelScoreDetector
+from segqc.tabular.encoding import CategoricalColumn
 from segqc.tabular.fit_table import load_reader
 from segqc.tabular.tables import BadRow, Chunk, Format, read_chunks
 from segqc.tabular_config import ScoreConfig
+
+_MANY = 5  # unknown cells: fewer are odd cells
 
 
 @dataclass
@@ -36,6 +41,8 @@ class Scored:
         Scored; could not be read; scored, with cells that could not be read.
     outliers : int
         Beyond the model's threshold.
+    warnings : dict of str to str
+        Columns most of whose cells, somewhere in the table, are values that the model does not know.
     top : list of dict
         Lines of the ten most anomalous rows.
     seconds : float
@@ -47,6 +54,7 @@ class Scored:
     bad: int = 0
     noted: int = 0
     outliers: int = 0
+    warnings: dict[str, str] = field(default_factory=dict)
     top: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -56,7 +64,7 @@ def score_table(config: ScoreConfig, console: Console | None = None) -> Scored:
 
     Its columns: row (number among the data rows, from 1), status ("ok" or "error"), rank (1 = most anomalous, ties share the smallest), score
     (higher = more anomalous), odd_1, value_1, share_1 and so on (columns by falling contribution, their cells, and their contributions), outlier
-    ("yes" beyond the model's threshold), reason, and the columns to keep.
+    ("yes" beyond the model's threshold), reason, and the columns to keep, as they stand in the table.
 
     Raises
     ------
@@ -65,10 +73,10 @@ def score_table(config: ScoreConfig, console: Console | None = None) -> Scored:
     """
     if config.out.suffix != ".csv":
         raise BadInput(config.out, "does not end in .csv", "name a CSV file")
+    if config.out.exists() and config.data.exists() and config.out.samefile(config.data):
+        raise BadInput(config.out, "is the table itself, which the scores would replace", "name another --out")
     names, how = load_reader(config.model)
     detector = GumbelScoreDetector.load(config.model, device=config.device)
-    # Columns to keep that are not the model's are copied as text.
-    how = replace(how, text=(*how.text, *(name for name in config.keep if name not in names)))
     report = Scored(config.out)
     with make_progress(console) as progress:
         scores, problems = _scores(detector, config, how, names, report, progress)
@@ -81,8 +89,7 @@ def score_table(config: ScoreConfig, console: Console | None = None) -> Scored:
 
 
 def _chunks(config: ScoreConfig, how: Format, names: list[str], problems: list[BadRow]) -> Iterator[Chunk]:
-    wanted = list(dict.fromkeys([*names, *config.keep]))
-    return read_chunks(config.data, how, wanted, problems, config.chunk)
+    return read_chunks(config.data, how, names, problems, config.chunk, config.keep)
 
 
 def _scores(
@@ -94,13 +101,31 @@ def _scores(
     task = progress.add_task("scoring", total=None)
     for chunk in _chunks(config, how, names, problems):
         start = time.perf_counter()
-        parts.append(-detector.score_samples(chunk.table.select(names)))
+        parts.append(-detector.score_samples(chunk.table))
         report.seconds += time.perf_counter() - start
         report.noted += len(chunk.notes)
+        for name, words in _unseen(detector, chunk.table).items():
+            if name not in report.warnings:
+                report.warnings[name] = words
+                progress.console.print(Text.assemble(("Warning:", "bold yellow"), " ", words), soft_wrap=True)
         progress.advance(task, chunk.table.num_rows)
     scores = np.concatenate(parts)
     progress.update(task, total=len(scores))
     return scores, problems
+
+
+def _unseen(detector: GumbelScoreDetector, table: pyarrow.Table) -> dict[str, str]:
+    """A word on every column of categories most of whose cells are unknown to the model: rather another format than that many odd rows."""
+    found = {}
+    for name, column in zip(detector.encoder_.names, detector.encoder_.columns, strict=True):
+        if isinstance(column, CategoricalColumn) and column.outcomes:
+            present = table.column(name).drop_null()
+            known = pyarrow.compute.is_in(present, value_set=pyarrow.array(column.outcomes, pyarrow.string()))
+            new = present.filter(pyarrow.compute.invert(known))
+            if len(new) >= _MANY and 2 * len(new) > len(present):
+                here = f"{len(new):,} of {len(present):,} cells in a row are values that the model does not know, such as {new[0].as_py()[:40]!r}"
+                found[name] = f"{name}: {here}; is it another format, or another code?"
+    return found
 
 
 def _write(
@@ -140,8 +165,8 @@ def _write(
 
         for chunk in _chunks(config, how, names, []):
             rows = slice(done, done + chunk.table.num_rows)
-            odd = _odd_cells(detector, chunk.table.select(names), ranks[rows] <= config.explained, cells)
-            kept = {name: chunk.table.column(name).to_pylist() for name in config.keep}
+            odd = _odd_cells(detector, chunk.table, ranks[rows] <= config.explained, cells)
+            kept = {name: chunk.kept.column(name).fill_null("").to_pylist() for name in config.keep}
             for i, (score, rank) in enumerate(zip(scores[rows].tolist(), ranks[rows].tolist(), strict=True)):
                 number = write_bad()
                 line = {"row": number, "status": "ok", "rank": rank, "score": score, "outlier": "yes" if -score < detector.offset_ else ""}

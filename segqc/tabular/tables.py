@@ -20,8 +20,10 @@ import pyarrow.parquet
 from scipy.io import arff
 
 from segqc.files import BadInput
+from segqc.tabular.cells import code_of, not_numbers, numbers_of, text_of, texts_and_numbers
 
-SUFFIXES = (".csv", ".tsv", ".arff", ".parquet")
+UNTYPED = (".csv", ".tsv")
+SUFFIXES = (*UNTYPED, ".arff", ".parquet")
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 """Cells of a CSV file that say nothing."""
@@ -40,10 +42,21 @@ class BadRow:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of a table, and what was wrong with some of them: by row of the chunk, in words."""
+    """Rows of a table.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        Columns of type string or float64.
+    notes : dict of int to str
+        What was wrong with some rows: by row of the chunk, in words.
+    kept : pyarrow.Table
+        Columns to copy, as text: in CSV as it stands there, marks of missing values included.
+    """
 
     table: pyarrow.Table
     notes: dict[int, str]
+    kept: pyarrow.Table
 
 
 @dataclass(frozen=True)
@@ -52,9 +65,10 @@ class Format:
 
     Attributes
     ----------
-    text, numbers : tuple of str
-        Columns that are text, or numbers, whatever they look like. What is no number in the latter becomes missing in chunks, with a note, and is an
-        error otherwise.
+    text : tuple of str
+        Columns of codes: text, whatever they look like, where 10115.0 is read as 10115 (`segqc.tabular.cells.code_of`).
+    numbers : tuple of str
+        Columns of numbers. What is none becomes missing in chunks, with a note, and is an error otherwise.
     missing : tuple of str
         Cells of CSV and TSV that are missing values. ARFF has its own (?), Parquet has nulls.
     separator : str or None
@@ -89,22 +103,28 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
     if not table.num_rows:
         raise BadInput(path, "has no rows", "it needs at least one below the header")
     _check_known(path, table.column_names, (*how.text, *how.numbers))
-    untyped = path.suffix.lower() in (".csv", ".tsv")
+    untyped = path.suffix.lower() in UNTYPED
     columns = {}
     for name in table.column_names:
-        column = table.column(name)
-        if pyarrow.types.is_string(column.type) and (name in how.numbers or (untyped and name not in how.text)):
-            numbers = _as_numbers(column)
-            if numbers is None and name in how.numbers:
-                raise BadInput(path, f"has text in the column {name!r}: {_first_text(column)!r}", "it is to be read as numbers")
-            column = column if numbers is None else numbers
-        elif name in how.text:
-            column = _as_text(column)
+        column = _present(table.column(name), path, how)
+        if name in how.text:
+            column = code_of(column)
+        elif untyped or name in how.numbers or not pyarrow.types.is_string(column.type):
+            numbers = numbers_of(column)
+            text = next(iter(not_numbers(column, numbers).values()), None)
+            if name in how.numbers and text is not None:
+                raise BadInput(path, f"has text in the column {name!r}: {text!r}", "it is to be read as numbers")
+            if name in how.numbers and numbers.null_count == len(numbers):
+                raise BadInput(path, f"has nothing in the column {name!r}", "it is to be read as numbers: leave it out with --drop")
+            # Of a column without a cell CSV does not say what it is.
+            column = column if text is not None or (untyped and column.null_count == len(column)) else numbers
         columns[name] = column.combine_chunks()
     return pyarrow.table(columns)
 
 
-def read_chunks(path: Path | str, how: Format, columns: Sequence[str], problems: list[BadRow], rows: int = CHUNK) -> Iterator[Chunk]:
+def read_chunks(
+    path: Path | str, how: Format, columns: Sequence[str], problems: list[BadRow], rows: int = CHUNK, keep: Sequence[str] = ()
+) -> Iterator[Chunk]:
     """Read some columns of a table in chunks, with types that do not depend on the chunk: those of `how.numbers` are float64, the others string.
 
     Parameters
@@ -117,6 +137,8 @@ def read_chunks(path: Path | str, how: Format, columns: Sequence[str], problems:
         Rows that cannot be read are added to it; they are left out of the chunks.
     rows : int
         At most so many a chunk.
+    keep : sequence of str
+        Columns that are wanted as the file has them.
 
     Raises
     ------
@@ -125,13 +147,21 @@ def read_chunks(path: Path | str, how: Format, columns: Sequence[str], problems:
     """
     path = Path(path)
     for chunk in _raw_chunks(path, how, problems):
-        _check_known(path, chunk.column_names, columns)
+        _check_known(path, chunk.column_names, (*columns, *keep))
         for start in range(0, chunk.num_rows, rows):
-            part, typed, notes = chunk.slice(start, rows), {}, {}
+            part = chunk.slice(start, rows)
+            typed: dict[str, pyarrow.ChunkedArray] = {}
+            notes: dict[int, list[str]] = {}
             for name in columns:
-                column = part.column(name)
-                typed[name] = _numbers_or_null(column, name, notes) if name in how.numbers else _as_text(column)
-            yield Chunk(pyarrow.table(typed), {row: "; ".join(said) for row, said in notes.items()})
+                column = _present(part.column(name), path, how)
+                if name in how.numbers:
+                    typed[name] = numbers_of(column)
+                    for row, text in not_numbers(column, typed[name]).items():
+                        notes.setdefault(row, []).append(f"{name} is {text[:40]!r}, no number, and was read as missing")
+                else:
+                    typed[name] = code_of(column) if name in how.text else text_of(column)
+            kept = {name: text_of(part.column(name)) for name in keep}
+            yield Chunk(pyarrow.table(typed), {row: "; ".join(said) for row, said in notes.items()}, pyarrow.table(kept))
 
 
 def split_label(table: pyarrow.Table, label: str, path: Path | str) -> tuple[pyarrow.Table, pyarrow.Array]:
@@ -143,7 +173,7 @@ def split_label(table: pyarrow.Table, label: str, path: Path | str) -> tuple[pya
         When there is no such column, with the names that there are.
     """
     _check_known(Path(path), table.column_names, (label,))
-    return table.drop_columns([label]), _as_text(table.column(label)).combine_chunks()
+    return table.drop_columns([label]), text_of(table.column(label)).combine_chunks()
 
 
 def read_arff(stream: TextIO, name: Path | str) -> pyarrow.Table:
@@ -197,24 +227,9 @@ def _raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pya
 def _parquet_chunks(path: Path) -> Iterator[pyarrow.Table]:
     file = pyarrow.parquet.ParquetFile(path)
     _check_names(path, file.schema_arrow.names)
-    yield _plain(file.schema_arrow.empty_table(), path)
+    yield texts_and_numbers(file.schema_arrow.empty_table(), path)
     for batch in file.iter_batches(CHUNK):
-        yield _plain(pyarrow.table(batch), path)
-
-
-def _plain(table: pyarrow.Table, path: Path) -> pyarrow.Table:
-    """Numbers as float64, all else as text; NaN as null."""
-    columns = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type.value_type if pyarrow.types.is_dictionary(column.type) else column.type
-        if pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind) or pyarrow.types.is_decimal(kind):
-            numbers = column.cast(pyarrow.float64(), safe=False)
-            columns[name] = pyarrow.compute.if_else(pyarrow.compute.is_nan(numbers), None, numbers)
-        elif pyarrow.types.is_nested(kind) or pyarrow.types.is_binary(kind):
-            raise BadInput(path, f"has a column of type {kind}, {name!r}", "tables hold text and numbers; leave it out")
-        else:
-            columns[name] = column.cast(pyarrow.string())
-    return pyarrow.table(columns)
+        yield texts_and_numbers(pyarrow.table(batch), path)
 
 
 def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
@@ -241,12 +256,7 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
         parse_options=pyarrow.csv.ParseOptions(
             delimiter=separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1, invalid_row_handler=ragged
         ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pyarrow.string()),
-            null_values=list(how.missing),
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-        ),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
     )
     row, last = 0, None
     for batch in reader:
@@ -257,6 +267,13 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
     if last and "\n" in last and not _ends_in_quote(path):
         where = f"in the last cell of row {row + len(problems)}"
         raise BadInput(path, f"has a quote that is never closed, {where}", "close it; the lines below it were taken for that cell")
+
+
+def _present(column: pyarrow.ChunkedArray, path: Path, how: Format) -> pyarrow.ChunkedArray:
+    """The column with null for the cells of CSV that say nothing."""
+    if path.suffix.lower() not in UNTYPED:
+        return column
+    return pyarrow.compute.if_else(pyarrow.compute.is_in(column, value_set=pyarrow.array(how.missing, pyarrow.string())), None, column)
 
 
 def _ends_in_quote(path: Path) -> bool:
@@ -280,49 +297,3 @@ def _check_known(path: Path, names: Sequence[str], wanted: Sequence[str]) -> Non
     if unknown:
         known = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         raise BadInput(path, f"has no column {unknown[0]!r}", f"it has {known}")
-
-
-def _as_text(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    if pyarrow.types.is_string(column.type):
-        return column
-    texts = column.cast(pyarrow.string())
-    # Codes that were stored as numbers: 3.0 reads 3, as in a CSV file of the same table.
-    return pyarrow.compute.replace_substring_regex(texts, r"\.0$", "")
-
-
-def _as_numbers(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray | None:
-    """Text as float64, or None when some cell is not a number, or none is present."""
-    if column.null_count == len(column):
-        return None
-    try:
-        numbers = pyarrow.compute.utf8_trim_whitespace(column).cast(pyarrow.float64())
-    except pyarrow.ArrowInvalid:
-        return None
-    return numbers if pyarrow.compute.all(pyarrow.compute.is_finite(numbers)).as_py() else None
-
-
-def _numbers_or_null(column: pyarrow.ChunkedArray, name: str, notes: dict[int, list[str]]) -> pyarrow.ChunkedArray:
-    """Float64 with null, and a note, for whatever is not a finite number."""
-    if not pyarrow.types.is_string(column.type):
-        return column
-    numbers = _as_numbers(column)
-    if numbers is not None:
-        return numbers
-    cells = column.to_pylist()
-    values = [_number(cell) for cell in cells]
-    for row, (cell, value) in enumerate(zip(cells, values, strict=True)):
-        if value is None and cell is not None:
-            notes.setdefault(row, []).append(f"{name} is {cell[:40]!r}, no number, and was read as missing")
-    return pyarrow.chunked_array([pyarrow.array(values, pyarrow.float64())])
-
-
-def _number(cell: str | None) -> float | None:
-    try:
-        value = np.nan if cell is None else float(cell)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
-
-
-def _first_text(column: pyarrow.ChunkedArray) -> str:
-    return next(cell for cell in column.to_pylist() if cell is not None and _number(cell) is None)
