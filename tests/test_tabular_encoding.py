@@ -5,8 +5,10 @@ import pandas
 import pyarrow
 import pytest
 
+from segqc.tabular import GumbelScoreDetector
+from segqc.tabular.bins import BINS, NumberBins
 from segqc.tabular.columns import read_columns
-from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical
+from segqc.tabular.encoding import CategoricalColumn, Encoded, TableEncoder, choose_categorical
 
 COLOURS = ["red", "blue", None, "red"]
 LENGTHS = [1.0, 2.0, float("nan"), 3.0]
@@ -122,6 +124,105 @@ def test_distinct_rows_rebuild_the_table() -> None:
     assert np.array_equal(distinct.codes[inverse], rows.codes)
     assert np.array_equal(distinct.numbers[inverse], rows.numbers)
     assert np.array_equal(np.bincount(inverse), counts)
+
+
+def learned_outcomes(cells: list[str]) -> tuple[str, ...]:
+    column = TableEncoder.fit(read_columns({"a": cells}), np.array([True])).columns[0]
+    assert isinstance(column, CategoricalColumn)
+    return column.outcomes
+
+
+def test_columns_of_ordinary_cardinality_keep_every_outcome() -> None:
+    once = [f"once {i:02}" for i in range(30)]
+    assert learned_outcomes([*once, *["often"] * 30]) == ("often", *once)
+    assert len(learned_outcomes([f"v{i % 256}" for i in range(512)])) == 256
+    assert len(learned_outcomes([f"v{i}" for i in range(20)])) == 20
+
+
+def test_very_many_outcomes_are_told_apart_where_they_are_frequent() -> None:
+    frequent = [f"frequent {i}" for i in range(10)]
+    assert learned_outcomes([*frequent * 100, *(f"once {i}" for i in range(900))]) == tuple(frequent)
+    # More than 256 that occur repeatedly: of those with equal counts none is preferred.
+    assert learned_outcomes([*frequent * 100, *(f"twice {i % 300}" for i in range(600))]) == tuple(frequent)
+
+
+def test_columns_without_frequent_outcomes_say_nothing() -> None:
+    identifiers = [f"u{i}" for i in range(400)]
+    assert learned_outcomes(identifiers) == ()
+    assert learned_outcomes(identifiers * 3) == ()
+    encoder = TableEncoder.fit(read_columns({"a": identifiers}), np.array([True]))
+    assert encoder.sizes.tolist() == [2]
+    assert encoder.transform(read_columns({"a": ["u1", "new", None]})).codes.ravel().tolist() == [1, 1, 0]
+
+
+def test_identifiers_are_named_and_do_no_harm() -> None:
+    rng = np.random.default_rng(0)
+
+    def table(prefix: str, rows: int) -> pandas.DataFrame:
+        cells = {"a": rng.choice(list("xyz"), rows), "b": rng.choice(list("pq"), rows)}
+        return pandas.DataFrame(cells | {"id": [f"{prefix}{i}" for i in range(rows)]})
+
+    training, new = table("old", 400), table("new", 200)
+    detector = GumbelScoreDetector(width=8, blocks=1, steps=10, batch_size=64, random_state=0)
+    with pytest.warns(UserWarning, match="in id: looks like an identifier"):
+        detector.fit(training)
+    assert (detector.predict(new) == -1).mean() < 0.2
+    assert np.abs(detector.explain(new)[:, 2]).max() < 0.01 * np.abs(detector.explain(new)[:, :2]).max()
+
+
+def test_dates_that_are_all_distinct_are_named(recwarn: pytest.WarningsRecorder) -> None:
+    table = pandas.DataFrame({"a": list("xxxxy") * 10, "x": np.arange(50.0), "when": pandas.date_range("2020", periods=50)})
+    detector = GumbelScoreDetector(width=8, blocks=1, steps=2, batch_size=16, views=1, random_state=0)
+    with pytest.warns(UserWarning, match="in when: looks like an identifier"):
+        detector.fit(table)
+    recwarn.clear()
+    detector.fit(table.assign(when=table["when"].dt.year))
+    assert [str(warning.message) for warning in recwarn if "identifier" in str(warning.message)] == []
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+def test_infinities_have_no_share_in_scales_and_are_extreme(scaling: str) -> None:
+    values = np.random.default_rng(0).normal(size=200)
+    plain = TableEncoder.fit(read_columns({"a": values}), np.array([False]), scaling)
+    table = read_columns({"a": np.append(values, [np.inf, -np.inf])})
+    encoder = TableEncoder.fit(table, np.array([False]), scaling)
+    scaled = encoder.transform(table).numbers[:, 0]
+    assert np.array_equal(scaled[:200], plain.transform(read_columns({"a": values})).numbers[:, 0])
+    assert scaled[200:].tolist() == [50, -50]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "quantile"])
+@pytest.mark.parametrize("exponent", [-1000, -43, 43, 980])
+def test_units_do_not_matter(scaling: str, exponent: int) -> None:
+    values = np.random.default_rng(0).normal(size=200) + 3
+    asked = np.append(values, [values.min() - 1, values.max() + 9])
+    numbers = []
+    for unit in (1.0, 2.0**exponent):  # powers of two, that nothing is rounded
+        encoder = TableEncoder.fit(read_columns({"a": values * unit}), np.array([False]), scaling)
+        numbers.append(encoder.transform(read_columns({"a": asked * unit})).numbers)
+    assert np.array_equal(numbers[0], numbers[1])
+
+
+@pytest.mark.parametrize("constant", [1e-3, 1000.0, -1000.0, 0.1])
+def test_distances_from_a_constant_are_relative_to_it(constant: float) -> None:
+    encoder = TableEncoder.fit(read_columns({"a": [constant] * 7}), np.array([False]))
+    asked = read_columns({"a": constant * np.array([1, 0.5, 1.5, 0])})
+    assert np.allclose(encoder.transform(asked).numbers[:, 0], np.sign(constant) * np.array([0, -0.5, 0.5, -1]))
+
+
+def test_values_beside_a_frequent_one_have_other_bins() -> None:
+    numbers = np.array([0.0] * 60 + [*range(1, 41)], np.float32)[:, None]
+    bins = NumberBins.fit(Encoded(np.zeros((100, 1), np.int64), numbers), np.array([0]))
+    codes = bins.codes(Encoded(np.zeros((4, 1), np.int64), np.array([[-1], [0], [0.5], [99]], np.float32)))[:, 0]
+    assert len(set(codes.tolist())) == 4
+    assert codes.max() == BINS - 1
+
+
+def test_values_beside_a_constant_are_odd() -> None:
+    table = {"a": list("xxxxy") * 20, "v": np.full(100, 0.001)}
+    detector = GumbelScoreDetector(width=8, blocks=1, steps=10, batch_size=64, random_state=0).fit(table)
+    same, *others = detector.score_samples({"a": ["x"] * 4, "v": [0.001, 0.0005, 0.0015, 0.0]})
+    assert max(others) < same - 1
 
 
 def test_ragged_and_doubly_named_columns_are_refused() -> None:

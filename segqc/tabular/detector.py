@@ -1,6 +1,7 @@
 """A categorical and mixed-type anomaly detector with scikit-learn's interface."""
 
 import numbers
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from segqc.tabular.bins import NumberBins
 from segqc.tabular.columns import Columns, is_dataframe, read_columns
 from segqc.tabular.company import Company
 from segqc.tabular.counting import ContextTrees, marginals
-from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical
+from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical, like_identifiers
 from segqc.tabular.levels import OddestLevel
 from segqc.tabular.model import MixingModel, PaperModel, TableModel
 from segqc.tabular.scoring import by_distinct, level_norms, level_surprise
@@ -40,7 +41,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         the company that its cells keep in other rows. ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20
         temperatures, then a Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices
-        ``infer``: text, booleans, objects and pandas' categories are categorical, numbers continuous.
+        ``infer``: text, booleans, objects and categories (of pandas, polars or Arrow, integers too) are categorical; numbers, decimals and dates are
+        continuous, dates as seconds since 1970 in UTC: later than all training rows is beyond the range. Outcomes of a column are told apart up to
+        the 256 most frequent; identifiers and free text, where most cells have others, say nothing, and `fit` warns of them.
     scaling : {"standard", "quantile"}
         Of continuous columns.
     width, blocks : int
@@ -142,8 +145,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             fitted_on, validation_rows = np.sort(order[held_out:]), np.sort(order[:held_out])
         else:
             fitted_on, validation_rows = everything, np.empty(0, int)
-        training_table = Columns(table.names, [values[fitted_on] for values in table.values], table.named)
+        training_table = table.take(fitted_on)
         self.encoder_ = TableEncoder.fit(training_table, choose_categorical(table, self.categorical_features), self.scaling)
+        if suspects := like_identifiers(training_table, self.encoder_):
+            said = "looks like an identifier: leave it out" if len(suspects) == 1 else "look like identifiers: leave them out"
+            warnings.warn(f"Most rows have a rare value, or one of their own, in {', '.join(suspects)}: {said}", stacklevel=2)
         all_rows = self.encoder_.transform(table)
         rows = all_rows.take(fitted_on)
         validation = all_rows.take(validation_rows) if X_validation is None else self.encoder_.transform(self._read(X_validation))
@@ -237,6 +243,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         elif is_dataframe(X):
             validate_data(self, X, reset=fitting, skip_check_array=True)
             table = read_columns(X)
+            if not fitting and table.names != self.columns_ and not all(isinstance(name, str) for name in X.columns):
+                # scikit-learn compares names that are text; where these are integers, columns in another order would go unnoticed.
+                raise ValueError(f"Expected the columns {', '.join(self.columns_)} in this order, but got {', '.join(table.names)}")
         else:
             X = np.array(X, dtype=object) if isinstance(X, list | tuple) else X
             table = read_columns(validate_data(self, X, reset=fitting, dtype=None, ensure_all_finite=False))

@@ -2,6 +2,9 @@
 
 A categorical column with n seen outcomes has n + 2 codes: n is "missing", n + 1 "a value that training did not have". A continuous column gives a
 scaled number and a code of its own kind: 0 present, 1 missing, 2 never occurs, so that a missing number is an outcome like any other.
+
+Identifiers and free text would be outcomes without end, each seen once, and every new row's would be unseen. A column of very many outcomes keeps
+the most frequent: the others are unseen to it. It keeps none if most cells have others: such a column says nothing, and does no harm.
 """
 
 from dataclasses import dataclass
@@ -12,15 +15,19 @@ import pyarrow
 import pyarrow.compute
 from scipy.special import ndtri
 
-from segqc.tabular.columns import Columns, as_numbers, as_text, is_categorical
+from segqc.tabular.columns import LARGEST, Columns, as_numbers, as_text, is_categorical
 
 QUANTILES = 1000  # of the quantile scaling
 _CLIP = 50.0  # scaled values beyond: one cell must not overflow the rest of the row
+_MOST_OUTCOMES = 256  # of a column that are told apart
+_FEW_OUTCOMES = 20  # are no identifiers, even if each occurs once
+_NEARLY_ALL = 0.9  # of the cells distinct: dates like an identifier
+_LEAST_SCALE = 1e-12  # of the largest value: less is rounding
 
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """Outcomes of a column, sorted."""
+    """Outcomes of a column that are told apart, sorted."""
 
     outcomes: tuple[str, ...]
 
@@ -59,17 +66,36 @@ class ContinuousColumn:
             # Beyond the training range ranks say nothing: go on linearly, in standard deviations.
             z = z + (np.maximum(values - self.quantiles[-1], 0) + np.minimum(values - self.quantiles[0], 0)) / self.scale
         else:
-            z = (values - self.mean) / self.scale
+            with np.errstate(over="ignore"):
+                z = (values - self.mean) / self.scale
         return np.nan_to_num(np.clip(z, -_CLIP, _CLIP)).astype(np.float32)
 
 
 def _learn_numbers(values: np.ndarray, scaling: str) -> ContinuousColumn:
-    values = values[~np.isnan(values)]
+    values = values[np.abs(values) < LARGEST]  # no NaN, no infinities
     if not len(values):
         return ContinuousColumn(0.0, 1.0, np.empty(0))
-    scale = float(values.std()) if np.ptp(values) > 0 else 1.0
+    largest = float(np.abs(values).max())
+    if np.ptp(values) == 0:
+        return ContinuousColumn(float(values[0]), largest or 1.0, np.empty(0))
+    unit = np.ldexp(1.0, np.frexp(largest)[1])  # squares of what is left neither overflow nor vanish; a power of two rounds nothing
+    mean, scale = float((values / unit).mean() * unit), float((values / unit).std() * unit)
     quantiles = np.unique(np.quantile(values, np.linspace(0, 1, min(QUANTILES, len(values))))) if scaling == "quantile" else np.empty(0)
-    return ContinuousColumn(float(values.mean()), max(scale, 1e-12), quantiles if len(quantiles) > 1 else np.empty(0))
+    return ContinuousColumn(mean, max(scale, _LEAST_SCALE * largest), quantiles if len(quantiles) > 1 else np.empty(0))
+
+
+def _learn_outcomes(text: pyarrow.Array) -> CategoricalColumn:
+    found = pyarrow.compute.value_counts(text.drop_null())
+    outcomes, counts = found.field("values").to_pylist(), found.field("counts").to_numpy()
+    if len(outcomes) > _FEW_OUTCOMES:
+        often = counts > 1
+        if len(outcomes) > _MOST_OUTCOMES:  # ties are kept together, or not at all
+            often &= counts > np.sort(counts)[-1 - _MOST_OUTCOMES]
+        if 2 * counts[often].sum() < counts.sum():
+            outcomes = []
+        elif len(outcomes) > _MOST_OUTCOMES:
+            outcomes = [outcome for outcome, kept in zip(outcomes, often, strict=True) if kept]
+    return CategoricalColumn(tuple(sorted(outcomes)))
 
 
 @dataclass(frozen=True)
@@ -134,8 +160,7 @@ class TableEncoder:
         columns: list[CategoricalColumn | ContinuousColumn] = []
         for name, values, discrete in zip(table.names, table.values, categorical, strict=True):
             if discrete:
-                outcomes = pyarrow.compute.unique(as_text(values)).drop_null()
-                columns.append(CategoricalColumn(tuple(sorted(outcomes.to_pylist()))))
+                columns.append(_learn_outcomes(as_text(values)))
             else:
                 columns.append(_learn_numbers(as_numbers(values, name), scaling))
         return cls(tuple(table.names), tuple(columns))
@@ -183,6 +208,20 @@ class TableEncoder:
         return cls(tuple(column["name"] for column in columns), tuple(read))
 
 
+def like_identifiers(table: Columns, encoder: TableEncoder) -> list[str]:
+    """Columns of a training table that better are left out: text of which no outcome is told apart, and dates that are nearly all distinct."""
+    found = []
+    for name, values, declared, column in zip(table.names, table.values, table.declared, encoder.columns, strict=True):
+        if isinstance(column, CategoricalColumn):
+            suspect = not column.outcomes and as_text(values).null_count < len(values)
+        else:
+            present = values[~np.isnan(values)] if declared == "date" else np.empty(0)
+            suspect = len(np.unique(present)) > max(_FEW_OUTCOMES, _NEARLY_ALL * len(present))
+        if suspect:
+            found.append(name)
+    return found
+
+
 def choose_categorical(table: Columns, categorical_features: Any) -> np.ndarray:
     """Which columns are categorical, bool `[C]`.
 
@@ -199,7 +238,8 @@ def choose_categorical(table: Columns, categorical_features: Any) -> np.ndarray:
     count = len(table.names)
     if isinstance(categorical_features, str):
         if categorical_features == "infer":
-            return np.array([is_categorical(values) for values in table.values], bool)
+            columns = zip(table.values, table.declared, strict=True)
+            return np.array([declared == "category" or (declared is None and is_categorical(values)) for values, declared in columns], bool)
         if categorical_features == "all":
             return np.ones(count, bool)
         raise ValueError(f"Expected `categorical_features` to be 'infer', 'all', a mask, names or indices, but got {categorical_features!r}")
