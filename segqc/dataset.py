@@ -186,7 +186,7 @@ class PairDataset:
         if pair.mask is None:
             raise BadInput(pair.image, "has no mask", "leave pairs without masks out of the dataset")
         image = read_image(pair.image)
-        mask = read_mask(pair.mask, self.labels, image.size)
+        mask = read_mask(pair.mask, self.labels, image)
         if view is not None and self.augment is not None:
             image, mask = augment(image, mask, view_generator(self.seed, pair.id, view), self.augment)
         return {"image": image_to_grid(image, self.image_size), "mask": mask_to_grid(mask, self.grid_size, self.labels)}
