@@ -61,7 +61,7 @@ def check_pairs(pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, adv
     def check(pair: Pair) -> tuple[Pair, str]:
         try:
             image = read_image(pair.image)
-            read_mask(pair.mask, labels, size=image.size)
+            read_mask(pair.mask, labels, size=image)
         except BadInput as error:
             return pair, str(error)
         return pair, ""
