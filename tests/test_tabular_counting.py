@@ -152,7 +152,7 @@ def test_numbers_are_counted_in_quantile_bins() -> None:
 def test_the_score_is_that_of_the_oddest_level() -> None:
     """Two levels of two columns: level 0 varies twice as much as level 1, so that its shifts count a quarter."""
     inliers = np.array([[[3.0, 1.0], [2.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
-    rule = OddestLevel.fit(inliers, np.array([1, 1]))
+    rule = OddestLevel.fit(inliers, np.array([1, 1]), inliers[:, 0])
     weight = np.array([math.sqrt(5), 1.0])
     weight /= weight.mean()
     spread = np.array([weight[0], weight[0] / 2])  # standard deviations of the levels
@@ -167,11 +167,12 @@ def test_the_score_is_that_of_the_oddest_level() -> None:
 def test_usual_surprises_count_rows_as_often_as_they_occur() -> None:
     rng = np.random.default_rng(0)
     surprise, counts = rng.exponential(size=(20, 3, 4)), rng.integers(1, 4, size=20)
-    weighed, repeated = OddestLevel.fit(surprise, counts), OddestLevel.fit(np.repeat(surprise, counts, axis=0), np.ones(counts.sum()))
+    rows = np.repeat(surprise, counts, axis=0)
+    weighed, repeated = OddestLevel.fit(surprise, counts, surprise[:, 0]), OddestLevel.fit(rows, np.ones(counts.sum()), rows[:, 0])
     assert np.allclose(weighed.mean, repeated.mean)
     assert np.allclose(weighed.scale, repeated.scale)
 
 
 def test_levels_that_never_vary_give_finite_scores() -> None:
-    rule = OddestLevel.fit(np.zeros((5, 2, 3)), np.ones(5))
+    rule = OddestLevel.fit(np.zeros((5, 2, 3)), np.ones(5), np.zeros((5, 3)))
     assert np.isfinite(rule.contributions(np.ones((2, 2, 3)))).all()

@@ -150,7 +150,7 @@ def test_validation_rows_may_be_given(table: pandas.DataFrame) -> None:
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("method", "best"), ("scaling", "log"), ("width", 0), ("steps", 1.5), ("contamination", 0.9), ("validation_fraction", -1)],
+    [("method", "best"), ("scaling", "log"), ("steps", 1.5), ("contamination", 0.9), ("contamination", "auto"), ("validation_fraction", -1)],
 )
 def test_parameters_out_of_range_are_refused(parameter: str, value: object, table: pandas.DataFrame) -> None:
     with pytest.raises(ValueError, match=f"`{parameter}`"):

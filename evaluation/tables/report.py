@@ -91,8 +91,9 @@ def _protocol(results: Results) -> str:
     complete = all(len(results.rows(method, dataset)) == len(results.seeds) for method in METHODS for dataset in DATASETS)
     missing = "" if complete else "Fits and seeds that are missing were left out for want of time: the slow methods, and Census. "
     return (
-        f"Per seed ({seeds}) the inliers are permuted and cut: 80 % to learn from, encoders included, 10 % for early stopping, and the last 10 "
-        "% with all anomalies to be ranked. All methods get the same splits. Cells are mean ± standard deviation over seeds, in %; a number in "
+        f"Per seed ({seeds}) the inliers are permuted and cut: 80 % to learn from, encoders included, 10 % for segqc's two methods to stop early "
+        "on and to learn what scores are usual (the other methods make no use of them), and the last 10 % with all anomalies to be ranked. All "
+        "methods get the same splits. Cells are mean ± standard deviation over seeds, in %; a number in "
         f"parentheses is the number of seeds where it is not {len(results.seeds)}, a dash a fit that was not made. Every method has one "
         "configuration for all sets; the default's was chosen among some 300 rules on other splits (seeds from 100 on), with their anomalies in "
         "view (docs/results-tabular-choice.md). Those are the same anomalies, and the inliers are the same in another order: its figures here are "

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segqc.density import DensityHead
+from segqc.devices import find_device
 from segqc.tabular.bins import NumberBins
 from segqc.tabular.columns import Columns, is_dataframe, read_columns
 from segqc.tabular.company import Company
@@ -23,6 +24,7 @@ from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical, li
 from segqc.tabular.levels import OddestLevel
 from segqc.tabular.model import MixingModel, PaperModel, TableModel
 from segqc.tabular.scoring import by_distinct, level_norms, level_surprise
+from segqc.tabular.spread import NumberSpread
 from segqc.tabular.training import TrainingConfig, train
 from segqc.tabular.views import half_views
 
@@ -59,7 +61,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     validation_fraction : float
         Of the rows, split off in `fit` when it is given no validation rows.
     contamination : float
-        Share of the training rows that `predict` calls outliers.
+        Share of the training rows that `predict` calls outliers. Of fresh rows it is somewhat more, the more so where it is small.
     device : str
         "cpu", "cuda", ...
     random_state : int, RandomState instance or None
@@ -130,8 +132,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         ------
         ValueError
             On parameters or tables that cannot be used, with what was expected.
+        BadInput
+            When there is no such device.
         """
         self._check_parameters()
+        device = find_device(self.device)
         table = self._read(X, fitting=True)
         if len(table) < 2:
             raise ValueError(f"Expected at least 2 rows to fit, but got {len(table)} sample")
@@ -160,7 +165,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             self.model_: Any = self.build_model()
             if self.method == "mixing":
                 self.model_.set_marginals(marginals(rows.codes, self.encoder_.sizes))
-            self.model_.to(self.device)
+            self.model_.to(device)
             config = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)
             self.training_ = train(self.model_, rows, validation, config, seed, progress)
         self._prepare(rows, validation)
@@ -208,7 +213,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         Raises
         ------
         BadInput
-            When the folder is not such a detector.
+            When the folder is not such a detector, or there is no such device.
         """
         from segqc.tabular.storage import load_detector
 
@@ -229,8 +234,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             if not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(f"Expected `{name}` to be a positive integer, but got {value!r}")
         for name, low, high in (("dropout", 0, 0.95), ("validation_fraction", 0, 0.9), ("contamination", 0, 0.5)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"Expected `{name}` to be from {low} to {high}, but got {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or not low <= value <= high:
+                raise ValueError(f"Expected `{name}` to be a number from {low} to {high}, but got {value!r}")
 
     def _read(self, X: Any, fitting: bool = False) -> Columns:
         """Columns of `X`, checked against those of the training table: DataFrames and arrays as scikit-learn does, dicts and Arrow tables by name."""
@@ -263,6 +269,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         """What scoring needs besides the network."""
         if self.method == "mixing":
             self.bins_ = NumberBins.fit(rows, self.encoder_.continuous)
+            self.spread_ = NumberSpread.fit(rows, self.bins_)
             sizes = self.bins_.sizes(self.encoder_.sizes)
             distinct, _, counts = rows.distinct()
             training = self.bins_.codes(distinct), counts
@@ -270,9 +277,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             self.views_hidden_, self.views_weights_ = half_views(len(self.columns_), self.views, self.seed_)
             distinct, _, counts = _some(validation, self.seed_).distinct()
             surprise = by_distinct(distinct, self._surprise)
-            self.levels_ = OddestLevel.fit(surprise, counts)
+            self.levels_ = OddestLevel.fit(surprise, counts, surprise[:, 0] - self.spread_.surprise(distinct))
             mean, scale = self.levels_.mean[0], self.levels_.scale[0]
-            oddness = np.repeat(scale**2, sizes) * (self.trees_.start - np.repeat(mean, sizes))
+            oddness = np.repeat(scale**2, sizes) * (self.trees_.start + self.spread_.added(sizes) - np.repeat(mean, sizes))
             levels, oddest = self.levels_.excess(surprise).sum(2), self.levels_.contributions(surprise).sum(1)
             self.company_ = Company.fit(training, (self.bins_.codes(distinct), counts), sizes, oddness, levels, oddest)
             return
@@ -283,7 +290,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         self.density_ = None if np.ptp(features, axis=0).max() < 1e-9 else DensityHead.fit(features, norms.mean(2), seed=self.seed_)
 
     def _surprise(self, rows: Encoded) -> np.ndarray:
-        return level_surprise(self.trees_, self.bins_, self.model_, rows, self.views_hidden_, self.views_weights_)
+        return level_surprise(self.trees_, self.spread_, self.model_, rows, self.views_hidden_, self.views_weights_)
 
     def _cells(self, rows: Encoded) -> np.ndarray:
         return by_distinct(rows, lambda part: self.levels_.contributions(self._surprise(part)) + self.company_.contributions(self.bins_.codes(part)))

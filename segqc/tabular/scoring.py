@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from segqc.tabular.bins import NumberBins
 from segqc.tabular.counting import ContextTrees
 from segqc.tabular.encoding import Encoded
 from segqc.tabular.model import Batch, MixingModel, PaperModel
+from segqc.tabular.spread import NumberSpread
 
 BLOCK = 512  # rows of a matrix product
 CHUNK = 4096  # rows in memory at all levels
@@ -59,9 +59,11 @@ def network_surprise(model: MixingModel, rows: Encoded, hidden: np.ndarray, weig
     return in_blocks(rows, device, compute)
 
 
-def level_surprise(trees: ContextTrees, bins: NumberBins, model: MixingModel, rows: Encoded, hidden: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def level_surprise(
+    trees: ContextTrees, spread: NumberSpread, model: MixingModel, rows: Encoded, hidden: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Surprise of every cell at every level, float64 `[n, L, C]`: the trees' levels, then the network's."""
-    counted = trees.surprise(bins.codes(rows))
+    counted = trees.surprise(spread.bins.codes(rows)) + spread.surprise(rows)[:, None]
     return np.concatenate([counted, network_surprise(model, rows, hidden, weights)[:, None]], axis=1)
 
 

@@ -24,6 +24,7 @@ from segqc.tabular.company import Company
 from segqc.tabular.counting import ContextTrees
 from segqc.tabular.encoding import TableEncoder
 from segqc.tabular.levels import OddestLevel
+from segqc.tabular.spread import NumberSpread
 from segqc.tabular.training import TrainingResult
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
         arrays |= {f"trees.{name}": array for name, array in detector.trees_.to_arrays().items()}
         arrays |= {"bins.edges": detector.bins_.edges, "levels.mean": detector.levels_.mean, "levels.scale": detector.levels_.scale}
         arrays["company.added"] = detector.company_.added
+        arrays |= {f"spread.{name}": getattr(detector.spread_, name) for name in ("scale", "shape", "usual")}
     tensors |= {name: torch.as_tensor(np.ascontiguousarray(array)) for name, array in arrays.items()}
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(tensors, str(temporary))
@@ -163,6 +165,7 @@ def _build(cls: type["GumbelScoreDetector"], config: dict[str, Any], folder: Pat
         names = [name for name in tensors if name.startswith("trees.")]
         detector.trees_ = ContextTrees.from_arrays({name.removeprefix("trees."): tensors.pop(name).numpy() for name in names})
         detector.bins_ = NumberBins(detector.encoder_.continuous, tensors.pop("bins.edges").numpy())
+        detector.spread_ = NumberSpread(detector.bins_, *(tensors.pop(f"spread.{name}").numpy() for name in ("scale", "shape", "usual")))
         detector.levels_ = OddestLevel(tensors.pop("levels.mean").numpy(), tensors.pop("levels.scale").numpy())
         detector.company_ = Company(detector.trees_.sizes, tensors.pop("company.added").numpy())
         sizes = detector.bins_.sizes(detector.encoder_.sizes)

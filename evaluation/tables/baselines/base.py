@@ -23,7 +23,7 @@ class TableBaseline(ABC):
 
     @abstractmethod
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "TableBaseline":
-        """Learn from inliers. The validation rows are for early stopping and smoothing; nothing is fitted on them."""
+        """Learn from inliers. The validation rows, inliers too, are to stop a training early and to learn what scores are usual."""
 
     @abstractmethod
     def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
