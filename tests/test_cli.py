@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import DEMO_CLASSES
+from PIL import Image
 from typer.testing import CliRunner
 
 from segqc import __version__
@@ -54,6 +55,7 @@ def test_dry_run_counts_the_passes_of_the_method() -> None:
 
 
 def test_expected_errors_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    Image.new("L", (4, 3)).save(tmp_path / "a.png")  # a picture, and a mask
     for arguments, words in (
         (("train", "--preset", "huge", "--voc-root", tmp_path), "huge"),
         (("train", "--voc-root", tmp_path / "nowhere", "--out", tmp_path / "run"), "nowhere"),
