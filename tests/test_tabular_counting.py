@@ -152,7 +152,7 @@ def test_numbers_are_counted_in_quantile_bins() -> None:
 def test_the_score_is_that_of_the_oddest_level() -> None:
     """Two levels of two columns: level 0 varies twice as much as level 1, so that its shifts count a quarter."""
     inliers = np.array([[[3.0, 1.0], [2.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
-    rule = OddestLevel.fit(inliers, np.array([1, 1]), inliers[:, 0])
+    rule = OddestLevel.fit(inliers, np.array([1, 1]), np.empty(0, int))
     weight = np.array([math.sqrt(5), 1.0])
     weight /= weight.mean()
     spread = np.array([weight[0], weight[0] / 2])  # standard deviations of the levels
@@ -167,12 +167,22 @@ def test_the_score_is_that_of_the_oddest_level() -> None:
 def test_usual_surprises_count_rows_as_often_as_they_occur() -> None:
     rng = np.random.default_rng(0)
     surprise, counts = rng.exponential(size=(20, 3, 4)), rng.integers(1, 4, size=20)
-    rows = np.repeat(surprise, counts, axis=0)
-    weighed, repeated = OddestLevel.fit(surprise, counts, surprise[:, 0]), OddestLevel.fit(rows, np.ones(counts.sum()), rows[:, 0])
+    rows, continuous = np.repeat(surprise, counts, axis=0), np.array([1])
+    weighed, repeated = OddestLevel.fit(surprise, counts, continuous), OddestLevel.fit(rows, np.ones(counts.sum()), continuous)
     assert np.allclose(weighed.mean, repeated.mean)
     assert np.allclose(weighed.scale, repeated.scale)
 
 
+def test_a_nat_of_a_number_weighs_as_one_of_a_usual_category() -> None:
+    surprise = np.random.default_rng(0).exponential(size=(50, 2, 4)) * [1, 2, 3, 4]
+    rule = OddestLevel.fit(surprise, np.ones(50), np.array([3]))
+    level = rule.scale[0] / rule.scale[0, 3]
+    assert level[:3].mean() == pytest.approx(1)
+    assert np.allclose(level[:3] / level[0], np.sqrt((surprise[:, 0, :3] ** 2).mean(0) / (surprise[:, 0, 0] ** 2).mean()))
+    numbers = OddestLevel.fit(surprise, np.ones(50), np.arange(4))
+    assert np.allclose(numbers.scale, numbers.scale[:, :1])
+
+
 def test_levels_that_never_vary_give_finite_scores() -> None:
-    rule = OddestLevel.fit(np.zeros((5, 2, 3)), np.ones(5), np.zeros((5, 3)))
+    rule = OddestLevel.fit(np.zeros((5, 2, 3)), np.ones(5), np.empty(0, int))
     assert np.isfinite(rule.contributions(np.ones((2, 2, 3)))).all()

@@ -277,7 +277,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             self.views_hidden_, self.views_weights_ = half_views(len(self.columns_), self.views, self.seed_)
             distinct, _, counts = _some(validation, self.seed_).distinct()
             surprise = by_distinct(distinct, self._surprise)
-            self.levels_ = OddestLevel.fit(surprise, counts, surprise[:, 0] - self.spread_.surprise(distinct))
+            self.levels_ = OddestLevel.fit(surprise, counts, self.encoder_.continuous)
             mean, scale = self.levels_.mean[0], self.levels_.scale[0]
             oddness = np.repeat(scale**2, sizes) * (self.trees_.start + self.spread_.added(sizes) - np.repeat(mean, sizes))
             levels, oddest = self.levels_.excess(surprise).sum(2), self.levels_.contributions(surprise).sum(1)
