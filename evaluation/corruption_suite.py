@@ -234,7 +234,7 @@ def _score_items(
 
     def prepare(item: Pair) -> _Prepared:
         image = read_image(item.image)
-        mask = read_mask(item.mask, labels, size=image.size)  # type: ignore[arg-type]  # mask_context has checked it
+        mask = read_mask(item.mask, labels, size=image)  # type: ignore[arg-type]  # mask_context has checked it
         found = ((c.name, strength, corrupt(mask, item.id, c, strength, seed, context)) for c in corruptions for strength in c.strengths)
         return _Prepared(item.id, image, mask, [(name, strength, result) for name, strength, result in found if result is not None])
 

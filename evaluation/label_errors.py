@@ -203,7 +203,7 @@ def cross_fitted_scores(
 
     def read(pair: Pair) -> tuple[str, Image.Image, np.ndarray]:
         image = read_image(pair.image)
-        return pair.id, image, read_mask(pair.mask, labels, size=image.size)  # type: ignore[arg-type]
+        return pair.id, image, read_mask(pair.mask, labels, size=image)  # type: ignore[arg-type]
 
     found: dict[str, dict[str, float]] = {}
     for fold in range(k):

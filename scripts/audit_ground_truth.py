@@ -24,6 +24,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from evaluation.label_errors import (
     JUDGEMENT_COLUMNS,
@@ -114,7 +115,7 @@ def _write_left_out(path: Path, pairs: list[Pair], problems: list[Problem], copi
     problems = problems + [Problem(pair.id, pair.mask, "is void throughout") for pair in pairs if pair.id not in copied]
     write_table(path, [{"id": problem.id, "file": str(problem.path), "reason": problem.reason} for problem in problems], ("id", "file", "reason"))
     if console and problems:
-        console.print(f"[yellow]{len(problems)} pairs are left out[/yellow], listed with reasons in {path}")
+        console.print(Text.assemble((f"{len(problems)} pairs are left out", "yellow"), f", listed with reasons in {path}"))
 
 
 def _write_scores(path: Path, scores: dict[str, dict[str, float]], errors: list[LabelError]) -> None:

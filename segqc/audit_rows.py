@@ -59,7 +59,7 @@ def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> 
         assert pair.mask is not None
         image = read_image(pair.image)
         row |= {"width": image.width, "height": image.height}
-        mask = read_mask(pair.mask, qc.labels, size=image.size)
+        mask = read_mask(pair.mask, qc.labels, size=image)
         prepared = qc.prepare(image, mask)
     except (BadInput, ValueError) as error:
         return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
@@ -67,7 +67,7 @@ def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> 
     row["reason"] = _hardly_seen(mask, qc)
     if pair.ground_truth is not None and comparison is not None:
         try:
-            row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image.size), qc.labels)
+            row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image), qc.labels)
         except BadInput as error:
             row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))  # the score does not need the ground truth
     return ReadPair(pair, stamps, row, *prepared, mask)

@@ -20,7 +20,9 @@ app = typer.Typer(
 _BENCHMARK = BenchmarkConfig(Path())
 
 Data = Annotated[Path, typer.Option(help="Table: .csv, .tsv, .arff or .parquet.")]
-Categorical = Annotated[str | None, typer.Option(help="Columns that are categories though they look like numbers, with commas between.")]
+Categorical = Annotated[
+    str | None, typer.Option(help="Columns that are categories though they look like numbers, with commas between; 10115.0 is read as 10115.")
+]
 Numeric = Annotated[str | None, typer.Option(help="Columns that must be numbers, with commas between.")]
 Drop = Annotated[str | None, typer.Option(help="Columns to leave out, such as row numbers, with commas between.")]
 Missing = Annotated[str | None, typer.Option(help='Cells of CSV that are missing values, besides empty ones and NA, such as "?,unknown".')]

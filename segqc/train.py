@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from rich.console import Console
+from rich.text import Text
 
 import ncsnpp
 from ncsnpp import NCSNppConfig
@@ -184,7 +185,8 @@ def _usable_pairs(
     if accelerator.is_main_process:
         write_json(config.out / "training" / "problems.json", [dataclasses.asdict(problem) for problem in problems])
     if console and problems:
-        console.print(f"[yellow]{len(problems)} pairs cannot be used[/yellow], listed with reasons in {config.out / 'training' / 'problems.json'}")
+        where = config.out / "training" / "problems.json"
+        console.print(Text.assemble((f"{len(problems)} pairs cannot be used", "yellow"), f", listed with reasons in {where}"))
     train_ids, validation_ids = split_validation([pair.id for pair in usable], config.validation_fraction)
     train_set, validation_set = set(train_ids), set(validation_ids)
     parts = [pair for pair in usable if pair.id in train_set], [pair for pair in usable if pair.id in validation_set]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from segqc.audit import audit
 from segqc.config import AuditConfig, TrainConfig
@@ -115,7 +116,7 @@ class _Stage:
     def __enter__(self) -> _Stage:
         self.started = time.monotonic()
         if self.console:
-            self.console.rule(f"[bold]{self.name}[/bold]" + ("" if self.needed else ": done before"), align="left")
+            self.console.rule(Text.assemble((self.name, "bold"), "" if self.needed else ": done before"), align="left")
         if self.needed:
             write_json(self.path, {"settings": self.settings, "finished": False, "seconds": self.spent})
         return self
