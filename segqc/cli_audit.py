@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -151,9 +152,9 @@ def _numbers(text: str | None) -> tuple[int, ...] | None:
 
 def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     """The ten worst, the counts, and the comparison with ground truth if there is one."""
-    table = Table(title="The ten most suspect")
+    table = Table(title="The ten most suspect", box=SIMPLE_HEAD, pad_edge=False)  # fits a terminal of 80 columns
     for name in ("rank", "id", "score", "worst class", "expected", "box (px)") + (("Dice",) if "quality" in summary else ()):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name not in ("id", "worst class", "expected"))  # numbers are not cut in two
     for row in [row for row in rows if row["status"] == "ok"][:10]:
         cells = [str(row["rank"]), row["id"], f"{row['score']:.3f}", row["worst_class"] or "", row["expected_class"] or "", row["worst_box"] or ""]
         if "quality" in summary:
