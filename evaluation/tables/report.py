@@ -88,8 +88,8 @@ def _cell(cell: Cell | None, full: int, bold: bool = False) -> str:
 
 def _protocol(results: Results) -> str:
     seeds = ", ".join(map(str, results.seeds))
-    complete = all(len(results.rows(method, dataset)) == len(results.seeds) for method in METHODS for dataset in DATASETS)
-    missing = "" if complete else "Fits and seeds that are missing were left out for want of time: the slow methods, and Census. "
+    gaps = [dataset for dataset in DATASETS if any(len(results.rows(method, dataset)) < len(results.seeds) for method in METHODS)]
+    missing = f"Fits and seeds that are missing ({'; '.join(gaps)}) were left out for want of time. " if gaps else ""
     return (
         f"Per seed ({seeds}) the inliers are permuted and cut: 80 % to learn from, encoders included, 10 % for segqc's two methods to stop early "
         "on and to learn what scores are usual (the other methods make no use of them), and the last 10 % with all anomalies to be ranked. All "
