@@ -28,7 +28,10 @@ def printed(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> tuple[int, s
 
 
 def test_a_table_of_an_audit_has_the_names_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
+    wide = PlainConsole()
+    wide.width = 250
+    for module in (cli_audit, cli_calibration):
+        monkeypatch.setattr(module, "console", wide)
     row = read_audit_table(write_audit(tmp_path)).rows[0] | {"id": ODD, "worst_class": ODD, "expected_class": ODD}
     summary = {"pairs_per_second": 1, "hardly_seen": 2, "scored": 1, "errors": 0, "seconds": 1, "peak_memory_gib": 1}
     cli_audit._print_audit([row], summary)

@@ -271,7 +271,7 @@ def as_text(column: np.ndarray) -> pyarrow.Array:
 
 
 def as_numbers(column: np.ndarray, name: str) -> np.ndarray:
-    """A column's cells as float64 `[n]`, missing ones NaN, infinities +-1e30.
+    """A column's cells as float64 `[n]`, missing ones NaN, infinities +-LARGEST.
 
     Raises
     ------
