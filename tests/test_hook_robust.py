@@ -135,7 +135,7 @@ def of_file(model: nn.Module) -> nn.Module:
     stream = io.BytesIO()
     torch.save(model, stream)
     stream.seek(0)
-    return torch.load(stream, weights_only=False)
+    return torch.load(stream, weights_only=False)  # a whole module, which this test has just written
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), of_file])

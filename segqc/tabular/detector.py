@@ -268,11 +268,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def _prepare(self, rows: Encoded, validation: Encoded) -> None:
         """What scoring needs besides the network."""
         if self.method == "mixing":
-            self.bins_ = NumberBins.fit(rows, self.encoder_.continuous)
-            self.spread_ = NumberSpread.fit(rows, self.bins_)
-            sizes = self.bins_.sizes(self.encoder_.sizes)
+            bins = NumberBins.fit(rows, self.encoder_.continuous)
+            self.spread_ = NumberSpread.fit(rows, bins)
+            sizes = bins.sizes(self.encoder_.sizes)
             distinct, _, counts = rows.distinct()
-            training = self.bins_.codes(distinct), counts
+            training = bins.codes(distinct), counts
             self.trees_ = ContextTrees.fit(*training, sizes, self.seed_)
             self.views_hidden_, self.views_weights_ = half_views(len(self.columns_), self.views, self.seed_)
             distinct, _, counts = _some(validation, self.seed_).distinct()
@@ -281,7 +281,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             mean, scale = self.levels_.mean[0], self.levels_.scale[0]
             oddness = np.repeat(scale**2, sizes) * (self.trees_.start + self.spread_.added(sizes) - np.repeat(mean, sizes))
             levels, oddest = self.levels_.excess(surprise).sum(2), self.levels_.contributions(surprise).sum(1)
-            self.company_ = Company.fit(training, (self.bins_.codes(distinct), counts), sizes, oddness, levels, oddest)
+            self.company_ = Company.fit(training, (bins.codes(distinct), counts), sizes, oddness, levels, oddest)
             return
         norms = level_norms(self.model_, validation)
         self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
@@ -293,7 +293,10 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         return level_surprise(self.trees_, self.spread_, self.model_, rows, self.views_hidden_, self.views_weights_)
 
     def _cells(self, rows: Encoded) -> np.ndarray:
-        return by_distinct(rows, lambda part: self.levels_.contributions(self._surprise(part)) + self.company_.contributions(self.bins_.codes(part)))
+        def contributions(part: Encoded) -> np.ndarray:
+            return self.levels_.contributions(self._surprise(part)) + self.company_.contributions(self.spread_.bins.codes(part))
+
+        return by_distinct(rows, contributions)
 
     def _score(self, rows: Encoded) -> np.ndarray:
         if self.method == "mixing":

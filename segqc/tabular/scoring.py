@@ -63,7 +63,9 @@ def level_surprise(
     trees: ContextTrees, spread: NumberSpread, model: MixingModel, rows: Encoded, hidden: np.ndarray, weights: np.ndarray
 ) -> np.ndarray:
     """Surprise of every cell at every level, float64 `[n, L, C]`: the trees' levels, then the network's."""
-    counted = trees.surprise(spread.bins.codes(rows)) + spread.surprise(rows)[:, None]
+    codes = spread.bins.codes(rows)
+    counted = trees.surprise(codes)
+    counted[:, :, spread.bins.continuous] += spread.surprise(rows, codes)[:, None]
     return np.concatenate([counted, network_surprise(model, rows, hidden, weights)[:, None]], axis=1)
 
 

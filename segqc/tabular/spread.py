@@ -55,12 +55,12 @@ class NumberSpread:
                     shape[m, side] = np.clip((1 - mean**2 / variance) / 2, 0, _HEAVIEST)
                     scale[m, side] = mean * (1 - shape[m, side])
         raw = cls(bins, scale, shape, np.zeros(width))
-        surprise, spacious = raw.surprise(rows), np.diff(bins.edges, axis=1, prepend=-np.inf, append=np.inf) > 0
+        surprise, spacious = raw.surprise(rows, codes), np.diff(bins.edges, axis=1, prepend=-np.inf, append=np.inf) > 0
         usual = np.zeros(width)
         for m, column in enumerate(bins.continuous):
             spread = (codes[:, column] < BINS) & spacious[m, np.minimum(codes[:, column], BINS - 1)]
             if spread.any():
-                usual[m] = surprise[spread, column].mean()
+                usual[m] = surprise[spread, m].mean()
         return cls(bins, scale, shape, usual)
 
     def outcomes(self) -> np.ndarray:
@@ -77,17 +77,16 @@ class NumberSpread:
             found[column] = outcomes
         return np.concatenate(found)
 
-    def surprise(self, rows: Encoded) -> np.ndarray:
-        """What is added to the surprise of every cell, float64 `[n, C]`: 0 for categories."""
-        codes, outcomes = self.bins.codes(rows), self.outcomes()
-        found = np.zeros(codes.shape)
-        for m, column in enumerate(self.bins.continuous):
-            found[:, column] = outcomes[m, codes[:, column]]
+    def surprise(self, rows: Encoded, codes: np.ndarray) -> np.ndarray:
+        """What is added to the surprise of the numbers, float64 `[n, M]`, of rows and their `NumberBins.codes`."""
+        outcomes, binned = self.outcomes(), codes[:, self.bins.continuous]
+        found = outcomes[np.arange(len(outcomes)), binned]
+        for m in range(len(outcomes)):
             for side in (0, 1):
-                there = codes[:, column] == side * (BINS - 1)
+                there = binned[:, m] == side * (BINS - 1)
                 z = _beyond(rows.numbers[there, m], self.bins.edges[m], side) / self.scale[m, side]
                 shape = max(self.shape[m, side], 1e-9)  # the limit at 0 is z
-                found[there, column] = np.log(self.scale[m, side]) + (1 + 1 / shape) * np.log1p(shape * z) - self.usual[m]
+                found[there, m] = np.log(self.scale[m, side]) + (1 + 1 / shape) * np.log1p(shape * z) - self.usual[m]
         return found
 
 

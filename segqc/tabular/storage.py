@@ -78,7 +78,7 @@ def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
     arrays = {f"detector.{name}": getattr(detector, name) for name in _ARRAYS[detector.method]}
     if detector.method == "mixing":
         arrays |= {f"trees.{name}": array for name, array in detector.trees_.to_arrays().items()}
-        arrays |= {"bins.edges": detector.bins_.edges, "levels.mean": detector.levels_.mean, "levels.scale": detector.levels_.scale}
+        arrays |= {"bins.edges": detector.spread_.bins.edges, "levels.mean": detector.levels_.mean, "levels.scale": detector.levels_.scale}
         arrays["company.added"] = detector.company_.added
         arrays |= {f"spread.{name}": getattr(detector.spread_, name) for name in ("scale", "shape", "usual")}
     tensors |= {name: torch.as_tensor(np.ascontiguousarray(array)) for name, array in arrays.items()}
@@ -164,11 +164,11 @@ def _build(cls: type["GumbelScoreDetector"], config: dict[str, Any], folder: Pat
     if detector.method == "mixing":
         names = [name for name in tensors if name.startswith("trees.")]
         detector.trees_ = ContextTrees.from_arrays({name.removeprefix("trees."): tensors.pop(name).numpy() for name in names})
-        detector.bins_ = NumberBins(detector.encoder_.continuous, tensors.pop("bins.edges").numpy())
-        detector.spread_ = NumberSpread(detector.bins_, *(tensors.pop(f"spread.{name}").numpy() for name in ("scale", "shape", "usual")))
+        bins = NumberBins(detector.encoder_.continuous, tensors.pop("bins.edges").numpy())
+        detector.spread_ = NumberSpread(bins, *(tensors.pop(f"spread.{name}").numpy() for name in ("scale", "shape", "usual")))
         detector.levels_ = OddestLevel(tensors.pop("levels.mean").numpy(), tensors.pop("levels.scale").numpy())
         detector.company_ = Company(detector.trees_.sizes, tensors.pop("company.added").numpy())
-        sizes = detector.bins_.sizes(detector.encoder_.sizes)
+        sizes = bins.sizes(detector.encoder_.sizes)
         if not np.array_equal(detector.trees_.sizes, sizes) or {len(detector.trees_.start), len(detector.company_.added)} != {sizes.sum()}:
             raise ValueError("counts of other columns or outcomes than those described")
     else:
