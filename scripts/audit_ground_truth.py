@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.label_errors import (
+from evaluation.corruption.label_errors import (
     JUDGEMENT_COLUMNS,
     LabelError,
     cross_fitted_scores,
@@ -36,14 +36,17 @@ from evaluation.label_errors import (
     quality_score,
     segqc_trainer,
 )
-from segqc.config import LabelAuditConfig, TrainConfig, resolve, to_json
-from segqc.console import make_progress
-from segqc.files import BadInput, write_table
-from segqc.journal import Journal
-from segqc.label_audit import features_folder
-from segqc.labels import LabelSpace
-from segqc.pairs import Pair, Problem, voc_pairs
-from segqc.training_data import check_pairs, dataset_fingerprint, training_labels
+from segqc.auditing.config import LabelAuditConfig
+from segqc.auditing.ground_truth import features_folder
+from segqc.base.console import make_progress
+from segqc.base.errors import BadInput
+from segqc.base.journal import Journal
+from segqc.base.settings import to_json
+from segqc.base.tables import write_table
+from segqc.data.labels import LabelSpace
+from segqc.data.pairs import Pair, Problem, dataset_fingerprint, voc_pairs
+from segqc.training.config import TrainConfig, resolve
+from segqc.training.pairs import check_pairs, training_labels
 
 SCORE_NAMES = {"score": "segqc", "cleanlab": "cleanlab"}
 

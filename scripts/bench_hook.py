@@ -33,10 +33,10 @@ from rich.console import Console
 from rich.table import Table
 
 import segqc
-from segqc.config import BUNDLED_MODELS
 from segqc.hook.outputs import MaskReader
 from segqc.hook.pictures import IMAGENET_MEAN, IMAGENET_STD, PictureReader
-from segqc.scoring import QualityControl
+from segqc.model.catalogue import BUNDLED_MODELS
+from segqc.quality_control import QualityControl
 
 
 def seconds(function: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:

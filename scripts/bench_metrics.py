@@ -3,7 +3,7 @@
     python scripts/bench_metrics.py [--predictions DIR ... --voc-root VOCdevkit [--image-set val]]
 
 Every row does the work of its library for one image: Dice of each foreground class found in either mask, and mean surface distance and 95 %
-Hausdorff distance of each class found in both. Ours (`evaluation.metrics.class_metrics`) gives directed means, NSD and the other Hausdorff variants
+Hausdorff distance of each class found in both. Ours (`evaluation.metrics.classes.class_metrics`) gives directed means, NSD and the other Hausdorff variants
 besides. The libraries take turns, each over the whole set of images as in an evaluation, on one thread, measured in CPU seconds; the ratio is the
 median over the repeats. A library that is not installed is left out, with a word on how to install it.
 
@@ -39,10 +39,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy import ndimage
 
-from evaluation.metrics import class_metrics
-from segqc.labels import VOC_LABELS, VOID
-from segqc.masks import read_mask
-from segqc.pairs import find_voc
+from evaluation.metrics.classes import class_metrics
+from segqc.data.images import read_mask
+from segqc.data.labels import VOC_LABELS, VOID
+from segqc.data.pairs import find_voc
 
 Pair = tuple[np.ndarray, np.ndarray]
 SHAPE, CLASSES = (375, 500), VOC_LABELS.num_classes

@@ -43,7 +43,8 @@ from rich.console import Console
 from evaluation.tables.datasets import DATASETS, load_dataset
 from evaluation.tables.memory import peak_rise, start_peak
 from evaluation.tables.protocol import split_inliers
-from segqc.files import BadInput, write_json
+from segqc.base.errors import BadInput
+from segqc.base.files import write_json
 from segqc.tabular import GumbelScoreDetector
 
 

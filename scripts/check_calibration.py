@@ -31,14 +31,14 @@ from scipy import special
 from evaluation.baselines.base import Example
 from evaluation.baselines.mixture import FeatureMixture
 from evaluation.baselines.opinions import SecondNetwork
-from evaluation.metrics import mean_dice
-from segqc.audit_table import is_scored, read_audit_table
-from segqc.conformal import benjamini_hochberg, conformal_p_values, fit_dice_curve
-from segqc.files import BadInput
-from segqc.labels import VOC_LABELS
-from segqc.masks import read_mask
-from segqc.pairs import audit_pairs, find_voc, voc_pairs
-from segqc.risk import certify_threshold
+from evaluation.metrics.classes import mean_dice
+from segqc.base.errors import BadInput
+from segqc.calibration.conformal import benjamini_hochberg, conformal_p_values, fit_dice_curve
+from segqc.calibration.threshold import certify_threshold
+from segqc.data.images import read_mask
+from segqc.data.labels import VOC_LABELS
+from segqc.data.pairs import audit_pairs, find_voc, voc_pairs
+from segqc.results.table import is_scored, read_audit_table
 
 RESAMPLES = 200
 DICE_LIMIT = 0.5

@@ -2,7 +2,7 @@
 
 For each folder of predictions, the Dice of every image (mean over its foreground classes, void removed) is computed from the masks at full
 resolution and again from their grids, made by nearest neighbour or by majority vote of the pixels that are not void, each without and with
-the small-object rule of `segqc.grid.mask_to_grid`. Printed are the mean absolute difference, the mean difference, the Spearman correlation
+the small-object rule of `segqc.data.grid.mask_to_grid`. Printed are the mean absolute difference, the mean difference, the Spearman correlation
 of the two, and how many images lose a whole foreground class (in either mask).
 
     python scripts/compare_mask_grids.py --voc-root VOCdevkit --predictions OUT [OUT ...]
@@ -34,12 +34,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.correlation import spearman
-from evaluation.metrics import mean_dice
-from segqc.grid import majority_grid, mask_to_grid, nearest_grid
-from segqc.labels import VOC_LABELS, VOID, LabelSpace
-from segqc.masks import read_mask
-from segqc.pairs import audit_pairs, find_voc
+from evaluation.metrics.classes import mean_dice
+from evaluation.ranking.correlation import spearman
+from segqc.data.grid import majority_grid, mask_to_grid, nearest_grid
+from segqc.data.images import read_mask
+from segqc.data.labels import VOC_LABELS, VOID, LabelSpace
+from segqc.data.pairs import audit_pairs, find_voc
 
 SQUASHES: dict[str, Callable[[np.ndarray, int, LabelSpace], np.ndarray]] = {
     "nearest": lambda mask, size, labels: nearest_grid(mask, size),

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from segqc.labels import VOC_LABELS, VOID
-from segqc.masks import read_mask
-from segqc.pairs import find_voc
+from segqc.data.images import read_mask
+from segqc.data.labels import VOC_LABELS, VOID
+from segqc.data.pairs import find_voc
 
 HeatJudgement = tuple[tuple[float, float, float], tuple[float, float, float]]
 """(AUROC, AP, share of wrong pixels), pooled and as means over pictures."""

@@ -16,12 +16,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.comparison import DiceComparison
-from evaluation.config import EvaluateConfig
-from evaluation.evaluate import evaluate
-from segqc.audit import audit
-from segqc.config import AuditConfig, TrainConfig
-from segqc.train import train
+from evaluation.ranking.comparison import DiceComparison
+from evaluation.report.config import EvaluateConfig
+from evaluation.report.evaluate import evaluate
+from segqc.auditing.config import AuditConfig
+from segqc.auditing.run import audit
+from segqc.training.config import TrainConfig
+from segqc.training.run import train
 
 PAPER = {"segqc (paper)": (-0.53, 0.14, 0.30), "Deep SVDD, one-class (v2_s)": (-0.03, -0.12, -0.11)}
 

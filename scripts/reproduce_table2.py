@@ -23,14 +23,15 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from evaluation.figures import save
+from evaluation.report.figures import save
 from evaluation.tables.benchmark import run_benchmark
 from evaluation.tables.datasets import DATASETS, load_dataset
 from evaluation.tables.figures import critical_difference_diagram
 from evaluation.tables.methods import METHODS, PAPER, TRIAL
 from evaluation.tables.report import diagram_arguments, render_report
 from evaluation.tables.summary import Results
-from segqc.files import BadInput, atomic_path
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path
 
 
 def main(arguments: list[str] | None = None) -> None:

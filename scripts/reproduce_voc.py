@@ -26,17 +26,20 @@ import numpy as np
 from judge_heatmaps import HeatJudgement, judge
 from rich.console import Console
 
-from evaluation.comparison import DiceComparison
-from evaluation.config import EvaluateConfig
-from evaluation.correlation import Interval
-from evaluation.evaluate import Evaluation, evaluate
-from evaluation.seeds import SeedsJudgement, judge_seeds
-from evaluation.study import read_audit
-from segqc.audit import audit
-from segqc.config import AuditConfig, Method, TrainConfig
-from segqc.files import BadInput, atomic_path
-from segqc.pairs import find_voc
-from segqc.train import train
+from evaluation.ranking.comparison import DiceComparison
+from evaluation.ranking.correlation import Interval
+from evaluation.ranking.seeds import SeedsJudgement, judge_seeds
+from evaluation.report.config import EvaluateConfig
+from evaluation.report.evaluate import Evaluation, evaluate
+from evaluation.report.study import read_audit
+from segqc.auditing.config import AuditConfig
+from segqc.auditing.run import audit
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path
+from segqc.data.pairs import find_voc
+from segqc.model.catalogue import Method
+from segqc.training.config import TrainConfig
+from segqc.training.run import train
 
 TRIAL = "structured"
 SEEDS_KEYS = ("spearman", "partial_spearman", "auroc", "dice_top")
@@ -168,7 +171,7 @@ class SeedsTable:
 def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evaluation, first_heat: HeatJudgement, console: Console) -> SeedsTable:
     scores: dict[str, list[np.ndarray]] = {}
     heat: dict[str, np.ndarray] = {}
-    truths, ids = find_voc(arguments.voc_root).masks, evaluation.study.ids
+    truths, ids = find_voc(arguments.voc_root).masks, evaluation.report.study.ids
     for model in (model for model in MODELS if model.every_seed):
         trained = [(seed, *_model(arguments, model, seed, console)) for seed in arguments.seeds]
         audits = [_audit(arguments, folder, _of_seed(arguments, model.folder, seed), weights, None, console) for seed, weights, _ in trained]
@@ -180,7 +183,7 @@ def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evalua
         levels = [_audit(arguments, folder, _of_seed(arguments, "level-0", seed), weights, (0,), console) for seed, weights, _ in trained]
         scores[f"{name}, level t = 0 alone"] = [read_audit(out).column("score", ids) for out in levels]
     table = {name: np.stack(columns, axis=1) for name, columns in scores.items()}
-    return SeedsTable(judge_seeds(table, evaluation.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat)
+    return SeedsTable(judge_seeds(table, evaluation.report.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat)
 
 
 def _stamp(arguments: argparse.Namespace) -> str:
@@ -195,7 +198,7 @@ def render(
     """The tables as Markdown; `heat` has, by segmenter, what `judge_heatmaps.judge` found; `means` the tables over seeds, if there are several."""
     lines = [f"Printed by `scripts/reproduce_voc.py`, {stamp}. Brackets: 95 % bootstrap intervals over pictures.", ""]
     for place, (name, evaluation) in enumerate(zip(names, found, strict=True)):
-        dice = evaluation.study.quality.dice
+        dice = evaluation.report.study.quality.dice
         lines += [f"## {name}", "", f"{len(dice)} pictures, mean Dice {dice.mean():.3f}, {int((dice < 0.5).sum())} below 0.5.", ""]
         lines += [*_seeds(means[place]), ""] if means else []
         lines += [*_headline(evaluation.rows), "", *_ranking(evaluation.rows), "", *_heat_maps(heat[name]), ""]

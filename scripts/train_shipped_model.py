@@ -14,9 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from segqc.artifact import load_model, save_model
-from segqc.config import BUNDLED_MODELS, TrainConfig
-from segqc.train import train
+from segqc.model.catalogue import BUNDLED_MODELS
+from segqc.model.folder import load_model, save_model
+from segqc.training.config import TrainConfig
+from segqc.training.run import train
 
 
 def main() -> None:

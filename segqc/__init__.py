@@ -7,17 +7,23 @@ for result in qc.score(images, masks):
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from segqc.base.version import __version__
+
 __all__ = ["QualityControl", "Score", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from segqc.scoring import QualityControl, Score, load
+    from segqc.quality_control import QualityControl, load
+    from segqc.verdict import Score
 
 
 def __getattr__(name: str) -> Any:
     """Import torch only when something is to be scored, so that `segqc --help` answers at once."""
-    if name in {"QualityControl", "Score", "load"}:
-        from segqc import scoring
+    if name in {"QualityControl", "load"}:
+        from segqc import quality_control
 
-        return getattr(scoring, name)
+        return getattr(quality_control, name)
+    if name == "Score":
+        from segqc.verdict import Score
+
+        return Score
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

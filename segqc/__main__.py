@@ -1,6 +1,6 @@
 """`python -m segqc`."""
 
-from segqc.cli import main
+from segqc.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
-from segqc.files import atomic_path
+from segqc.base.files import atomic_path
 
 COMPONENTS = (3, 5, 7, 9)
 

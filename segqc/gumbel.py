@@ -133,7 +133,7 @@ def mixing_ladder(levels: int = 8, low: float = 0.0015, high: float = 0.19) -> N
 def structured_ladder() -> NoiseLadder:
     """The ladder above segment noise (ours): t = 0, then locations that blur the cells of an already wrong mask to two degrees.
 
-    What should be judged is left to be seen at every level but the first; see `segqc.segment_noise`. A clearer level (t = 0.9) is of no use: what is
+    What should be judged is left to be seen at every level but the first; see `segqc.model.segment_noise`. A clearer level (t = 0.9) is of no use: what is
     nearly copied is nearly believed.
     """
     return NoiseLadder((0.0, 0.05, 0.3), (1.0,) * 3)

@@ -19,13 +19,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from segqc.config import check_range
-from segqc.devices import find_device
-from segqc.files import BadInput, atomic_path, read_json, write_json
-from segqc.inputs import highest_class
-from segqc.labels import MAX_CLASSES, VOC_LABELS, LabelSpace
-from segqc.masks import read_image, write_mask
-from segqc.pairs import list_images
+from segqc.base.devices import find_device
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.settings import check_range
+from segqc.data.arrays import highest_class
+from segqc.data.images import read_image, write_mask
+from segqc.data.labels import MAX_CLASSES, VOC_LABELS, LabelSpace
+from segqc.data.pairs import list_images
 
 MAX_NETWORK_PIXELS = 16_000_000
 """Largest network input: very long and thin images reach it when their shorter side is scaled to `PredictConfig.resize`."""

@@ -93,3 +93,42 @@ class Verdict:
             expected = f" (expected {self.worst_region.expected})" if self.worst_region.expected else ""
             parts.append(f"{self.worst_region.name} at {','.join(map(str, self.worst_region.box))}{expected}")
         return (f"{self.decision}: " if self.decision else "") + ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the model says of one mask.
+
+    Attributes
+    ----------
+    score : float
+        Higher = worse. 1 - agreement, in [0, 1]; of `paper` the negative log-likelihood under the density of inliers, unbounded.
+    agreement : float or None
+        Estimated Dice of the mask in [0, 1]; None for `paper`.
+    density : float or None
+        Negative log-likelihood of the per-level features under the inliers' mixture.
+    features : ndarray `[L, F]` float64
+        Features per noise level, named by `feature_names`.
+    feature_names : tuple of str
+    worst_class, expected_class : str or None
+        In the most suspect region: the class that the mask has there, and the one that was expected instead.
+    worst_box : (x0, y0, x1, y1) or None
+        That region in pixels, half-open.
+    draw_heatmap : callable
+        What `heatmap` calls when it is asked for.
+    """
+
+    score: float
+    agreement: float | None
+    density: float | None
+    features: np.ndarray
+    feature_names: tuple[str, ...]
+    worst_class: str | None
+    expected_class: str | None
+    worst_box: tuple[int, int, int, int] | None
+    draw_heatmap: Callable[[], np.ndarray] = field(repr=False, compare=False)
+
+    @cached_property
+    def heatmap(self) -> np.ndarray:
+        """How suspect each pixel is, float32 `[H, W]` in [0, 1], at the picture's size."""
+        return self.draw_heatmap()

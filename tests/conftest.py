@@ -8,10 +8,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker, also in the proc
 
 import pytest
 
-from segqc.config import TrainConfig
+from segqc.data.images import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
-from segqc.masks import read_mask, write_mask
-from segqc.train import train
+from segqc.training.config import TrainConfig
+from segqc.training.run import train
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DEMO_CLASSES = ",".join(DEMO_LABELS.names)

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 from tiny import LABELS, blobs
 
-from segqc.files import write_json, write_table
-from segqc.masks import write_mask
+from segqc.base.files import write_json
+from segqc.base.tables import write_table
+from segqc.data.images import write_mask
 
 CLASSES = ",".join(LABELS.names)
 NAMES = ["plain", "sub/with space", 'quote"&<amp>', "umlaut ü %23", "=formula"]

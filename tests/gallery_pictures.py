@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segqc.gallery import GalleryEntry
-from segqc.labels import VOC_LABELS
-from segqc.masks import write_mask
+from segqc.data.images import write_mask
+from segqc.data.labels import VOC_LABELS
+from segqc.gallery.page import GalleryEntry
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 
 from ncsnpp import NCSNppConfig
-from segqc.config import TrainConfig, resolve
+from segqc.data.images import write_mask
+from segqc.data.labels import LabelSpace
+from segqc.data.pairs import Pair
 from segqc.gumbel import NoiseLadder
-from segqc.labels import LabelSpace
-from segqc.masks import write_mask
-from segqc.model_config import ModelConfig
-from segqc.pairs import Pair
-from segqc.quality_model import QualityModel
-from segqc.train import model_config
+from segqc.model.config import ModelConfig
+from segqc.model.quality_model import QualityModel
+from segqc.training.config import TrainConfig, resolve
+from segqc.training.design import model_config
 
 LABELS = LabelSpace(("background", "cat", "dog", "cow"))
 ENCODER = "test_efficientnet"  # timm's own backbone for tests

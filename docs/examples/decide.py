@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 import segqc
-from segqc.artifact import fingerprint
-from segqc.calibration import fit_calibration, save_calibration
+from segqc.calibration.calibration import fit_calibration, save_calibration
+from segqc.model.folder import fingerprint
 
 model_folder, picture, *rest = sys.argv[1:]
 out = Path(rest[0] if rest else "decided")

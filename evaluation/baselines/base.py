@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from segqc.labels import LabelSpace
-from segqc.masks import read_image, read_mask
+from segqc.data.images import read_image, read_mask
+from segqc.data.labels import LabelSpace
 
 Group = Literal["mask", "picture and mask", "probabilities", "second opinion", "supervised"]
 

@@ -12,11 +12,11 @@ import numpy as np
 from rich.console import Console
 
 from evaluation.baselines.base import Baseline, Example, Group
-from evaluation.mask_features import MASK_FEATURES, class_log_prior, mask_features
-from segqc.files import BadInput, read_json, write_json
-from segqc.labels import VOID
-from segqc.pairs import Pair
-from segqc.training_data import dataset_fingerprint
+from evaluation.metrics.mask_features import MASK_FEATURES, class_log_prior, mask_features
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json, write_json
+from segqc.data.labels import VOID
+from segqc.data.pairs import Pair, dataset_fingerprint
 
 SIGNS = dict(
     zip(

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from evaluation.baselines.base import Baseline, Example, Group
 from evaluation.baselines.heuristics import describe, read_each, training_fingerprint, training_log_prior
-from evaluation.mask_features import MASK_FEATURES
+from evaluation.metrics.mask_features import MASK_FEATURES
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json, write_json
+from segqc.data.pairs import split_validation
 from segqc.density import DensityHead
-from segqc.files import BadInput, read_json, write_json
-from segqc.pairs import split_validation
 
 
 class FeatureMixture(Baseline):

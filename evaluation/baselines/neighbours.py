@@ -12,9 +12,10 @@ from safetensors.numpy import load_file, save_file
 
 from evaluation.baselines.base import Baseline, Example, Group
 from evaluation.baselines.heuristics import read_each, training_fingerprint
-from segqc.files import BadInput, atomic_path, read_json, write_json
-from segqc.grid import mask_to_grid
-from segqc.labels import VOID, LabelSpace
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path, read_json, write_json
+from segqc.data.grid import mask_to_grid
+from segqc.data.labels import VOID, LabelSpace
 
 _CHUNK = 512  # training masks at a time: two one-hot planes of 32 x 32 take 4 MB
 
@@ -22,9 +23,9 @@ _CHUNK = 512  # training masks at a time: two one-hot planes of 32 x 32 take 4 M
 class MaskNeighbours(Baseline):
     """Mean distance to the k nearest training masks on a `side` x `side` grid, in [0, 1].
 
-    The distance is 1 - mean foreground Dice (`evaluation.metrics.mean_dice`, the training mask as truth). Counting cells that differ (Hamming)
+    The distance is 1 - mean foreground Dice (`evaluation.metrics.classes.mean_dice`, the training mask as truth). Counting cells that differ (Hamming)
     would call all masks of small objects alike, whatever and wherever the objects are, because the background agrees; under Dice a small object
-    weighs as much as a large one. The grid keeps objects down to 10 pixels (`segqc.grid.mask_to_grid`). A mask without foreground is at distance 1
+    weighs as much as a large one. The grid keeps objects down to 10 pixels (`segqc.data.grid.mask_to_grid`). A mask without foreground is at distance 1
     from all training masks that have some, and at 0 from the others.
 
     Parameters
@@ -83,7 +84,7 @@ class MaskNeighbours(Baseline):
 
 
 def mean_dice_matrix(predictions: np.ndarray, truths: np.ndarray, labels: LabelSpace) -> np.ndarray:
-    """`evaluation.metrics.mean_dice` of every prediction with every truth.
+    """`evaluation.metrics.classes.mean_dice` of every prediction with every truth.
 
     Parameters
     ----------

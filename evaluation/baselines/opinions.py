@@ -1,6 +1,6 @@
 """Agreement of a mask with another mask of the same picture: a second network's, or the same network's of the mirrored picture.
 
-Score = 1 - mean foreground Dice between the two (`evaluation.metrics.mean_dice`): two opinions that differ cannot both be right, so a low
+Score = 1 - mean foreground Dice between the two (`evaluation.metrics.classes.mean_dice`): two opinions that differ cannot both be right, so a low
 agreement bounds the quality of one of them; what both get wrong alike stays unseen. So does an object that neither mask has: two masks without
 foreground agree (score 0), and one without is at the largest disagreement with any other (score 1).
 """
@@ -13,9 +13,9 @@ import numpy as np
 
 from evaluation.baselines.base import Baseline, Example, Group
 from evaluation.baselines.heuristics import score_each
-from evaluation.metrics import mean_dice
-from segqc.labels import VOID
-from segqc.masks import read_mask
+from evaluation.metrics.classes import mean_dice
+from segqc.data.images import read_mask
+from segqc.data.labels import VOID
 
 
 class Disagreement(Baseline):

@@ -15,9 +15,9 @@ from scipy.special import entr
 
 from evaluation.baselines.base import Baseline, Example, Group
 from evaluation.baselines.heuristics import score_each
-from segqc.files import BadInput
-from segqc.grid import pixel_of_cell
-from segqc.labels import VOID
+from segqc.base.errors import BadInput
+from segqc.data.grid import pixel_of_cell
+from segqc.data.labels import VOID
 
 BOUNDARY_MARGIN = 2.0
 """Cells of the maps that `interior_entropy` keeps away from a boundary: with maps at an eighth of the input, 16 pixels of it."""

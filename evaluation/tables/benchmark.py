@@ -12,8 +12,8 @@ from evaluation.tables.datasets import LabelledTable
 from evaluation.tables.methods import METHODS
 from evaluation.tables.protocol import split_inliers
 from evaluation.tables.rows import Row, load_row, measure, plain_settings, save_row
-from segqc.console import make_progress
-from segqc.files import BadInput
+from segqc.base.console import make_progress
+from segqc.base.errors import BadInput
 
 
 def run_benchmark(

@@ -9,7 +9,7 @@ import pyarrow
 
 from evaluation.tables.encoding import BaselineEncoder
 from evaluation.tables.protocol import Split, file_name
-from segqc.files import read_json, write_json
+from segqc.base.files import read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 
-from segqc.files import BadInput
-from segqc.tabular.tables import read_arff, read_table, split_label
+from segqc.base.errors import BadInput
+from segqc.tabular.io.files import read_arff, read_table, split_label
 
 
 @dataclass(frozen=True)

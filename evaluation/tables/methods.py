@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow
 
 from evaluation.tables.baselines.base import TableBaseline
-from segqc.files import BadInput
+from segqc.base.errors import BadInput
 
 Group = Literal["segqc", "counting", "published"]
 

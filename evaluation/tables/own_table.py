@@ -11,10 +11,12 @@ from evaluation.tables.benchmark import run_benchmark
 from evaluation.tables.datasets import LabelledTable
 from evaluation.tables.methods import METHODS
 from evaluation.tables.summary import Results
-from segqc.files import BadInput, read_json, write_json, write_table
-from segqc.tabular.fit_table import read_features
-from segqc.tabular.tables import split_label
-from segqc.tabular_config import BenchmarkConfig
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json, write_json
+from segqc.base.tables import write_table
+from segqc.tabular.commands.reader import read_features
+from segqc.tabular.config import BenchmarkConfig
+from segqc.tabular.io.files import split_label
 
 _NAME = "table"
 

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from evaluation.tables.baselines.base import TableBaseline
 from evaluation.tables.memory import peak_rise, start_peak
 from evaluation.tables.protocol import Split, file_name
-from segqc.files import atomic_path, read_json, write_json
+from segqc.base.files import atomic_path, read_json, write_json
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segqc.audit import audit
-from segqc.config import AuditConfig, TrainConfig
+from segqc.auditing.config import AuditConfig
+from segqc.auditing.run import audit
+from segqc.base.files import read_json, write_json
+from segqc.data.images import read_mask
+from segqc.data.pairs import Pair, voc_pairs
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
 from segqc.demo.segmenter import build_segmenter, predict_masks, train_segmenter
-from segqc.files import read_json, write_json
-from segqc.masks import read_mask
-from segqc.pairs import Pair, voc_pairs
-from segqc.train import train
+from segqc.training.config import TrainConfig
+from segqc.training.run import train
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
     ValueError
         Sizes that cannot work.
     """
-    from evaluation.comparison import DiceComparison
+    from evaluation.ranking.comparison import DiceComparison
 
     if config.top < 1 or config.audit_scenes < config.top:
         raise ValueError(f"Expected 1 <= top <= audit_scenes, but got top {config.top} and {config.audit_scenes} scenes")
@@ -173,8 +174,8 @@ def _pairs(voc_root: Path, image_set: str) -> list[Pair]:
 
 def _judge(rows: list[dict[str, Any]], top: int) -> dict[str, Any]:
     """Hold the QC score and two naive rankings against the Dice of every audited pair."""
-    from evaluation.correlation import spearman
-    from evaluation.selective import bad_below, mean_of_top, precision_at
+    from evaluation.ranking.correlation import spearman
+    from evaluation.ranking.selective import bad_below, mean_of_top, precision_at
 
     area, classes = [], []
     for row in rows:

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from segqc.base.files import atomic_path
+from segqc.data.images import write_mask
+from segqc.data.labels import VOID, LabelSpace
 from segqc.demo.shapes import CLUTTER, THINGS, Part
 from segqc.demo.textures import BACKDROPS, Backdrop, noise
-from segqc.files import atomic_path
-from segqc.labels import VOID, LabelSpace
-from segqc.masks import write_mask
 
 DEMO_LABELS = LabelSpace(("background", *THINGS))
 """Background and the six things that are to be found."""

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torchvision.models.segmentation import LRASPP
 
 from ncsnpp import ImageEncoder
-from segqc.console import make_progress
+from segqc.base.console import make_progress
+from segqc.data.images import read_image, read_mask, write_mask
+from segqc.data.labels import VOID
 from segqc.demo.scenes import DEMO_LABELS
-from segqc.labels import VOID
-from segqc.masks import read_image, read_mask, write_mask
 
 BACKBONE = "tf_efficientnet_lite0"
 LOW, HIGH = 1, 2  # maps of stride 8 and 16

@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segqc import __version__
-from segqc.audit_table import audit_fingerprint, read_audit_table
-from segqc.config import ExportConfig, to_json
+from segqc.base.errors import BadInput
+from segqc.base.files import write_json
+from segqc.base.settings import to_json
+from segqc.base.version import __version__
 from segqc.export import coco, csv_table, cvat, fiftyone, label_studio
+from segqc.export.config import ExportConfig
 from segqc.export.queue import Item, Locator, Skipped, choose, common_folder, load_items
-from segqc.files import BadInput, write_json
+from segqc.results.table import audit_fingerprint, read_audit_table
 
 TARGETS = {
     "labelstudio": label_studio.write,

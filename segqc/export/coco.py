@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from segqc import __version__
-from segqc.config import ExportConfig
+from segqc.base.version import __version__
+from segqc.data.labels import LabelSpace
+from segqc.export.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import bounding_box, class_masks, coco_rle, polygons
 from segqc.export.streams import write_object
-from segqc.labels import LabelSpace
 
 
 def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:

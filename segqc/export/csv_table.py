@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from segqc.config import ExportConfig
+from segqc.base.tables import write_table
+from segqc.data.labels import LabelSpace
+from segqc.export.config import ExportConfig
 from segqc.export.queue import DETAILS, Item
 from segqc.export.shapes import class_masks, coco_rle, polygons
 from segqc.export.streams import compact
-from segqc.files import write_table
-from segqc.labels import LabelSpace
 
 COLUMNS = ("id", "image", "prediction", "width", "height", "reason", *DETAILS, "verdict", "note", "shapes")
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, TextIO
 from xml.etree import ElementTree
 
-from segqc.config import ExportConfig
+from segqc.base.files import atomic_path, write_json
+from segqc.data.labels import LabelSpace
+from segqc.export.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, cvat_rle, polygons
 from segqc.export.xml_files import xml_string, xml_text
-from segqc.files import atomic_path, write_json
-from segqc.labels import LabelSpace
-from segqc.overlay import BOX_RGB
+from segqc.gallery.overlay import BOX_RGB
 
 DETAILS = ("reason", "score", "rank", "worst_class", "expected_class", "p_value", "expected_dice", "decision", "verdict", "note")
 """Attributes of the suspect label. CVAT knows only those that a label declares."""

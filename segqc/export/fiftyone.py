@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segqc import __version__
-from segqc.config import ExportConfig
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path, write_json
+from segqc.base.version import __version__
+from segqc.data.labels import LabelSpace
+from segqc.export.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, polygons
 from segqc.export.streams import write_object
-from segqc.files import BadInput, atomic_path, write_json
-from segqc.labels import LabelSpace
-from segqc.overlay import read_heat
+from segqc.gallery.overlay import read_heat
 
 
 def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:

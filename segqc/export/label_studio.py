@@ -11,14 +11,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from segqc import __version__
-from segqc.config import ExportConfig
+from segqc.base.version import __version__
+from segqc.data.labels import LabelSpace
+from segqc.export.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, label_studio_rle, polygons
 from segqc.export.streams import write_records
 from segqc.export.xml_files import write_xml
-from segqc.labels import LabelSpace
-from segqc.overlay import BOX_RGB
+from segqc.gallery.overlay import BOX_RGB
 
 SUSPECT = "suspect"
 

@@ -10,14 +10,14 @@ from urllib.parse import quote
 
 import numpy as np
 
-from segqc.audit_table import AuditTable, is_scored
-from segqc.config import ExportConfig
-from segqc.files import BadInput
-from segqc.labels import LabelSpace
-from segqc.masks import picture_orientation, read_mask
-from segqc.overlay import Box, parse_box
-from segqc.parallel import ordered_map
-from segqc.review import Review, ReviewItem, read_review
+from segqc.base.errors import BadInput
+from segqc.base.parallel import ordered_map
+from segqc.data.images import picture_orientation, read_mask
+from segqc.data.labels import LabelSpace
+from segqc.export.config import ExportConfig
+from segqc.gallery.overlay import Box, parse_box
+from segqc.results.review import Review, ReviewItem, read_review
+from segqc.results.table import AuditTable, is_scored
 
 DETAILS = (
     "rank", "score", "worst_class", "expected_class", "worst_box", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high",

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import ndimage
 
-from segqc.labels import LabelSpace
-from segqc.overlay import Box
+from segqc.data.labels import LabelSpace
+from segqc.gallery.overlay import Box
 
 
 def class_masks(mask: np.ndarray, labels: LabelSpace) -> Iterator[tuple[int, np.ndarray]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from segqc.files import atomic_path
+from segqc.base.files import atomic_path
 
 
 def write_records(path: Path, records: Iterable[Any]) -> None:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from segqc.files import atomic_path
+from segqc.base.files import atomic_path
 
 # XML 1.0, section 2.2: everything but these may stand in a document, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 from torch import nn
 
-from segqc.calibration import Calibration
-from segqc.drift import SMALLEST_SAMPLE, WINDOW, DriftMonitor
+from segqc.calibration.calibration import Calibration
+from segqc.calibration.drift import SMALLEST_SAMPLE, WINDOW, DriftMonitor
+from segqc.data.labels import LabelSpace
 from segqc.hook.background import BackgroundWorker
 from segqc.hook.outputs import MaskReader
 from segqc.hook.pictures import PictureReader, valid_part
 from segqc.hook.policies import Inspection, Raise, ReviewFolder, make_policies
-from segqc.labels import LabelSpace
 from segqc.verdict import Verdict
 
 _KEPT_ERRORS = 20
@@ -290,7 +290,7 @@ def attach(
     queue_size : int
         Most predictions that wait, which bounds memory.
     window : int
-        Scores that are compared together with the calibration's (`segqc.drift`).
+        Scores that are compared together with the calibration's (`segqc.calibration.drift`).
     seed : int
         Of the sample.
 

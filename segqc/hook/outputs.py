@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segqc.grid import pixel_of_cell
-from segqc.inputs import as_array, highest_class, is_floating
-from segqc.labels import VOID, LabelSpace
+from segqc.data.arrays import as_array, highest_class, is_floating
+from segqc.data.grid import pixel_of_cell
+from segqc.data.labels import VOID, LabelSpace
 
 
 class MaskReader:

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from segqc.files import atomic_path, write_json
-from segqc.labels import LabelSpace
-from segqc.masks import write_mask
+from segqc.base.files import atomic_path, write_json
+from segqc.data.images import write_mask
+from segqc.data.labels import LabelSpace
 from segqc.verdict import Decision, Verdict
 
 SUSPECT: tuple[Decision, ...] = ("review", "fail")

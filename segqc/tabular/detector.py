@@ -14,19 +14,19 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from segqc.base.devices import find_device
 from segqc.density import DensityHead
-from segqc.devices import find_device
-from segqc.tabular.bins import NumberBins
-from segqc.tabular.columns import Columns, is_dataframe, read_columns
-from segqc.tabular.company import Company
-from segqc.tabular.counting import ContextTrees, marginals
+from segqc.tabular.counting.bins import NumberBins
+from segqc.tabular.counting.co_occurrence import Company
+from segqc.tabular.counting.oddest_level import OddestLevel
+from segqc.tabular.counting.tails import NumberSpread
+from segqc.tabular.counting.trees import ContextTrees, marginals
 from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical, like_identifiers
-from segqc.tabular.levels import OddestLevel
-from segqc.tabular.model import MixingModel, PaperModel, TableModel
+from segqc.tabular.io.columns import Columns, is_dataframe, read_columns
+from segqc.tabular.network.models import MixingModel, PaperModel, TableModel
+from segqc.tabular.network.training import TrainingConfig, train
+from segqc.tabular.network.views import half_views
 from segqc.tabular.scoring import by_distinct, level_norms, level_surprise
-from segqc.tabular.spread import NumberSpread
-from segqc.tabular.training import TrainingConfig, train
-from segqc.tabular.views import half_views
 
 METHODS = ("mixing", "paper")
 _SOME_ROWS = 20_000  # that the threshold, and what is usual at every level, are taken from, at most

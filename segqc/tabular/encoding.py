@@ -15,7 +15,7 @@ import pyarrow
 import pyarrow.compute
 from scipy.special import ndtri
 
-from segqc.tabular.columns import LARGEST, Columns, as_numbers, as_text, is_categorical
+from segqc.tabular.io.columns import LARGEST, Columns, as_numbers, as_text, is_categorical
 
 QUANTILES = 1000  # of the quantile scaling
 _CLIP = 50.0  # scaled values beyond: one cell must not overflow the rest of the row

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from segqc.tabular.counting import ContextTrees
+from segqc.tabular.counting.tails import NumberSpread
+from segqc.tabular.counting.trees import ContextTrees
 from segqc.tabular.encoding import Encoded
-from segqc.tabular.model import Batch, MixingModel, PaperModel
-from segqc.tabular.spread import NumberSpread
+from segqc.tabular.network.models import Batch, MixingModel, PaperModel
 
 BLOCK = 512  # rows of a matrix product
 CHUNK = 4096  # rows in memory at all levels
@@ -44,7 +44,7 @@ def network_surprise(model: MixingModel, rows: Encoded, hidden: np.ndarray, weig
     model : MixingModel
     rows : Encoded
     hidden, weights : ndarray `[V, C]`
-        From `segqc.tabular.views.half_views`.
+        From `segqc.tabular.network.views.half_views`.
     """
     device = model.continuous.device
     views = torch.as_tensor(hidden, device=device)

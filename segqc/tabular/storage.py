@@ -16,16 +16,17 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from segqc.base.devices import find_device
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path, read_json, write_json
 from segqc.density import DensityHead
-from segqc.devices import find_device
-from segqc.files import BadInput, atomic_path, read_json, write_json
-from segqc.tabular.bins import NumberBins
-from segqc.tabular.company import Company
-from segqc.tabular.counting import ContextTrees
+from segqc.tabular.counting.bins import NumberBins
+from segqc.tabular.counting.co_occurrence import Company
+from segqc.tabular.counting.oddest_level import OddestLevel
+from segqc.tabular.counting.tails import NumberSpread
+from segqc.tabular.counting.trees import ContextTrees
 from segqc.tabular.encoding import TableEncoder
-from segqc.tabular.levels import OddestLevel
-from segqc.tabular.spread import NumberSpread
-from segqc.tabular.training import TrainingResult
+from segqc.tabular.network.training import TrainingResult
 
 if TYPE_CHECKING:
     from segqc.tabular.detector import GumbelScoreDetector

@@ -1,0 +1,1 @@
+"""Convolutional Deep SVDD (Ruff et al. 2018)."""

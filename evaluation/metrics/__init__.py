@@ -1,0 +1,1 @@
+"""Dice and surface distances, per class and image."""

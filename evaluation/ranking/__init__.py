@@ -1,0 +1,1 @@
+"""How well scores rank: correlation, selective risk, detection, with intervals."""

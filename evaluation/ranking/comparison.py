@@ -1,0 +1,57 @@
+"""Predictions against ground truth in a few numbers: what an audit prints when it happens to have the truth."""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from evaluation.metrics.classes import mean_dice
+from evaluation.ranking.correlation import pearson_of_top, spearman
+from evaluation.ranking.selective import auroc, bad_below, mean_of_top, precision_at, worst_decile
+
+
+class Labels(Protocol):
+    """What is needed of a label space."""
+
+    num_classes: int
+    background: int | None
+
+
+class DiceComparison:
+    """Mean foreground Dice per image, and how well a score (higher = worse) ranks by it.
+
+    Parameters
+    ----------
+    top : int
+        K of "the K ranked worst".
+    threshold : float
+        Images below this Dice are failures.
+    """
+
+    def __init__(self, top: int = 50, threshold: float = 0.5) -> None:
+        self.top = top
+        self.threshold = threshold
+
+    def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: Labels) -> float:
+        """Mean Dice of two uint8 masks `[H, W]`, 255 where void, in [0, 1]."""
+        return mean_dice(prediction, truth, labels.num_classes, void=255, background=labels.background)
+
+    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
+        """Measures of a ranking; None where a measure is undefined (all images failures, say)."""
+        s, dice = np.asarray(scores, np.float64), np.asarray(qualities, np.float64)
+        failures = bad_below(dice, self.threshold)
+        top = min(self.top, len(s))
+        values = {
+            "mean_dice": float(dice.mean()),
+            "failures": int(failures.sum()),
+            "spearman": spearman(s, dice),
+            "auroc_failure": auroc(s, failures),
+            "auroc_worst_decile": auroc(s, worst_decile(dice)),
+            "top": top,
+            "mean_dice_of_top": mean_of_top(s, dice, top),
+            "mean_dice_of_top_oracle": mean_of_top(-dice, dice, top),
+            "precision_at_top": precision_at(s, failures, top),
+            "pearson_of_top": pearson_of_top(s, dice, top),
+        }
+        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()}

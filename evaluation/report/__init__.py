@@ -1,0 +1,1 @@
+"""`segqc evaluate`: an audit judged against ground truth, beside its baselines."""

@@ -1,0 +1,137 @@
+"""Every method that is judged beside the one on trial, and its scores: computed once, kept, and read again by the next run."""
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from evaluation.baselines.base import Baseline, Example
+from evaluation.baselines.heuristics import mask_heuristics, training_fingerprint
+from evaluation.baselines.mixture import FeatureMixture
+from evaluation.baselines.neighbours import MaskNeighbours
+from evaluation.baselines.opinions import MirrorDisagreement, SecondNetwork
+from evaluation.baselines.probabilities import probability_baselines
+from evaluation.baselines.supervised import GROUP, NAME, NEEDS, supervised_upper_line
+from evaluation.baselines.svdd.deep_svdd import DeepSVDD
+from evaluation.baselines.svdd.training import PRESETS
+from evaluation.report.config import EvaluateConfig
+from evaluation.report.paper import DEEP_SVDD, GNSM, Published
+from evaluation.report.study import Audit, Study, read_audit, training_examples
+from segqc.base.console import make_progress
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json, write_json
+
+TRIAL_GROUP, AUDIT_GROUP = "on trial", "other audits"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A row of the table.
+
+    Attributes
+    ----------
+    name, group, needs : str
+        See `evaluation.baselines.base.Baseline`.
+    scores : float64 `[n]`
+        Higher = worse, NaN where missing.
+    audit : Audit or None
+        Where the scores come from, if from an audit.
+    published : Published or None
+        What the paper reports for this method.
+    """
+
+    name: str
+    group: str
+    needs: str
+    scores: np.ndarray
+    audit: Audit | None = None
+    published: Published | None = None
+
+
+def contenders(config: EvaluateConfig, study: Study, console: Console | None = None) -> tuple[list[Contender], dict[str, str]]:
+    """All methods with scores, the one on trial first; and those that have none, with the reason.
+
+    Raises
+    ------
+    BadInput
+        A compared audit that cannot be read.
+    """
+    summary = study.audit.summary
+    trial = _from_audit(f"segqc ({summary['method']})", TRIAL_GROUP, study.audit, study.ids)
+    found, absent = [trial], {}
+    density = study.audit.column("density", study.ids)
+    if not np.isnan(density).all() and not np.array_equal(density, trial.scores):
+        found.append(Contender("its density head alone", AUDIT_GROUP, "picture and mask", density))
+    for text in config.compare:
+        name, _, folder = text.rpartition("=")
+        if not name:
+            raise BadInput("--compare", f"expected NAME=FOLDER, but got {text!r}", "give something like --compare paper=audit-paper")
+        found.append(_from_audit(name, AUDIT_GROUP, read_audit(Path(folder)), study.ids))
+    training, why = training_examples(config, study.labels, set(study.ids))
+    with make_progress(console, "note") as progress:
+        baselines = make_baselines(config)
+        task = progress.add_task("baselines", total=len(baselines), note="")
+        for baseline in baselines:
+            progress.update(task, note=baseline.name)
+            result = _scores_of(baseline, config, study, training, why)
+            if isinstance(result, str):
+                absent[baseline.name] = result
+            else:
+                published = DEEP_SVDD if isinstance(baseline, DeepSVDD) else None
+                found.append(Contender(baseline.name, baseline.group, baseline.needs, result, published=published))
+            progress.advance(task)
+    table = np.column_stack([contender.scores for contender in found] + list(study.features.T))
+    found.append(Contender(NAME, GROUP, NEEDS, supervised_upper_line(study.ids, table, study.quality.dice, min(5, len(study.ids)), config.seed)))
+    return found, absent
+
+
+def _from_audit(name: str, group: str, audit: Audit, ids: list[str]) -> Contender:
+    published = GNSM if audit.summary["method"] == "paper" else None
+    return Contender(name, group, "picture and mask", audit.column("score", ids), audit, published)
+
+
+def make_baselines(config: EvaluateConfig) -> list[Baseline]:
+    """All baselines but the supervised line, not yet fitted, in the order of the table. Raises `BadInput` for an unknown Deep SVDD."""
+    every: list[Baseline] = [*mask_heuristics(), FeatureMixture(config.seed), MaskNeighbours()]
+    fits = config.fits or config.out / "fits"
+    for text in config.deep_svdd:
+        network, _, objective = text.partition("/")
+        if network not in PRESETS or objective not in ("one-class", "soft-boundary"):
+            raise BadInput("--deep-svdd", f"knows no {text!r}", f"give NETWORK/OBJECTIVE, of {', '.join(PRESETS)} and one-class, soft-boundary")
+        settings = replace(PRESETS[network], objective=objective, seed=config.seed, device=config.device)  # type: ignore[index,arg-type]
+        every.append(DeepSVDD(settings, cache=fits / f"inputs-{'lite' if network == 'frozen_lite' else 'pixels'}-{settings.size}"))
+    return [*every, *probability_baselines(), MirrorDisagreement(), SecondNetwork()]
+
+
+def _scores_of(baseline: Baseline, config: EvaluateConfig, study: Study, training: Sequence[Example], why: str) -> np.ndarray | str:
+    """Scores of one baseline, from the last run when nothing they depend on has changed; or why there are none."""
+    if baseline.learns and not training:
+        return why
+    slug = re.sub(r"[^a-z0-9]+", "-", baseline.name.lower()).strip("-")
+    kept = config.out / ".progress" / f"{slug}.json"
+    header = {
+        "judged": training_fingerprint(study.examples),
+        "training": training_fingerprint(training) if baseline.learns else None,
+        "files": [str(path) for path in (config.probs, config.tta, config.second)] if not baseline.learns else None,
+        "seed": config.seed,
+    }
+    if kept.is_file() and (stored := read_json(kept))["header"] == header and stored["ids"] == study.ids:
+        return np.array([np.nan if value is None else value for value in stored["scores"]], np.float64)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            baseline.fit(training, (config.fits or config.out / "fits") / slug)
+            scores = baseline.score(study.examples)
+    except (BadInput, FileNotFoundError) as error:
+        return str(error)
+    if np.isnan(scores).all():
+        return f"not given: it needs {baseline.needs}"
+    collapsed = [str(item.message) for item in caught if "collapsed" in str(item.message)]
+    if collapsed:
+        return collapsed[0]
+    write_json(kept, {"header": header, "ids": study.ids, "scores": [None if np.isnan(value) else float(value) for value in scores]})
+    return scores

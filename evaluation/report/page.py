@@ -1,0 +1,182 @@
+"""The report of an evaluation: one page that needs no network, figures and tables inside."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from evaluation.ranking.judging import DETECTION, HEADLINE, RANKING, Measure, best_methods, measures
+from evaluation.report.paper import DEEP_SVDD, GNSM, IMAGES, TOP, Published, with_published
+
+_STYLE = """
+:root{color-scheme:light dark;--ink:#1b1d21;--dim:#5d636e;--line:#d9dce1;--page:#fff;--band:#f4f6f8;--good:#0b6b3a;--bad:#b3261e}
+@media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--dim:#a2a8b3;--line:#3a3e45;--page:#15171a;--band:#1e2125;--good:#6fd19a;--bad:#ff8a80}}
+body{margin:0 auto;max-width:1280px;padding:24px 20px 60px;font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page)}
+h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 6px}p{max-width:78ch}.dim{color:var(--dim)}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
+th,td{padding:4px 9px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;vertical-align:top}
+th{font-weight:600;text-align:right;vertical-align:bottom;white-space:normal;max-width:120px}
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--page)}
+tr.group td{font-weight:600;background:var(--band);border-bottom:0;padding-top:9px}tr.trial td{background:var(--band)}
+tr.quoted td{color:var(--dim);font-style:italic}
+.text{text-align:left;white-space:normal;max-width:70ch;overflow-wrap:anywhere}
+td.best{font-weight:700}small{color:var(--dim);display:block;font-size:11px}.win{color:var(--good)}.loss{color:var(--bad)}
+figure{margin:12px 0}figure img{max-width:100%;background:#fff;border-radius:4px}figcaption{color:var(--dim);font-size:13px;max-width:78ch}
+"""
+
+EMBEDDED_WIDTH = 2600
+"""Pixels of the widest picture inside the page; its file has them all."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file for the report: heading, caption and alternative text."""
+
+    path: Path
+    heading: str
+    caption: str
+
+
+def render_report(
+    title: str,
+    facts: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    groups: Mapping[str, str],
+    needs: Mapping[str, str],
+    absent: Mapping[str, str],
+    published: Mapping[str, Published],
+    pictures: Sequence[Picture],
+    tables: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]],
+    top: int,
+    threshold: float,
+) -> str:
+    """The page as a string.
+
+    Parameters
+    ----------
+    title : str
+    facts : sequence of str
+        Sentences below the title.
+    rows : sequence of dict
+        Of `evaluation.ranking.judging.judge`, the method on trial first.
+    groups, needs : mapping of str to str
+        By method.
+    absent : mapping of str to str
+        Methods without scores, and why.
+    published : mapping of str to Published
+        By method: what the paper reports for it.
+    pictures : sequence of Picture
+    tables : sequence of (heading, caption, rows)
+        Further tables, every row with the same keys.
+    top, threshold
+        See `evaluation.ranking.judging.measures`.
+    """
+    columns = measures(top, threshold)
+    parts = [f"<h1>{_text(title)}</h1>", *(f"<p class=dim>{_text(fact)}</p>" for fact in facts)]
+    captions = {
+        HEADLINE: f"Pearson of the score with Dice, MSD and HD95. The top {top} are those a method itself ranks worst: their range is cut off, and "
+        "the better a ranking, the nearer to 0 this figure can come. It is printed because the paper reports it, and has no best. Paper (arXiv "
+        f"2304.03220, the top {TOP} of {IMAGES:,} images of VOC val, other predictions): {_quotation(GNSM)}; {_quotation(DEEP_SVDD)}.",
+        RANKING: "All images. AURC, e-AURC and AUGRC are mean risks (1 - Dice): smaller is better. The partial correlation asks what a score knows "
+        "beyond how complicated a mask is.",
+        DETECTION: f"Failures are images with a Dice below {threshold:g}.",
+    }
+    for group, caption in captions.items():
+        chosen = [measure for measure in columns if measure.group == group]
+        lines = with_published(rows, published, top) if group == HEADLINE else rows
+        parts += [f"<h2>{_text(group[0].upper() + group[1:])}</h2>", f"<p class=dim>{_text(caption)}</p>", _methods(lines, groups, chosen)]
+    parts.append(
+        "<p class=dim>Small: 95 % bootstrap interval over images. &Delta;: difference to the method on trial on the same resampled images, "
+        "<span class=loss>red where the method on trial is worse</span>, <span class=win>green where it is better</span>, and the interval excludes "
+        "0. Bold: best of the column, the supervised line aside, which has seen quality labels.</p>"
+    )
+    for picture in pictures:
+        parts.append(f"<h2>{_text(picture.heading)}</h2><figure><img alt='{_text(picture.heading)}' src='{_data_address(picture.path)}'>")
+        parts.append(f"<figcaption>{_text(picture.caption)}</figcaption></figure>")
+    for heading, caption, lines in tables:
+        parts += [f"<h2>{_text(heading)}</h2>", f"<p class=dim>{_text(caption)}</p>", _plain_table(lines)]
+    parts += ["<h2>What each method needs</h2>", _plain_table([{"method": name, "needs": need} for name, need in needs.items()])]
+    if absent:
+        parts += ["<h2>Not judged</h2>", _plain_table([{"method": name, "why": why} for name, why in absent.items()])]
+    head = f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>{_text(title)}</title>"
+    return head + f"<style>{_STYLE}</style><body>" + "\n".join(parts) + "</body></html>\n"
+
+
+def _data_address(path: Path) -> str:
+    """A PNG as a data: address, wide ones smaller and as JPEG: a sheet of photographs would make a page that nobody can send."""
+    with Image.open(path) as image:
+        if image.width <= EMBEDDED_WIDTH:
+            kind, data = "png", path.read_bytes()
+        else:
+            buffer = io.BytesIO()
+            image.convert("RGB").resize((EMBEDDED_WIDTH, round(image.height * EMBEDDED_WIDTH / image.width)), Image.Resampling.LANCZOS).save(
+                buffer, "JPEG", quality=85
+            )
+            kind, data = "jpeg", buffer.getvalue()
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _quotation(quoted: Published) -> str:
+    return f"{quoted.name} {quoted.dice:+.2f}, {quoted.msd:+.2f}, {quoted.hd95:+.2f}"
+
+
+def _methods(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str], columns: Sequence[Measure]) -> str:
+    """A block of the method table."""
+    judged = [row for row in rows if row["method"] in groups]  # the others are the paper's
+    supervised = [row["method"] for row in judged if groups[row["method"]] == "supervised"]
+    best = {measure.key: best_methods(judged, measure, supervised) for measure in columns}
+    lines = ["<div class=scroll><table><tr><th>method<th>images" + "".join(f"<th>{_text(measure.title)}" for measure in columns)]
+    current = None
+    for row in rows:
+        group = groups.get(row["method"], current)
+        if group != current:
+            current = group
+            lines.append(f"<tr class=group><td>{_text(current)}" + "<td>" * (len(columns) + 1))
+        cells = [f"<td>{_text(row['method'])}", f"<td>{row['images']}"]
+        cells += [_cell(row, measure, row["method"] in best[measure.key]) for measure in columns]
+        kind = " class=trial" if row is rows[0] else "" if row["method"] in groups else " class=quoted"
+        lines.append(f"<tr{kind}>" + "".join(cells))
+    return "\n".join(lines) + "</table></div>"
+
+
+def _cell(row: Mapping[str, Any], measure: Measure, best: bool) -> str:
+    key = measure.key
+    if row[key] is None:
+        return "<td>-"
+    cell = f"<td{' class=best' if best else ''}>{row[key]:.3f}{_between(row, key)}"
+    difference = row.get(f"{key}_difference")
+    if difference is not None:
+        low, high = row[f"{key}_difference_low"], row[f"{key}_difference_high"]
+        decided = low is not None and (low > 0 or high < 0)
+        trial_wins = difference * measure.better < 0
+        kind = (" class=win" if trial_wins else " class=loss") if decided else ""
+        cell += f"<small{kind}>&Delta; {difference:+.3f}"
+        cell += "</small>" if low is None else f" [{low:+.2f}, {high:+.2f}]</small>"
+    return cell
+
+
+def _between(row: Mapping[str, Any], key: str) -> str:
+    low, high = row[f"{key}_low"], row[f"{key}_high"]
+    return "" if low is None else f"<small>[{low:.2f}, {high:.2f}]</small>"
+
+
+def _plain_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return "<p>None.</p>"
+    kinds = {key: " class=text" if isinstance(value, str) else "" for key, value in rows[0].items()}
+    lines = ["<div class=scroll><table><tr>" + "".join(f"<th{kind}>{_text(str(key).replace('_', ' '))}" for key, kind in kinds.items())]
+    lines += ["<tr>" + "".join(f"<td{kinds[key]}>{_text(_number(value))}" for key, value in row.items()) for row in rows]
+    return "\n".join(lines) + "</table></div>"
+
+
+def _number(value: Any) -> str:
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _text(value: str) -> str:
+    return html.escape(value, quote=True)

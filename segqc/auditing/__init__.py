@@ -1,0 +1,1 @@
+"""`segqc audit`: a folder of predictions, or of labels, scored and ranked."""

@@ -1,0 +1,66 @@
+"""The folder of an audit: what is written there, whose it is, and one audit at a time."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json
+from segqc.base.locks import exclusive
+
+HEATMAPS = "heatmaps"
+WRITTEN = (HEATMAPS, "scores.csv", "scores.parquet", "summary.json", "contact_sheet.png", "gallery.html", "gallery_files")
+_PROGRESS, _LOCK, _JOURNALS = ".progress", "audit.lock", "[0-9]*-of-[0-9]*.jsonl"
+
+
+def written_paths(out: Path) -> frozenset[Path]:
+    """What an audit writes to `out`, symbolic links resolved: no prediction and no picture, even where `out` lies among them."""
+    return frozenset(out.resolve() / name for name in WRITTEN)
+
+
+def journal_paths(out: Path, world: int) -> list[Path]:
+    """The journals of `world` processes."""
+    return [out / _PROGRESS / f"{rank}-of-{world}.jsonl" for rank in range(world)]
+
+
+@contextmanager
+def claimed(out: Path, accelerator: Accelerator) -> Iterator[None]:
+    """Keep other audits out of `out` until this one has written it; the processes of one audit share the claim of their main one.
+
+    Raises
+    ------
+    BadInput
+        The folder holds files of somebody else under the names of an audit's, or another audit is writing there.
+    """
+    if accelerator.is_main_process:
+        _refuse_foreign(out)
+    # From the first heat map on, the lock file says that the folder is an audit's.
+    lock = exclusive(out / _PROGRESS / _LOCK, out, "audit") if accelerator.is_main_process else nullcontext()
+    with lock:
+        accelerator.wait_for_everyone()
+        yield
+
+
+def start_afresh(out: Path) -> None:
+    """Remove what other settings, another model or another number of processes left in a claimed folder: journals first, they vouch for the rest."""
+    for path in (out / _PROGRESS).glob(_JOURNALS):
+        path.unlink()
+    shutil.rmtree(out / HEATMAPS, ignore_errors=True)
+
+
+def _refuse_foreign(out: Path) -> None:
+    found = [name for name in WRITTEN if (out / name).exists()]
+    if not found or (out / _PROGRESS / _LOCK).is_file() or any((out / _PROGRESS).glob(_JOURNALS)) or _is_audit_summary(out / "summary.json"):
+        return
+    raise BadInput(out, f"holds {', '.join(found)}, but no audit: they would be overwritten", "choose another --out")
+
+
+def _is_audit_summary(path: Path) -> bool:
+    try:
+        summary = read_json(path)
+    except BadInput:
+        return False
+    return isinstance(summary, dict) and "score_quantiles" in summary

@@ -1,0 +1,80 @@
+"""What an audit scores, and which model scores what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segqc.base.fingerprints import stable_seed
+from segqc.data.pairs import Pair, Problem
+from segqc.model.folder import fingerprint, load_model
+from segqc.quality_control import QualityControl
+
+
+@dataclass(frozen=True)
+class AuditJob:
+    """The pairs of an audit and their models.
+
+    Attributes
+    ----------
+    pairs : list of Pair
+        With the masks to score, each id once.
+    problems : list of Problem
+        What makes no pair: rows with a reason.
+    models : sequence of Path
+        Model folders, alike but for their weights.
+    title : str
+        Of the gallery.
+    model_of : mapping of str to int, optional
+        By id, the place in `models` of the one that scores the pair; None: the only model scores all.
+    without : list of str, optional
+        Ids of pictures that lack a prediction; None where none is expected.
+    judged : str
+        What the masks are called in the sheet and the gallery.
+    facts : dict
+        JSON values to add to the summary.
+    """
+
+    pairs: list[Pair]
+    problems: list[Problem]
+    models: Sequence[Path]
+    title: str
+    model_of: Mapping[str, int] | None = None
+    without: list[str] | None = None
+    judged: str = "prediction"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Scorers:
+    """The models of a job in memory.
+
+    Parameters
+    ----------
+    models, model_of
+        As in `AuditJob`.
+    device : torch.device
+    levels : sequence of int or None
+        As for `QualityControl`.
+
+    Raises
+    ------
+    BadInput
+        A folder is no whole model.
+    """
+
+    def __init__(self, models: Sequence[Path], model_of: Mapping[str, int] | None, device: torch.device, levels: Sequence[int] | None) -> None:
+        self._model_of = model_of
+        self._all = [QualityControl(load_model(folder, device), levels) for folder in models]
+        prints = [fingerprint(folder) for folder in models]
+        self.fingerprint = prints[0] if model_of is None else f"{stable_seed(*prints):016x}"
+
+    @property
+    def any(self) -> QualityControl:
+        """One of them, to ask for what they share: classes, method, device."""
+        return self._all[0]
+
+    def of(self, pair: Pair) -> QualityControl:
+        """The one that scores this pair."""
+        return self.any if self._model_of is None else self._all[self._model_of[pair.id]]

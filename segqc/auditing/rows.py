@@ -1,0 +1,108 @@
+"""One row of an audit: a pair read from its files, compared, scored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path
+from segqc.base.journal import file_stamp
+from segqc.data.images import read_image, read_mask
+from segqc.data.labels import LabelSpace
+from segqc.data.pairs import Pair, Problem
+from segqc.quality_control import QualityControl, predicted_classes
+
+COLUMNS = (
+    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "agreement", "density",
+    "width", "height", "image", "prediction",
+)  # fmt: skip
+HARDLY_SEEN = "score is a guess, its model hardly saw"
+
+
+class Comparison(Protocol):
+    """How to compare with ground truth where it is given; `evaluation.ranking.comparison.DiceComparison` is one."""
+
+    def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: LabelSpace) -> float:
+        """Quality of one prediction in [0, 1]."""
+        ...
+
+    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
+        """How well the scores found the bad ones."""
+        ...
+
+
+@dataclass(frozen=True)
+class ReadPair:
+    """A pair in memory, or why it is not."""
+
+    pair: Pair
+    stamps: list[list[Any]]  # of its files, from before they were read: one that is replaced meanwhile is not taken for scored
+    row: dict[str, Any]
+    image: np.ndarray | None = None  # as the network sees it, as is the grid
+    grid: np.ndarray | None = None
+    mask: np.ndarray | None = None  # at the picture's size
+
+
+def pair_stamps(pair: Pair) -> list[list[Any]]:
+    """Stamps of the pair's files."""
+    return [file_stamp(path) for path in (pair.image, pair.mask, pair.ground_truth) if path is not None]
+
+
+def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> ReadPair:
+    """Decode a pair and compare it with ground truth; runs in a thread."""
+    stamps = pair_stamps(pair)
+    row = dict.fromkeys(COLUMNS) | {"id": pair.id, "status": "ok", "reason": "", "image": str(pair.image), "prediction": str(pair.mask)}
+    try:
+        assert pair.mask is not None
+        image = read_image(pair.image)
+        row |= {"width": image.width, "height": image.height}
+        mask = read_mask(pair.mask, qc.labels, size=image)
+        prepared = qc.prepare(image, mask)
+    except (BadInput, ValueError) as error:
+        return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
+    row["classes"] = ";".join(predicted_classes(mask, qc.labels))
+    row["reason"] = _hardly_seen(mask, qc)
+    if pair.ground_truth is not None and comparison is not None:
+        try:
+            row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image), qc.labels)
+        except BadInput as error:
+            row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))  # the score does not need the ground truth
+    return ReadPair(pair, stamps, row, *prepared, mask)
+
+
+def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
+    """A word of warning when most of the mask's foreground is of classes that the model hardly saw in training; else nothing."""
+    rare = qc.model.config.hardly_seen()
+    counts = np.bincount(mask.ravel(), minlength=256)
+    foreground, unfamiliar = counts[list(qc.labels.foreground)].sum(), [c for c in rare if counts[c]]
+    if 2 * counts[unfamiliar].sum() <= foreground or not unfamiliar:
+        return ""
+    seen = ", ".join(f"{qc.labels.name(c)} ({rare[c]} training pictures)" for c in unfamiliar)
+    return f"{HARDLY_SEEN}: {seen}"
+
+
+def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dict[str, Any]:
+    """The finished row of a pair; its heat map is on disk before the row is."""
+    if item.image is None or item.grid is None or item.mask is None:
+        return item.row
+    score = qc.score_grid(item.image, item.grid, item.mask)
+    if heatmaps is not None:
+        with atomic_path(heatmaps / f"{item.pair.id}.png") as temporary:
+            Image.fromarray(np.round(score.heatmap * 255).astype(np.uint8)).save(temporary)
+    return item.row | {
+        "score": score.score,
+        "agreement": score.agreement,
+        "density": score.density,
+        "worst_class": score.worst_class,
+        "expected_class": score.expected_class,
+        "worst_box": ",".join(map(str, score.worst_box)) if score.worst_box else None,
+    }
+
+
+def error_row(problem: Problem) -> dict[str, Any]:
+    """A prediction that makes no pair."""
+    return dict.fromkeys(COLUMNS) | {"id": problem.id, "status": "error", "reason": problem.reason, "prediction": str(problem.path)}

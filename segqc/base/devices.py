@@ -1,0 +1,80 @@
+"""Where things run: the device, Accelerate's view of the processes, and what was used of memory."""
+
+import resource
+import sys
+
+import torch
+from accelerate import Accelerator
+
+from segqc.base.errors import BadInput
+
+
+def best_device() -> str:
+    """The first accelerator, else the CPU."""
+    return str(torch.accelerator.current_accelerator()) if torch.accelerator.is_available() else "cpu"
+
+
+def find_device(device: str | torch.device | None = None) -> torch.device:
+    """The device that is meant; None: the best one.
+
+    Raises
+    ------
+    BadInput
+        When it is no device, or not one of this machine.
+    """
+    best, there = best_device(), ["cpu"]
+    if best != "cpu":
+        there += [best, *(f"{best}:{index}" for index in range(torch.accelerator.device_count()))]
+    try:
+        found = torch.device(best if device is None else device)
+    except RuntimeError:
+        raise BadInput("--device", f"{device!r} is no device", f"this machine has {', '.join(there)}") from None
+    if found.type == "cpu" and not found.index:
+        return torch.device("cpu")
+    if str(found) not in there:
+        raise BadInput("--device", f"there is no {found} here", f"this machine has {', '.join(there)}")
+    return found
+
+
+def make_accelerator(device: str | None) -> Accelerator:
+    """Accelerate's object for this process.
+
+    Mixed precision is left to `torch.autocast` at the place that wants it: Accelerate's is one setting for the whole life of a process, which may
+    well train in one precision and score in another.
+
+    Parameters
+    ----------
+    device : str or None
+        "cpu", "cuda", "cuda:1", "mps"; None: what there is. Under `accelerate launch` each process has its own.
+
+    Raises
+    ------
+    BadInput
+        As `find_device`.
+    """
+    found = find_device(device)
+    if found.type == "cuda" and found.index is not None:
+        torch.cuda.set_device(found)
+    return Accelerator(cpu=found.type == "cpu", mixed_precision="no")
+
+
+def bfloat16_is_native(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 matrices itself; elsewhere it is emulated, and slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return False
+
+
+def wants_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether a `TrainConfig.precision` means bfloat16 on this device; `auto` does where the hardware multiplies it natively."""
+    return precision == "bf16" or (precision == "auto" and bfloat16_is_native(device))
+
+
+def peak_memory_gib(device: torch.device) -> float:
+    """Peak memory of this process: the accelerator's if there is one, else resident memory."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30

@@ -1,0 +1,95 @@
+"""Files that are whole or absent, and one kind of error for files that are neither.
+
+Everything written goes to a temporary sibling first and is renamed over its final name, so that a run killed at any moment leaves either
+the old file or the new one. Temporary names begin with a dot: every folder listing in this package passes over hidden files.
+"""
+
+import dataclasses
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segqc.base.errors import BadInput
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary sibling of `path`, renamed over it on success and removed on error.
+
+    The sibling has the suffix of `path`, since many writers choose their format by it. Missing parent folders are made.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be made or written to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        # A full disk names no file, and the temporary name tells nobody anything.
+        if error.errno is not None and error.filename in (None, str(temporary), temporary):
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _plain(value: Any) -> Any:
+    """What `json` cannot write by itself: NumPy scalars and arrays, paths, dataclasses."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    raise TypeError(f"Expected something JSON can hold, but got {type(value).__name__}")
+
+
+def write_json(path: Path | str, obj: Any) -> None:
+    """Write `obj` as indented UTF-8 JSON.
+
+    Raises
+    ------
+    ValueError
+        For NaN and infinities: JSON has no word for them and browsers refuse the file. Write None, and say why it is None.
+    TypeError
+        For objects that are neither JSON types, NumPy values, paths nor dataclasses.
+    """
+    text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    with atomic_path(path) as temporary:
+        # A file name that is not UTF-8 arrives here as lone surrogates; "backslashreplace" writes them as JSON's own \\udcxx escapes.
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    BadInput
+        When the file is missing, unreadable, or not JSON (with line and column).
+    """
+    try:
+        return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise BadInput(path, "does not exist") from None
+    except OSError as error:
+        raise BadInput(path, f"cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise BadInput(path, f"is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise BadInput(path, f"is not valid JSON: {error.msg} in line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise BadInput(path, "is not valid JSON: nested too deeply") from error

@@ -1,0 +1,104 @@
+"""Append-only JSON Lines: what a killed run leaves behind, and what the same command continues from.
+
+Each line is written and flushed whole, after the files that it speaks of. A line cut short by a kill is not JSON; it is dropped and its work is done
+again. The first line is a header: when it differs from the current run's (other settings, another model), the journal is of another run and is
+started afresh. A row that was made from files holds their stamps, so that it is not taken for that of others.
+"""
+
+import json
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, TextIO
+
+from segqc.base.files import atomic_path
+
+
+class Journal:
+    """Rows of finished work, by key.
+
+    Parameters
+    ----------
+    path : Path
+        One file per writing process.
+    header : dict
+        What the rows depend on, JSON values.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.path = Path(path)
+        self.header = json.loads(json.dumps(header))
+        self.rows: dict[str, dict[str, Any]] = {}
+        lines = list(_whole_lines(self.path))
+        if lines and lines[0] == {"header": self.header}:
+            self.rows = {line["key"]: line["row"] for line in takewhile(_is_row, lines[1:])}
+        self._file: TextIO | None = None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.rows
+
+    def append(self, key: str, row: dict[str, Any]) -> None:
+        """Add a row of JSON values; it survives a kill from here on.
+
+        Raises
+        ------
+        TypeError
+            The row is not JSON; nothing is added.
+        """
+        line = json.dumps({"key": key, "row": row}) + "\n"
+        if self._file is None:
+            self._open()
+        assert self._file is not None
+        self._file.write(line)
+        self._file.flush()
+        self.rows[key] = row
+
+    def _open(self) -> None:
+        """Rewrite what was valid (a torn last line would swallow the next row), then append."""
+        with atomic_path(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps({"header": self.header}) + "\n")
+            file.writelines(json.dumps({"key": key, "row": row}) + "\n" for key, row in self.rows.items())
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def file_stamp(path: Path) -> list[Any]:
+    """What changes when a file is replaced, as JSON values: where it really lies, its size, and when it and its entry in the folder changed.
+
+    The last is there for archives, which set a file's own time back to what it was.
+    """
+    real = path.resolve()
+    try:
+        stat = real.stat()
+    except OSError:
+        return [str(real), None, None, None]
+    return [str(real), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines that are whole, up to the first that is neither a header nor a row."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            try:
+                value = json.loads(line)
+            except (json.JSONDecodeError, RecursionError):
+                return
+            if not (_is_row(value) or (isinstance(value, dict) and value.keys() == {"header"})):
+                return
+            yield value
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"key", "row"} and isinstance(value["key"], str) and isinstance(value["row"], dict)

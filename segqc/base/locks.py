@@ -1,0 +1,49 @@
+"""One writer at a time: a lock on a file in the folder that is written.
+
+The kernel holds the lock for its process and lets go when the process ends, however it ends: a killed run leaves nothing to clean up.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from segqc.base.errors import BadInput
+
+if sys.platform != "win32":
+    import fcntl
+
+
+@contextmanager
+def exclusive(path: Path, folder: Path, work: str) -> Iterator[None]:
+    """Hold the lock on `path`, which is made where it is missing. No lock on Windows, nor on file systems that have none.
+
+    It is a record lock, since processes that are forked do not inherit it: a loader's workers may outlive their killed parent for seconds. Within a
+    process it excludes nobody.
+
+    Parameters
+    ----------
+    path : Path
+        The lock file. It stays when the lock is gone.
+    folder : Path
+        What is written, for the message.
+    work : str
+        What another holder is doing there ("audit").
+
+    Raises
+    ------
+    BadInput
+        Another process holds it.
+    OSError
+        The file cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if sys.platform != "win32":
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise BadInput(folder, f"another {work} is writing here", "wait for its end, or choose another --out") from None
+            except OSError:
+                pass  # some network file systems know no locks
+        yield

@@ -1,0 +1,157 @@
+"""`segqc calibrate`: from an audit, and what is known of some of its predictions, to a calibration.
+
+The statistics are those of `segqc.calibration.calibration`; here is what they are fed with, and whether that is a fair sample: predictions that were reviewed
+from the top of a ranked list score higher than the rest, and a calibration on them would call everything normal.
+"""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from segqc.base.errors import BadInput
+from segqc.calibration.calibration import CALIBRATION, Calibration, Goals, fit_calibration, save_calibration
+from segqc.calibration.config import CalibrateConfig
+from segqc.calibration.conformal import MIN_CURVE_PAIRS
+from segqc.calibration.drift import SMALLEST_SAMPLE, compare_scores
+from segqc.results.review import read_review
+from segqc.results.table import AuditTable, audit_fingerprint, is_scored, parse_number, read_audit_table
+
+_LISTED = 5
+
+
+def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
+    """Fit a calibration and write it.
+
+    Returns
+    -------
+    Calibration
+        Its `notes` say what was odd about its sources.
+    Path
+        The file.
+
+    Raises
+    ------
+    BadInput
+        There is no audit, nothing is known of its predictions, or a file cannot be used.
+    """
+    goals = Goals(config.dice_limit, config.max_failures, config.confidence, config.coverage, config.fdr, config.review_level, config.fail_level)
+    table = read_audit_table(config.audit)
+    model = table.summary.get("model", {}).get("fingerprint")
+    if not isinstance(model, str):
+        raise BadInput(table.folder, "does not say which model gave its scores: it has no summary.json", "give a folder written by `segqc audit`")
+    scores = {row["id"]: float(row["score"]) for row in table.rows if is_scored(row)}
+    if not scores:
+        raise BadInput(config.audit, "has no scored prediction", "mend the predictions and audit again")
+    notes: list[str] = []
+    accepted = None if config.accepted is None else _accepted(config.accepted, table, scores, notes)
+    labels = None if config.ground_truth else _labels(config, table, scores, notes)
+    if accepted is None and labels is None and not config.ground_truth:
+        fix = "accept some in the gallery and give --accepted review.json, or audit with ground truth, or give --labels"
+        raise BadInput(config.audit, "says nothing about the quality of its predictions", fix)
+    try:
+        calibration = fit_calibration(
+            model,
+            table.summary.get("config", {}).get("levels"),
+            list(scores.values()),
+            accepted=accepted,
+            labelled=None if labels is None else ([scores[id_] for id_ in labels], list(labels.values())),
+            ground_truth=config.ground_truth,
+            goals=goals,
+            audit=table.folder.name,
+            notes=notes,
+            seed=config.seed,
+        )
+    except ValueError as error:
+        raise BadInput(config.audit, str(error), "audit, accept or label more predictions") from error
+    out = config.out or table.folder / CALIBRATION
+    save_calibration(out, calibration)
+    return calibration, out
+
+
+def _accepted(path: Path, table: AuditTable, scores: Mapping[str, float], notes: list[str]) -> list[float]:
+    """Scores of the accepted predictions, from a saved review or a list of ids."""
+    if path.suffix.lower() == ".json":
+        review = read_review(path)
+        if review.audit and review.audit != audit_fingerprint(table.rows):
+            raise BadInput(path, "is a review of another audit, or of an older state of this one", "give the audit that was reviewed")
+        reviewed = set(review.items)
+        ids = [id_ for id_, item in review.items.items() if item.verdict == "accept"]
+        _note_unfair_sample("reviewed", reviewed, scores, notes)
+    else:
+        try:
+            ids = list(dict.fromkeys(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadInput(path, f"is not a readable text file: {error}", "give a review saved by the gallery, or an id a line") from error
+        notes.append("the accepted predictions came as a list: it is taken for the accepted ones among a random sample")
+    known = [id_ for id_ in ids if id_ in scores]
+    _note_unknown(path, [id_ for id_ in ids if id_ not in scores], notes)
+    if not known:
+        raise BadInput(path, "accepts no scored prediction of this audit", "accept some, or give the audit that was reviewed")
+    return [scores[id_] for id_ in known]
+
+
+def _labels(config: CalibrateConfig, table: AuditTable, scores: Mapping[str, float], notes: list[str]) -> dict[str, float] | None:
+    """Dice of labelled predictions by id, from a CSV or from the audit itself; None where none is known, or too few that nobody asked for."""
+    if config.labels is not None:
+        dice = _read_labels(config.labels, notes)
+    else:
+        dice = {row["id"]: row["dice"] for row in table.rows if row.get("dice") is not None}
+    _note_unknown(config.labels or "the audit", [id_ for id_ in dice if id_ not in scores], notes)
+    dice = {id_: value for id_, value in dice.items() if id_ in scores}
+    if not dice:
+        return None
+    if config.accepted is not None and config.labels is None and len(dice) < MIN_CURVE_PAIRS:  # nobody asked for them
+        notes.append(f"the audit's own {len(dice)} Dice values were left aside: it takes {MIN_CURVE_PAIRS} to estimate Dice from a score")
+        return None
+    if len(dice) > 1 and min(dice.values()) == 1:
+        raise BadInput(config.audit, "has a Dice of 1 throughout: these seem to be the true masks themselves", "say so with --ground-truth")
+    _note_unfair_sample("labelled", set(dice), scores, notes)
+    return dice
+
+
+def _read_labels(path: Path, notes: list[str]) -> dict[str, float]:
+    """Dice by id of a CSV; rows that hold none are noted."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadInput(path, f"is not a readable CSV file: {error}", "give a CSV with the columns id and dice") from error
+    if not rows or not {"id", "dice"} <= rows[0].keys():
+        raise BadInput(path, "lacks the columns id and dice", "name them so in its first line")
+    dice, bad = {}, []
+    for row in rows:
+        value = parse_number(row["dice"])
+        if row["id"] and value is not None and 0 <= value <= 1:
+            dice[row["id"]] = float(value)
+        else:
+            bad.append(row["id"] or "")
+    if bad:
+        notes.append(f"{len(bad)} rows of {path.name} have no Dice between 0 and 1 and were left out ({_some(bad)})")
+    return dice
+
+
+def _note_unknown(source: Path | str, ids: list[str], notes: list[str]) -> None:
+    if ids:
+        name = source.name if isinstance(source, Path) else source
+        notes.append(f"{len(ids)} ids of {name} have no score in the audit and were left out ({_some(ids)})")
+
+
+def _note_unfair_sample(what: str, chosen: set[str], scores: Mapping[str, float], notes: list[str]) -> None:
+    """Say so when the chosen predictions score otherwise than the others: they are then no random sample of the audit."""
+    inside = np.array([score for id_, score in scores.items() if id_ in chosen])
+    outside = np.array([score for id_, score in scores.items() if id_ not in chosen])
+    if min(len(inside), len(outside)) < SMALLEST_SAMPLE:
+        return
+    found = compare_scores(inside, outside)
+    if found.drifted:
+        consequence = "too little will be flagged" if found.direction == "higher" else "too much will be flagged"
+        notes.append(
+            f"the {len(inside)} {what} predictions score {found.direction} than the others (Kolmogorov-Smirnov p {found.p_value:.1g}): they are no "
+            f"random sample, and what the calibration promises does not hold ({consequence}). Choose them at random, not from the top of the ranking"
+        )
+
+
+def _some(ids: list[str]) -> str:
+    return ", ".join(ids[:_LISTED]) + (", ..." if len(ids) > _LISTED else "")

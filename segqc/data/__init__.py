@@ -1,0 +1,1 @@
+"""Pictures and masks: reading, pairing, the mask grid, folds."""

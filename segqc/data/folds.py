@@ -1,0 +1,38 @@
+"""Cross-fitting: pairs dealt into folds, so that each can be judged by a model that has seen nothing of it."""
+
+from collections.abc import Sequence
+
+from segqc.base.fingerprints import stable_seed
+
+
+def folds(ids: Sequence[str], k: int = 3, seed: int = 0) -> dict[str, int]:
+    """Fold 0..k-1 of each id, from a hash of (seed, id): adding a pair moves no other.
+
+    Raises ValueError for fewer than two folds, or a fold without any id.
+    """
+    if k < 2:
+        raise ValueError(f"Expected at least 2 folds, but got {k}")
+    assigned = {id_: stable_seed("fold", seed, id_) % k for id_ in ids}
+    if len(set(assigned.values())) < k:
+        raise ValueError(f"Expected ids in each of {k} folds, but {len(assigned)} ids leave some empty; use more pairs or fewer folds")
+    return assigned
+
+
+def rows_without_fold(train_ids: Sequence[str], validation_ids: Sequence[str], fold: int, k: int = 3, seed: int = 0) -> tuple[list[int], list[int]]:
+    """Rows to train and to validate on when a fold is left out of both.
+
+    Rows count along the training ids and on along the validation ids, fold included: what is stored by row serves every fold.
+
+    Raises
+    ------
+    ValueError
+        As `folds`, or the other folds hold no pair to train or none to validate on.
+    """
+    ids = [*train_ids, *validation_ids]
+    fold_of = folds(ids, k, seed)
+    kept = [row for row, id_ in enumerate(ids) if fold_of[id_] != fold]
+    rows = [row for row in kept if row < len(train_ids)], [row for row in kept if row >= len(train_ids)]
+    if not all(rows):
+        what = "train" if rows[1] else "validate"
+        raise ValueError(f"Without fold {fold} of {k} there is no pair left to {what} on; use more pairs, more folds or another seed")
+    return rows

@@ -1,0 +1,193 @@
+"""Label spaces: which index means what, which is background, which is void, and which colour each has.
+
+Inside the package a mask is a uint8 array of class indices in which `VOID` (255) marks pixels of unknown label, whatever value the files
+use for it. `LabelSpace.void` is the value in the files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json
+
+VOID = 255
+"""The label of unknown pixels in every mask in memory."""
+
+MAX_CLASSES = 255
+"""Indices 0..254; 255 is void."""
+
+
+def voc_palette() -> np.ndarray:
+    """The colours of the Pascal VOC devkit (VOClabelcolormap), uint8 [256, 3], all distinct.
+
+    Bit j of red, green and blue, counted from the top, is bit 3j, 3j + 1 and 3j + 2 of the index.
+    """
+    index = np.arange(256)
+    colours = np.zeros((256, 3), np.uint8)
+    for channel in range(3):
+        for j in range(8):
+            colours[:, channel] |= (((index >> (3 * j + channel)) & 1) << (7 - j)).astype(np.uint8)
+    return colours
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a segmentation task. Two spaces are equal when names, void and background are; colours don't count.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Class names in the order of their indices, 2 to 255 of them, all different.
+    void : int, optional
+        Value of unknown pixels in mask files: not a class index, at most 255. None: the files have no void.
+    background : int, optional
+        Index of the background class. None: every class is foreground.
+    palette : np.ndarray
+        uint8 [256, 3], RGB colour of each index; colours of the classes and of void are all different.
+
+    Raises
+    ------
+    ValueError
+        When any of that does not hold.
+    """
+
+    names: tuple[str, ...]
+    void: int | None = 255
+    background: int | None = 0
+    palette: np.ndarray = field(default_factory=voc_palette, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
+        if not 2 <= len(self.names) <= MAX_CLASSES:
+            raise ValueError(f"Expected 2 to {MAX_CLASSES} class names, but got {len(self.names)}")
+        if not all(isinstance(name, str) and name.strip() for name in self.names):
+            raise ValueError("Expected every class name to be a text that is not blank")
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"Expected different class names, but got more than once: {', '.join(repeated)}")
+        if self.void is not None and not (_is_index(self.void) and self.num_classes <= self.void <= 255):
+            raise ValueError(f"Expected `void` to be None or from {self.num_classes} (the number of classes) to 255, but got {self.void!r}")
+        if self.background is not None and not (_is_index(self.background) and 0 <= self.background < self.num_classes):
+            raise ValueError(f"Expected `background` to be None or a class index below {self.num_classes}, but got {self.background!r}")
+        if self.palette.shape != (256, 3) or self.palette.dtype != np.uint8:
+            raise ValueError(f"Expected `palette` to be uint8 [256, 3], but got {self.palette.dtype} {list(self.palette.shape)}")
+        values = self.file_values
+        if len(np.unique(self.palette[values], axis=0)) < len(values):
+            raise ValueError("Expected different colours for all classes and void, but the palette repeats one")
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes K, void not among them."""
+        return len(self.names)
+
+    @property
+    def foreground(self) -> tuple[int, ...]:
+        """Indices of all classes but the background."""
+        return tuple(index for index in range(self.num_classes) if index != self.background)
+
+    @property
+    def file_values(self) -> list[int]:
+        """The values that a mask file may hold: class indices, then void."""
+        return list(range(self.num_classes)) + ([] if self.void is None else [self.void])
+
+    def name(self, index: int) -> str:
+        """Name of a class index, ``"void"`` for 255.
+
+        Raises
+        ------
+        IndexError
+            For any other index.
+        """
+        if 0 <= index < self.num_classes:
+            return self.names[index]
+        if index == VOID:
+            return "void"
+        raise IndexError(f"Expected a class index below {self.num_classes} or {VOID}, but got {index}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form; the palette only when it is not VOC's."""
+        values: dict[str, Any] = {"names": list(self.names), "void": self.void, "background": self.background}
+        if not np.array_equal(self.palette, voc_palette()):
+            values["palette"] = self.palette.tolist()
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "LabelSpace":
+        """Inverse of `to_dict`. ``palette`` may be shorter than 256 colours; the rest are VOC's.
+
+        Raises
+        ------
+        ValueError
+            For missing or unknown keys and for values that make no label space.
+        """
+        unknown = sorted(set(values) - {"names", "void", "background", "palette"})
+        if unknown:
+            raise ValueError(f"Expected the keys names, void, background and palette, but got also {', '.join(map(str, unknown))}")
+        if not isinstance(values.get("names"), list | tuple):
+            raise ValueError("Expected `names` to be a list of class names")
+        arguments = {key: values[key] for key in ("void", "background") if key in values}
+        if "palette" in values:
+            arguments["palette"] = _palette(values["palette"], len(values["names"]))
+        return cls(tuple(values["names"]), **arguments)
+
+
+def _is_index(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _palette(colours: Any, num_classes: int) -> np.ndarray:
+    try:
+        array = np.asarray(colours)
+    except ValueError:  # rows of different lengths
+        array = np.zeros(0)
+    if array.ndim != 2 or array.shape[1] != 3 or not num_classes <= len(array) <= 256 or array.dtype.kind not in "iu":
+        raise ValueError("Expected `palette` to be a list of [red, green, blue], at least one for each class and at most 256")
+    if array.min() < 0 or array.max() > 255:
+        raise ValueError("Expected the palette's values to lie in 0..255")
+    palette = voc_palette()
+    palette[: len(array)] = array
+    return palette
+
+
+VOC_LABELS = LabelSpace(
+    (
+        "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
+        "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+    )
+)  # fmt: skip
+"""Pascal VOC 2012: background and 20 classes, 255 void."""
+
+
+def parse_classes(text: str) -> LabelSpace:
+    """Label space from the text of an option.
+
+    Parameters
+    ----------
+    text : str
+        ``"voc"``; names separated by commas, the first being the background; or the path of a JSON file (ends in ``.json``) with a list of
+        names or an object ``{"names": [...], "void": 255, "background": 0, "palette": [[r, g, b], ...]}``, of which only names is needed.
+
+    Raises
+    ------
+    BadInput
+        When the text or the file is none of these.
+    """
+    text = text.strip()
+    if text == "voc":
+        return VOC_LABELS
+    try:
+        if not text.lower().endswith(".json"):
+            return LabelSpace(tuple(name.strip() for name in text.split(",")))
+        values = read_json(Path(text).expanduser())
+        if isinstance(values, dict):
+            return LabelSpace.from_dict(values)
+        if isinstance(values, list):
+            return LabelSpace(tuple(values))
+        raise ValueError(f"Expected a list of names or an object, but got {type(values).__name__}")
+    except ValueError as error:
+        fix = 'give names as "background,cat,dog", or a .json with a list of names or {"names": [...], "void": 255, "background": 0}'
+        raise BadInput(f"classes {text!r}", str(error), fix) from error

@@ -1,0 +1,347 @@
+"""Which image goes with which mask.
+
+An id is a path below its folder, without suffix, with "/" between its parts. Files pair by id across suffixes; hidden files are passed
+over. Symbolic links may lead out of a folder; ids may not ("..", absolute paths): a list file from elsewhere must not name files at will.
+"""
+
+import hashlib
+import math
+import os
+import zipfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segqc.base.errors import BadInput
+from segqc.base.fingerprints import stable_seed
+from segqc.data.images import IMAGE_SUFFIXES, MASK_SUFFIXES
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image, its mask (None where none is needed), and the ground truth of that mask if there is one."""
+
+    id: str
+    image: Path
+    mask: Path | None
+    ground_truth: Path | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file or a listed id that makes no pair, and why."""
+
+    id: str
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class VocFolder:
+    """A Pascal VOC folder: `root` is the one that holds JPEGImages, SegmentationClass and ImageSets."""
+
+    root: Path
+
+    @property
+    def images(self) -> Path:
+        return self.root / "JPEGImages"
+
+    @property
+    def masks(self) -> Path:
+        return self.root / "SegmentationClass"
+
+    @property
+    def image_sets(self) -> Path:
+        return self.root / "ImageSets" / "Segmentation"
+
+
+def find_voc(root: Path | str) -> VocFolder:
+    """Find VOC 2012 in `root`, which is a ``VOC2012``, a ``VOCdevkit`` or a folder that holds a ``VOCdevkit``.
+
+    Raises
+    ------
+    BadInput
+        When it is none of these; the reason lists where was looked.
+    """
+    root = Path(root).expanduser()
+    places = [root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"]
+    for place in places:
+        if (place / "JPEGImages").is_dir() and (place / "SegmentationClass").is_dir():
+            return VocFolder(place)
+    raise BadInput(
+        root,
+        "holds no Pascal VOC; looked for JPEGImages and SegmentationClass in " + ", ".join(map(str, places)),
+        "pass a VOCdevkit, a VOC2012 or the folder that holds VOCdevkit",
+    )
+
+
+def voc_pairs(root: Path | str, image_set: str) -> tuple[list[Pair], list[Problem]]:
+    """Pairs of an image set (``ImageSets/Segmentation/<image_set>.txt``), in its order.
+
+    Masks of ids that SegmentationClass lacks are looked for in SegmentationClassAug, where many copies keep those of SBD.
+
+    Raises
+    ------
+    BadInput
+        When `root` is no VOC folder, or the list is missing, unreadable or empty.
+    """
+    voc = find_voc(root)
+    images, problems = list_images(voc_root=root, image_set=image_set)
+    found = _files_by_id(voc.masks, MASK_SUFFIXES)
+    extra = _files_by_id(voc.root / "SegmentationClassAug", MASK_SUFFIXES)
+    pairs = []
+    for id_, image in images.items():
+        mask = _only(id_, found.get(id_) or extra.get(id_) or [], voc.masks, "mask")
+        if isinstance(mask, Problem):
+            problems.append(mask)
+        else:
+            pairs.append(Pair(id_, image, mask))
+    return pairs, problems
+
+
+def folder_pairs(images: Path | str, masks: Path | str, leave_out: Collection[Path] = ()) -> tuple[list[Pair], list[Problem]]:
+    """Pairs of two folders, by id, sorted by id. A file without partner, or with two, is a Problem; of `leave_out` see `audit_pairs`.
+
+    Raises
+    ------
+    BadInput
+        When either folder is missing or has no such file, or both are the same.
+    """
+    images, masks = Path(images).expanduser(), Path(masks).expanduser()
+    found_images = _require(_files_by_id(images, IMAGE_SUFFIXES, leave_out), images, IMAGE_SUFFIXES, "image")
+    found_masks = _require(_files_by_id(masks, MASK_SUFFIXES, leave_out), masks, MASK_SUFFIXES, "mask")
+    if os.path.samefile(images, masks):
+        raise BadInput(images, "is the folder of both images and masks", "keep them in two folders")
+    pairs: list[Pair] = []
+    problems: list[Problem] = []
+    for id_ in sorted(found_images.keys() | found_masks.keys()):
+        image = _only(id_, found_images.get(id_, []), images, "image", found_masks.get(id_))
+        mask = _only(id_, found_masks.get(id_, []), masks, "mask", found_images.get(id_))
+        if isinstance(image, Problem):
+            problems.append(image)
+        elif isinstance(mask, Problem):
+            problems.append(mask)
+        else:
+            pairs.append(Pair(id_, image, mask))
+    return pairs, problems
+
+
+def list_images(
+    images: Path | str | None = None, voc_root: Path | str | None = None, image_set: str | None = None, leave_out: Collection[Path] = ()
+) -> tuple[dict[str, Path], list[Problem]]:
+    """Images by id: those of a folder, of a VOC image set, or all of a VOC folder; of `leave_out` see `audit_pairs`.
+
+    Returns
+    -------
+    dict of str to Path
+        A folder's in the order of their ids, an image set's in the order of its list.
+    list of Problem
+        Ids with two files; listed ids that are repeated, lead outside the folder, or have no image.
+
+    Raises
+    ------
+    BadInput
+        When the folder or the list is missing or empty, or not exactly one of `images` and `voc_root` is given.
+    """
+    if images is not None and voc_root is None:
+        folder = Path(images).expanduser()
+    elif voc_root is not None and images is None:
+        folder = find_voc(voc_root).images
+    else:
+        raise BadInput("images", "need --images or --voc-root", "give one of them, not both")
+    found = _require(_files_by_id(folder, IMAGE_SUFFIXES, leave_out), folder, IMAGE_SUFFIXES, "image")
+    ids, problems = sorted(found), list[Problem]()
+    if voc_root is not None and image_set is not None:
+        ids, problems = _listed_ids(find_voc(voc_root), image_set)
+    result = {}
+    for id_ in ids:
+        image = _only(id_, found.get(id_, []), folder, "image")
+        if isinstance(image, Problem):
+            problems.append(image)
+        else:
+            result[id_] = image
+    return result, problems
+
+
+def audit_pairs(
+    predictions: Path | str,
+    images: Path | str | None = None,
+    voc_root: Path | str | None = None,
+    ground_truth: Path | str | None = None,
+    image_set: str | None = None,
+    leave_out: Collection[Path] = (),
+) -> tuple[list[Pair], list[Problem], list[str]]:
+    """One Pair or Problem for each file in `predictions`.
+
+    Parameters
+    ----------
+    predictions : Path or str
+        Folder of masks. Hidden files, JSON files (what `segqc predict` notes beside its masks) and NPZ files that hold probabilities (an
+        array ``probs`` and none called ``mask``) are no predictions; any other file that cannot be a mask is a Problem whose id keeps its
+        suffix.
+    images, voc_root
+        Where the images are: one of the two.
+    ground_truth : Path or str, optional
+        Folder of masks; a prediction that has none there is still a Pair.
+    image_set : str, optional
+        With `voc_root`: only this set's images count as lacking a prediction.
+    leave_out : collection of Path
+        Files and folders, symbolic links resolved, that are passed over in all of these: a run's own outputs, if it writes them there.
+
+    Returns
+    -------
+    pairs : list of Pair
+        Sorted by id.
+    problems : list of Problem
+        Predictions without an image, or of which there are two files (each of them a Problem), or that are no masks.
+    images_without_prediction : list of str
+        Ids in order.
+
+    Raises
+    ------
+    BadInput
+        When a folder is missing, `predictions` has no file, or there are no images.
+    """
+    predictions = Path(predictions).expanduser()
+    known, image_problems = list_images(images, voc_root, leave_out=leave_out)
+    expected = known if image_set is None else list_images(images, voc_root, image_set, leave_out)[0]
+    ambiguous = {problem.id: problem for problem in image_problems}
+    truths: dict[str, list[Path]] = {}
+    if ground_truth is not None:
+        ground_truth = Path(ground_truth).expanduser()
+        truths = _require(_files_by_id(ground_truth, MASK_SUFFIXES, leave_out), ground_truth, MASK_SUFFIXES, "ground-truth mask")
+    files = _require(_files_by_id(predictions, None, leave_out), predictions, MASK_SUFFIXES, "prediction")
+
+    pairs: list[Pair] = []
+    problems: list[Problem] = []
+    for id_, paths in sorted(files.items()):
+        masks = [path for path in paths if path.suffix.lower() in MASK_SUFFIXES]
+        for path in paths:
+            if path not in masks:
+                name = path.relative_to(predictions).as_posix()
+                problems.append(Problem(name, path, f"is not a mask file ({', '.join(MASK_SUFFIXES)})"))
+        truth = truths.get(id_, [])
+        for path in masks:
+            reason = None
+            if len(masks) > 1:
+                reason = f"has the same id as {', '.join(other.name for other in masks if other != path)}"
+            elif len(truth) > 1:
+                reason = f"has several ground-truth masks: {', '.join(other.name for other in truth)}"
+            elif id_ not in known:
+                reason = ambiguous[id_].reason if id_ in ambiguous else f"has no image {id_}{{{','.join(IMAGE_SUFFIXES)}}}"
+            if reason is not None:
+                problems.append(Problem(id_, path, reason))
+            else:
+                pairs.append(Pair(id_, known[id_], path, truth[0] if truth else None))
+    predicted = {id_ for id_, paths in files.items() if any(path.suffix.lower() in MASK_SUFFIXES for path in paths)}
+    return pairs, problems, sorted(set(expected) - predicted)
+
+
+def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Split ids into training and validation, each in the given order.
+
+    Whether an id is validation depends on (seed, id) alone, so that adding a picture moves no other; the share is `fraction` on average.
+    Only when that leaves a side empty (a handful of ids), the id nearest to the border crosses it; a single id stays in training.
+    """
+    position = {id_: _uniform(f"{seed}/{id_}") for id_ in ids}
+    ordered = sorted(position.values())
+    border = min(max(fraction, math.nextafter(ordered[0], 1.0)), ordered[-1]) if ordered else fraction
+    return [id_ for id_ in ids if position[id_] >= border], [id_ for id_ in ids if position[id_] < border]
+
+
+def _files_by_id(folder: Path, suffixes: tuple[str, ...] | None, leave_out: Collection[Path] = ()) -> dict[str, list[Path]]:
+    """Files below `folder` by id, each list sorted; hidden ones and `leave_out` are passed over, and of NPZ those that hold probabilities.
+
+    `suffixes` are compared without case; None takes all files but JSON. Links to folders are followed, each folder once.
+    """
+    found: dict[str, list[Path]] = {}
+    visited: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        passed_over = {name for name in folders + names if name.startswith(".") or Path(real, name) in leave_out}
+        folders[:] = sorted(set(folders) - passed_over)
+        for name in sorted(set(names) - passed_over):
+            path = Path(parent, name)
+            suffix = path.suffix.lower()
+            wanted = suffix != ".json" if suffixes is None else suffix in suffixes
+            if wanted and not (suffix == ".npz" and _holds_probabilities(path)):
+                found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    return found
+
+
+def _holds_probabilities(path: Path) -> bool:
+    """Whether an NPZ is a segmenter's softmax map beside its mask. Of a file that cannot be opened the mask reader will complain."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception:  # zipfile lets several kinds through for hostile files
+        return False
+    return "probs.npy" in names and "mask.npy" not in names
+
+
+def _require(found: dict[str, list[Path]], folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
+    if not found:
+        reason = f"holds no {kind} ({', '.join(suffixes)})" if folder.is_dir() else "is not a folder"
+        raise BadInput(folder, reason, f"pass the folder of the {kind}s")
+    return found
+
+
+def _only(id_: str, paths: list[Path], folder: Path, kind: str, partner: list[Path] | None = None) -> Path | Problem:
+    """The one file in `paths`, or the Problem that it is not one. `partner`: files of the other kind, to name when there is none."""
+    if len(paths) == 1:
+        return paths[0]
+    if paths:
+        return Problem(id_, paths[0], f"has the same id as {', '.join(path.name for path in paths[1:])}: two {kind}s for one id")
+    return Problem(id_, partner[0] if partner else folder / id_, f"has no {kind} in {folder}")
+
+
+def _listed_ids(voc: VocFolder, image_set: str) -> tuple[list[str], list[Problem]]:
+    """Ids of a list file, each once; repeated ones and ones that would leave the folder are Problems."""
+    path = voc.image_sets / f"{image_set}.txt"
+    present = sorted(file.stem for file in voc.image_sets.glob("*.txt"))
+    if image_set not in present:
+        raise BadInput(path, f"does not exist; image sets here: {', '.join(present) or 'none'}", "pass one of them")
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(path, f"cannot be read: {error}") from error
+    ids: dict[str, None] = {}
+    problems = []
+    for line in filter(None, lines):
+        if line in ids:
+            problems.append(Problem(line, path, "is listed more than once"))
+        elif not _stays_inside(line):
+            problems.append(Problem(line, path, "is listed but no plain id: absolute, or with '..', a backslash or control characters"))
+        else:
+            ids[line] = None
+    if not ids and not problems:
+        raise BadInput(path, "lists no image")
+    return list(ids), problems
+
+
+def _stays_inside(id_: str) -> bool:
+    parts = PurePosixPath(id_)
+    return not (parts.is_absolute() or ".." in parts.parts or "\\" in id_ or ":" in id_[1:2] or not id_.isprintable())
+
+
+def _uniform(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone, on every machine."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=6).digest(), "big") / 2.0**48
+
+
+def dataset_fingerprint(pairs: Sequence[Pair]) -> str:
+    """A short name for the files behind the pairs, by id, size and time of change: wherever they are mounted."""
+    parts = [(pair.id, *(f(path) for path in (pair.image, pair.mask) for f in (_size, _changed))) for pair in pairs]
+    return f"{stable_seed(parts):016x}"
+
+
+def _size(path: Path | None) -> int:
+    return path.stat().st_size if path is not None and path.is_file() else -1
+
+
+def _changed(path: Path | None) -> int:
+    return path.stat().st_mtime_ns if path is not None and path.is_file() else -1

@@ -1,0 +1,1 @@
+"""What a reviewer looks at: the review page, the contact sheet, overlays."""

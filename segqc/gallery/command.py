@@ -1,0 +1,91 @@
+"""`segqc gallery`: the review page of an audit, made again from its folder, alone or beside another audit."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from segqc.base.console import make_progress
+from segqc.base.errors import BadInput
+from segqc.data.images import MASK_SUFFIXES
+from segqc.data.pairs import find_voc
+from segqc.gallery.config import GalleryConfig
+from segqc.gallery.page import THUMBNAILS, GalleryEntry, write_gallery
+from segqc.gallery.rows import compare_rows
+from segqc.results.table import AuditTable, audit_fingerprint, is_number, is_scored, read_audit_table
+
+
+def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
+    """Write the page and return where it is.
+
+    Raises
+    ------
+    BadInput
+        When an audit, the classes or the ground truth given cannot be found, or `out` is a folder. A picture that
+        cannot be read is a word in its place instead.
+    """
+    if config.thumbnails not in THUMBNAILS:
+        raise BadInput("--thumbnails", f"is {config.thumbnails!r}", f"choose one of {', '.join(THUMBNAILS)}")
+    if config.ground_truth is not None and not config.ground_truth.is_dir():
+        raise BadInput(config.ground_truth, "is not a folder", "name the folder of true masks")
+    if config.out is not None and config.out.is_dir():
+        raise BadInput(config.out, "is a folder", "name the HTML file in it, such as gallery.html")
+    table = read_audit_table(config.audit)
+    labels = table.labels(config.classes)
+    rows, title, facts = table.rows, f"Review of {_name(config.audit)}", dict[str, Any]()
+    masks_there: dict[str, Path] = {}
+    if config.compare is not None:
+        other = read_audit_table(config.compare)
+        rows, facts = compare_rows(rows, other.rows)
+        masks_there = {str(row["id"]): other.path(row, "prediction") for row in other.rows if is_scored(row) and row.get("prediction")}
+        title += f", compared with {_name(config.compare)}"
+    shown = [row for row in rows if row.get("image") or not is_scored(row)]
+    if len(shown) < len(rows):  # a hook keeps pictures of suspect predictions only
+        facts["scored_without_picture"] = len(rows) - len(shown)
+    truths = config.ground_truth or _ground_truth(table)
+    entries = [_entry(table, row, truths, masks_there.get(str(row["id"]))) for row in shown]
+    out = config.out or table.folder / "gallery.html"
+    quality = {name: value for name, value in table.summary.get("quality", {}).items() if name in ("mean_dice", "spearman") and is_number(value)}
+    with make_progress(console) as progress:
+        task = progress.add_task("gallery", total=len(entries))
+        write_gallery(
+            out, entries, labels, title, facts | quality | table.summary, judged=str(table.summary.get("judged", "prediction")),
+            audit=audit_fingerprint(table.rows), thumbnails=config.thumbnails, on_progress=lambda done: progress.update(task, completed=done),
+        )  # fmt: skip
+    return out
+
+
+def _name(audit: Path) -> str:
+    """What people call the audit: its folder as they gave it."""
+    folder = audit if audit.is_dir() else audit.parent
+    return folder.as_posix() if folder.name else folder.resolve().name
+
+
+def _ground_truth(table: AuditTable) -> Path | None:
+    """The folder of true masks that the audit was compared with, if it is still there."""
+    config = table.summary.get("config", {})
+    if config.get("ground_truth"):
+        folder = table.base / config["ground_truth"]
+    elif config.get("voc_root"):
+        try:
+            folder = find_voc(table.base / config["voc_root"]).masks
+        except BadInput:
+            return None
+    else:
+        return None
+    return folder if folder.is_dir() else None
+
+
+def _entry(table: AuditTable, row: dict[str, Any], truths: Path | None, mask_there: Path | None) -> GalleryEntry:
+    id_, prediction = str(row["id"]), table.path(row, "prediction")
+    heat = table.folder / "heatmaps" / f"{id_}.png"
+    candidates = [truths / f"{id_}{suffix}" for suffix in MASK_SUFFIXES] if truths else []
+    return GalleryEntry(
+        row,
+        table.path(row, "image") if row.get("image") else prediction,
+        prediction if row.get("prediction") else None,
+        heat if heat.is_file() else None,
+        next((path for path in candidates if path.is_file()), None),
+        # The same file judged twice needs no second picture.
+        mask_there if mask_there is not None and mask_there.resolve() != prediction.resolve() else None,
+    )

@@ -1,0 +1,288 @@
+"""The contact sheet: the worst pairs of an audit on one page, like Figure 2 of the paper.
+
+One row an entry: image, prediction, anomaly heat map and, if given, ground truth. Rows run down a column group, then on to the next one.
+Lengths are in pixels of the page at scale 1; the page is drawn at `SCALE`, about 200 dots an inch on a landscape A3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path
+from segqc.data.images import read_image, read_mask
+from segqc.data.labels import LabelSpace
+from segqc.gallery.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box, read_heat
+from segqc.gallery.thumbnails import GalleryEntry
+from segqc.results.table import parse_number
+
+SCALE = 2
+CELL = (168, 126)  # one picture
+GAP = 6  # between the pictures of a row
+ROW_GAP = 14
+GROUP_GAP = 34
+MARGIN = 28
+CAPTION = 36  # the two lines of words above the pictures of a row
+HEADER = 26  # titles of the columns
+TITLE = 44
+LEGEND_LINE = 22
+PAGE_RATIO = 1.45  # width over height that the number of column groups aims at
+
+Colour = tuple[int, int, int]
+INK, MUTED, FAINT, PAPER, HOT = (22, 25, 30), (92, 100, 112), (222, 226, 231), (255, 255, 255), (178, 50, 16)
+
+COLUMNS = ("Image", "{judged}", "Anomaly heat map", "Ground truth")
+
+
+def write_contact_sheet(
+    path: Path | str,
+    entries: Sequence[GalleryEntry],
+    labels: LabelSpace,
+    *,
+    title: str | None = None,
+    judged: str = "prediction",
+    groups: int | None = None,
+) -> None:
+    """Write the sheet as a PNG, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path or str
+        The PNG file.
+    entries : sequence of GalleryEntry
+        In the order of their ranks; those whose status is not "ok" are left out. The ground truth has a column when any entry has one. A
+        picture that cannot be read leaves its cell empty but for a word about it.
+    labels : LabelSpace
+        Names and colours of the classes.
+    title : str, optional
+        Above everything, "Most suspect predictions, worst first" by default; cut short with an ellipsis where it is too long, as ids are.
+    judged : str
+        What the masks are called, in the singular.
+    groups : int, optional
+        Number of column groups, at least 1; None takes the one whose page comes nearest to landscape paper.
+
+    Raises
+    ------
+    ValueError
+        When `groups` is below 1.
+    OSError
+        When the file cannot be written.
+    """
+    if groups is not None and groups < 1:
+        raise ValueError(f"Expected `groups` to be at least 1, but got {groups}")
+    entries = [entry for entry in entries if (entry.row.get("status") or "ok") == "ok"]
+    columns = [column.format(judged=judged.capitalize()) for column in COLUMNS[: 4 if any(entry.ground_truth for entry in entries) else 3]]
+    per_group = math.ceil(len(entries) / (groups or best_groups(len(entries), len(columns))))
+    groups = math.ceil(len(entries) / per_group) if per_group else 1  # no group stays empty: 5 rows in 4 groups make 3 groups of 2
+    page = _draw_page(entries, labels, columns, groups, title or f"Most suspect {judged}s, worst first")
+    with atomic_path(path) as temporary:
+        page.save(temporary, "PNG", dpi=(200, 200))
+
+
+def best_groups(rows: int, columns: int) -> int:
+    """Number of column groups whose page comes nearest to `PAGE_RATIO`, the fewer of two equally near."""
+
+    def distance(groups: int) -> float:
+        width, height = _body_size(rows, columns, groups)
+        return abs(math.log(width / height / PAGE_RATIO))
+
+    return min(range(1, max(1, rows) + 1), key=distance)
+
+
+def _body_size(rows: int, columns: int, groups: int) -> tuple[int, int]:
+    """Width and height of all pictures with their captions, column titles included."""
+    per_group = math.ceil(rows / groups)
+    return groups * (_group_width(columns) + GROUP_GAP) - GROUP_GAP, HEADER + max(1, per_group) * (CAPTION + CELL[1] + ROW_GAP)
+
+
+def _group_width(columns: int) -> int:
+    return columns * (CELL[0] + GAP) - GAP
+
+
+class _Pen:
+    """Drawing at scale 1 on a page that is `SCALE` times as large."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.page = Image.new("RGB", (size[0] * SCALE, size[1] * SCALE), PAPER)
+        self._draw = ImageDraw.Draw(self.page)
+
+    def text(self, x: float, y: float, text: str, size: int, colour: Colour = INK, *, bold: bool = False, anchor: str = "ls") -> None:
+        """Text with its base line at `y` ("ls" from the left, "rs" to the right, "ms" centred)."""
+        self._draw.text((x * SCALE, y * SCALE), text, fill=colour, font=_font(size, bold), anchor=anchor)
+
+    def box(self, x: float, y: float, width: float, height: float, fill: Colour, outline: Colour | None = None) -> None:
+        self._draw.rectangle((x * SCALE, y * SCALE, (x + width) * SCALE - 1, (y + height) * SCALE - 1), fill=fill, outline=outline)
+
+    def paste(self, picture: Image.Image, x: float, y: float) -> None:
+        self.page.paste(picture, (round(x * SCALE), round(y * SCALE)))
+
+
+@cache
+def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans as it comes with Matplotlib: the same on every machine."""
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    # The basic layout engine does not depend on which shaping libraries a machine has.
+    return ImageFont.truetype(folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf", size * SCALE, layout_engine=ImageFont.Layout.BASIC)
+
+
+def text_width(text: str, size: int, *, bold: bool = False) -> float:
+    """Width of `text` in pixels at scale 1."""
+    return _font(size, bold).getlength(text) / SCALE
+
+
+def shorten(text: str, width: float, size: int, *, bold: bool = False) -> str:
+    """`text` on one line, cut with an ellipsis to at most `width` pixels; "" where not even that fits."""
+    text = " ".join(text.split())
+    if text_width(text, size, bold=bold) <= width:
+        return text
+    low, high = -1, len(text)  # invariant: low letters and an ellipsis fit (or low is -1), high letters do not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if text_width(text[:middle].rstrip() + "…", size, bold=bold) <= width else (low, middle)
+    return "" if low < 0 else text[:low].rstrip() + "…"
+
+
+def _draw_page(entries: Sequence[GalleryEntry], labels: LabelSpace, columns: Sequence[str], groups: int, title: str) -> Image.Image:
+    body_width, body_height = _body_size(len(entries), len(columns), groups)
+    legend, lines = _legend_layout(_classes_shown(entries, labels), labels, body_width)
+    pen = _Pen((body_width + 2 * MARGIN, TITLE + body_height + lines * LEGEND_LINE + 2 * MARGIN))
+    pen.text(MARGIN, MARGIN + 16, shorten(title, body_width, 18, bold=True), 18, bold=True)
+
+    top = MARGIN + TITLE
+    per_group = math.ceil(len(entries) / groups)
+    decimals = _score_decimals(entries)
+    for group in range(groups):
+        left = MARGIN + group * (_group_width(len(columns)) + GROUP_GAP)
+        for index, column in enumerate(columns):
+            pen.text(left + index * (CELL[0] + GAP), top + 10, column, 11, MUTED, bold=True)
+        pen.box(left, top + HEADER - 9, _group_width(len(columns)), 1, FAINT)
+        for line, entry in enumerate(entries[group * per_group : (group + 1) * per_group]):
+            y = top + HEADER + line * (CAPTION + CELL[1] + ROW_GAP)
+            _draw_caption(pen, left, y, _group_width(len(columns)), entry, decimals)
+            for index, picture in enumerate(_pictures(entry, labels)[: len(columns)]):
+                _draw_cell(pen, left + index * (CELL[0] + GAP), y + CAPTION, picture)
+    if not entries:
+        pen.text(MARGIN, top + HEADER + 24, "Nothing was scored.", 12, MUTED)
+    _draw_legend(pen, legend, top + body_height + 4, body_width, labels)
+    return pen.page
+
+
+def _score_decimals(entries: Sequence[GalleryEntry]) -> int:
+    """Decimals that all scores are written with: about three digits of the largest."""
+    largest = max((abs(parse_number(entry.row.get("score")) or 0) for entry in entries), default=0)
+    return min(8, max(0, 3 - round(math.log10(largest)))) if largest else 3
+
+
+def _draw_caption(pen: _Pen, x: float, y: float, width: float, entry: GalleryEntry, decimals: int) -> None:
+    """Rank and id with score and Dice at the right; below, the worst class and what was expected instead."""
+    row = entry.row
+    rank, score, dice = (parse_number(row.get(key)) for key in ("rank", "score", "dice"))
+    right = x + width
+    if dice is not None:
+        pen.text(right, y + 13, f"Dice {dice:.2f}", 11, MUTED, anchor="rs")
+        right -= text_width(f"Dice {dice:.2f}", 11) + 12
+    if score is not None:
+        words = f"{score:.{decimals}f}"
+        pen.text(right, y + 13, words, 12, HOT, bold=True, anchor="rs")
+        right -= text_width(words, 12, bold=True) + 5
+        pen.text(right, y + 13, "score", 11, MUTED, anchor="rs")
+        right -= text_width("score", 11) + 12
+    number = "" if rank is None else f"{rank:.0f}"
+    pen.text(x, y + 13, number, 12, HOT, bold=True)
+    start = x + (text_width(number, 12, bold=True) + 8 if number else 0)
+    pen.text(start, y + 13, shorten(str(row.get("id") or ""), right - start, 12, bold=True), 12, bold=True)
+    worst, expected = str(row.get("worst_class") or ""), str(row.get("expected_class") or "")
+    if worst:
+        words = f"worst: {worst}" + (f", expected {expected}" if expected and expected != worst else "")
+        pen.text(x, y + 28, shorten(words, width, 11), 11, MUTED)
+
+
+def _pictures(entry: GalleryEntry, labels: LabelSpace) -> list[Image.Image | str]:
+    """The four pictures of an entry at cell size; a few words in place of one that is missing or cannot be read."""
+    try:
+        photo = read_image(entry.image)
+    except (BadInput, OSError, ValueError):
+        return ["image unreadable", "", "", ""]
+    box = parse_box(entry.row.get("worst_box"))
+    small = photo.resize(fit_size(photo.size, (CELL[0] * SCALE, CELL[1] * SCALE)), Image.Resampling.LANCZOS)
+
+    def mask(path: Path) -> Image.Image:
+        return overlay_mask(small, read_mask(path, labels, photo.size), labels)
+
+    def layer(path: Path | None, render: Callable[[Path], Image.Image], framed: bool) -> Image.Image | str:
+        if path is None:
+            return "not given"
+        try:
+            picture = render(path)
+        except (BadInput, OSError, ValueError):
+            return "unreadable"
+        return draw_box(picture, box, photo.size, line=3) if framed and box else picture
+
+    return [
+        small,
+        layer(entry.prediction, mask, True),
+        layer(entry.heatmap, lambda path: overlay_heat(small, read_heat(path)), True),
+        layer(entry.ground_truth, mask, False),
+    ]
+
+
+def _draw_cell(pen: _Pen, x: float, y: float, picture: Image.Image | str) -> None:
+    """A picture centred in its cell, or words in its place."""
+    pen.box(x, y, *CELL, (244, 245, 247))
+    if isinstance(picture, str):
+        pen.text(x + CELL[0] / 2, y + CELL[1] / 2 + 4, picture, 10, MUTED, anchor="ms")
+    else:
+        pen.paste(picture, x + (CELL[0] - picture.width / SCALE) / 2, y + (CELL[1] - picture.height / SCALE) / 2)
+
+
+def _classes_shown(entries: Sequence[GalleryEntry], labels: LabelSpace) -> list[int]:
+    """Foreground classes that a mask on the sheet contains."""
+    shown: set[int] = set()
+    for entry in entries:
+        for path in (entry.prediction, entry.ground_truth):
+            try:
+                shown |= set(np.unique(read_mask(path, labels)).tolist()) if path else set()
+            except (BadInput, OSError, ValueError):
+                continue
+    return [index for index in labels.foreground if index in shown]
+
+
+LEGEND_SWATCH = 12
+HEAT_BAR = 110
+
+
+def _legend_layout(classes: Sequence[int], labels: LabelSpace, width: float) -> tuple[list[tuple[int, float, int]], int]:
+    """Place (class, x, line) of each class of the legend, wrapped to `width` beside the colour bar, and the number of lines."""
+    limit = width - HEAT_BAR - 190
+    places, x, line = [], 0.0, 0
+    for index in classes:
+        step = LEGEND_SWATCH + 6 + text_width(labels.name(index), 11) + 18
+        if x and x + step > limit:
+            x, line = 0.0, line + 1
+        places.append((index, x, line))
+        x += step
+    return places, line + 1
+
+
+def _draw_legend(pen: _Pen, places: Sequence[tuple[int, float, int]], y: float, width: float, labels: LabelSpace) -> None:
+    for index, x, line in places:
+        base = y + line * LEGEND_LINE
+        pen.box(MARGIN + x, base, LEGEND_SWATCH, LEGEND_SWATCH, tuple(labels.palette[index].tolist()), (150, 150, 150))
+        pen.text(MARGIN + x + LEGEND_SWATCH + 6, base + 10, labels.name(index), 11)
+    ramp = heat_rgba()[np.linspace(0, 255, HEAT_BAR * SCALE).astype(int)].astype(float)
+    alpha = ramp[:, 3:] / 255
+    # The bar shows the colours as they look over a mid-grey photo, which is what lies below them on the sheet.
+    colours = np.round(alpha * ramp[:, :3] + (1 - alpha) * 128).astype(np.uint8)
+    bar = Image.fromarray(np.repeat(colours[None], LEGEND_SWATCH * SCALE, axis=0))
+    right = MARGIN + width
+    pen.text(right, y + 10, "suspect", 11, MUTED, anchor="rs")
+    start = right - text_width("suspect", 11) - 8 - HEAT_BAR
+    pen.paste(bar, start, y)
+    pen.text(start - 8, y + 10, "as expected", 11, MUTED, anchor="rs")

@@ -1,0 +1,1 @@
+"""The quality model: network, noise, readout, and its folder on disk."""

@@ -1,0 +1,11 @@
+"""What there is to choose from, importable without torch: the methods, and the models that come with the package."""
+
+from pathlib import Path
+from typing import Literal
+
+BUNDLED_MODELS = {name: Path(__file__).parents[1] / "models" / name for name in ("voc", "voc-fast")}
+"""The models that come with the package, for the 21 classes of Pascal VOC. A MODEL_CARD.md in each says what it is good for."""
+
+BUNDLED = BUNDLED_MODELS["voc"]
+
+Method = Literal["structured", "mixing", "paper", "segmenter"]

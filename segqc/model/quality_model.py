@@ -1,0 +1,278 @@
+"""The model: an image-conditioned NCSN++ over one-hot masks, its training loss, and what it reads from one pair.
+
+All methods go through the same lines; what differs is the ladder, what the network sees, and what its output means:
+
+    paper       t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;         loss KL (17) without its weight; scored on the clean log a
+    mixing      t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;         scored on noisy x~
+    structured  t = 0, 0.05, 0.3, l = 1; as mixing, but x~ is drawn around a mask with segment noise, the posterior is that of the true one, and a
+                score reads t = 0.05 alone
+    segmenter   t = 0 alone: the same network and readout without any noise or sight of the mask, the ablation of the ladder
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ncsnpp import ImageEncoder, NCSNpp
+from segqc import gumbel
+from segqc.base.fingerprints import stable_seed
+from segqc.density import DensityHead
+from segqc.gumbel import Levels
+from segqc.model.agreement import agreement
+from segqc.model.config import ModelConfig
+
+# Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1 at 256 x 256).
+_CELLS_PER_FORWARD = 16 * 64 * 64
+# Images that share a forward of the encoder on a CPU: measured, four fit the caches and take less than half the time per image of sixteen.
+_IMAGES_PER_FORWARD = 4
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the model says of one pair, on the mask grid.
+
+    Attributes
+    ----------
+    features : ndarray `[L, F]` float64
+        Mean over the valid cells per noise level, named by `ModelConfig.feature_names`; F is 0 where they were not asked for.
+    heat : ndarray `[S, S]` float32 in [0, 1]
+        How suspect each cell is; 0 where the mask is void.
+    posterior : ndarray `[K, S, S]` float32, or None
+        p(class | noisy mask, image) averaged over levels and draws; None for `paper`.
+    levels : tuple of int
+        The L levels that were read.
+    """
+
+    features: np.ndarray
+    heat: np.ndarray
+    posterior: np.ndarray | None
+    levels: tuple[int, ...]
+
+
+def _no_larger(maps: Tensor, side: int) -> Tensor:
+    """Feature maps `[M, C, h, w]` brought down to `side` where they are larger: a finer picture is worth its detail, not its area."""
+    if max(maps.shape[-2:]) <= side:
+        return maps
+    return F.interpolate(maps.float(), size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+
+
+class QualityModel(nn.Module):
+    """Network, frozen image encoder and density head of one model folder.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    pretrained : bool
+        Start the encoder from ImageNet weights; False when the weights are about to be loaded.
+    """
+
+    def __init__(self, config: ModelConfig, pretrained: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = ImageEncoder(config.encoder, pretrained, classifier=config.classifier) if config.encoder else None
+        self.network = NCSNpp(config.network)
+        self.to(memory_format=torch.channels_last)
+        self.density: DensityHead | None = None
+        self._noise: Tensor | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    def image_features(self, images: Tensor) -> list[Tensor]:
+        """What the network is conditioned on and training never changes.
+
+        Parameters
+        ----------
+        images : Tensor, `[M, 3, I, I]` uint8
+
+        Returns
+        -------
+        list of Tensor
+            The frozen encoder's maps, or the picture in [-1, 1] for `concat` conditioning.
+        """
+        if self.encoder is None:
+            return [images.float() / 127.5 - 1]
+        images = images.contiguous(memory_format=torch.channels_last)
+        size = _IMAGES_PER_FORWARD if images.device.type == "cpu" else len(images)
+        sides = self.config.network.context_sizes[: len(self.encoder.channels)]
+        maps = [[_no_larger(m, side) for m, side in zip(self.encoder(chunk), sides, strict=True)] for chunk in images.split(size)]
+        return [torch.cat(same) for same in zip(*maps, strict=True)]
+
+    def context(self, features: Sequence[Tensor]) -> object:
+        """The network's own encoding of the image features; computed once per image, reused by all its noise levels."""
+        shown = list(features)
+        if self.config.classifier:
+            shown.append(self.encoder.read_head(features[-1]))
+        if self.config.mask_only:
+            shown = [torch.zeros_like(maps) for maps in shown]
+        return self.network.encode_context(shown) if self.encoder is not None else shown[0]
+
+    def one_hot(self, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels `[N, S, S]` uint8 -> one-hot `[N, K, S, S]` float32 (void is all zero) and valid `[N, S, S]` bool."""
+        classes = torch.arange(self.config.num_classes, device=masks.device, dtype=masks.dtype).view(1, -1, 1, 1)
+        onehot = (masks.unsqueeze(1) == classes).float()
+        return onehot, onehot.sum(1) > 0
+
+    def log_prediction(self, x_tilde: Tensor, levels: Levels, context: object, valid: Tensor) -> Tensor:
+        """The network's log-softmax: of eps (`paper`) or of the class posterior (`mixing`), `[N, K, S, S]` float32.
+
+        Void cells are shown as a uniform x~, and so are all cells at t = 0, where x~ would be noise and nothing else. N is a multiple of the images
+        in `context`, the passes of an image side by side.
+        """
+        informed = (levels.logit_keep > -torch.inf).to(valid.device)
+        shown = valid & informed.view(-1, 1, 1)
+        x_tilde = torch.where(shown.unsqueeze(1), x_tilde, -float(np.log(x_tilde.shape[1])))
+        if self.config.parametrisation == "eps":
+            seen, condition = gumbel.log_input(x_tilde), gumbel.temperature_condition(levels)
+        else:
+            seen, condition = gumbel.centred_input(x_tilde, levels), gumbel.keep_condition(levels)
+        out = self.network(seen.contiguous(memory_format=torch.channels_last), condition.to(seen.device), context)
+        return torch.log_softmax(out.float(), dim=1)
+
+    def forward(self, features: Sequence[Tensor], masks: Tensor, levels: Levels, exponential: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Training loss of a batch: mean over the items of the mean over their valid cells, a scalar.
+
+        Parameters
+        ----------
+        features : list of Tensor
+            `image_features` of the N images.
+        masks : Tensor, `[N, S, S]` uint8
+        levels : Levels of N items
+        exponential : Tensor, `[N, K, S, S]` float32
+            E of each cell, from `gumbel.sample_exponential`.
+        observed : Tensor, `[N, S, S]` uint8, optional
+            What the noise is laid over: masks with segment noise (`structured`). By default the true ones. The target is always the truth.
+        """
+        onehot, valid = self.one_hot(masks)
+        seen, visible = (onehot, valid) if observed is None else self.one_hot(observed)
+        log_a = gumbel.log_location(seen, levels)
+        x_tilde = gumbel.sample_expconcrete(log_a, levels, exponential)
+        log_p = self.log_prediction(x_tilde, levels, self.context(features), visible)
+        if self.config.parametrisation == "eps":
+            loss = gumbel.kl_loss(log_p, gumbel.eps_target(x_tilde, log_a, levels), levels)
+        else:
+            loss = gumbel.surprise(log_p, onehot)
+        return gumbel.masked_mean(loss, valid).mean()
+
+    @torch.no_grad()
+    def belief(self, features: Sequence[Tensor]) -> Tensor:
+        """log p(class | picture), level t = 0, `[M, K, S, S]` float32, of M pictures given by their `image_features`."""
+        count, config = len(features[0]), self.config
+        shape = (count, config.num_classes, config.grid_size, config.grid_size)
+        uniform = torch.full(shape, -float(np.log(config.num_classes)), device=self.device)
+        blank = torch.zeros(count, config.grid_size, config.grid_size, dtype=torch.bool, device=self.device)
+        levels = Levels(torch.full((count,), -torch.inf), torch.ones(count)).to(self.device)
+        return self.log_prediction(uniform, levels, self.context(features), blank)
+
+    def scoring_noise(self) -> tuple[Levels, Tensor]:
+        """The L x D passes of a pair: their levels and E, `[L D, K, S, S]`, a function of (seed, level, draw, grid) and nothing else."""
+        config = self.config
+        draws = max(1, config.draws)
+        levels = config.ladder.at([i for i in range(len(config.ladder)) for _ in range(draws)])
+        if self._noise is None:
+            shape = (config.num_classes, config.grid_size, config.grid_size)
+            if config.draws == 0:
+                self._noise = torch.ones(len(levels), *shape)
+            else:
+                seeds = [stable_seed(config.noise_seed, level, draw, *shape) for level in range(len(config.ladder)) for draw in range(draws)]
+                # Drawn on the CPU, so that every device scores with the same noise.
+                self._noise = torch.stack([gumbel.sample_exponential(shape, torch.Generator().manual_seed(seed)) for seed in seeds])
+        return levels, self._noise
+
+    @torch.inference_mode()
+    def read(self, image: np.ndarray, mask: np.ndarray, levels: Sequence[int] | None = None, with_features: bool = True) -> Reading:
+        """Score features of one pair. The result depends on nothing but the pair: its passes never share a forward with another pair's.
+
+        Parameters
+        ----------
+        image : ndarray `[3, I, I]` uint8
+        mask : ndarray `[S, S]` uint8
+        levels : sequence of int, optional
+            Noise levels to read, by their index in the ladder; `ModelConfig.score_levels` by default. Each costs a pass per draw.
+        with_features : bool
+            False leaves out the features that only the density needs, a tenth of the time; `paper` is scored by them, and always has them.
+        """
+        device = self.device
+        features = self.image_features(torch.from_numpy(image).to(device)[None])
+        return self.read_features(features, torch.from_numpy(mask).to(device), levels, with_features)
+
+    @torch.inference_mode()
+    def read_features(self, features: Sequence[Tensor], mask: Tensor, levels: Sequence[int] | None = None, with_features: bool = True) -> Reading:
+        """`read` from the `image_features` of one image (`[1, ...]` each) and a mask `[S, S]` on the model's device."""
+        context = self.context(features)
+        onehot, valid = self.one_hot(mask[None])
+        count = len(self.config.ladder)
+        chosen = self.config.score_levels if levels is None else tuple(levels)
+        every, noise = self.scoring_noise()
+        draws = len(every) // count
+        order = [level * draws + draw for level in chosen for draw in range(draws)]
+        chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
+        passes = [
+            self._read_passes(context, onehot, valid, Levels(every.logit_keep[part], every.temperature[part]), noise[part], with_features)
+            for part in (order[i : i + chunk] for i in range(0, len(order), chunk))
+        ]
+        maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
+        per_level = maps.unflatten(0, (len(chosen), -1)).mean(1)  # [L, F, S, S]
+        means = gumbel.masked_mean(per_level.flatten(0, 1), valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1))
+        posterior = None
+        if self.config.parametrisation == "posterior":
+            posterior = torch.stack([total for _, total in passes]).sum(0) / len(order)
+            heat = 1 - (posterior * onehot[0]).sum(0)
+        else:
+            unit = torch.tensor(self.config.inlier_norm or (1.0,) * count, device=self.device)[list(chosen)]
+            ratio = (per_level[:, 0] / unit[:, None, None]).mean(0)  # 1 where the norm is that of an average inlier cell
+            heat = ratio / (1 + ratio)
+        heat = torch.where(valid[0], heat, 0.0).clamp(0, 1)
+        return Reading(
+            means.cpu().double().numpy().reshape(len(chosen), -1),
+            heat.cpu().numpy(),
+            None if posterior is None else posterior.cpu().numpy(),
+            chosen,
+        )
+
+    def _read_passes(
+        self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor, with_features: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Feature maps `[P, F, S, S]` of P passes of one pair, and the sum of their predicted probabilities `[K, S, S]`."""
+        onehot, valid = onehot.expand(len(levels), -1, -1, -1), valid.expand(len(levels), -1, -1)
+        log_a = gumbel.log_location(onehot, levels)
+        # `paper` scores the clean, untempered location.
+        x_tilde = gumbel.sample_expconcrete(log_a, levels, noise.to(onehot.device)) if self.config.draws else log_a
+        log_p = self.log_prediction(x_tilde, levels, context, valid)
+        if self.config.parametrisation == "eps":
+            return gumbel.score_norm(gumbel.score_from_log_softmax(log_p, levels)).unsqueeze(1), log_p.exp().sum(0)
+        if not with_features:
+            return log_p.new_empty(len(levels), 0, *log_p.shape[2:]), log_p.exp().sum(0)
+        log_q = gumbel.log_softmax_from_posterior(log_p, x_tilde, levels)
+        maps = [
+            gumbel.score_norm(gumbel.score_from_log_softmax(log_q, levels)),
+            gumbel.mse_loss(log_q, gumbel.eps_target(x_tilde, log_a, levels), levels),  # || s_theta - grad log q ||^2
+            gumbel.surprise(log_p, onehot),
+        ]
+        return torch.stack(maps, 1), log_p.exp().sum(0)
+
+    def agreement(self, reading: Reading, mask: np.ndarray) -> float:
+        """`segqc.model.agreement.agreement` of the mask with the averaged posterior, in [0, 1]: an estimate of the mask's Dice without ground truth.
+
+        Raises
+        ------
+        ValueError
+            For method `paper`, which has no posterior.
+        """
+        if reading.posterior is None:
+            raise ValueError("The method 'paper' has no class posterior to agree with")
+        return agreement(reading.posterior, mask, self.config.label_space.foreground, self.config.empty_share)
+
+    def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
+        """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""
+        agreed = None if reading.posterior is None else self.agreement(reading, mask)
+        whole = reading.levels == self.config.score_levels and reading.features.size > 0  # the density is one of these levels together
+        density = float(self.density.score(reading.features.reshape(1, -1))[0]) if self.density is not None and whole else None
+        if agreed is None and density is None:
+            raise ValueError("This model has no density head: training was not finished. Run the same `segqc train` command again")
+        return {"score": 1 - agreed if agreed is not None else density, "agreement": agreed, "density": density}

@@ -1,0 +1,235 @@
+"""One score per pair, with the place in the picture: what the audit writes and what `segqc.load(folder)` gives a pipeline.
+
+qc = segqc.load(folder)
+qc(image, mask)          a Verdict, or a list of them: the score, what the calibration makes of it, the worst region
+qc.attach(model)         the same for every mask that a segmentation model predicts
+qc.score(images, masks)  a list of Score: the parts that the score is made of
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from segqc.calibration.calibration import Calibration, find_calibration
+from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, is_floating
+from segqc.data.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid, surprise_of_pixels
+from segqc.data.labels import VOID, LabelSpace
+from segqc.model.catalogue import BUNDLED
+from segqc.model.folder import fingerprint, load_model, model_folder
+from segqc.model.quality_model import QualityModel
+from segqc.model.regions import worst_region
+from segqc.verdict import Score, SuspectRegion, Verdict
+
+if TYPE_CHECKING:
+    from segqc.hook import QualityHook
+
+
+class QualityControl:
+    """A trained model, ready to score. Obtain one by `segqc.load(folder)`.
+
+    Parameters
+    ----------
+    model : QualityModel
+        In evaluation mode, on its device; from here on for scoring alone, since its encoder is folded (`ImageEncoder.fold`).
+    levels : sequence of int, optional
+        Noise levels to read, by their index in the model's ladder; by default those that its score is made of. Others give another score.
+    calibration : Calibration, optional
+        What a score means; fitted on scores of this model and these levels.
+
+    Raises
+    ------
+    ValueError
+        Levels that the ladder does not have, repeated or not ascending, or not all for a model whose score needs all.
+    """
+
+    def __init__(self, model: QualityModel, levels: Sequence[int] | None = None, calibration: Calibration | None = None) -> None:
+        self.model = model
+        if model.encoder is not None:
+            model.encoder.fold()
+        self.levels = None if levels is None else check_levels(levels, model)
+        self.calibration = calibration
+
+    @property
+    def labels(self) -> LabelSpace:
+        """Classes that masks may have."""
+        return self.model.config.label_space
+
+    def __call__(self, images: Any, masks: Any) -> Verdict | list[Verdict]:
+        """Judge one pair or a batch; each pair's verdict is its own, whatever its companions.
+
+        Parameters
+        ----------
+        images : Pillow image, array or tensor, or a batch or sequence of them
+            As in `score`.
+        masks : as in `score`, or float array or tensor `[K, h, w]`, a batch `[N, K, h, w]` or a sequence of them
+            Class indices of the picture's size, or logits or probabilities of any size, of which the largest counts.
+
+        Returns
+        -------
+        Verdict
+            For a single picture.
+        list of Verdict
+            For a batch or a sequence. A pair that cannot be scored stops nothing: its verdict says why, and is for review.
+
+        Raises
+        ------
+        ValueError
+            Counts that differ; for a single pair also what makes it unusable, as in `score`.
+        """
+        pictures = as_list(images, (3,))
+        single_mask = (3,) if not isinstance(masks, Image.Image | Sequence) and is_floating(masks) else (2,)
+        predicted = as_list(masks, single_mask)
+        if len(pictures) != len(predicted):
+            raise ValueError(f"Expected as many pictures as masks, but got {len(pictures)} and {len(predicted)}")
+        if not is_batch(images):
+            return self._verdict(pictures[0], predicted[0])
+        return [self._verdict_or_reason(image, mask) for image, mask in zip(pictures, predicted, strict=True)]
+
+    def judge_pair(self, image: Image.Image, mask: np.ndarray) -> Verdict:
+        """The verdict on an RGB picture and its mask, uint8 `[H, W]` with 255 where void; why there is none is in its `error`."""
+        try:
+            score = self._score(*self.prepare(image, mask), mask, with_features=False)
+        except ValueError as error:
+            return Verdict(score=None, decision="review", error=str(error))
+        region = SuspectRegion(score.worst_class, score.expected_class, score.worst_box) if score.worst_class and score.worst_box else None
+        known = {} if self.calibration is None else vars(self.calibration.judge(score.score))
+        return Verdict(score=score.score, worst_region=region, draw_heatmap=score.draw_heatmap, **known)
+
+    def _verdict(self, image: Any, mask: Any) -> Verdict:
+        """The verdict on one pair in any form; raises ValueError for one that cannot be scored."""
+        picture = as_image(image)
+        verdict = self.judge_pair(picture, as_labels(mask, self.labels, picture.size))
+        if verdict.error is not None:
+            raise ValueError(verdict.error)
+        return verdict
+
+    def _verdict_or_reason(self, image: Any, mask: Any) -> Verdict:
+        try:
+            return self._verdict(image, mask)
+        except ValueError as error:
+            return Verdict(score=None, decision="review", error=str(error))
+
+    def attach(self, model: Any, **options: Any) -> "QualityHook":
+        """Judge every mask that a segmentation model, or any callable, predicts, without changing what it returns: see `segqc.hook.attach`."""
+        from segqc.hook import attach
+
+        return attach(self, model, **options)
+
+    def score(self, images: Any, masks: Any) -> list[Score]:
+        """Score one pair or a batch; each pair's numbers are those that `segqc audit` writes, whatever its companions.
+
+        Parameters
+        ----------
+        images : Pillow image, array or tensor, or a batch or sequence of them
+            RGB `[H, W, 3]` or `[3, H, W]`, or grey `[H, W]` inside a sequence; uint8, or floats in [0, 1].
+        masks : Pillow image, integer array or tensor, or a batch or sequence of them
+            Class indices `[H, W]`, of the picture's size.
+
+        Returns
+        -------
+        list of Score
+            One per pair, also for a single pair.
+
+        Raises
+        ------
+        ValueError
+            Counts or sizes that differ, unknown labels, a mask that is void throughout.
+        """
+        pictures, labelled = as_list(images, (3,)), as_list(masks, (2,))
+        if len(pictures) != len(labelled):
+            raise ValueError(f"Expected as many pictures as masks, but got {len(pictures)} and {len(labelled)}")
+        return [self.score_pair(as_image(image), as_mask(mask, self.labels)) for image, mask in zip(pictures, labelled, strict=True)]
+
+    def score_pair(self, image: Image.Image, mask: np.ndarray) -> Score:
+        """Score an RGB picture and its mask, uint8 `[H, W]` with 255 where void."""
+        return self.score_grid(*self.prepare(image, mask), mask)
+
+    def prepare(self, image: Image.Image, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Picture uint8 `[3, I, I]` and mask uint8 `[S, S]` for the network; needs no network, so that threads can read ahead.
+
+        Raises
+        ------
+        ValueError
+            Picture and mask differ in size, or the mask is void throughout.
+        """
+        if image.size != (mask.shape[1], mask.shape[0]):
+            raise ValueError(f"Expected picture and mask of one size, but got {image.size[0]}x{image.size[1]} and {mask.shape[1]}x{mask.shape[0]}")
+        if (mask == VOID).all():
+            raise ValueError("Expected a mask with labelled pixels, but it is void throughout")
+        config = self.model.config
+        return image_to_grid(image, config.image_size), mask_to_grid(mask, config.grid_size, self.labels)
+
+    def score_grid(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray) -> Score:
+        """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map is."""
+        return self._score(image, grid, mask, with_features=True)
+
+    def _score(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray, with_features: bool) -> Score:
+        reading = self.model.read(image, grid, self.levels, with_features)
+        numbers = self.model.score_reading(reading, grid)
+        region = worst_region(reading.heat, grid, reading.posterior)
+        size = (mask.shape[1], mask.shape[0])
+        if reading.posterior is None:
+            draw_heatmap = partial(map_to_pixels, reading.heat, size)
+        else:
+            draw_heatmap = partial(surprise_of_pixels, reading.posterior, mask.copy())  # the caller may change his mask before it is drawn
+        return Score(
+            **numbers,
+            features=reading.features,
+            feature_names=self.model.config.feature_names,
+            worst_class=self.labels.name(region.observed) if region else None,
+            expected_class=self.labels.name(region.expected) if region and region.expected is not None else None,
+            worst_box=box_to_pixels(region.box, self.model.config.grid_size, size) if region else None,
+            draw_heatmap=draw_heatmap,
+        )
+
+
+def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
+    """The levels as a tuple, if a score can be read from them; see `QualityControl`."""
+    chosen, count = tuple(levels), len(model.config.ladder)
+    if not chosen or list(chosen) != sorted(set(chosen)) or not 0 <= chosen[0] <= chosen[-1] < count:
+        raise ValueError(f"Expected ascending noise levels in 0..{count - 1}, but got {', '.join(map(str, chosen)) or 'none'}")
+    if model.config.parametrisation == "eps" and len(chosen) < count:
+        raise ValueError(f"The score of method 'paper' is a density over all {count} noise levels: read them all")
+    return chosen
+
+
+def load(
+    folder: Path | str = BUNDLED, device: str | None = None, levels: Sequence[int] | None = None, calibration: Path | str | None = None
+) -> QualityControl:
+    """Load a model: one that comes with segqc, for the 21 classes of Pascal VOC, or a folder written by `segqc train`.
+
+    Parameters
+    ----------
+    folder : Path or str, optional
+        A folder, or a name: "voc", or "voc-fast" for a pipeline that has little time (a lighter encoder and network, a coarser picture).
+    device : str, optional
+        Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
+    levels : sequence of int, optional
+        Noise levels to read; see `QualityControl`.
+    calibration : Path or str, optional
+        JSON written by `segqc calibrate`; by default `calibration.json` in the folder, where there is one.
+
+    Raises
+    ------
+    BadInput
+        The folder is not a whole model, or the given calibration was fitted on scores of another one.
+
+    Examples
+    --------
+    >>> qc = segqc.load("runs/voc")  # doctest: +SKIP
+    >>> worst = max(qc(images, masks), key=lambda verdict: verdict.score)  # doctest: +SKIP
+    """
+    folder = model_folder(folder)
+    model = load_model(folder, device)
+    given = None if calibration is None else Path(calibration)
+    return QualityControl(model, levels, find_calibration(folder, given, fingerprint(folder), levels, model.config.score_levels))
+
+
+def predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:
+    """Names of the foreground classes of a mask, in the order of their indices."""
+    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    return [labels.name(int(c)) for c in present if c in labels.foreground]

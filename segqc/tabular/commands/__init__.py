@@ -1,0 +1,1 @@
+"""`segqc tabular fit` and `segqc tabular score`."""

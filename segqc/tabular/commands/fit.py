@@ -1,0 +1,101 @@
+"""`segqc tabular fit`: a table file becomes a model folder that knows how to read further tables."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.compute
+from rich.console import Console
+
+from segqc.base.console import make_progress
+from segqc.base.errors import BadInput
+from segqc.base.files import write_json
+from segqc.tabular.commands.reader import _READER, read_features
+from segqc.tabular.config import FitConfig
+from segqc.tabular.detector import GumbelScoreDetector
+from segqc.tabular.io.files import split_label
+from segqc.tabular.storage import WEIGHTS, check_place, file_digest
+
+_FEW = 20  # different whole numbers: more likely codes than measurements
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit_table` did.
+
+    Attributes
+    ----------
+    folder : Path
+    rows, left_out : int
+        Learned from; of another label than the normal one.
+    categorical, numeric : list of str
+    perhaps_codes : list of str
+        Numeric columns of few whole numbers.
+    seconds : float
+    """
+
+    folder: Path
+    rows: int
+    left_out: int
+    categorical: list[str]
+    numeric: list[str]
+    perhaps_codes: list[str]
+    seconds: float
+
+
+def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
+    """Read the table, fit, and write the model folder.
+
+    Raises
+    ------
+    BadInput
+        The table cannot be read, has no such columns, no normal rows, or nothing to learn; or `config.out` is no place for a table model.
+    """
+    start = time.perf_counter()
+    if (config.label is None) != (config.normal is None):
+        raise BadInput("--label and --normal", "are needed together", "name the label column and its value for normal rows")
+    check_place(config.out)
+    table = read_features(config)
+    rows = table.num_rows
+    if config.label is not None:
+        table, labels = split_label(table, config.label, config.data)
+        table = table.filter(pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.normal), False))
+        if not table.num_rows:
+            counts = ", ".join(f"{value!r} {count} times" for value, count in Counter(labels.to_pylist()).most_common(5))
+            raise BadInput(config.data, f"has no row whose {config.label!r} is {config.normal!r}", f"it has {counts}")
+    if not table.num_columns:
+        raise BadInput(config.data, "has no columns left", "drop fewer")
+    chosen = {name: value for name in ("method", "steps") if (value := getattr(config, name)) is not None}
+    detector = GumbelScoreDetector(contamination=config.contamination, random_state=config.seed, device=config.device, **chosen)
+    with make_progress(console, "note") as progress:
+        task = progress.add_task("training", total=detector.steps, note="")
+        detector.fit(table, progress=lambda step, loss: progress.update(task, completed=step, note=f"validation loss {loss:.4f}"))
+        progress.update(task, completed=detector.steps)
+    detector.save(config.out)
+    numeric = [name for name, column in zip(table.column_names, table.columns, strict=True) if not pyarrow.types.is_string(column.type)]
+    reader = {
+        "columns": table.column_names,
+        "numeric": numeric,
+        "codes": [name for name in config.categorical if name in table.column_names],
+        "missing": list(config.missing),
+        "separator": config.separator,
+        "weights": file_digest(config.out / WEIGHTS),
+    }
+    write_json(config.out / _READER, reader)
+    return Fitted(
+        config.out,
+        table.num_rows,
+        rows - table.num_rows,
+        [name for name in table.column_names if name not in numeric],
+        numeric,
+        [name for name in numeric if _looks_like_codes(table.column(name))],
+        time.perf_counter() - start,
+    )
+
+
+def _looks_like_codes(column: pyarrow.ChunkedArray) -> bool:
+    values = pyarrow.compute.unique(column.drop_null()).to_numpy()
+    return len(values) <= _FEW and bool(np.all(values == np.round(values)))

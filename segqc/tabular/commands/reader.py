@@ -1,0 +1,55 @@
+"""How a table model's files are read: reader.json beside the model."""
+
+from pathlib import Path
+
+import pyarrow
+import pyarrow.compute
+
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json
+from segqc.tabular.config import TableConfig
+from segqc.tabular.io.files import MISSING, Format, read_table
+from segqc.tabular.storage import WEIGHTS, file_digest
+
+_READER = "table.json"
+
+
+def read_features(config: TableConfig) -> pyarrow.Table:
+    """The table without the columns to drop."""
+    how = Format(config.categorical, config.numeric, (*MISSING, *config.missing), config.separator)
+    table = read_table(config.data, how)
+    unknown = [name for name in config.drop if name not in table.column_names]
+    if unknown:
+        raise BadInput(config.data, f"has no column {unknown[0]!r} to drop", f"it has {', '.join(table.column_names[:20])}")
+    return table.drop_columns(list(config.drop))
+
+
+def load_reader(folder: Path) -> tuple[list[str], Format]:
+    """Columns of a model folder's tables, and how they are read.
+
+    Raises
+    ------
+    BadInput
+        When `fit_table` did not write the folder, or not to its end.
+    """
+    path = Path(folder) / _READER
+    if not path.is_file():
+        raise BadInput(folder, f"holds no {_READER}", "make it with `segqc tabular fit`")
+    saved = read_json(path)
+    try:
+        names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))
+        how = Format(codes, numeric, (*MISSING, *missing), saved["separator"])
+        whole = saved["weights"] == file_digest(Path(folder) / WEIGHTS)
+    except FileNotFoundError as error:
+        raise BadInput(folder, f"holds no {WEIGHTS}", "fit again") from error
+    except (KeyError, TypeError) as error:
+        raise BadInput(path, f"does not describe a table to this version: {error}", "fit again") from error
+    if not whole:
+        raise BadInput(path, f"belongs to another {WEIGHTS}: writing the folder was interrupted, or a file of it was changed", "fit again")
+    return list(names), how
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"Expected a list of names, but got {value!r}")
+    return tuple(value)

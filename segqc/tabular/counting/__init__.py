@@ -1,0 +1,1 @@
+"""Counting: context trees, bins and tails of numbers, values that occur together."""

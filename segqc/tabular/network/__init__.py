@@ -1,0 +1,1 @@
+"""The Gumbel score network for tables, its layout and training."""

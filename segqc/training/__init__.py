@@ -1,0 +1,1 @@
+"""`segqc train`: from pairs to a model folder."""

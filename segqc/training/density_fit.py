@@ -1,0 +1,57 @@
+"""After training: features of inlier pairs, the unit of the heat map, and the density head fitted on them."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from accelerate import Accelerator
+from rich.console import Console
+
+from segqc.base.console import make_progress
+from segqc.base.fingerprints import stable_seed
+from segqc.base.journal import Journal
+from segqc.base.parallel import ordered_map
+from segqc.data.dataset import PairDataset
+from segqc.data.pairs import Pair
+from segqc.density import DensityHead
+from segqc.model.quality_model import QualityModel
+from segqc.training.config import TrainConfig
+
+
+def fit_density(
+    model: QualityModel,
+    config: TrainConfig,
+    train_pairs: Sequence[Pair],
+    validation_pairs: Sequence[Pair],
+    accelerator: Accelerator,
+    console: Console | None,
+) -> None:
+    """Fit `model.density` on ground-truth pairs: components chosen on the validation pairs, refitted on all; sets `inlier_norm` too.
+
+    Training pairs are a fixed random subset of at most `config.density_items`. Features are kept in a journal, so that a killed run continues.
+    """
+    chosen = np.random.default_rng(stable_seed(config.seed, "density")).permutation(len(train_pairs))[: config.density_items]
+    pairs = [train_pairs[i] for i in sorted(chosen)] + list(validation_pairs)
+    train_count = len(pairs) - len(validation_pairs)
+    dataset = PairDataset(pairs, model.config.label_space, config.image_size, config.grid_size, None, config.seed)
+    world = accelerator.num_processes
+    header = {"weights": weights_fingerprint(model), "levels": model.config.score_levels, "world": world}
+    paths = [config.out / "training" / f"inliers-{rank}-of-{world}.jsonl" for rank in range(world)]
+    with Journal(paths[accelerator.process_index], header) as journal, make_progress(console) as progress:
+        own = [i for i in range(accelerator.process_index, len(pairs), world) if pairs[i].id not in journal]
+        task = progress.add_task("inlier features", total=len(own), visible=bool(own))
+        for index, sample in ordered_map(lambda i: (i, dataset.sample(i, None)), own):
+            journal.append(pairs[index].id, {"features": model.read(sample["image"], sample["mask"]).features.tolist()})
+            progress.advance(task)
+    accelerator.wait_for_everyone()
+    rows = {key: row for path in paths for key, row in Journal(path, header).rows.items()}
+    features = np.array([rows[pair.id]["features"] for pair in pairs])  # [n, L, F]
+    model.config = dataclasses.replace(model.config, inlier_norm=tuple(features[:, :, 0].mean(0).tolist()))
+    flat = features.reshape(len(features), -1)
+    model.density = DensityHead.fit(flat[:train_count], flat[train_count:], seed=config.seed)
+
+
+def weights_fingerprint(model: QualityModel) -> str:
+    """A short name for the network's weights."""
+    sums = [(name, float(tensor.double().sum()), float(tensor.double().square().sum())) for name, tensor in model.network.state_dict().items()]
+    return f"{stable_seed(sums):016x}"

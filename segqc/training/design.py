@@ -1,0 +1,54 @@
+"""The model that a training configuration describes."""
+
+import dataclasses
+
+import torch
+
+import ncsnpp
+from ncsnpp import NCSNppConfig
+from segqc.base.fingerprints import stable_seed
+from segqc.data.labels import LabelSpace
+from segqc.model.config import ModelConfig, make_ladder
+from segqc.model.quality_model import QualityModel
+from segqc.training.config import TrainConfig
+
+
+def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
+    """The model that a resolved `TrainConfig` describes; needs no weights."""
+    return ModelConfig(
+        method=config.method,
+        labels=labels.to_dict(),
+        image_size=config.image_size,
+        grid_size=config.grid_size,
+        encoder=config.encoder,
+        network=network_config(config, labels.num_classes),
+        ladder=make_ladder(config.method, labels.num_classes),
+        draws=1 if config.method in ("structured", "mixing") else 0,
+        classifier=_uses_classifier(config),
+        mask_only=config.mask_only,
+    )
+
+
+def network_config(config: TrainConfig, num_classes: int) -> NCSNppConfig:
+    """The preset's network, at the sizes asked for."""
+    if config.encoder is None:
+        network = dataclasses.replace(ncsnpp.voc256(num_classes), grid_size=config.grid_size)
+        # Song's frequencies are made for log temperatures; logit t spans ten units.
+        return network if config.method == "paper" else dataclasses.replace(network, fourier_scale=NCSNppConfig.fourier_scale)
+    with torch.device("meta"):
+        encoder = ncsnpp.ImageEncoder(config.encoder, pretrained=False, classifier=_uses_classifier(config))
+    build = {"cpu": ncsnpp.cpu, "fast": ncsnpp.fast}.get(config.preset, ncsnpp.voc128)
+    channels, reductions = encoder.channels, encoder.reductions
+    if encoder.head_channels:
+        channels, reductions = (*channels, encoder.head_channels), (*reductions, reductions[-1])
+    return build(num_classes, channels, reductions, config.image_size, config.grid_size)
+
+
+def _uses_classifier(config: TrainConfig) -> bool:
+    return config.classifier and config.encoder is not None and ncsnpp.has_classifier(config.encoder)
+
+
+def new_model(config: TrainConfig, labels: LabelSpace) -> QualityModel:
+    """A model with fresh network weights, the same for every run with this seed, and a pretrained encoder."""
+    torch.manual_seed(stable_seed(config.seed, "init"))
+    return QualityModel(model_config(config, labels), pretrained=True)

@@ -1,0 +1,108 @@
+"""Frozen image features on disk, so that an epoch costs no encoder.
+
+One row per (picture, view): the encoder's maps in float16 beside the mask on the grid, in two flat memory-mapped files. Rows are computed in fixed
+blocks and a block is marked done after it is written: a killed run computes at most one block again, and always with the same companions, so that
+resumed features are equal to the last bit.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segqc.base.files import read_json, write_json
+from segqc.base.parallel import ordered_map
+from segqc.data.dataset import PairDataset
+from segqc.model.quality_model import QualityModel
+
+BLOCK = 16
+
+Key = tuple[int, int | None]  # index of the pair in its dataset, augmented view (None: as it is)
+T = TypeVar("T")
+
+
+class FeatureCache:
+    """Features and masks of fixed (pair, view) keys.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds `features.f16`, `masks.u8`, `done.u8` and `cache.json`.
+    keys : sequence of (pair index, view)
+    shapes : list of `(C, h, w)`
+        Of the encoder's maps.
+    grid_size : int
+        S of the masks.
+    fingerprint : str
+        Of whatever else the rows depend on; a cache with another one is started afresh.
+    create : bool
+        False in processes that only wait for another to create it.
+    """
+
+    def __init__(
+        self, folder: Path, keys: Sequence[Key], shapes: Sequence[tuple[int, ...]], grid_size: int, fingerprint: str, create: bool = True
+    ) -> None:
+        self.folder = Path(folder)
+        self.row_of = {key: row for row, key in enumerate(keys)}
+        self.keys = list(keys)
+        self.shapes = [tuple(int(n) for n in shape) for shape in shapes]
+        self.blocks = math.ceil(len(self.keys) / BLOCK)
+        sizes = {
+            "features.f16": (np.float16, (len(keys), sum(math.prod(s) for s in self.shapes))),
+            "masks.u8": (np.uint8, (len(keys), grid_size, grid_size)),
+            "done.u8": (np.uint8, (self.blocks,)),
+        }
+        if create:
+            self._create(
+                sizes, {"fingerprint": fingerprint, "rows": len(self.keys), "shapes": [list(s) for s in self.shapes], "grid_size": grid_size}
+            )
+        self._features, self._masks, self._done = (
+            np.memmap(self.folder / name, dtype=dtype, mode="r+", shape=shape) for name, (dtype, shape) in sizes.items()
+        )
+
+    def _create(self, sizes: dict, header: dict) -> None:
+        marker = self.folder / "cache.json"
+        if marker.is_file() and read_json(marker) == header:
+            return
+        marker.unlink(missing_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name, (dtype, shape) in sizes.items():
+            # A fresh memmap is all zeros, and sparse on disk until it is filled.
+            np.memmap(self.folder / name, dtype=dtype, mode="w+", shape=shape)
+        write_json(marker, header)
+
+    @property
+    def missing(self) -> list[int]:
+        """Blocks still to be computed."""
+        return np.flatnonzero(self._done == 0).tolist()
+
+    def fill(self, blocks: Sequence[int], model: QualityModel, dataset: PairDataset, advance: Callable[[int], None], bfloat16: bool = False) -> None:
+        """Compute these blocks; `advance(rows)` is called after each. `bfloat16`: autocast the encoder, whose maps are rounded to float16 anyway."""
+
+        def pictures(block: int) -> tuple[int, list[dict[str, np.ndarray]]]:
+            return block, [dataset.sample(*key) for key in self.keys[block * BLOCK : (block + 1) * BLOCK]]
+
+        for block, samples in ordered_map(pictures, blocks):
+            rows = slice(block * BLOCK, block * BLOCK + len(samples))
+            with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+                maps = model.image_features(torch.from_numpy(np.stack([s["image"] for s in samples])).to(model.device))
+            flat = torch.cat([m.flatten(1).half().cpu() for m in maps], dim=1)
+            self._features[rows] = flat.numpy()
+            self._masks[rows] = np.stack([s["mask"] for s in samples])
+            self._done[block] = 1
+            advance(len(samples))
+
+    def mask(self, index: int, view: int | None) -> np.ndarray:
+        """The mask alone, uint8 `[S, S]`, of a filled key."""
+        return np.array(self._masks[self.row_of[index, view]])
+
+    def __getitem__(self, key: Key) -> dict[str, Tensor | list[Tensor]]:
+        """`{"features": maps [C, h, w] float32, "mask": [S, S] uint8}` of a filled key."""
+        row = self.row_of[key]
+        parts = np.split(self._features[row], np.cumsum([math.prod(shape) for shape in self.shapes])[:-1])
+        features = [torch.from_numpy(part.astype(np.float32)).reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return {"features": features, "mask": torch.from_numpy(np.array(self._masks[row]))}

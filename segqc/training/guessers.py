@@ -1,0 +1,89 @@
+"""Networks that guess at pictures which they were not trained on.
+
+Segment noise wants the mistakes that a segmentation model makes on new pictures. A network's own belief about its training pictures has hardly any:
+it has learned their masks. So the training pairs are split in two, each half gets a plain segmenter (level t = 0, the same network, a fraction of
+the steps), and each half is guessed at by the other's (cross-fitting, as in Chernozhukov et al. 2018 or in confident learning). They are needed in
+training only and are thrown away with it.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.console import Console
+from torch import Tensor
+
+from segqc.base.fingerprints import stable_seed
+from segqc.data.dataset import PairDataset
+from segqc.model.quality_model import QualityModel
+from segqc.training.config import TrainConfig
+from segqc.training.feature_cache import FeatureCache
+from segqc.training.trainer import Trainer
+
+FOLDS = 2
+
+
+def fold_of(row: int, seed: int) -> int:
+    """The fold of a pair, by its place in the list: a fixed coin toss, so that a resumed run splits alike."""
+    return stable_seed(seed, "fold", row) % FOLDS
+
+
+class CrossFitted:
+    """One plain segmenter per fold, each trained on the pairs of the others.
+
+    Parameters
+    ----------
+    models : list of QualityModel
+        Model k has seen no pair of fold k.
+    seed : int
+        Of the folds.
+    """
+
+    def __init__(self, models: Sequence[QualityModel], seed: int) -> None:
+        self.models, self.seed = list(models), seed
+
+    @classmethod
+    def train(
+        cls, config: TrainConfig, build: Callable[[TrainConfig], QualityModel], source: FeatureCache | PairDataset, train_rows: Sequence[int],
+        validation_rows: Sequence[int], accelerator: Accelerator, console: Console | None,
+    ) -> "CrossFitted":  # fmt: skip
+        """Train what is missing, each in a run folder of its own below `training/`.
+
+        Parameters
+        ----------
+        config : TrainConfig
+            Resolved, of the run that wants the guesses; `guess_steps` counts here.
+        build : callable
+            A fresh model for a configuration.
+        source, train_rows, validation_rows
+            As for `Trainer`.
+        """
+        models = []
+        for fold in range(FOLDS):
+            own = dataclasses.replace(
+                config, method="segmenter", steps=config.guess_steps, seed=config.seed + fold, out=config.out / "training" / f"guesser-{fold}"
+            )
+            (own.out / "training").mkdir(parents=True, exist_ok=True)
+            model = build(own).to(accelerator.device)
+            rows = [row for row in train_rows if fold_of(row, config.seed) != fold]
+            trainer = Trainer(own, model, source, rows, validation_rows, accelerator, console, task=f"guesser {fold + 1} of {FOLDS}")
+            trainer.run()
+            model.network.load_state_dict(trainer.best_network()[1])
+            models.append(model.eval().requires_grad_(False))
+        return cls(models, config.seed)
+
+    def belief(self, features: Sequence[Tensor], rows: Sequence[int]) -> np.ndarray:
+        """log p(class | picture), float32 `[M, K, S, S]`, of M pictures by `image_features` and row, each from a network that has not seen it."""
+        folds = np.array([fold_of(row, self.seed) for row in rows])
+        beliefs: np.ndarray | None = None
+        for fold in np.unique(folds):
+            mine = np.flatnonzero(folds == fold)
+            of_fold = self.models[fold].belief([maps[torch.from_numpy(mine).to(maps.device)] for maps in features]).cpu().numpy()
+            if beliefs is None:
+                beliefs = np.empty((len(rows), *of_fold.shape[1:]), np.float32)
+            beliefs[mine] = of_fold
+        if beliefs is None:
+            raise ValueError("Expected at least one picture, but got none")
+        return beliefs

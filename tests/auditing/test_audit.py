@@ -1,0 +1,240 @@
+"""The audit: one row per prediction, the same numbers whatever the circumstances, bad input listed, killed and resumed."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+import segqc
+from evaluation.metrics.classes import mean_dice
+from evaluation.ranking.comparison import DiceComparison
+from segqc.auditing.config import AuditConfig
+from segqc.auditing.run import COLUMNS, audit, rank_rows
+from segqc.base.errors import BadInput
+from segqc.data.images import read_mask, write_mask
+from segqc.demo.scenes import DEMO_LABELS
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def config(voc: Path, predictions: Path, model: Path, out: Path, **changes: object) -> AuditConfig:
+    return AuditConfig(**({"predictions": predictions, "voc_root": voc, "model": model, "out": out, "device": "cpu", "image_set": "val"} | changes))
+
+
+@pytest.fixture(scope="module")
+def audited(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory):
+    return audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path_factory.mktemp("audit") / "out"), DiceComparison())
+
+
+def test_it_writes_what_it_promises(audited) -> None:
+    rows = table(audited.out)
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["rank"] for row in rows] == [str(n) for n in range(1, 7)]
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert pyarrow.parquet.read_table(audited.out / "scores.parquet").column("score").to_pylist() == scores
+    summary = json.loads((audited.out / "summary.json").read_text())
+    assert (summary["predictions"], summary["scored"], summary["errors"], summary["images_without_prediction"]) == (6, 6, 0, 0)
+    assert Image.open(audited.out / "contact_sheet.png").width > 100
+    assert "scene_00028" in (audited.out / "gallery.html").read_text()
+    for row in rows:
+        heat = Image.open(audited.out / "heatmaps" / f"{row['id']}.png")
+        assert (heat.mode, heat.size) == ("L", (88, 66))
+        x0, y0, x1, y1 = map(int, row["worst_box"].split(","))
+        assert 0 <= x0 < x1 <= 88
+        assert 0 <= y0 < y1 <= 66
+        assert row["worst_class"] in DEMO_LABELS.names
+
+
+def test_dice_comes_from_the_ground_truth_and_the_score_does_not(
+    audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    for row in audited.rows:
+        truth = read_mask(tiny_voc / "SegmentationClass" / f"{row['id']}.png", DEMO_LABELS)
+        assert row["dice"] == pytest.approx(mean_dice(read_mask(tiny_predictions / f"{row['id']}.png", DEMO_LABELS), truth, 7))
+    blind = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "blind", voc_root=None, images=tiny_voc / "JPEGImages"))
+    assert {row["id"]: row["score"] for row in blind.rows} == {row["id"]: row["score"] for row in audited.rows}
+    assert all(row["dice"] is None for row in blind.rows)
+    assert blind.summary["images_without_prediction"] == 28
+    assert "quality" not in blind.summary
+    assert audited.summary["quality"]["compared"] == 6
+
+
+def test_python_gives_the_audits_numbers_singly_in_batches_and_in_any_form(audited, tiny_model: Path) -> None:
+    qc = segqc.load(tiny_model, device="cpu")
+    ids = [row["id"] for row in audited.rows]
+    images = [Image.open(row["image"]) for row in audited.rows]
+    masks = [read_mask(row["prediction"], DEMO_LABELS) for row in audited.rows]
+    batch = qc.score(images, masks)
+    arrays = qc.score(np.stack([np.asarray(image) for image in images][::-1]), np.stack(masks[::-1]))[::-1]
+    for row, together, reversed_, image, mask, id_ in zip(audited.rows, batch, arrays, images, masks, ids, strict=True):
+        alone = qc.score(image, mask)[0]
+        assert alone.score == together.score == reversed_.score == row["score"], id_
+        assert alone.features.shape == (1, 3)
+        assert (alone.features == together.features).all()
+        heat = np.asarray(Image.open(audited.out / "heatmaps" / f"{id_}.png"))
+        assert np.abs(heat / 255 - alone.heatmap).max() <= 0.5 / 255 + 1e-6
+        assert alone.worst_box == tuple(map(int, row["worst_box"].split(",")))
+
+
+def test_a_companion_more_or_less_changes_nothing(audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in sorted(tiny_predictions.iterdir())[2:5]:
+        shutil.copy(path, few)
+    report = audit(config(tiny_voc, few, tiny_model, tmp_path / "out"))
+    scores = {row["id"]: row["score"] for row in audited.rows}
+    assert all(row["score"] == scores[row["id"]] for row in report.rows)
+    assert report.summary["images_without_prediction"] == 3
+
+
+def test_bad_predictions_are_rows_with_reasons_and_rank_last(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_predictions, tmp_path / "predictions")
+    names = sorted(path.stem for path in folder.iterdir())
+    (folder / f"{names[0]}.png").write_bytes(b"not a picture")
+    write_mask(folder / f"{names[1]}.png", np.zeros((10, 10), np.uint8), DEMO_LABELS)
+    Image.fromarray(np.full((66, 88), 40, np.uint8)).save(folder / f"{names[2]}.png")
+    Image.fromarray(np.full((66, 88), 255, np.uint8)).save(folder / f"{names[3]}.png")
+    write_mask(folder / "nobody.png", np.zeros((66, 88), np.uint8), DEMO_LABELS)
+    (folder / "notes.txt").write_text("hello")
+    report = audit(config(tiny_voc, folder, tiny_model, tmp_path / "out"), DiceComparison())
+    rows = {row["id"]: row for row in table(tmp_path / "out")}
+    assert len(rows) == 8
+    bad = [names[0], names[1], names[2], names[3], "nobody", "notes.txt"]
+    assert {row["id"] for row in report.errors} == set(bad)
+    for id_, reason in zip(bad, ("identified|PNG|image", "10", "40", "void", "no image", "not a mask"), strict=True):
+        row = rows[id_]
+        assert row["status"] == "error"
+        assert row["score"] == ""
+        assert any(word in row["reason"] for word in reason.split("|")), row["reason"]
+    assert [row["status"] for row in report.rows] == ["ok"] * 2 + ["error"] * 6
+    assert report.summary["errors"] == 6
+
+
+def test_all_predictions_bad_is_still_a_report(tiny_voc: Path, tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "predictions"
+    folder.mkdir()
+    (folder / "x.png").write_bytes(b"")
+    report = audit(config(tiny_voc, folder, tiny_model, tmp_path / "out"), DiceComparison())
+    assert [row["status"] for row in report.rows] == ["error"]
+    assert report.summary["score_quantiles"] is None
+
+
+def test_an_unreadable_ground_truth_costs_the_dice_only(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+    truth = shutil.copytree(tiny_voc / "SegmentationClass", tmp_path / "truth")
+    (truth / "scene_00029.png").write_bytes(b"?")
+    report = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "out", ground_truth=truth), DiceComparison())
+    row = next(row for row in report.rows if row["id"] == "scene_00029")
+    assert (row["status"], row["dice"]) == ("ok", None)
+    assert "not compared" in row["reason"]
+
+
+def test_killed_and_repeated_gives_the_same_table(audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+    arguments = [
+        sys.executable, "-m", "segqc", "audit", "--model", tiny_model, "--predictions", tiny_predictions, "--voc-root", tiny_voc,
+        "--image-set", "val", "--out", tmp_path / "out", "--device", "cpu",
+    ]  # fmt: skip
+    arguments = [str(argument) for argument in arguments]
+    journal = tmp_path / "out" / ".progress" / "0-of-1.jsonl"
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") >= 3):
+        time.sleep(0.01)
+    assert process.poll() is None, "the audit ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "out" / "scores.csv").exists()
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True)
+    assert "were scored before" in done.stdout
+    assert (tmp_path / "out" / "scores.csv").read_bytes() == (audited.out / "scores.csv").read_bytes()
+
+
+def test_a_replaced_prediction_or_another_model_is_scored_again(tiny_voc, tiny_predictions, tiny_model, tiny_paper_model, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_predictions, tmp_path / "predictions")
+    first = audit(config(tiny_voc, folder, tiny_model, tmp_path / "out"))
+    changed = sorted(folder.iterdir())[0]
+    write_mask(changed, np.full((66, 88), 3, np.uint8), DEMO_LABELS)
+    os.utime(changed, ns=(1, 1))
+    second = audit(config(tiny_voc, folder, tiny_model, tmp_path / "out"))
+    before, after = ({row["id"]: row["score"] for row in report.rows} for report in (first, second))
+    assert {id_ for id_ in before if before[id_] != after[id_]} == {changed.stem}
+    other = audit(config(tiny_voc, folder, tiny_paper_model, tmp_path / "out"))
+    assert all(row["agreement"] is None and row["density"] == row["score"] for row in other.rows)
+
+
+def test_two_processes_write_the_same_table(audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    arguments = [
+        "-m", "segqc", "audit", "--model", tiny_model, "--predictions", tiny_predictions, "--voc-root", tiny_voc, "--image-set", "val", "--out",
+        tmp_path / "out", "--device", "cpu",
+    ]  # fmt: skip
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launcher, *map(str, arguments)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+    ours, theirs = table(tmp_path / "out"), table(audited.out)
+    assert [row["id"] for row in ours] == [row["id"] for row in theirs]
+    assert [float(row["score"]) for row in ours] == pytest.approx([float(row["score"]) for row in theirs], abs=1e-6)
+
+
+def test_ties_rank_by_id_and_errors_last() -> None:
+    rows = [{"id": i, "status": s, "score": v} for i, s, v in (("b", "ok", 0.5), ("e", "error", None), ("a", "ok", 0.5), ("c", "ok", -3.0))]
+    assert [(row["id"], row["rank"]) for row in rank_rows(rows)] == [("a", 1), ("b", 2), ("c", 3), ("e", 4)]
+
+
+def test_an_object_of_ten_pixels_changes_score_and_heat_map(tiny_model: Path) -> None:
+    qc = segqc.load(tiny_model, device="cpu")
+    image = Image.fromarray(np.full((375, 500, 3), 120, np.uint8))
+    mask = np.zeros((375, 500), np.uint8)
+    clean = qc.score(image, mask)[0]
+    mask[201:203, 300:305] = 4
+    small = qc.score(image, mask)[0]
+    assert small.score != clean.score
+    x, y = 302, 202
+    assert small.heatmap[y - 4 : y + 4, x - 8 : x + 8].mean() != clean.heatmap[y - 4 : y + 4, x - 8 : x + 8].mean()
+
+
+def test_missing_model_predictions_or_images_say_what_to_do(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for changes, words in (
+        ({"model": tmp_path}, "segqc train"),
+        ({"model": tmp_path / "nowhere"}, "config.json"),
+        ({"predictions": tmp_path / "empty"}, "empty"),
+        ({"predictions": tmp_path / "nowhere"}, "nowhere"),
+        ({"voc_root": None}, "--images"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            audit(config(tiny_voc, **({"predictions": tiny_predictions, "model": tiny_model, "out": tmp_path / "out"} | changes)))
+
+
+def test_levels_that_are_read_change_the_score_and_the_journal_knows(
+    tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    whole = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path, heatmaps=False))
+    context = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path, heatmaps=False, levels=(0,)))
+    assert {row["id"]: row["score"] for row in whole.rows} != {row["id"]: row["score"] for row in context.rows}
+    assert all(row["density"] is None for row in context.rows), "the density is one of all levels"
+    assert context.summary["config"]["levels"] == [0]
+
+
+@pytest.mark.parametrize("levels", [(), (3, 1), (0, 0), (-1,), (9,)])
+def test_levels_that_the_ladder_does_not_have_are_refused(tiny_model: Path, levels: tuple) -> None:
+    with pytest.raises(ValueError, match=r"0\.\.2"):
+        segqc.load(tiny_model, "cpu", levels)
+
+
+def test_the_paper_score_needs_all_levels(tiny_paper_model: Path) -> None:
+    with pytest.raises(ValueError, match="all 20"):
+        segqc.load(tiny_paper_model, "cpu", (0,))
+    assert segqc.load(tiny_paper_model, "cpu", range(20)).levels == tuple(range(20))
