@@ -17,7 +17,9 @@ class Cost:
     """Cost of one part for one input."""
 
     parameters: int  # trainable and frozen
-    macs: int  # multiply-accumulates of one forward pass: half the floating-point operations of its matrix products and convolutions
+    # multiply-accumulates of one forward pass: half the floating-point operations of its matrix products and
+    # convolutions
+    macs: int
     activation_bytes: int  # kept for the backward pass in float32, parameters excluded
 
 
@@ -40,7 +42,9 @@ class Complexity:
         return once + passes * self.denoiser.macs
 
 
-def count(config: NCSNppConfig, encoder: str | None = None, image_size: int | None = None, grid_size: int | None = None) -> Complexity:
+def count(
+    config: NCSNppConfig, encoder: str | None = None, image_size: int | None = None, grid_size: int | None = None
+) -> Complexity:
     """Costs of the network that `config` describes, for one image and one denoising pass.
 
     Parameters
@@ -78,15 +82,21 @@ def count(config: NCSNppConfig, encoder: str | None = None, image_size: int | No
             classifier = len(config.context_channels) > len(backbone.channels)
             if classifier:
                 backbone = ImageEncoder(encoder, pretrained=False, classifier=True)
-            picture, coarsest = torch.empty(1, 3, image_size, image_size), torch.empty(1, backbone.channels[-1], *(config.context_sizes[-1],) * 2)
-            encoder_cost = measure(backbone, lambda: (backbone(picture), backbone.read_head(coarsest) if classifier else None))
+            picture, coarsest = (
+                torch.empty(1, 3, image_size, image_size),
+                torch.empty(1, backbone.channels[-1], *(config.context_sizes[-1],) * 2),
+            )
+            encoder_cost = measure(
+                backbone, lambda: (backbone(picture), backbone.read_head(coarsest) if classifier else None)
+            )
     return Complexity(denoiser, context_cost, encoder_cost)
 
 
 def measure(module: nn.Module, run: Callable[[], object]) -> Cost:
     """Cost of `run`, a forward pass of `module`; both may be on the meta device.
 
-    A storage that several operations keep counts once. What an operation keeps of its parameters is theirs, not an activation.
+    A storage that several operations keep counts once. What an operation keeps of its parameters is theirs, not an
+    activation.
     """
     own = {_key(tensor) for tensor in [*module.parameters(), *module.buffers()]}
     kept: dict[int, Tensor] = {}  # holding the tensors keeps their storages' addresses from being used again

@@ -22,13 +22,16 @@ class NCSNppConfig:
     grid_size: int = 256  # nominal side of x; says which level has which resolution, any other H x W works too
     patch: int = 1  # space-to-depth factor before the first level, depth-to-space after the last
     channels: int = 64  # width of the first level; the level embedding has 4 times as many
-    channel_mult: tuple[int | float, ...] = (1, 2, 2, 2, 4, 4)  # width of each level over `channels`; every level halves the resolution
+    # width of each level over `channels`; every level halves the resolution
+    channel_mult: tuple[int | float, ...] = (1, 2, 2, 2, 4, 4)
     blocks: int = 2  # residual blocks a level in the encoder
-    body: str = "full"  # "full": as Song; "light": FIR + 1x1 resampling, as many decoder as encoder blocks, one summed skip a level
+    # "full": as Song; "light": FIR + 1x1 resampling, as many decoder as encoder blocks, one summed skip a level
+    body: str = "full"
     attention_resolutions: tuple[int, ...] = (16,)  # sides (at `grid_size`, after `patch`) of the levels with attention
     attention_middle: bool = True  # attention between the two middle blocks as well
     attention_heads: int = 1  # heads of every attention
-    level_embedding: str = "film"  # "film": scale and shift of a normalisation; "additive": added to the features, as Song
+    # "film": scale and shift of a normalisation; "additive": added to the features, as Song
+    level_embedding: str = "film"
     fourier_scale: float = 0.25  # standard deviation of the level's Fourier frequencies (Song: 16 on log sigma)
     stem_kernel: int = 3  # kernel side of the first convolution and of the output heads: 3, as Song, or 1
     dropout: float = 0.0  # probability inside the residual blocks
@@ -47,7 +50,16 @@ class NCSNppConfig:
         for name, choices in (("level_embedding", LEVEL_EMBEDDINGS), ("conditioning", CONDITIONINGS), ("body", BODIES)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"Expected `{name}` to be one of {choices}, but got {getattr(self, name)!r}")
-        for name in ("in_channels", "out_channels", "grid_size", "patch", "channels", "blocks", "attention_heads", "image_channels"):
+        for name in (
+            "in_channels",
+            "out_channels",
+            "grid_size",
+            "patch",
+            "channels",
+            "blocks",
+            "attention_heads",
+            "image_channels",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected `{name}` to be at least 1, but got {getattr(self, name)}")
         if not self.channel_mult:
@@ -56,7 +68,9 @@ class NCSNppConfig:
             raise ValueError(f"Expected `stem_kernel` to be odd, but got {self.stem_kernel}")
         unknown = set(self.attention_resolutions) - set(self.resolutions)
         if unknown:
-            raise ValueError(f"Expected `attention_resolutions` to be among the levels' {self.resolutions}, but got {sorted(unknown)}")
+            raise ValueError(
+                f"Expected `attention_resolutions` to be among the levels' {self.resolutions}, but got {sorted(unknown)}"
+            )
         if self.conditioning == "pyramid" and not len(self.context_channels) == len(self.context_sizes) > 0:
             raise ValueError(
                 "Expected `context_channels` and `context_sizes` to have one entry per feature map, "

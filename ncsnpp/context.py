@@ -27,7 +27,8 @@ class Context(NamedTuple):
 class ContextPyramid(nn.Module):
     """Feature maps of a backbone to one injection per encoder and decoder level.
 
-    Each map goes to the level of nearest resolution: a finer one by space-to-depth, which loses nothing, a coarser one by interpolation.
+    Each map goes to the level of nearest resolution: a finer one by space-to-depth, which loses nothing, a coarser one
+    by interpolation.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ class ContextPyramid(nn.Module):
             self.folds.append(fold)
             self.laterals.append(nn.Sequential(conv(channels * fold**2, width, kernel=1), group_norm(width)))
         self.refine = nn.ModuleList(
-            nn.ModuleList(ResBlock(width, width, embedding=None) for _ in range(config.context_blocks)) for _ in range(levels)
+            nn.ModuleList(ResBlock(width, width, embedding=None) for _ in range(config.context_blocks))
+            for _ in range(levels)
         )
         entries = (config.widths[0], *(config.widths[:-1] if config.body == "full" else config.widths[1:]))
         self.to_encoder = nn.ModuleList(conv(width, channels, kernel=1) for channels in entries)
@@ -65,7 +67,8 @@ class ContextPyramid(nn.Module):
         terms: list[list[Tensor]] = [[] for _ in sizes]
         for feature, level, fold, lateral in zip(features, self.map_levels, self.folds, self.laterals, strict=True):
             height, width = sizes[level]
-            # A map close to twice (or four times) the level keeps its detail in channels; any other is brought to the level's size.
+            # A map close to twice (or four times) the level keeps its detail in channels; any other is brought to the
+            # level's size.
             folded = space_to_depth(resize(feature, (height * fold, width * fold)), fold)
             terms[level].append(lateral(folded))
         coarsest = max(self.map_levels)
@@ -88,7 +91,9 @@ class ContextPyramid(nn.Module):
 
 
 def inject(h: Tensor, context: Tensor) -> Tensor:
-    """(h + context) / sqrt(2), where h [N, C, H, W] holds N / M consecutive passes of each of the M images in context [M, C, h, w]."""
+    """(h + context) / sqrt(2), where h [N, C, H, W] holds N / M consecutive passes of each of the M images in context
+    [M, C, h, w].
+    """
     context = resize(context, (h.shape[-2], h.shape[-1]))
     images = context.shape[0]
     if h.shape[0] == images:

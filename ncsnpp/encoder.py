@@ -52,7 +52,9 @@ def match_by_order(source: Mapping[str, Tensor], target: Mapping[str, Tensor], n
     for (source_key, tensor), (key, parameter) in zip(source.items(), target.items(), strict=True):
         if tensor.shape != parameter.shape:
             expected, got = tuple(parameter.shape), tuple(tensor.shape)
-            raise ValueError(f"Expected {source_key} of the weights of {name} to have the shape {expected} of {key}, but got {got}")
+            raise ValueError(
+                f"Expected {source_key} of the weights of {name} to have the shape {expected} of {key}, but got {got}"
+            )
         matched[key] = tensor
     return matched
 
@@ -101,7 +103,9 @@ class ImageEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.name, self.frozen, self.folded = name, frozen, False
-        options: dict[str, Any] = {"features_only": True} | ({} if out_indices is None else {"out_indices": tuple(out_indices)})
+        options: dict[str, Any] = {"features_only": True} | (
+            {} if out_indices is None else {"out_indices": tuple(out_indices)}
+        )
         lite = _LITE.fullmatch(name) is not None
         if lite or not pretrained:
             self.backbone = timm.create_model(name, pretrained=False, **options)
@@ -110,9 +114,12 @@ class ImageEncoder(nn.Module):
         if lite and pretrained:
             weights = lite_state_dict(name)
             own = self.backbone.state_dict()
-            self.backbone.load_state_dict({key: weights[key] for key in own})  # what is left over is the classifier and its head
+            # what is left over is the classifier and its head
+            self.backbone.load_state_dict({key: weights[key] for key in own})
         info = self.backbone.feature_info
-        self._kept = [n for n, stride in enumerate(info.reduction()) if out_indices is not None or stride >= MIN_REDUCTION]
+        self._kept = [
+            n for n, stride in enumerate(info.reduction()) if out_indices is not None or stride >= MIN_REDUCTION
+        ]
         self.channels = tuple(info.channels()[n] for n in self._kept)
         self.reductions = tuple(info.reduction()[n] for n in self._kept)
         if lite:
@@ -133,7 +140,9 @@ class ImageEncoder(nn.Module):
         return super().train(mode and not self.frozen)
 
     def fold(self) -> None:
-        """Fold the frozen backbone's normalisations into its convolutions: faster, the same maps but for rounding, other names of weights."""
+        """Fold the frozen backbone's normalisations into its convolutions: faster, the same maps but for rounding,
+        other names of weights.
+        """
         if not self.frozen:
             raise ValueError("Expected a frozen encoder: a trained one needs its normalisations")
         if not self.folded:
@@ -141,17 +150,21 @@ class ImageEncoder(nn.Module):
             self.folded = True
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """image [M, 3, I, I], values 0 to 255 (uint8 or floating) to maps [M, channels[n], I / reductions[n], I / reductions[n]]."""
+        """image [M, 3, I, I], values 0 to 255 (uint8 or floating) to maps [M, channels[n], I / reductions[n], I /
+        reductions[n]].
+        """
         x = (image.to(self.mean.dtype) - self.mean) / self.std
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             maps = self.backbone(x)
         return [maps[n] for n in self._kept]
 
     def read_head(self, coarsest: Tensor) -> Tensor:
-        """What the backbone's own classifier sees and says at each place: its features and logits, [M, head_channels, h, w].
+        """What the backbone's own classifier sees and says at each place: its features and logits, [M, head_channels,
+        h, w].
 
-        `coarsest` is the last of the maps, brought to any size. Long et al. 2015 ("Fully Convolutional Networks"): without its pooling, a
-        classifier is a map. What a million pictures taught it tells a sheep from a dog, which a few thousand masks teach poorly.
+        `coarsest` is the last of the maps, brought to any size. Long et al. 2015 ("Fully Convolutional Networks"):
+        without its pooling, a classifier is a map. What a million pictures taught it tells a sheep from a dog, which a
+        few thousand masks teach poorly.
         """
         if self.head is None:
             raise ValueError("This encoder was built without its classifier; build it with classifier=True")
@@ -161,16 +174,22 @@ class ImageEncoder(nn.Module):
 
 
 def has_classifier(name: str) -> bool:
-    """Whether `ImageEncoder(name, classifier=True)` works: the EfficientNet family, whose head is a 1x1 convolution before the pooling."""
+    """Whether `ImageEncoder(name, classifier=True)` works: the EfficientNet family, whose head is a 1x1 convolution
+    before the pooling.
+    """
     with torch.device("meta"):
         model = timm.create_model(name, pretrained=False)
-    return all(hasattr(model, part) for part in ("conv_head", "bn2", "classifier")) and isinstance(model.classifier, nn.Linear)
+    return all(hasattr(model, part) for part in ("conv_head", "bn2", "classifier")) and isinstance(
+        model.classifier, nn.Linear
+    )
 
 
 def _dense_head(name: str, pretrained: bool) -> nn.Sequential:
     """The head of a whole model, its linear layer as a 1x1 convolution."""
     if not has_classifier(name):
-        raise ValueError(f"Expected `name` to be a model of the EfficientNet family for classifier=True, but got {name}")
+        raise ValueError(
+            f"Expected `name` to be a model of the EfficientNet family for classifier=True, but got {name}"
+        )
     if pretrained and _LITE.fullmatch(name) is None:
         model = _download(name, {})
     else:

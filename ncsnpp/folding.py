@@ -1,7 +1,7 @@
 """Batch normalisation folded into the convolutions before it: the same network with fewer passes over memory.
 
-A frozen normalisation is a scale and a shift per channel, which a convolution's weights can carry. On a CPU an EfficientNet-Lite is bound by memory:
-its normalisations cost nearly a quarter of its time.
+A frozen normalisation is a scale and a shift per channel, which a convolution's weights can carry. On a CPU an
+EfficientNet-Lite is bound by memory: its normalisations cost nearly a quarter of its time.
 """
 
 import copy
@@ -18,8 +18,9 @@ _PROBE_SIDE = 64  # px
 def fold_batch_norms(backbone: nn.Module) -> nn.Module:
     """A copy of a frozen backbone in which each normalisation that follows a convolution is part of it.
 
-    Which one follows which is read from the order in which a module's parts were defined, as in timm's networks; a random picture is then sent
-    through both. Where that order is not the order of computation the results differ, and the backbone comes back as it is.
+    Which one follows which is read from the order in which a module's parts were defined, as in timm's networks; a
+    random picture is then sent through both. Where that order is not the order of computation the results differ, and
+    the backbone comes back as it is.
 
     Parameters
     ----------
@@ -30,9 +31,14 @@ def fold_batch_norms(backbone: nn.Module) -> nn.Module:
     for module in folded.modules():
         parts = list(module.named_children())
         for (name, convolution), (after, normalisation) in pairwise(parts):
-            if isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d) and not normalisation.training:
+            if (
+                isinstance(convolution, nn.Conv2d)
+                and isinstance(normalisation, nn.BatchNorm2d)
+                and not normalisation.training
+            ):
                 setattr(module, name, fuse_conv_bn_eval(convolution, normalisation))
-                setattr(module, after, getattr(normalisation, "act", nn.Identity()))  # timm's normalisations hold the activation after them
+                # timm's normalisations hold the activation after them
+                setattr(module, after, getattr(normalisation, "act", nn.Identity()))
     return folded if _same(backbone, folded) else backbone
 
 

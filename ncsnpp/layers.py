@@ -137,7 +137,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        projected = self.query_key_value(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))  # [N, 3, heads, C / heads, H W]
+        # [N, 3, heads, C / heads, H W]
+        projected = self.query_key_value(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
         query, key, value = projected.transpose(-1, -2).unbind(1)
         mixed = F.scaled_dot_product_attention(query, key, value).transpose(-1, -2)
         return (x + self.output(mixed.flatten(1, 2).unflatten(-1, (height, width)))) * SKIP_RESCALE

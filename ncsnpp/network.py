@@ -22,7 +22,9 @@ class Shrink(nn.Module):
 
 
 class Grow(nn.Module):
-    """The light way up: 1x1 to the next level's width while the map is small, then FIR. [N, in, h, w] to [N, out, *size]."""
+    """The light way up: 1x1 to the next level's width while the map is small, then FIR. [N, in, h, w] to [N, out,
+    *size].
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -41,7 +43,9 @@ class OutputHead(nn.Sequential):
 
 
 class EncoderLevel(nn.Module):
-    """One resolution on the way down: (resample, join the input pyramid,) then residual blocks, each with attention or not."""
+    """One resolution on the way down: (resample, join the input pyramid,) then residual blocks, each with attention or
+    not.
+    """
 
     def __init__(self, config: NCSNppConfig, index: int, pyramid_channels: int) -> None:
         super().__init__()
@@ -54,11 +58,15 @@ class EncoderLevel(nn.Module):
             self.down = Shrink(before, width) if light else block(before, before, resample="down")
         self.combine = conv(pyramid_channels, entry, kernel=1) if index and config.input_pyramid else None
         self.blocks = nn.ModuleList(block(entry if n == 0 else width, width) for n in range(config.blocks))
-        self.attentions = nn.ModuleList(Attention(width, config.attention_heads) if attends else nn.Identity() for _ in self.blocks)
+        self.attentions = nn.ModuleList(
+            Attention(width, config.attention_heads) if attends else nn.Identity() for _ in self.blocks
+        )
 
 
 class DecoderLevel(nn.Module):
-    """One resolution on the way up: residual blocks fed by the encoder's maps, attention, (own output,) resampling to the next."""
+    """One resolution on the way up: residual blocks fed by the encoder's maps, attention, (own output,) resampling to
+    the next.
+    """
 
     def __init__(self, config: NCSNppConfig, index: int, entry: int, skips: list[int]) -> None:
         super().__init__()
@@ -103,14 +111,17 @@ class NCSNpp(nn.Module):
         self.stem = conv(stem_channels, widths[0], config.stem_kernel)
         self.encoder = nn.ModuleList(EncoderLevel(config, index, stem_channels) for index in range(len(widths)))
         self.middle0 = block(widths[-1], widths[-1])
-        self.middle_attention = Attention(widths[-1], config.attention_heads) if config.attention_middle else nn.Identity()
+        self.middle_attention = (
+            Attention(widths[-1], config.attention_heads) if config.attention_middle else nn.Identity()
+        )
         self.middle1 = block(widths[-1], widths[-1])
 
         # A full level leaves its entry and every block's output as skips; its decoder takes them back in reverse.
         entries = [widths[0], *widths[:-1]]
         decoder_widths = tuple(widths) if light else (*widths[1:], widths[-1])
         self.decoder = nn.ModuleList(
-            DecoderLevel(config, index, decoder_widths[index], skips=[width] * config.blocks + [entries[index]]) for index, width in enumerate(widths)
+            DecoderLevel(config, index, decoder_widths[index], skips=[width] * config.blocks + [entries[index]])
+            for index, width in enumerate(widths)
         )
         self.pyramid_down = FIRDownsample() if config.input_pyramid else None
         self.pyramid_up = FIRUpsample() if config.output_pyramid else None
@@ -121,8 +132,8 @@ class NCSNpp(nn.Module):
 
         Parameters
         ----------
-        features : maps [M, C_i, h_i, w_i], channels as in `config.context_channels`, any sizes
-        size : (H, W) of the x to come; `config.grid_size` squared when None. Another size later costs an interpolation, not an error.
+        features : maps [M, C_i, h_i, w_i], channels as in `config.context_channels`, any sizes size : (H, W) of the x
+        to come; `config.grid_size` squared when None. Another size later costs an interpolation, not an error.
 
         Raises
         ------
@@ -140,9 +151,9 @@ class NCSNpp(nn.Module):
 
         Parameters
         ----------
-        x : [N, in_channels, H, W]
-        level : [N], the conditioning value of the noise level, of order -10 to 10
-        context : for "pyramid" what `encode_context` returned, for "concat" the images [M, image_channels, H, W] in [-1, 1], else None.
+        x : [N, in_channels, H, W] level : [N], the conditioning value of the noise level, of order -10 to 10 context :
+        for "pyramid" what `encode_context` returned, for "concat" the images [M, image_channels, H, W] in [-1, 1], else
+        None.
             N must be a multiple of M; the passes of an image are contiguous in x.
 
         Raises
@@ -208,7 +219,9 @@ class NCSNpp(nn.Module):
             return x
         images = context.encoder[0].shape[0] if isinstance(context, Context) else context.shape[0]
         if images == 0 or x.shape[0] % images:
-            raise ValueError(f"Expected the batch of x to be a multiple of the {images} images of `context`, but got {x.shape[0]}")
+            raise ValueError(
+                f"Expected the batch of x to be a multiple of the {images} images of `context`, but got {x.shape[0]}"
+            )
         if isinstance(context, Context):
             return x
         if context.shape[-2:] != x.shape[-2:]:

@@ -8,12 +8,13 @@ from ncsnpp.config import NCSNppConfig
 def voc256(num_classes: int = 21, image_channels: int = 3) -> NCSNppConfig:
     """The reference's network for Pascal VOC: Song's NCSN++ at 256 x 256, 33.4 M parameters (33,375,934).
 
-    The parts that decide the count, all as in Song et al.: level embedding of 4 x 64 by two dense layers; the image's channels beside
-    the mask's (24 in, 21 out); two residual blocks a level on the way down and three on the way up, each of those taking one
-    concatenated skip; resampling by residual blocks with a 1x1 shortcut; attention after each encoder block and once in the decoder
-    at 16 x 16, and between the two middle blocks; a 1x1 convolution of the FIR-downsampled input, summed, at each coarser level;
-    GroupNorm and a 3x3 convolution to 21 channels at each decoder level, summed over the FIR-upsampled levels.
-    The Fourier frequencies have Song's scale 16, made for log sigma: levels to be given are logarithms (of lambda, for the paper's ladder).
+    The parts that decide the count, all as in Song et al.: level embedding of 4 x 64 by two dense layers; the image's
+    channels beside the mask's (24 in, 21 out); two residual blocks a level on the way down and three on the way up,
+    each of those taking one concatenated skip; resampling by residual blocks with a 1x1 shortcut; attention after each
+    encoder block and once in the decoder at 16 x 16, and between the two middle blocks; a 1x1 convolution of the
+    FIR-downsampled input, summed, at each coarser level; GroupNorm and a 3x3 convolution to 21 channels at each decoder
+    level, summed over the FIR-upsampled levels. The Fourier frequencies have Song's scale 16, made for log sigma:
+    levels to be given are logarithms (of lambda, for the paper's ladder).
     """
     return NCSNppConfig(
         in_channels=num_classes,
@@ -67,8 +68,9 @@ def cpu(
 ) -> NCSNppConfig:
     """For two CPU cores: 64 x 64 grid worked on at 32, 16 and 8, image through a backbone's feature maps.
 
-    The defaults fit `ImageEncoder("tf_efficientnet_lite2")` on 384 x 384 pictures. The image's way in is short (no blocks of its own), the
-    passes are wide: with the few passes that a score takes, a block is best spent where it sees picture and mask together.
+    The defaults fit `ImageEncoder("tf_efficientnet_lite2")` on 384 x 384 pictures. The image's way in is short (no
+    blocks of its own), the passes are wide: with the few passes that a score takes, a block is best spent where it sees
+    picture and mask together.
     """
     return NCSNppConfig(
         in_channels=num_classes,
@@ -106,7 +108,9 @@ def fast(
 
 
 def _map_sizes(image_size: int, grid_size: int, reductions: tuple[int, ...]) -> tuple[int, ...]:
-    """Nominal side of each map: as the backbone gives it, but the map of reduction 4 no finer than the grid, and the others in its octaves."""
+    """Nominal side of each map: as the backbone gives it, but the map of reduction 4 no finer than the grid, and the
+    others in its octaves.
+    """
     return tuple(min(-(-image_size // reduction), -(-4 * grid_size // reduction)) for reduction in reductions)
 
 

@@ -79,7 +79,9 @@ def half(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def space_to_depth(x: Tensor, factor: int) -> Tensor:
-    """[N, C, H, W] to [N, C factor^2, ceil(H/factor), ceil(W/factor)]; zeros fill the far ends when a side does not divide."""
+    """[N, C, H, W] to [N, C factor^2, ceil(H/factor), ceil(W/factor)]; zeros fill the far ends when a side does not
+    divide.
+    """
     height, width = x.shape[-2:]
     if height % factor or width % factor:
         x = F.pad(x, (0, -width % factor, 0, -height % factor))
@@ -93,7 +95,9 @@ def depth_to_space(x: Tensor, factor: int, size: tuple[int, int]) -> Tensor:
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring [N, C, H, W] to [N, C, *size] exactly: adaptive average when both axes shrink, bilinear otherwise, nothing when equal."""
+    """Bring [N, C, H, W] to [N, C, *size] exactly: adaptive average when both axes shrink, bilinear otherwise, nothing
+    when equal.
+    """
     current = (x.shape[-2], x.shape[-1])
     if current == tuple(size):
         return x

@@ -1,17 +1,23 @@
-"""Find label errors: put known ones into a share of a dataset's masks, and see how early a score that never saw a mask ranks them.
+"""Find label errors: put known ones into a share of a dataset's masks, and see how early a score that never saw a mask
+ranks them.
 
-    python scripts/audit_ground_truth.py --voc-root VOCdevkit --image-set train --out runs/label-errors [--steps N --share 0.2 --seed 0]
+    python scripts/audit_ground_truth.py --voc-root VOCdevkit --image-set train --out runs/label-errors [--steps N
+    --share 0.2 --seed 0]
 
-1. Copies the dataset to OUT/voc, with swapped classes, other pictures' masks, missing objects, shifts and spurious blobs in a share of its masks
+1. Copies the dataset to OUT/voc, with swapped classes, other pictures' masks, missing objects, shifts and spurious
+   blobs in a share of its masks
    (OUT/voc/label_errors.csv lists them).
-2. Trains `--folds` models with the preset `cpu`, each on the copy without one fold, errors included, and scores that fold's masks, as `segqc audit`
+2. Trains `--folds` models with the preset `cpu`, each on the copy without one fold, errors included, and scores that
+   fold's masks, as `segqc audit`
    does without predictions. The folds share the pictures' features.
-3. Prints, overall and per type of error, AUROC, average precision and precision at the number of injected errors, with 95 % bootstrap intervals over
-   masks: for segqc's score and, where cleanlab is installed, for cleanlab's label quality of the same model's class probabilities.
+3. Prints, overall and per type of error, AUROC, average precision and precision at the number of injected errors, with
+   95 % bootstrap intervals over
+   masks: for segqc's score and, where cleanlab is installed, for cleanlab's label quality of the same model's class
+   probabilities.
 
-Writes OUT/judgement.csv (that table), OUT/scores.csv (one row per mask, the most suspect first) and OUT/left_out.csv (what is not audited, and why:
-pairs that cannot be read, masks that are void throughout). The same command continues a killed run: in its copy, in the training that was cut short,
-or after the last scored mask.
+Writes OUT/judgement.csv (that table), OUT/scores.csv (one row per mask, the most suspect first) and OUT/left_out.csv
+(what is not audited, and why: pairs that cannot be read, masks that are void throughout). The same command continues a
+killed run: in its copy, in the training that was cut short, or after the last scored mask.
 """
 
 import argparse
@@ -60,8 +66,9 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, console: Console
     Parameters
     ----------
     config : TrainConfig
-        `voc_root` and `image_set` name the dataset, `out` the folder for everything, `seed` is that of the errors, folds and trainings. Cached
-        features of the copy are kept in `feature_cache / "with-label-errors"`, or deleted in the end.
+        `voc_root` and `image_set` name the dataset, `out` the folder for everything, `seed` is that of the errors,
+        folds and trainings. Cached features of the copy are kept in `feature_cache / "with-label-errors"`, or deleted
+        in the end.
     share : float
         Of masks that get an error, in (0, 1).
     console : Console, optional
@@ -103,22 +110,37 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, console: Console
     return rows
 
 
-def _readable_pairs(config: TrainConfig, labels: LabelSpace, console: Console | None) -> tuple[list[Pair], list[Problem]]:
+def _readable_pairs(
+    config: TrainConfig, labels: LabelSpace, console: Console | None
+) -> tuple[list[Pair], list[Problem]]:
     """Pairs of the image set that can be read, and what is wrong with the others."""
     pairs, problems = voc_pairs(config.voc_root, config.image_set)
-    with make_progress(console) as progress, Journal(config.out / ".progress" / "checked.jsonl", {"data": dataset_fingerprint(pairs)}) as journal:
-        task = progress.add_task("checking files", total=len(pairs), completed=sum(pair.id in journal for pair in pairs))
+    with (
+        make_progress(console) as progress,
+        Journal(config.out / ".progress" / "checked.jsonl", {"data": dataset_fingerprint(pairs)}) as journal,
+    ):
+        task = progress.add_task(
+            "checking files", total=len(pairs), completed=sum(pair.id in journal for pair in pairs)
+        )
         readable, unreadable = check_pairs(pairs, labels, journal, lambda count: progress.advance(task, count))
     return readable, problems + unreadable
 
 
-def _write_left_out(path: Path, pairs: list[Pair], problems: list[Problem], copies: list[Pair], console: Console | None) -> None:
+def _write_left_out(
+    path: Path, pairs: list[Pair], problems: list[Problem], copies: list[Pair], console: Console | None
+) -> None:
     """What is in the image set but not audited, with reasons: pairs that cannot be read, and those that have no copy."""
     copied = {copy.id for copy in copies}
     problems = problems + [Problem(pair.id, pair.mask, "is void throughout") for pair in pairs if pair.id not in copied]
-    write_table(path, [{"id": problem.id, "file": str(problem.path), "reason": problem.reason} for problem in problems], ("id", "file", "reason"))
+    write_table(
+        path,
+        [{"id": problem.id, "file": str(problem.path), "reason": problem.reason} for problem in problems],
+        ("id", "file", "reason"),
+    )
     if console and problems:
-        console.print(Text.assemble((f"{len(problems)} pairs are left out", "yellow"), f", listed with reasons in {path}"))
+        console.print(
+            Text.assemble((f"{len(problems)} pairs are left out", "yellow"), f", listed with reasons in {path}")
+        )
 
 
 def _write_scores(path: Path, scores: dict[str, dict[str, float]], errors: list[LabelError]) -> None:
@@ -127,7 +149,10 @@ def _write_scores(path: Path, scores: dict[str, dict[str, float]], errors: list[
     rows = []
     for id_, numbers in sorted(scores.items(), key=lambda item: -item[1]["score"]):
         error = injected.get(id_)
-        rows.append({"id": id_, "error": error and error.corruption, "dice": error and error.dice} | {SCORE_NAMES[k]: v for k, v in numbers.items()})
+        rows.append(
+            {"id": id_, "error": error and error.corruption, "dice": error and error.dice}
+            | {SCORE_NAMES[k]: v for k, v in numbers.items()}
+        )
     write_table(path, rows, tuple(rows[0]))
 
 
@@ -138,7 +163,10 @@ def _rich_table(rows: list[dict[str, Any]]) -> Table:
     for heading in ("injected", "masks", "AUROC", "average precision", "precision at injected"):
         table.add_column(heading, justify="right")
     for row in rows:
-        numbers = [f"{row[m]:.3f} [{row[m + '_low']:.2f}, {row[m + '_high']:.2f}]" for m in ("auroc", "average_precision", "precision")]
+        numbers = [
+            f"{row[m]:.3f} [{row[m + '_low']:.2f}, {row[m + '_high']:.2f}]"
+            for m in ("auroc", "average_precision", "precision")
+        ]
         table.add_row(row["score"], row["error"], str(row["injected"]), str(row["masks"]), *numbers)
     return table
 
@@ -148,7 +176,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--voc-root", type=Path, required=True, help="VOCdevkit, VOC2012 or a folder in its layout")
     parser.add_argument("--image-set", default="train", help="list in ImageSets/Segmentation")
-    parser.add_argument("--classes", help="class names with commas between them, or a JSON file; Pascal VOC's by default")
+    parser.add_argument(
+        "--classes", help="class names with commas between them, or a JSON file; Pascal VOC's by default"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/label-errors"))
     parser.add_argument("--share", type=float, default=0.2, help="of masks that get an error")
     parser.add_argument("--folds", type=int, default=LabelAuditConfig().training.folds)

@@ -2,22 +2,25 @@
 
     python scripts/bench_hook.py [--model voc --model runs/voc ...] [--side 520] [--rounds 15]
 
-The segmenter is torchvision's DeepLabV3-MobileNetV3-Large (random weights: time does not depend on them) on one picture of side x side pixels,
-520 being torchvision's own size. By default the two models that come with segqc are timed.
+The segmenter is torchvision's DeepLabV3-MobileNetV3-Large (random weights: time does not depend on them) on one picture
+of side x side pixels, 520 being torchvision's own size. By default the two models that come with segqc are timed.
 
-Each round runs every setting once, in turn, so that whatever else the machine does hits all of them; times are CPU times of one thread. Printed is
-the median over the rounds of (time with the hook / time without) - 1, and where the time goes: reading the tensors (undoing the normalisation,
-argmax) and judging (squashing to the grid, quality model; no heat map, since they are drawn when asked for). `pipeline's thread` is what is left on
-the thread of the pipeline when a thread of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that
-work still takes their time.
+Each round runs every setting once, in turn, so that whatever else the machine does hits all of them; times are CPU
+times of one thread. Printed is the median over the rounds of (time with the hook / time without) - 1, and where the
+time goes: reading the tensors (undoing the normalisation, argmax) and judging (squashing to the grid, quality model; no
+heat map, since they are drawn when asked for). `pipeline's thread` is what is left on the thread of the pipeline when a
+thread of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work
+still takes their time.
 
-Expected time: one to three minutes on one core. Expected result (273 ms of CPU time for the segmenter; runs gave 38 to 42 % and 19 to 23 %):
+Expected time: one to three minutes on one core. Expected result (273 ms of CPU time for the segmenter; runs gave 38 to
+42 % and 19 to 23 %):
 
     hook      overhead  reading  judging  pipeline's thread
     voc       38%       4%       33%      3%
     voc-fast  21%       4%       16%      3%
 
-The parts are measured apart, with warm caches; what they leave of the overhead is what the segmenter and the quality model take from each other's.
+The parts are measured apart, with warm caches; what they leave of the overhead is what the segmenter and the quality
+model take from each other's.
 """
 
 import argparse
@@ -57,14 +60,20 @@ def parts(qc: QualityControl, x: torch.Tensor, output: dict[str, torch.Tensor]) 
 
 def bench(models: Mapping[str, QualityControl], side: int, rounds: int) -> tuple[float, dict[str, dict[str, float]]]:
     """The segmenter's own median time in seconds, and, per setting, the overhead and its parts as shares of it."""
-    segmenter = torchvision.models.segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=21).eval()
+    segmenter = torchvision.models.segmentation.deeplabv3_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=21
+    ).eval()
     rng = np.random.default_rng(0)
-    photo = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
+    photo = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8)).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
     mean, std = (torch.tensor(numbers).view(3, 1, 1) for numbers in (IMAGENET_MEAN, IMAGENET_STD))
     x = ((torch.from_numpy(np.array(photo)).permute(2, 0, 1) / 255 - mean) / std)[None]
     times: dict[str, dict[str, list[float]]] = {}
 
-    def run(name: str, part: str, function: Callable[[], object], clock: Callable[[], float] = time.process_time) -> None:
+    def run(
+        name: str, part: str, function: Callable[[], object], clock: Callable[[], float] = time.process_time
+    ) -> None:
         times.setdefault(name, {}).setdefault(part, []).append(seconds(function, clock))
 
     with torch.inference_mode():
@@ -85,7 +94,10 @@ def bench(models: Mapping[str, QualityControl], side: int, rounds: int) -> tuple
     alone = times.pop("alone")["total"]
     shares = {}
     for name, found in times.items():
-        ratios = {part: [value / reference for value, reference in zip(values, alone, strict=True)] for part, values in found.items()}
+        ratios = {
+            part: [value / reference for value, reference in zip(values, alone, strict=True)]
+            for part, values in found.items()
+        }
         shares[name] = {part: statistics.median(values) for part, values in ratios.items()}
         shares[name]["total"] -= 1
         shares[name]["background"] -= 1
@@ -106,7 +118,9 @@ def main() -> None:
         table.add_row(name, *(f"{found[part]:.0%}" for part in ("total", "reading", "judging", "background")))
     console = Console(width=140)
     console.print(table)
-    console.print(f"Shares of the segmenter's own {1000 * alone:.0f} ms of CPU time a picture ({given.side} px, {given.rounds} rounds).")
+    console.print(
+        f"Shares of the segmenter's own {1000 * alone:.0f} ms of CPU time a picture ({given.side} px, {given.rounds} rounds)."
+    )
 
 
 if __name__ == "__main__":

@@ -2,27 +2,29 @@
 
     python scripts/bench_metrics.py [--predictions DIR ... --voc-root VOCdevkit [--image-set val]]
 
-Every row does the work of its library for one image: Dice of each foreground class found in either mask, and mean surface distance and 95 %
-Hausdorff distance of each class found in both. Ours (`evaluation.metrics.classes.class_metrics`) gives directed means, NSD and the other Hausdorff variants
-besides. The libraries take turns, each over the whole set of images as in an evaluation, on one thread, measured in CPU seconds; the ratio is the
-median over the repeats. A library that is not installed is left out, with a word on how to install it.
+Every row does the work of its library for one image: Dice of each foreground class found in either mask, and mean
+surface distance and 95 % Hausdorff distance of each class found in both. Ours
+(`evaluation.metrics.classes.class_metrics`) gives directed means, NSD and the other Hausdorff variants besides. The
+libraries take turns, each over the whole set of images as in an evaluation, on one thread, measured in CPU seconds; the
+ratio is the median over the repeats. A library that is not installed is left out, with a word on how to install it.
 
-Takes about two minutes. On two cores without a graphics card, one of them busy with a training, it printed, in images per second and times slower
-than ours:
+Takes about two minutes. On two cores without a graphics card, one of them busy with a training, it printed, in images
+per second and times slower than ours:
 
     synthetic 500x375          segqc 1975    medpy 31 (64.6)    MONAI 52 (37.2)    surface-distance 141 (13.7)
     mnv2_513_quant, VOC val    segqc  867    medpy 28 (30.8)    MONAI 40 (21.2)    surface-distance  69 (12.6)
     mnv2_257_float, VOC val    segqc  828    medpy 29 (28.3)    MONAI 37 (22.3)    surface-distance  68 (12.3)
     mnv2_dm05_513_quant        segqc  824    medpy 27 (28.9)    MONAI 36 (21.6)    surface-distance  61 (12.2)
 
-and a largest difference to medpy of 1.4e-14. Whatever empties the caches costs the fast one most. With `--alternate` the libraries take turns after
-every image, and the ratios to medpy on real masks were 22.4 to 23.8 (45.9 on synthetic ones); with ten busy processes on the two cores and turns over
-the set, 22.7 to 28.3.
+and a largest difference to medpy of 1.4e-14. Whatever empties the caches costs the fast one most. With `--alternate`
+the libraries take turns after every image, and the ratios to medpy on real masks were 22.4 to 23.8 (45.9 on synthetic
+ones); with ten busy processes on the two cores and turns over the set, 22.7 to 28.3.
 
-Bad predictions cost ours most: their surfaces share few pixels with the truth's, only those are free, and half of the time goes into the nearest
-pixels of the others. Five ways to find them were tried, in time relative to one look at all pairs: two looks, the second at a third of the pairs
-(kept, 0.7), a k-d tree for all (1.5), distances along rows tabulated in the class's box (2.2), scipy's Euclidean distance transform (3 ms for a box
-of 200 x 250, 15 ms for a picture, where one look at an image takes 0.7), tiles instead of lines of pixels (no fewer pairs).
+Bad predictions cost ours most: their surfaces share few pixels with the truth's, only those are free, and half of the
+time goes into the nearest pixels of the others. Five ways to find them were tried, in time relative to one look at all
+pairs: two looks, the second at a third of the pairs (kept, 0.7), a k-d tree for all (1.5), distances along rows
+tabulated in the class's box (2.2), scipy's Euclidean distance transform (3 ms for a box of 200 x 250, 15 ms for a
+picture, where one look at an image takes 0.7), tiles instead of lines of pixels (no fewer pairs).
 """
 
 import argparse
@@ -54,7 +56,9 @@ INSTALL = {
 
 
 def synthetic_pair(rng: np.random.Generator) -> Pair:
-    """Prediction and truth like VOC's, uint8 [375, 500]: one to five smooth objects of one to three classes with a void rim, redrawn wobbling."""
+    """Prediction and truth like VOC's, uint8 [375, 500]: one to five smooth objects of one to three classes with a void
+    rim, redrawn wobbling.
+    """
     rows, columns = np.indices(SHAPE)
     truth = np.zeros(SHAPE, np.uint8)
     kinds = rng.integers(1, CLASSES, rng.integers(1, 4))
@@ -63,10 +67,14 @@ def synthetic_pair(rng: np.random.Generator) -> Pair:
         angle = np.arctan2(down, across)
         lobes = sum(rng.uniform(0, 0.25) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 5))
         truth[np.hypot(down, across) < rng.uniform(25, 110) * (1 + lobes)] = rng.choice(kinds)
-    # A smooth random displacement of 3 pixels (one standard deviation at its nodes, 25 pixels apart) moves the outlines.
+    # A smooth random displacement of 3 pixels (one standard deviation at its nodes, 25 pixels apart) moves the
+    # outlines.
     nodes = tuple(side // 25 + 2 for side in SHAPE)
     moves = [ndimage.zoom(rng.normal(0, 3, nodes), 25, order=1)[: SHAPE[0], : SHAPE[1]] for _ in SHAPE]
-    places = [np.clip(np.rint(grid + move), 0, side - 1).astype(int) for grid, move, side in zip((rows, columns), moves, SHAPE, strict=True)]
+    places = [
+        np.clip(np.rint(grid + move), 0, side - 1).astype(int)
+        for grid, move, side in zip((rows, columns), moves, SHAPE, strict=True)
+    ]
     prediction = truth[tuple(places)]
     rim = ndimage.maximum_filter(truth, 5) != ndimage.minimum_filter(truth, 5)
     return prediction, np.where(rim, np.uint8(VOID), truth)
@@ -81,13 +89,18 @@ def real_pairs(predictions: Path, voc_root: Path, image_set: str, count: int) ->
         raise SystemExit(f"{predictions} has no PNG named after an image of {image_set}")
     chosen = [there[i] for i in np.unique(np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int))]
     masks = voc.root / "SegmentationClass"
-    return [(read_mask(predictions / f"{id_}.png", VOC_LABELS), read_mask(masks / f"{id_}.png", VOC_LABELS)) for id_ in chosen]
+    return [
+        (read_mask(predictions / f"{id_}.png", VOC_LABELS), read_mask(masks / f"{id_}.png", VOC_LABELS))
+        for id_ in chosen
+    ]
 
 
 def class_masks(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
     """Both bool masks of each foreground class, void removed."""
     known = truth != VOID
-    for label in np.flatnonzero(np.bincount(prediction[known], minlength=CLASSES) + np.bincount(truth[known], minlength=CLASSES)):
+    for label in np.flatnonzero(
+        np.bincount(prediction[known], minlength=CLASSES) + np.bincount(truth[known], minlength=CLASSES)
+    ):
         if label:
             yield (prediction == label) & known, (truth == label) & known
 
@@ -112,7 +125,9 @@ def with_medpy() -> Callable[[np.ndarray, np.ndarray], list[tuple[float, ...]]]:
 
 
 def with_monai() -> Callable[[np.ndarray, np.ndarray], list[tuple[float, ...]]]:
-    """compute_dice, compute_average_surface_distance (symmetric) and compute_hausdorff_distance (95) of MONAI; its hd95 is not medpy's."""
+    """compute_dice, compute_average_surface_distance (symmetric) and compute_hausdorff_distance (95) of MONAI; its hd95
+    is not medpy's.
+    """
     import torch
     from monai.metrics import compute_average_surface_distance, compute_dice, compute_hausdorff_distance
 
@@ -138,7 +153,9 @@ def with_monai() -> Callable[[np.ndarray, np.ndarray], list[tuple[float, ...]]]:
 
 
 def with_surface_distance() -> Callable[[np.ndarray, np.ndarray], list[tuple[float, ...]]]:
-    """DeepMind's surface-distance, one intermediate result a class; its surfaces are weighted elements between pixels, so its numbers differ."""
+    """DeepMind's surface-distance, one intermediate result a class; its surfaces are weighted elements between pixels,
+    so its numbers differ.
+    """
     import surface_distance
 
     def measure(prediction: np.ndarray, truth: np.ndarray) -> list[tuple[float, ...]]:
@@ -156,10 +173,13 @@ def with_surface_distance() -> Callable[[np.ndarray, np.ndarray], list[tuple[flo
     return measure
 
 
-def benchmark(console: Console, title: str, pairs: list[Pair], methods: dict[str, Callable], repeats: int, alternate: bool) -> None:
+def benchmark(
+    console: Console, title: str, pairs: list[Pair], methods: dict[str, Callable], repeats: int, alternate: bool
+) -> None:
     """Print images per second and ratios of all methods, and the largest difference between ours and medpy."""
     seconds = {name: np.zeros(repeats) for name in methods}
-    results: dict[str, list] = {name: [method(*pair) for pair in pairs[:2]] for name, method in methods.items()}  # warm up
+    # warm up
+    results: dict[str, list] = {name: [method(*pair) for pair in pairs[:2]] for name, method in methods.items()}
     for repeat in range(repeats):
         results = {name: [] for name in methods}
         for batch in [[pair] for pair in pairs] if alternate else [pairs]:
@@ -178,10 +198,18 @@ def benchmark(console: Console, title: str, pairs: list[Pair], methods: dict[str
     for name, spent in seconds.items():
         ratios = spent / seconds["segqc"]
         pace = float(np.median(spent)) / len(pairs)
-        table.add_row(name, f"{1 / pace:.1f}", f"{1000 * pace:.2f}", f"{np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f})")
+        table.add_row(
+            name,
+            f"{1 / pace:.1f}",
+            f"{1000 * pace:.2f}",
+            f"{np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f})",
+        )
     console.print(table)
     if "medpy" in methods:
-        own, medpys = (np.array([value for image in results[name] for row in image for value in row]) for name in ("segqc", "medpy"))
+        own, medpys = (
+            np.array([value for image in results[name] for row in image for value in row])
+            for name in ("segqc", "medpy")
+        )
         console.print(f"largest difference to medpy in dice, assd and hd95: {np.abs(own - medpys).max(initial=0):.1e}")
 
 
@@ -207,10 +235,14 @@ def main() -> None:
             console.print(f"{module} is not installed and left out: {INSTALL[module]}", markup=False)
     rng = np.random.default_rng(0)
     synthetic = [synthetic_pair(rng) for _ in range(arguments.synthetic)]
-    benchmark(console, f"synthetic masks of {SHAPE[1]}x{SHAPE[0]}", synthetic, methods, arguments.repeats, arguments.alternate)
+    benchmark(
+        console, f"synthetic masks of {SHAPE[1]}x{SHAPE[0]}", synthetic, methods, arguments.repeats, arguments.alternate
+    )
     for folder in arguments.predictions or []:
         pairs = real_pairs(folder, arguments.voc_root, arguments.image_set, arguments.images)
-        benchmark(console, f"{folder.name} on {arguments.image_set}", pairs, methods, arguments.repeats, arguments.alternate)
+        benchmark(
+            console, f"{folder.name} on {arguments.image_set}", pairs, methods, arguments.repeats, arguments.alternate
+        )
 
 
 if __name__ == "__main__":

@@ -1,16 +1,21 @@
 """What the table detector costs: fit time, rows a second, memory, and how they grow with rows and columns.
 
-    python scripts/bench_tabular.py --data DIR [--out bench-tabular.json] [--method mixing] [--steps 100] [--largest 1000000] [--threads 1]
+    python scripts/bench_tabular.py --data DIR [--out bench-tabular.json] [--method mixing] [--steps 100] [--largest
+    1000000] [--threads 1]
 
-DIR holds the seven sets of scripts/reproduce_table2.py; only Bank is read. Every line that it prints is measured in this run:
+DIR holds the seven sets of scripts/reproduce_table2.py; only Bank is read. Every line that it prints is measured in
+this run:
 
-1. Bank's first split: a whole fit, and scoring of its test rows as they are (repeated rows are scored once) and of their distinct rows alone.
-2. Rows: tables of 10,000, 100,000 and a million rows, drawn from Bank's rows with replacement (they repeat, as rows of categories do); and of 10,000
+1. Bank's first split: a whole fit, and scoring of its test rows as they are (repeated rows are scored once) and of
+   their distinct rows alone.
+2. Rows: tables of 10,000, 100,000 and a million rows, drawn from Bank's rows with replacement (they repeat, as rows of
+   categories do); and of 10,000
    and 100,000 drawn cell by cell, each column by itself (hardly any two are equal: the worst case).
 3. Columns: 10,000 rows with the columns two, four and eight times over, drawn cell by cell.
 
-Fits of 2 and 3 are of `--steps` steps, since the length of a training does not depend on the number of rows; what grows is reading, encoding and
-finding the distinct ones. Memory is by how much a step raised the resident memory of the process at its highest (Linux).
+Fits of 2 and 3 are of `--steps` steps, since the length of a training does not depend on the number of rows; what grows
+is reading, encoding and finding the distinct ones. Memory is by how much a step raised the resident memory of the
+process at its highest (Linux).
 
 Takes two minutes of CPU. One run with one thread of an AMD EPYC (2026-11-26):
 
@@ -25,8 +30,8 @@ Takes two minutes of CPU. One run with one thread of an AMD EPYC (2026-11-26):
     four times, 10,000 x 40                    3.6    131    10,000 (all)                 0.8               12,700
     eight times, 10,000 x 80                   6.9    299    10,000 (all)                 1.7                5,700
 
-Distinct rows alone: 25,700 a CPU second on Bank. A hundred times the rows took 4.1 times the CPU of a fit and 10.5 times that of scoring; eight times
-the columns about 5.6 times that of scoring a row.
+Distinct rows alone: 25,700 a CPU second on Bank. A hundred times the rows took 4.1 times the CPU of a fit and 10.5
+times that of scoring; eight times the columns about 5.6 times that of scoring a row.
 """
 
 import argparse
@@ -52,7 +57,11 @@ def measured(step: Callable[[], Any]) -> dict[str, float | None]:
     """Seconds on the clock, of CPU, and MiB."""
     before, start, cpu = start_peak(), time.perf_counter(), time.process_time()
     step()
-    return {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu, "peak_mib": peak_rise(before)}
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+        "peak_mib": peak_rise(before),
+    }
 
 
 def resample(table: pyarrow.Table, rows: int, by_cell: bool, seed: int = 0) -> pyarrow.Table:
@@ -60,7 +69,9 @@ def resample(table: pyarrow.Table, rows: int, by_cell: bool, seed: int = 0) -> p
     rng = np.random.default_rng(seed)
     if not by_cell:
         return table.take(rng.integers(table.num_rows, size=rows))
-    return pyarrow.table({name: table.column(name).take(rng.integers(table.num_rows, size=rows)) for name in table.column_names})
+    return pyarrow.table(
+        {name: table.column(name).take(rng.integers(table.num_rows, size=rows)) for name in table.column_names}
+    )
 
 
 def widen(table: pyarrow.Table, times: int) -> pyarrow.Table:
@@ -114,7 +125,9 @@ def main(arguments: list[str] | None = None) -> None:
     except BadInput as error:
         raise SystemExit(str(error)) from error
     split = split_inliers(bank.features, bank.anomalous, 0)
-    cases: list[tuple[str, Callable[[], tuple[pyarrow.Table, pyarrow.Table]]]] = [("Bank, its own split", lambda: (split.train, split.test))]
+    cases: list[tuple[str, Callable[[], tuple[pyarrow.Table, pyarrow.Table]]]] = [
+        ("Bank, its own split", lambda: (split.train, split.test))
+    ]
     for by_cell in (False, True):
         for rows in (10_000, 100_000) if by_cell else (10_000, 100_000, 1_000_000):
             if rows <= given.largest:
@@ -122,26 +135,37 @@ def main(arguments: list[str] | None = None) -> None:
                 cases.append((name, lambda rows=rows, by_cell=by_cell: (resample(split.train, rows, by_cell),) * 2))
     for times in (2, 4, 8):
         cases.append(
-            (f"columns {times} times over", lambda times=times: (resample(widen(split.train, times), min(10_000, given.largest), True),) * 2)
+            (
+                f"columns {times} times over",
+                lambda times=times: (resample(widen(split.train, times), min(10_000, given.largest), True),) * 2,
+            )
         )
     console, found = Console(), []
     for what, draw in cases:
         found.append(bench(*draw(), short if found else whole, what))
         console.print(sentence(found[-1]), soft_wrap=True, highlight=False)
-        write_json(given.out, {"threads": torch.get_num_threads(), "settings": GumbelScoreDetector(**whole).get_params(), "lines": found})
+        write_json(
+            given.out,
+            {"threads": torch.get_num_threads(), "settings": GumbelScoreDetector(**whole).get_params(), "lines": found},
+        )
     for name in ("rows drawn whole", "rows drawn cell by cell"):
         lines = [line for line in found if line["table"] == name]
         if len(lines) > 1:
             small, large = lines[0], lines[-1]
             fit, score = (large[key]["cpu_seconds"] / small[key]["cpu_seconds"] for key in ("fit", "score"))
             times = large["rows"] // small["rows"]
-            console.print(f"{name}: for {times} times the rows {fit:.1f} times the CPU of a fit, {score:.1f} times that of scoring", highlight=False)
+            console.print(
+                f"{name}: for {times} times the rows {fit:.1f} times the CPU of a fit, {score:.1f} times that of scoring",
+                highlight=False,
+            )
     console.print(f"Wrote {given.out}.")
 
 
 def sentence(line: dict[str, Any]) -> str:
     """A line of the result in words."""
-    said = f"{line['table']}, {line['rows']:,} x {line['columns']}: fit of {line['steps']:,} steps {_cost(line['fit'])}; "
+    said = (
+        f"{line['table']}, {line['rows']:,} x {line['columns']}: fit of {line['steps']:,} steps {_cost(line['fit'])}; "
+    )
     said += f"{line['scored']:,} rows, {line['distinct']:,} of them distinct, scored {_cost(line['score'])}, {_speed(line['scored'], line['score'])}"
     if line["score_distinct"]:
         said += f"; the distinct ones alone {_cost(line['score_distinct'])}, {_speed(line['distinct'], line['score_distinct'])}"

@@ -1,21 +1,24 @@
 """Do the promises of a calibration hold on real predictions?
 
-    python scripts/check_calibration.py --voc-root VOCdevkit --predictions deeplab_out/mnv2_513_quant --second deeplab_out/mnv2_dm05_513_quant
-    python scripts/check_calibration.py --audit audit [--true-masks audit_of_true_masks]
+    python scripts/check_calibration.py --voc-root VOCdevkit --predictions deeplab_out/mnv2_513_quant --second
+    deeplab_out/mnv2_dm05_513_quant python scripts/check_calibration.py --audit audit [--true-masks audit_of_true_masks]
 
-The first form needs no model: it takes real scores that are cheap, the disagreement with a second network's masks and the mixture of mask features
-(`evaluation.baselines`), for real predictions of real pictures. The second takes the scores of an audit with ground truth, and, for the last
-table, those of an audit of the true masks themselves. A prediction with a Dice of at least 0.5 counts as fine, as a reviewer would accept it.
+The first form needs no model: it takes real scores that are cheap, the disagreement with a second network's masks and
+the mixture of mask features (`evaluation.baselines`), for real predictions of real pictures. The second takes the
+scores of an audit with ground truth, and, for the last table, those of an audit of the true masks themselves. A
+prediction with a Dice of at least 0.5 counts as fine, as a reviewer would accept it.
 
-200 times, the pictures are divided at random, half to calibrate on and half to check, which makes both exchangeable: p-values and false
-discoveries, intervals, and p-values calibrated on true masks. For the certified threshold the pictures stand for the population: labels are
-drawn from them with replacement, so that the share of failures among what passes is known exactly.
+200 times, the pictures are divided at random, half to calibrate on and half to check, which makes both exchangeable:
+p-values and false discoveries, intervals, and p-values calibrated on true masks. For the certified threshold the
+pictures stand for the population: labels are drawn from them with replacement, so that the share of failures among what
+passes is known exactly.
 
-In brackets: 95 % Monte Carlo intervals of the mean over the 200 divisions (of the share, for thresholds). They say how well this table is computed,
-not how another set of pictures would do.
+In brackets: 95 % Monte Carlo intervals of the mean over the 200 divisions (of the share, for thresholds). They say how
+well this table is computed, not how another set of pictures would do.
 
-Expected time: under a minute on one core. Expected result: false discoveries, false alarms and broken promises at or below, coverage at or above
-what is asked for, in every row of the first three tables, and nothing of the kind in the last one. docs/calibration.md quotes the numbers.
+Expected time: under a minute on one core. Expected result: false discoveries, false alarms and broken promises at or
+below, coverage at or above what is asked for, in every row of the first three tables, and nothing of the kind in the
+last one. docs/calibration.md quotes the numbers.
 """
 
 import argparse
@@ -47,7 +50,9 @@ FDR, COVERAGE, CONFIDENCE = 0.1, 0.9, 0.9
 
 @dataclass(frozen=True)
 class Scored:
-    """Predictions with a score and their Dice; and the scores of the true masks of the same pictures, where there are any."""
+    """Predictions with a score and their Dice; and the scores of the true masks of the same pictures, where there are
+    any.
+    """
 
     name: str
     scores: np.ndarray
@@ -64,15 +69,25 @@ def from_masks(voc_root: Path, image_set: str, predictions: Path, second: Path) 
     voc = find_voc(voc_root)
     pairs, _, _ = audit_pairs(predictions, voc_root=voc_root, ground_truth=voc.masks, image_set=image_set)
     usable = [pair for pair in pairs if pair.mask and pair.ground_truth and (second / f"{pair.id}.png").is_file()]
-    audited = [Example(pair.id, pair.image, pair.mask, VOC_LABELS, second=second / f"{pair.id}.png") for pair in usable if pair.mask]
-    truths = [Example(pair.id, pair.image, pair.ground_truth, VOC_LABELS, second=second / f"{pair.id}.png") for pair in usable if pair.ground_truth]
+    audited = [
+        Example(pair.id, pair.image, pair.mask, VOC_LABELS, second=second / f"{pair.id}.png")
+        for pair in usable
+        if pair.mask
+    ]
+    truths = [
+        Example(pair.id, pair.image, pair.ground_truth, VOC_LABELS, second=second / f"{pair.id}.png")
+        for pair in usable
+        if pair.ground_truth
+    ]
     dice = np.array(
         [
             mean_dice(example.mask(), read_mask(truth.mask_file, VOC_LABELS), VOC_LABELS.num_classes)
             for example, truth in zip(audited, truths, strict=True)
         ]
     )
-    training = [Example(pair.id, pair.image, pair.mask, VOC_LABELS) for pair in voc_pairs(voc_root, "train")[0] if pair.mask]
+    training = [
+        Example(pair.id, pair.image, pair.mask, VOC_LABELS) for pair in voc_pairs(voc_root, "train")[0] if pair.mask
+    ]
     found = []
     for score in (SecondNetwork(), FeatureMixture()):
         with tempfile.TemporaryDirectory() as folder:
@@ -87,8 +102,14 @@ def from_audit(audit: Path, true_masks: Path | None) -> list[Scored]:
     rows = [row for row in read_audit_table(audit).rows if is_scored(row) and row.get("dice") is not None]
     if not rows:
         raise BadInput(audit, "has no prediction with a Dice", "audit with ground truth")
-    truths = None if true_masks is None else np.array([row["score"] for row in read_audit_table(true_masks).rows if is_scored(row)])
-    return [Scored(audit.name, *(np.array([row[name] for row in rows], np.float64) for name in ("score", "dice")), truths)]
+    truths = (
+        None
+        if true_masks is None
+        else np.array([row["score"] for row in read_audit_table(true_masks).rows if is_scored(row)])
+    )
+    return [
+        Scored(audit.name, *(np.array([row[name] for row in rows], np.float64) for name in ("score", "dice")), truths)
+    ]
 
 
 def halves(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +118,9 @@ def halves(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
 
 
 def check_flags(data: Scored, use_true_masks: bool = False) -> dict[str, np.ndarray]:
-    """Per division: share of fine ones among the flagged, share of failures flagged, share of fine ones with p <= 0.1, and with p <= 0.01."""
+    """Per division: share of fine ones among the flagged, share of failures flagged, share of fine ones with p <= 0.1,
+    and with p <= 0.01.
+    """
     rng, rows = np.random.default_rng(0), []
     for _ in range(RESAMPLES):
         fitting, checking = halves(len(data.scores), rng)
@@ -123,13 +146,17 @@ def check_intervals(data: Scored) -> dict[str, np.ndarray]:
     rng, rows = np.random.default_rng(1), []
     for seed in range(RESAMPLES):
         fitting, checking = halves(len(data.scores), rng)
-        low, high = fit_dice_curve(data.scores[fitting], data.dice[fitting], COVERAGE, seed).interval(data.scores[checking])
+        low, high = fit_dice_curve(data.scores[fitting], data.dice[fitting], COVERAGE, seed).interval(
+            data.scores[checking]
+        )
         rows.append((((low <= data.dice[checking]) & (data.dice[checking] <= high)).mean(), (high - low).mean()))
     return dict(zip(("coverage", "width"), np.array(rows).T, strict=True))
 
 
 def check_threshold(data: Scored, labels: int, max_failures: float) -> tuple[int, int, float]:
-    """How many of the draws of labels gave a threshold, how many of these broke the promise, and the mean share that passes (0 without one)."""
+    """How many of the draws of labels gave a threshold, how many of these broke the promise, and the mean share that
+    passes (0 without one).
+    """
     rng, certified, broken, passing = np.random.default_rng(2), 0, 0, 0.0
     for seed in range(RESAMPLES):
         drawn = rng.integers(0, len(data.scores), labels)
@@ -157,13 +184,32 @@ def share_cell(count: int, total: int) -> str:
 
 def tables(everything: list[Scored], label_counts: list[int]) -> list[Table]:
     flags = Table(
-        "score", "pictures", "failures", "FDR", "failures flagged", "fine, p <= 0.1", "fine, p <= 0.01", title=f"p-values; FDR asked: {FDR}"
+        "score",
+        "pictures",
+        "failures",
+        "FDR",
+        "failures flagged",
+        "fine, p <= 0.1",
+        "fine, p <= 0.01",
+        title=f"p-values; FDR asked: {FDR}",
     )
     intervals = Table("score", "coverage", "mean width", title=f"Interval of the Dice; coverage asked: {COVERAGE}")
     thresholds = Table(
-        "score", "labels", "failures asked", "certified", "promise broken", "share passing", title=f"Threshold; broken at most: {1 - CONFIDENCE:.2g}"
+        "score",
+        "labels",
+        "failures asked",
+        "certified",
+        "promise broken",
+        "share passing",
+        title=f"Threshold; broken at most: {1 - CONFIDENCE:.2g}",
     )
-    wrong = Table("score", "FDR", "fine, p <= 0.1", "fine, p <= 0.01", title="p-values calibrated on true masks: not to be relied on")
+    wrong = Table(
+        "score",
+        "FDR",
+        "fine, p <= 0.1",
+        "fine, p <= 0.01",
+        title="p-values calibrated on true masks: not to be relied on",
+    )
     for data in everything:
         found = {name: mean_cell(values) for name, values in check_flags(data).items()}
         counts = str(len(data.scores)), str(int((~data.fine).sum()))

@@ -1,14 +1,15 @@
 """Which way of squashing masks to the network's grid keeps most of what an audit ranks by?
 
-For each folder of predictions, the Dice of every image (mean over its foreground classes, void removed) is computed from the masks at full
-resolution and again from their grids, made by nearest neighbour or by majority vote of the pixels that are not void, each without and with
-the small-object rule of `segqc.data.grid.mask_to_grid`. Printed are the mean absolute difference, the mean difference, the Spearman correlation
-of the two, and how many images lose a whole foreground class (in either mask).
+For each folder of predictions, the Dice of every image (mean over its foreground classes, void removed) is computed
+from the masks at full resolution and again from their grids, made by nearest neighbour or by majority vote of the
+pixels that are not void, each without and with the small-object rule of `segqc.data.grid.mask_to_grid`. Printed are the
+mean absolute difference, the mean difference, the Spearman correlation of the two, and how many images lose a whole
+foreground class (in either mask).
 
     python scripts/compare_mask_grids.py --voc-root VOCdevkit --predictions OUT [OUT ...]
 
-Expected time: 1 minute on one core for 3 x 241 images. Expected result on 241 images of VOC 2012 val and the outputs of three DeepLabV3
-MobileNetV2 networks (mean absolute difference, mean difference, Spearman, images losing a class):
+Expected time: 1 minute on one core for 3 x 241 images. Expected result on 241 images of VOC 2012 val and the outputs of
+three DeepLabV3 MobileNetV2 networks (mean absolute difference, mean difference, Spearman, images losing a class):
 
     S = 64                      513_quant                    257_float                    dm05_513_quant
     nearest                     0.0120 +0.0076 0.9775  9     0.0100 +0.0081 0.9946 12     0.0117 +0.0079 0.9741  8
@@ -22,8 +23,9 @@ MobileNetV2 networks (mean absolute difference, mean difference, Spearman, image
     majority                    0.0360 -0.0006 0.9424 15     0.0316 -0.0036 0.9809 22     0.0364 +0.0016 0.9479 22
     majority + small objects    0.0207 -0.0190 0.9803  0     0.0190 -0.0182 0.9947  0     0.0198 -0.0177 0.9846  0
 
-So: nearest with the small-object rule. The rule brings the rank correlation; nearest brings the level, because it keeps the share of void,
-while a vote of the other pixels fills the void rims along the outlines of ground truth, where masks disagree most.
+So: nearest with the small-object rule. The rule brings the rank correlation; nearest brings the level, because it keeps
+the share of void, while a vote of the other pixels fills the void rims along the outlines of ground truth, where masks
+disagree most.
 """
 
 import argparse
@@ -68,7 +70,9 @@ def compare(predictions: Path, voc_root: Path, sizes: list[int]) -> list[tuple[s
     rows = []
     for size in sizes:
         for name, squash in SQUASHES.items():
-            grids = [(squash(prediction, size, VOC_LABELS), squash(truth, size, VOC_LABELS)) for prediction, truth in masks]
+            grids = [
+                (squash(prediction, size, VOC_LABELS), squash(truth, size, VOC_LABELS)) for prediction, truth in masks
+            ]
             error = np.array([dice(*both) for both in grids]) - full
             lost = sum(any(map(loses_a_class, *both)) for both in zip(masks, grids, strict=True))
             values = f"{np.abs(error).mean():.4f}", f"{error.mean():+.4f}", f"{spearman(full + error, full):.4f}"

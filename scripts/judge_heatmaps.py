@@ -2,8 +2,8 @@
 
     python scripts/judge_heatmaps.py --audit audit --voc-root VOCdevkit
 
-Error is where prediction and ground truth differ, void removed. "pooled" is over every 7th pixel of all pictures together, "per picture"
-the mean over pictures that have both kinds of pixel. Takes about a minute for 241 pictures.
+Error is where prediction and ground truth differ, void removed. "pooled" is over every 7th pixel of all pictures
+together, "per picture" the mean over pictures that have both kinds of pixel. Takes about a minute for 241 pictures.
 """
 
 import argparse
@@ -56,7 +56,9 @@ def judge(audit: Path, truths: Path) -> HeatJudgement:
         if 0 < wrong.mean() < 1:
             single.append((roc_auc_score(wrong, heat), average_precision_score(wrong, heat), wrong.mean()))
     heat, wrong = np.concatenate(heats), np.concatenate(errors)
-    return (roc_auc_score(wrong, heat), average_precision_score(wrong, heat), wrong.mean()), tuple(np.mean(single, axis=0))
+    return (roc_auc_score(wrong, heat), average_precision_score(wrong, heat), wrong.mean()), tuple(
+        np.mean(single, axis=0)
+    )
 
 
 if __name__ == "__main__":

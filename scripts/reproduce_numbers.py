@@ -2,9 +2,10 @@
 
     python scripts/reproduce_numbers.py --out runs/numbers [--methods METHOD ...] [--seeds 0 1 2 3 4]
 
-The benchmark of the paper holds categories alone; these sets hold numbers alone, and nothing was chosen on them. A class of each is the anomaly: the
-malignant tumours, the first cultivar of wine, the third species of iris, the ones among the digits. Splits and methods are those of
-`reproduce_table2.py`; prints average precision and AUROC, and continues where it was stopped. Expected time: ten minutes on one core.
+The benchmark of the paper holds categories alone; these sets hold numbers alone, and nothing was chosen on them. A
+class of each is the anomaly: the malignant tumours, the first cultivar of wine, the third species of iris, the ones
+among the digits. Splits and methods are those of `reproduce_table2.py`; prints average precision and AUROC, and
+continues where it was stopped. Expected time: ten minutes on one core.
 """
 
 import argparse
@@ -35,24 +36,39 @@ def load(name: str) -> LabelledTable:
     function, anomaly = SETS[name]
     found = function()
     varying = [j for j in range(found.data.shape[1]) if found.data[:, j].std() > 0]
-    return LabelledTable(name, pyarrow.table({str(found.feature_names[j]): found.data[:, j] for j in varying}), found.target == anomaly)
+    return LabelledTable(
+        name, pyarrow.table({str(found.feature_names[j]): found.data[:, j] for j in varying}), found.target == anomaly
+    )
 
 
 def main() -> None:
     """Run whatever is missing, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("runs/numbers"), help="folder for rows and scores")
-    parser.add_argument("--methods", nargs="*", default=list(DEFAULT), choices=list(METHODS), metavar="METHOD", help=", ".join(METHODS))
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS), metavar="SET", help=", ".join(SETS))
+    parser.add_argument(
+        "--methods", nargs="*", default=list(DEFAULT), choices=list(METHODS), metavar="METHOD", help=", ".join(METHODS)
+    )
+    parser.add_argument(
+        "--sets", nargs="+", default=list(SETS), choices=list(SETS), metavar="SET", help=", ".join(SETS)
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
     console = Console(width=140)
-    run_benchmark([(name, lambda name=name: load(name)) for name in given.sets], given.methods, given.seeds, given.out, console)
+    run_benchmark(
+        [(name, lambda name=name: load(name)) for name in given.sets], given.methods, given.seeds, given.out, console
+    )
     results = Results(given.out, list(METHODS), given.sets, given.seeds)
-    table = Table("method", *given.sets, title="average precision / AUROC, in %; mean ± standard deviation over the splits")
+    table = Table(
+        "method", *given.sets, title="average precision / AUROC, in %; mean ± standard deviation over the splits"
+    )
     for method in results.methods:
-        cells = [[results.cell(method, name, measure) for measure in ("average_precision", "auroc")] for name in given.sets]
-        table.add_row(METHODS[method].title, *(" / ".join("-" if c is None else f"{c.mean:.1f} ± {c.deviation:.1f}" for c in pair) for pair in cells))
+        cells = [
+            [results.cell(method, name, measure) for measure in ("average_precision", "auroc")] for name in given.sets
+        ]
+        table.add_row(
+            METHODS[method].title,
+            *(" / ".join("-" if c is None else f"{c.mean:.1f} ± {c.deviation:.1f}" for c in pair) for pair in cells),
+        )
     console.print(table)
 
 

@@ -1,14 +1,16 @@
 """The paper's Table 2 (arXiv 2304.03220): every method on the seven sets, five seeds each, on the same splits.
 
-    python scripts/reproduce_table2.py --data DIR --out runs/table2 [--methods METHOD ...] [--sets SET ...] [--seeds 0 1 2 3 4]
+    python scripts/reproduce_table2.py --data DIR --out runs/table2 [--methods METHOD ...] [--sets SET ...] [--seeds 0 1
+    2 3 4]
         [--document docs/results-tabular.md]
 
-DIR holds the seven files as they were published (`evaluation/tables/datasets.py` names them and checks them against the paper's Table 1). Works a row
-at a time, a row being a method on a set with a seed: OUT/rows holds a JSON file and the scores of each, and the same command continues after the last
-one. At the end it writes the document, of all rows that OUT holds, and the critical-difference diagram beside it.
+DIR holds the seven files as they were published (`evaluation/tables/datasets.py` names them and checks them against the
+paper's Table 1). Works a row at a time, a row being a method on a set with a seed: OUT/rows holds a JSON file and the
+scores of each, and the same command continues after the last one. At the end it writes the document, of all rows that
+OUT holds, and the critical-difference diagram beside it.
 
-On one core: counting, Isolation Forest and ECOD take minutes for everything; a fit of Deep SVDD or DAGMM up to one minute on the small sets and 10
-on Census.
+On one core: counting, Isolation Forest and ECOD take minutes for everything; a fit of Deep SVDD or DAGMM up to one
+minute on the small sets and 10 on Census.
 """
 
 import argparse
@@ -39,8 +41,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the seven sets")
     parser.add_argument("--out", type=Path, default=Path("runs/table2"), help="folder for rows and scores")
-    parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="METHOD", help=", ".join(METHODS))
-    parser.add_argument("--sets", nargs="+", default=list(DATASETS), choices=list(DATASETS), metavar="SET", help="; ".join(DATASETS))
+    parser.add_argument(
+        "--methods", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="METHOD", help=", ".join(METHODS)
+    )
+    parser.add_argument(
+        "--sets", nargs="+", default=list(DATASETS), choices=list(DATASETS), metavar="SET", help="; ".join(DATASETS)
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--threads", type=int, help="of PyTorch; all cores by default")
     parser.add_argument("--document", type=Path, help="Markdown file; results-tabular.md in --out by default")
@@ -73,7 +79,9 @@ def write_document(folder: Path, document: Path, seeds: Sequence[int]) -> None:
 
 
 def _stamp() -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+    )
     return f"{date.today().isoformat()}, commit {commit.stdout.strip() or 'unknown'}"
 
 

@@ -1,17 +1,21 @@
-"""The results on Pascal VOC: train the method and its ablations, audit real predictions, judge all of it against every baseline.
+"""The results on Pascal VOC: train the method and its ablations, audit real predictions, judge all of it against every
+baseline.
 
     python scripts/reproduce_voc.py --voc-root VOCdevkit --predictions deeplab_out --out runs/results-voc \\
         [--seeds 0 1 2] [--second mnv2_513_quant=mnv2_dm05_513_quant ...] [--probs NAME=DIR ...] [--tta NAME=DIR ...]
 
-`deeplab_out/` holds a folder of masks for each segmenter that is judged. Trains eight models (`structured`, its fast preset, the plain segmenter and
-the paper's recipe with `--steps`; `structured`, `mixing`, the paper's recipe and the mask-only network with `--ablation-steps`), audits every folder
-with each of them and with the level t = 0 of the first alone, fits the baselines once, and writes an evaluation with its report for each folder, and
-`results-voc.md`: the tables of docs/results-voc.md. With several `--seeds`, `structured` and the paper's recipe are trained with each, and a table
-has their means; everything else has the first. The corruption suite runs on the first folder's pictures; it depends on ground truth alone.
+`deeplab_out/` holds a folder of masks for each segmenter that is judged. Trains eight models (`structured`, its fast
+preset, the plain segmenter and the paper's recipe with `--steps`; `structured`, `mixing`, the paper's recipe and the
+mask-only network with `--ablation-steps`), audits every folder with each of them and with the level t = 0 of the first
+alone, fits the baselines once, and writes an evaluation with its report for each folder, and `results-voc.md`: the
+tables of docs/results-voc.md. With several `--seeds`, `structured` and the paper's recipe are trained with each, and a
+table has their means; everything else has the first. The corruption suite runs on the first folder's pictures; it
+depends on ground truth alone.
 
-Stopped at any point, the same command continues. Expect on one core with native bfloat16: 11 minutes for the pictures' features, 48 for 3,000 steps
-of `structured` (its guessers included), 40 for the fast preset with its features, 31 each for the plain segmenter and the paper's recipe, 15 to 25
-for each of the shorter ones, 10 for Deep SVDD, and 20 for audits and evaluations of three folders of 241 pictures; 75 more for a further seed.
+Stopped at any point, the same command continues. Expect on one core with native bfloat16: 11 minutes for the pictures'
+features, 48 for 3,000 steps of `structured` (its guessers included), 40 for the fast preset with its features, 31 each
+for the plain segmenter and the paper's recipe, 15 to 25 for each of the shorter ones, 10 for Deep SVDD, and 20 for
+audits and evaluations of three folders of 241 pictures; 75 more for a further seed.
 """
 
 import argparse
@@ -47,7 +51,9 @@ SEEDS_KEYS = ("spearman", "partial_spearman", "auroc", "dice_top")
 
 @dataclass(frozen=True)
 class Model:
-    """A training: folder name, method, preset, whether it is an ablation's budget, whether it sees no picture, whether every seed is for it."""
+    """A training: folder name, method, preset, whether it is an ablation's budget, whether it sees no picture, whether
+    every seed is for it.
+    """
 
     folder: str
     method: Method
@@ -57,7 +63,12 @@ class Model:
     every_seed: bool = False
 
     def name(self, steps: int) -> str:
-        title = {"structured": "structured", "mixing": "mixing", "segmenter": "plain segmenter", "paper": "the paper's recipe"}[self.method]
+        title = {
+            "structured": "structured",
+            "mixing": "mixing",
+            "segmenter": "plain segmenter",
+            "paper": "the paper's recipe",
+        }[self.method]
         return f"{title}{', mask only' if self.mask_only else ''}{'' if self.preset == 'cpu' else f', preset {self.preset}'}, {steps:,} steps"
 
 
@@ -87,10 +98,20 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=EvaluateConfig(Path()).resamples, help="of the bootstrap")
     parser.add_argument("--deep-svdd", default=",".join(EvaluateConfig(Path()).deep_svdd))
     for kind in ("second", "probs", "tta"):
-        parser.add_argument(f"--{kind}", action="append", default=[], metavar="NAME=DIR", help=f"as --{kind} of `segqc evaluate`, per segmenter")
+        parser.add_argument(
+            f"--{kind}",
+            action="append",
+            default=[],
+            metavar="NAME=DIR",
+            help=f"as --{kind} of `segqc evaluate`, per segmenter",
+        )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     arguments = parser.parse_args()
-    sets = sorted(folder for folder in arguments.predictions.iterdir() if folder.is_dir()) if arguments.predictions.is_dir() else []
+    sets = (
+        sorted(folder for folder in arguments.predictions.iterdir() if folder.is_dir())
+        if arguments.predictions.is_dir()
+        else []
+    )
     if not sets:
         raise SystemExit(f"{arguments.predictions} has no folders of masks")
     console = Console()
@@ -98,14 +119,19 @@ def main() -> None:
         found = [_evaluate(arguments, folder, number == 0, console) for number, folder in enumerate(sets)]
         heat = {folder.name: _judge_heat_maps(arguments, folder) for folder in sets}
         means = (
-            [_judge_seeds(arguments, folder, one, heat[folder.name][TRIAL], console) for folder, one in zip(sets, found, strict=True)]
+            [
+                _judge_seeds(arguments, folder, one, heat[folder.name][TRIAL], console)
+                for folder, one in zip(sets, found, strict=True)
+            ]
             if len(arguments.seeds) > 1
             else None
         )
     except BadInput as error:
         raise SystemExit(str(error)) from error
     with atomic_path(arguments.out / "results-voc.md") as temporary:
-        temporary.write_text(render(found, [folder.name for folder in sets], heat, means, _stamp(arguments)), encoding="utf-8")
+        temporary.write_text(
+            render(found, [folder.name for folder in sets], heat, means, _stamp(arguments)), encoding="utf-8"
+        )
     console.print(f"Wrote {arguments.out / 'results-voc.md'} and a report.html for each segmenter.")
 
 
@@ -116,7 +142,10 @@ def _of_seed(arguments: argparse.Namespace, folder: str, seed: int) -> str:
 
 def _model(arguments: argparse.Namespace, model: Model, seed: int, console: Console) -> tuple[Path, int]:
     """Train, or find trained; the frozen encoder's features are shared by all."""
-    out, steps = arguments.out / "models" / _of_seed(arguments, model.folder, seed), arguments.ablation_steps if model.short else arguments.steps
+    out, steps = (
+        arguments.out / "models" / _of_seed(arguments, model.folder, seed),
+        arguments.ablation_steps if model.short else arguments.steps,
+    )
     config = TrainConfig(
         voc_root=arguments.voc_root, image_set=arguments.train_set, out=out, method=model.method, preset=model.preset, steps=steps,
         seed=seed, mask_only=model.mask_only, feature_cache=arguments.out / f"features-{model.preset}",
@@ -125,9 +154,23 @@ def _model(arguments: argparse.Namespace, model: Model, seed: int, console: Cons
     return train(config, console), steps
 
 
-def _audit(arguments: argparse.Namespace, folder: Path, name: str, model: Path, levels: tuple[int, ...] | None, console: Console) -> Path:
+def _audit(
+    arguments: argparse.Namespace,
+    folder: Path,
+    name: str,
+    model: Path,
+    levels: tuple[int, ...] | None,
+    console: Console,
+) -> Path:
     out = arguments.out / "audits" / folder.name / name
-    config = AuditConfig(predictions=folder, out=out, model=model, voc_root=arguments.voc_root, image_set=arguments.image_set, levels=levels)
+    config = AuditConfig(
+        predictions=folder,
+        out=out,
+        model=model,
+        voc_root=arguments.voc_root,
+        image_set=arguments.image_set,
+        levels=levels,
+    )
     audit(config, DiceComparison(), console)
     return out
 
@@ -139,10 +182,15 @@ def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console:
         out = _audit(arguments, folder, model.folder, weights, None, console)
         if model.folder == TRIAL:
             trial = out
-            compare.append(f"{model.name(steps)}, level t = 0 alone={_audit(arguments, folder, 'level-0', weights, (0,), console)}")
+            compare.append(
+                f"{model.name(steps)}, level t = 0 alone={_audit(arguments, folder, 'level-0', weights, (0,), console)}"
+            )
         else:
             compare.append(f"{model.name(steps)}={out}")
-    given = {kind: dict(text.split("=", 1) for text in getattr(arguments, kind)).get(folder.name) for kind in ("second", "probs", "tta")}
+    given = {
+        kind: dict(text.split("=", 1) for text in getattr(arguments, kind)).get(folder.name)
+        for kind in ("second", "probs", "tta")
+    }
     paths = {kind: None if path is None else Path(path) for kind, path in given.items()}
     if given["second"] is not None and not Path(given["second"]).is_dir():
         paths["second"] = arguments.predictions / given["second"]  # the name of another segmenter in the same folder
@@ -157,52 +205,85 @@ def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console:
 
 def _judge_heat_maps(arguments: argparse.Namespace, folder: Path) -> dict[str, HeatJudgement]:
     truths = find_voc(arguments.voc_root).masks
-    return {model.folder: judge(arguments.out / "audits" / folder.name / model.folder, truths) for model in MODELS if not model.short}
+    return {
+        model.folder: judge(arguments.out / "audits" / folder.name / model.folder, truths)
+        for model in MODELS
+        if not model.short
+    }
 
 
 @dataclass(frozen=True)
 class SeedsTable:
-    """The table over seeds: judgements by method, and, where measured, pixel AUROC of the heat maps `[seeds, 2]` (pooled, per picture)."""
+    """The table over seeds: judgements by method, and, where measured, pixel AUROC of the heat maps `[seeds, 2]`
+    (pooled, per picture).
+    """
 
     rows: dict[str, dict[str, SeedsJudgement]]
     heat: dict[str, np.ndarray]
 
 
-def _judge_seeds(arguments: argparse.Namespace, folder: Path, evaluation: Evaluation, first_heat: HeatJudgement, console: Console) -> SeedsTable:
+def _judge_seeds(
+    arguments: argparse.Namespace, folder: Path, evaluation: Evaluation, first_heat: HeatJudgement, console: Console
+) -> SeedsTable:
     scores: dict[str, list[np.ndarray]] = {}
     heat: dict[str, np.ndarray] = {}
     truths, ids = find_voc(arguments.voc_root).masks, evaluation.report.study.ids
     for model in (model for model in MODELS if model.every_seed):
         trained = [(seed, *_model(arguments, model, seed, console)) for seed in arguments.seeds]
-        audits = [_audit(arguments, folder, _of_seed(arguments, model.folder, seed), weights, None, console) for seed, weights, _ in trained]
+        audits = [
+            _audit(arguments, folder, _of_seed(arguments, model.folder, seed), weights, None, console)
+            for seed, weights, _ in trained
+        ]
         name = model.name(trained[0][2])
         scores[name] = [read_audit(out).column("score", ids) for out in audits]
         if model.folder != TRIAL:
             continue
-        heat[name] = np.array([[auroc for auroc, _, _ in found] for found in (first_heat, *(judge(out, truths) for out in audits[1:]))])
-        levels = [_audit(arguments, folder, _of_seed(arguments, "level-0", seed), weights, (0,), console) for seed, weights, _ in trained]
+        heat[name] = np.array(
+            [[auroc for auroc, _, _ in found] for found in (first_heat, *(judge(out, truths) for out in audits[1:]))]
+        )
+        levels = [
+            _audit(arguments, folder, _of_seed(arguments, "level-0", seed), weights, (0,), console)
+            for seed, weights, _ in trained
+        ]
         scores[f"{name}, level t = 0 alone"] = [read_audit(out).column("score", ids) for out in levels]
     table = {name: np.stack(columns, axis=1) for name, columns in scores.items()}
-    return SeedsTable(judge_seeds(table, evaluation.report.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat)
+    return SeedsTable(
+        judge_seeds(table, evaluation.report.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat
+    )
 
 
 def _stamp(arguments: argparse.Namespace) -> str:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=False
+    )
     seeds = f"seed{'s' if len(arguments.seeds) > 1 else ''} {', '.join(map(str, arguments.seeds))}"
     return f"{date.today().isoformat()}, commit {commit.stdout.strip() or 'unknown'}, {seeds}"
 
 
 def render(
-    found: Sequence[Evaluation], names: Sequence[str], heat: Mapping[str, Mapping[str, HeatJudgement]], means: Sequence[SeedsTable] | None, stamp: str
+    found: Sequence[Evaluation],
+    names: Sequence[str],
+    heat: Mapping[str, Mapping[str, HeatJudgement]],
+    means: Sequence[SeedsTable] | None,
+    stamp: str,
 ) -> str:
-    """The tables as Markdown; `heat` has, by segmenter, what `judge_heatmaps.judge` found; `means` the tables over seeds, if there are several."""
+    """The tables as Markdown; `heat` has, by segmenter, what `judge_heatmaps.judge` found; `means` the tables over
+    seeds, if there are several.
+    """
     lines = [f"Printed by `scripts/reproduce_voc.py`, {stamp}. Brackets: 95 % bootstrap intervals over pictures.", ""]
     for place, (name, evaluation) in enumerate(zip(names, found, strict=True)):
         dice = evaluation.report.study.quality.dice
-        lines += [f"## {name}", "", f"{len(dice)} pictures, mean Dice {dice.mean():.3f}, {int((dice < 0.5).sum())} below 0.5.", ""]
+        lines += [
+            f"## {name}",
+            "",
+            f"{len(dice)} pictures, mean Dice {dice.mean():.3f}, {int((dice < 0.5).sum())} below 0.5.",
+            "",
+        ]
         lines += [*_seeds(means[place]), ""] if means else []
         lines += [*_headline(evaluation.rows), "", *_ranking(evaluation.rows), "", *_heat_maps(heat[name]), ""]
-        lines += [f"Not judged: {method} ({why})." for method, why in evaluation.absent.items()] + [""] * bool(evaluation.absent)
+        lines += [f"Not judged: {method} ({why})." for method, why in evaluation.absent.items()] + [""] * bool(
+            evaluation.absent
+        )
     suite = found[0].corruptions
     if suite is not None:
         lines += [
@@ -212,9 +293,15 @@ def render(
             "|---|---|---|---|---|",
         ]
         for line in suite:
-            between = "-" if line["auroc"] is None else f"{line['auroc']:.3f} [{line['auroc_low']:.2f}, {line['auroc_high']:.2f}]"
+            between = (
+                "-"
+                if line["auroc"] is None
+                else f"{line['auroc']:.3f} [{line['auroc_low']:.2f}, {line['auroc_high']:.2f}]"
+            )
             wins = "-" if line["win_rate"] is None else f"{line['win_rate']:.2f}"
-            lines.append(f"| {line['corruption'].replace('_', ' ')} | {line['setting']} | {line['pairs']} | {between} | {wins} |")
+            lines.append(
+                f"| {line['corruption'].replace('_', ' ')} | {line['setting']} | {line['pairs']} | {between} | {wins} |"
+            )
         lines.append("")
     return "\n".join(lines)
 
@@ -229,10 +316,19 @@ def _seeds(table: SeedsTable) -> list[str]:
         "Dice of the worst 50",
         "heat maps, pixel AUROC",
     )
-    lines = ["Means over the seeds; brackets are over pictures", "", f"| method | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    lines = [
+        "Means over the seeds; brackets are over pictures",
+        "",
+        f"| method | {' | '.join(titles)} |",
+        "|---" * (len(titles) + 1) + "|",
+    ]
     for name, row in table.rows.items():
         rank = row["spearman"]
-        cells = [_around(rank.mean), ", ".join(f"{value:.3f}" for value in rank.by_seed), "" if rank.difference is None else _around(rank.difference)]
+        cells = [
+            _around(rank.mean),
+            ", ".join(f"{value:.3f}" for value in rank.by_seed),
+            "" if rank.difference is None else _around(rank.difference),
+        ]
         cells += [_around(row[key].mean) for key in SEEDS_KEYS[1:]]
         pooled, single = (f"{value:.3f}" for value in table.heat[name].mean(axis=0)) if name in table.heat else ("", "")
         lines.append(f"| {name} | {' | '.join(cells)} | {f'{pooled} pooled, {single} per picture' if pooled else ''} |")
@@ -254,17 +350,34 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _heat_maps(judged: Mapping[str, HeatJudgement]) -> list[str]:
     titles = ("model", "AUROC, pooled", "AUROC, per picture", "AP, pooled", "pixels wrong")
-    lines = ["Heat maps against the true errors, by pixels", "", f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    lines = [
+        "Heat maps against the true errors, by pixels",
+        "",
+        f"| {' | '.join(titles)} |",
+        "|---" * len(titles) + "|",
+    ]
     for model, (pooled, single) in judged.items():
         lines.append(f"| {model} | {pooled[0]:.3f} | {single[0]:.3f} | {pooled[1]:.3f} | {pooled[2]:.3f} |")
     return lines
 
 
 def _ranking(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    titles = ("Spearman", "its difference to the first row", "partial Spearman", "AURC", "AUGRC", "AUROC", "AP", "Dice of the worst 50")
+    titles = (
+        "Spearman",
+        "its difference to the first row",
+        "partial Spearman",
+        "AURC",
+        "AUGRC",
+        "AUROC",
+        "AP",
+        "Dice of the worst 50",
+    )
     lines = [f"| method | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     for row in rows:
-        cells = [_between(row, "spearman"), _between(row, "spearman_difference") if "spearman_difference" in row else ""]
+        cells = [
+            _between(row, "spearman"),
+            _between(row, "spearman_difference") if "spearman_difference" in row else "",
+        ]
         cells += [_number(row[key], 3) for key in ("partial_spearman", "aurc", "augrc", "auroc", "ap", "dice_top")]
         lines.append(f"| {row['method']} | {' | '.join(cells)} |")
     return lines

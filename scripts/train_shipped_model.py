@@ -2,10 +2,11 @@
 
     python scripts/train_shipped_model.py --voc-root VOCdevkit [--model voc-fast] [--out runs/shipped]
 
-The same as `segqc train --voc-root VOCdevkit --image-set trainaug --preset cpu --seed 0` (`voc-fast`: `--preset fast`); the network in 8 bits
-into `segqc/models/voc/`; the frozen encoder stays in its PyPI package.
-Stopped at any point, the same command continues. Expect on one core of an AMD EPYC with native bfloat16: 11 minutes for the image features of 3,138
-pictures, 13 for the two networks that guess, 35 for 3,000 steps, 2 for the density head; 6 GiB of memory and 5 GB of disk for the features.
+The same as `segqc train --voc-root VOCdevkit --image-set trainaug --preset cpu --seed 0` (`voc-fast`: `--preset fast`);
+the network in 8 bits into `segqc/models/voc/`; the frozen encoder stays in its PyPI package. Stopped at any point, the
+same command continues. Expect on one core of an AMD EPYC with native bfloat16: 11 minutes for the image features of
+3,138 pictures, 13 for the two networks that guess, 35 for 3,000 steps, 2 for the density head; 6 GiB of memory and 5 GB
+of disk for the features.
 """
 
 import argparse
@@ -46,7 +47,11 @@ def store(trained: Path, folder: Path) -> None:
     model = load_model(trained, "cpu")
     report = dict(model.config.training)
     settings = report.pop("config", {})
-    report["config"] = {name: value for name, value in settings.items() if name not in ("out", "voc_root", "images", "masks", "feature_cache")}
+    report["config"] = {
+        name: value
+        for name, value in settings.items()
+        if name not in ("out", "voc_root", "images", "masks", "feature_cache")
+    }
     model.config = dataclasses.replace(model.config, training=report)
     save_model(folder, model, compact=True)
 

@@ -1,8 +1,9 @@
 """The density head (MSMA): a Gaussian mixture over the per-level features of inliers.
 
-Mahmood et al. 2021 ("Multiscale Score Matching for Out-of-Distribution Detection") fit a density to the vector of score norms over noise levels;
-the Gumbel paper uses the same head, equation (7): eta(x) = (||s(x, l_1)||^2, ..., ||s(x, l_L)||^2). Its mixture has 3, 5, 7 or 9 components, "best
-likelihood". We choose the number by likelihood on held-out inliers, then refit on all of them. Knows no images: tables use it too.
+Mahmood et al. 2021 ("Multiscale Score Matching for Out-of-Distribution Detection") fit a density to the vector of score
+norms over noise levels; the Gumbel paper uses the same head, equation (7): eta(x) = (||s(x, l_1)||^2, ..., ||s(x,
+l_L)||^2). Its mixture has 3, 5, 7 or 9 components, "best likelihood". We choose the number by likelihood on held-out
+inliers, then refit on all of them. Knows no images: tables use it too.
 """
 
 import json
@@ -48,7 +49,9 @@ class DensityHead:
     held_out: dict[int, float]
 
     @classmethod
-    def fit(cls, train: np.ndarray, held_out: np.ndarray, seed: int = 0, components: tuple[int, ...] = COMPONENTS) -> "DensityHead":
+    def fit(
+        cls, train: np.ndarray, held_out: np.ndarray, seed: int = 0, components: tuple[int, ...] = COMPONENTS
+    ) -> "DensityHead":
         """Choose the number of components on held-out inliers, then refit on both parts.
 
         Parameters
@@ -77,11 +80,16 @@ class DensityHead:
         candidates = [m for m in components if len(train) >= 5 * m] or [1]
         scaler = StandardScaler().fit(train[:, used])
         check = held_out if len(held_out) else train
-        likelihood = {m: float(_mixture(scaler.transform(train[:, used]), m, seed).score(scaler.transform(check[:, used]))) for m in candidates}
+        likelihood = {
+            m: float(_mixture(scaler.transform(train[:, used]), m, seed).score(scaler.transform(check[:, used])))
+            for m in candidates
+        }
         best = max(likelihood, key=lambda m: likelihood[m])
         scaler = StandardScaler().fit(everything[:, used])
         final = _mixture(scaler.transform(everything[:, used]), best, seed)
-        return cls(used, scaler.mean_, scaler.scale_, final.weights_, final.means_, final.precisions_cholesky_, likelihood)
+        return cls(
+            used, scaler.mean_, scaler.scale_, final.weights_, final.means_, final.precisions_cholesky_, likelihood
+        )
 
     @property
     def components(self) -> int:
@@ -101,12 +109,19 @@ class DensityHead:
             squares = np.zeros(len(z))
             for f in range(z.shape[1]):
                 squares += whitened[:, f] ** 2
-            log_likelihood[:, m] = np.log(self.weights[m]) + np.log(np.diag(factor)).sum() - 0.5 * (squares + z.shape[1] * np.log(2 * np.pi))
+            log_likelihood[:, m] = (
+                np.log(self.weights[m])
+                + np.log(np.diag(factor)).sum()
+                - 0.5 * (squares + z.shape[1] * np.log(2 * np.pi))
+            )
         return -logsumexp(log_likelihood, axis=1)
 
     def save(self, path: Path) -> None:
         """Write `density.safetensors`; the held-out likelihoods go into its metadata."""
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ("mean", "scale", "weights", "means", "precisions_cholesky")}
+        arrays = {
+            name: np.ascontiguousarray(getattr(self, name))
+            for name in ("mean", "scale", "weights", "means", "precisions_cholesky")
+        }
         with atomic_path(Path(path)) as temporary:
             metadata = {"held_out_log_likelihood": json.dumps(self.held_out)}
             save_file(arrays | {"used": self.used.astype(np.uint8)}, str(temporary), metadata=metadata)
@@ -123,4 +138,6 @@ def _mixture(rows: np.ndarray, components: int, seed: int) -> GaussianMixture:
     """Full covariances in float64; three starts, because one start of EM is a lottery."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(components, covariance_type="full", n_init=3, max_iter=300, random_state=seed, reg_covar=1e-5).fit(rows)
+        return GaussianMixture(
+            components, covariance_type="full", n_init=3, max_iter=300, random_state=seed, reg_covar=1e-5
+        ).fit(rows)

@@ -8,14 +8,16 @@ Letters follow the paper (Gumbel Noise Score Matching, arXiv 2304.03220), equati
     s_j  = -l + l K softmax(log a - l x~)_j               its score                              (4)
     eps  = log a - l x~                                   what the paper's network predicts      (5)
 
-A noise level is written (t, l). t in [0, 1) is the share of x that the normalised location keeps: a = t x + (1 - t)/K, which is the paper's
-x + d up to scale when t = 1/(1 + K d). Only t destroys information; l re-scales x~ (see `mixing_ladder`). t = 0 is "the context alone".
+A noise level is written (t, l). t in [0, 1) is the share of x that the normalised location keeps: a = t x + (1 - t)/K,
+which is the paper's x + d up to scale when t = 1/(1 + K d). Only t destroys information; l re-scales x~ (see
+`mixing_ladder`). t = 0 is "the context alone".
 
-Tensors have the class axis second, `[N, K, ...]`, with any number of trailing element axes: `[N, K, H, W]` for masks, `[N, K, C]` for C table
-columns of K outcomes. Per-element results are `[N, ...]`. Everything is computed in float32, outside autocast, and knows nothing of images.
+Tensors have the class axis second, `[N, K, ...]`, with any number of trailing element axes: `[N, K, H, W]` for masks,
+`[N, K, C]` for C table columns of K outcomes. Per-element results are `[N, ...]`. Everything is computed in float32,
+outside autocast, and knows nothing of images.
 
-Table columns with different K, each at its own level, are items of their own, padded to the largest K: `[N, K_max]`, with `Levels.classes`, their K.
-A padded outcome has probability and score 0, and no share in any mean or loss.
+Table columns with different K, each at its own level, are items of their own, padded to the largest K: `[N, K_max]`,
+with `Levels.classes`, their K. A padded outcome has probability and score 0, and no share in any mean or loss.
 """
 
 import math
@@ -28,7 +30,8 @@ from torch import Tensor
 
 PAPER_DELTA = 1e-5  # d of the reference implementation
 _MIN_KEEP_SEEN = 1e-4  # the network's conditioning clips logit t here, so that t = 0 is a finite input
-_PADDED = -1e30  # log-probability of a padded outcome: exp gives 0, and unlike -inf it makes no NaN in a difference or a product
+# log-probability of a padded outcome: exp gives 0, and unlike -inf it makes no NaN in a difference or a product
+_PADDED = -1e30
 _MIN_EXPONENTIAL, _MAX_EXPONENTIAL = 1e-20, 80.0  # both have probability below 1e-19: clamping only removes log(0)
 
 
@@ -87,7 +90,9 @@ class NoiseLadder:
 
     def __post_init__(self) -> None:
         if len(self.keep) != len(self.temperature) or not self.keep:
-            raise ValueError(f"Expected as many kept shares as temperatures, at least one, but got {len(self.keep)} and {len(self.temperature)}")
+            raise ValueError(
+                f"Expected as many kept shares as temperatures, at least one, but got {len(self.keep)} and {len(self.temperature)}"
+            )
         for t in self.keep:
             logit(t)
         if min(self.temperature) <= 0:
@@ -114,27 +119,32 @@ def _geometric(first: float, last: float, count: int) -> list[float]:
     return [first * ratio**i for i in range(count)]
 
 
-def paper_ladder(num_classes: int, levels: int = 20, low: float = 2.0, high: float = 20.0, delta: float = PAPER_DELTA) -> NoiseLadder:
+def paper_ladder(
+    num_classes: int, levels: int = 20, low: float = 2.0, high: float = 20.0, delta: float = PAPER_DELTA
+) -> NoiseLadder:
     """The paper's ladder: l geometric from 2 to 20 in 20 levels (its section 4), one constant d (the reference's 1e-5)."""
     return NoiseLadder((keep_from_delta(delta, num_classes),) * levels, tuple(_geometric(low, high, levels)))
 
 
 def mixing_ladder(levels: int = 8, low: float = 0.0015, high: float = 0.19) -> NoiseLadder:
-    """A ladder that moves the location instead of the temperature (ours): t = 0, then `levels` geometric steps from `low` to `high`.
+    """A ladder that moves the location instead of the temperature (ours): t = 0, then `levels` geometric steps from
+    `low` to `high`.
 
-    For one-hot x, softmax(eps) = E/sum(E) whatever l is, and x~ <-> l x~ is a bijection: all temperatures carry the same information. What hides x is
-    the location. Its argmax survives with probability t + (1 - t)/K, and because independent flips average out over a neighbourhood most levels
-    belong near t = 0. At t = 0 the network is told nothing of the mask: what does the context alone say?
+    For one-hot x, softmax(eps) = E/sum(E) whatever l is, and x~ <-> l x~ is a bijection: all temperatures carry the
+    same information. What hides x is the location. Its argmax survives with probability t + (1 - t)/K, and because
+    independent flips average out over a neighbourhood most levels belong near t = 0. At t = 0 the network is told
+    nothing of the mask: what does the context alone say?
     """
     keep = (0.0, *_geometric(low, high, levels))
     return NoiseLadder(keep, (1.0,) * len(keep))
 
 
 def structured_ladder() -> NoiseLadder:
-    """The ladder above segment noise (ours): t = 0, then locations that blur the cells of an already wrong mask to two degrees.
+    """The ladder above segment noise (ours): t = 0, then locations that blur the cells of an already wrong mask to two
+    degrees.
 
-    What should be judged is left to be seen at every level but the first; see `segqc.model.segment_noise`. A clearer level (t = 0.9) is of no use: what is
-    nearly copied is nearly believed.
+    What should be judged is left to be seen at every level but the first; see `segqc.model.segment_noise`. A clearer
+    level (t = 0.9) is of no use: what is nearly copied is nearly believed.
     """
     return NoiseLadder((0.0, 0.05, 0.3), (1.0,) * 3)
 
@@ -201,7 +211,9 @@ def log_location(onehot: Tensor, levels: Levels) -> Tensor:
     return _fill_padded(torch.where(empty, log_uniform, log_a), levels, _PADDED)
 
 
-def sample_exponential(shape: Sequence[int], generator: torch.Generator | None = None, device: torch.device | str = "cpu") -> Tensor:
+def sample_exponential(
+    shape: Sequence[int], generator: torch.Generator | None = None, device: torch.device | str = "cpu"
+) -> Tensor:
     """E = exp(-G), i.i.d. Exp(1), float32 and safe to take the log of."""
     noise = torch.empty(tuple(shape), dtype=torch.float32, device=device).exponential_(generator=generator)
     return noise.clamp_(_MIN_EXPONENTIAL, _MAX_EXPONENTIAL)
@@ -232,15 +244,18 @@ def analytic_score(x_tilde: Tensor, log_a: Tensor, levels: Levels) -> Tensor:
 
 
 def log_softmax_from_eps(eps: Tensor, levels: Levels | None = None) -> Tensor:
-    """log softmax(eps_theta), `[N, K, ...]`: the paper's parametrisation; `levels` are needed for padded outcomes alone."""
+    """log softmax(eps_theta), `[N, K, ...]`: the paper's parametrisation; `levels` are needed for padded outcomes
+    alone.
+    """
     return torch.log_softmax(eps.float(), dim=1) if levels is None else _log_softmax(eps.float(), levels)
 
 
 def log_class_likelihood(x_tilde: Tensor, levels: Levels) -> Tensor:
-    """log p(x~ | x = c) of every class c up to a constant, `[N, K, ...]`: added to what the context says, it gives the posterior (Bayes' rule).
+    """log p(x~ | x = c) of every class c up to a constant, `[N, K, ...]`: added to what the context says, it gives the
+    posterior (Bayes' rule).
 
-    The ExpConcrete density depends on the class through (sum_k a_k exp(-l x~_k))^-K alone, that is through (1 + B e_c)^-K with e = softmax(-l x~) and
-    B = 1/d. At t = 0 (B = 0) it is 0 for all: only the context speaks.
+    The ExpConcrete density depends on the class through (sum_k a_k exp(-l x~_k))^-K alone, that is through (1 + B
+    e_c)^-K with e = softmax(-l x~) and B = 1/d. At t = 0 (B = 0) it is 0 for all: only the context speaks.
 
     Parameters
     ----------
@@ -255,8 +270,8 @@ def log_class_likelihood(x_tilde: Tensor, levels: Levels) -> Tensor:
 def log_softmax_from_posterior(log_posterior: Tensor, x_tilde: Tensor, levels: Levels) -> Tensor:
     """log of softmax(eps) averaged over the class posterior p_c = p(x = c | x~, context).
 
-    With e = softmax(-l x~), B = 1/d and D = 1 + B e, class c alone gives softmax(eps)_j = e_j (1 + B [j = c]) / D_c, so the average is
-    e_j (sum_c p_c/D_c + B p_j/D_j): exact and O(K) instead of O(K^2).
+    With e = softmax(-l x~), B = 1/d and D = 1 + B e, class c alone gives softmax(eps)_j = e_j (1 + B [j = c]) / D_c, so
+    the average is e_j (sum_c p_c/D_c + B p_j/D_j): exact and O(K) instead of O(K^2).
 
     Parameters
     ----------
@@ -285,7 +300,9 @@ def _weight(levels: Levels, like: Tensor) -> Tensor:
 
 def mse_loss(log_q: Tensor, target_eps: Tensor, levels: Levels) -> Tensor:
     """l^2 K^2 || q - softmax(eps) ||^2 per element, `[N, ...]`, equations (5) and (6)."""
-    return _weight(levels, log_q) * (log_q.float().exp() - torch.softmax(_fill_padded(target_eps.float(), levels, _PADDED), 1)).square().sum(1)
+    return _weight(levels, log_q) * (
+        log_q.float().exp() - torch.softmax(_fill_padded(target_eps.float(), levels, _PADDED), 1)
+    ).square().sum(1)
 
 
 def kl_loss(log_q: Tensor, target_eps: Tensor, levels: Levels, weighted: bool = False) -> Tensor:
@@ -298,7 +315,9 @@ def kl_loss(log_q: Tensor, target_eps: Tensor, levels: Levels, weighted: bool = 
 
 
 def surprise(log_posterior: Tensor, onehot: Tensor) -> Tensor:
-    """-log p(x | x~, context) per element, `[N, ...]`: the cross-entropy loss, and a feature of the observed value. 0 for an all-zero column."""
+    """-log p(x | x~, context) per element, `[N, ...]`: the cross-entropy loss, and a feature of the observed value. 0
+    for an all-zero column.
+    """
     return -(log_posterior.float() * onehot.float()).sum(1)
 
 

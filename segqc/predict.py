@@ -1,6 +1,7 @@
 """Masks from torchvision's segmentation models: what an audit is fed with.
 
-One image at a time, because images differ in size. A run may be killed and repeated: masks that are there are not made again.
+One image at a time, because images differ in size. A run may be killed and repeated: masks that are there are not made
+again.
 """
 
 import dataclasses
@@ -29,7 +30,9 @@ from segqc.data.labels import MAX_CLASSES, VOC_LABELS, LabelSpace
 from segqc.data.pairs import list_images
 
 MAX_NETWORK_PIXELS = 16_000_000
-"""Largest network input: very long and thin images reach it when their shorter side is scaled to `PredictConfig.resize`."""
+"""Largest network input: very long and thin images reach it when their shorter side is scaled to
+`PredictConfig.resize`.
+"""
 
 _HEADS = ("classifier.4.weight", "classifier.low_classifier.weight")  # FCN and DeepLabV3; LR-ASPP
 
@@ -110,12 +113,17 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
     Raises
     ------
     BadInput
-        When there are no images or no such device, the weights cannot be had or do not fit, or `out` holds the masks of another model.
+        When there are no images or no such device, the weights cannot be had or do not fit, or `out` holds the masks of
+        another model.
     """
-    images, problems = list_images(config.images, config.voc_root, None if config.voc_root is None else config.image_set)
+    images, problems = list_images(
+        config.images, config.voc_root, None if config.voc_root is None else config.image_set
+    )
     out = Path(config.out).expanduser()
     if config.images is not None and out.resolve().is_relative_to(Path(config.images).expanduser().resolve()):
-        raise BadInput(out, "lies in the folder of images, where masks would be taken for images", "choose another --out")
+        raise BadInput(
+            out, "lies in the folder of images, where masks would be taken for images", "choose another --out"
+        )
     device = find_device(config.device)
     segmenter = load_segmenter(config.model, config.weights, config.num_classes, config.resize)
     made_by = {"model": config.model, "weights": segmenter.weights_id, "resize": config.resize}
@@ -192,14 +200,16 @@ def segment(segmenter: Segmenter, image: Image.Image, probs: bool = False) -> tu
     return mask, softmax
 
 
-def load_segmenter(model: str, weights: Path | None = None, num_classes: int | None = None, resize: int = 520) -> Segmenter:
+def load_segmenter(
+    model: str, weights: Path | None = None, num_classes: int | None = None, resize: int = 520
+) -> Segmenter:
     """Build a torchvision segmentation model with its own or a user's weights; see `PredictConfig`.
 
     Raises
     ------
     BadInput
-        When there is no such model, its weights cannot be downloaded (the fix says which file to put where), or the file is not a plain
-        state_dict of this model with the wanted number of classes.
+        When there is no such model, its weights cannot be downloaded (the fix says which file to put where), or the
+        file is not a plain state_dict of this model with the wanted number of classes.
     """
     names = torchvision.models.list_models(module=torchvision.models.segmentation)
     if model not in names:
@@ -209,19 +219,27 @@ def load_segmenter(model: str, weights: Path | None = None, num_classes: int | N
     state = _read_state_dict(path)
     head = next((state[key] for key in _HEADS if key in state), None)
     if head is None or head.ndim != 4:
-        raise BadInput(path, f"is no state_dict of a torchvision segmentation model (no {' or '.join(_HEADS)})", f"train or fetch {model}")
+        raise BadInput(
+            path,
+            f"is no state_dict of a torchvision segmentation model (no {' or '.join(_HEADS)})",
+            f"train or fetch {model}",
+        )
     found = len(head)
     if num_classes is not None and num_classes != found:
         raise BadInput(path, f"has {found} classes, not {num_classes}", "drop --num-classes or pass other weights")
     if not 2 <= found <= MAX_CLASSES:
         raise BadInput(path, f"has {found} classes; masks hold 2 to {MAX_CLASSES}")
-    network = torchvision.models.get_model(model, weights=None, weights_backbone=None, num_classes=found, aux_loss=False)
+    network = torchvision.models.get_model(
+        model, weights=None, weights_backbone=None, num_classes=found, aux_loss=False
+    )
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         first = next((line.strip() for line in str(error).splitlines()[1:]), str(error))
         raise BadInput(path, f"does not fit {model}: {first[:200]}", "pass the model it was trained as") from error
-    labels = VOC_LABELS if found == VOC_LABELS.num_classes else LabelSpace(tuple(f"class {index}" for index in range(found)))
+    labels = (
+        VOC_LABELS if found == VOC_LABELS.num_classes else LabelSpace(tuple(f"class {index}" for index in range(found)))
+    )
     weights_id = path.name if weights is None else f"sha256:{_sha256(path)}"
     return Segmenter(network.eval(), labels, own.transforms(resize_size=resize), resize, weights_id)
 
@@ -235,7 +253,8 @@ def _hub_weights(url: str) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             # The name ends in the first digits of the file's SHA-256.
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rpartition("-")[2])
-        except (OSError, RuntimeError) as error:  # URLError and time-outs are OSErrors; a wrong checksum is a RuntimeError
+        # URLError and time-outs are OSErrors; a wrong checksum is a RuntimeError
+        except (OSError, RuntimeError) as error:
             there = "put it there (TORCH_HOME moves the folder), or pass --weights FILE.pth"
             fix = f"if this machine is offline, fetch {url} elsewhere and {there}"
             raise BadInput(path, f"is not there and could not be downloaded: {error}", fix) from error
@@ -243,7 +262,9 @@ def _hub_weights(url: str) -> Path:
 
 
 def _read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors of a ``.pth``, without wrapper, without DataParallel's prefix and without the auxiliary head, which does not predict."""
+    """Tensors of a ``.pth``, without wrapper, without DataParallel's prefix and without the auxiliary head, which does
+    not predict.
+    """
     if not path.is_file():
         raise BadInput(path, "does not exist", "pass a .pth file with a state_dict")
     try:
@@ -258,7 +279,9 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
     for wrapper in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
-    if not isinstance(content, Mapping) or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()):
+    if not isinstance(content, Mapping) or not all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
+    ):
         raise BadInput(path, "is no state_dict", "save model.state_dict()")
     state = {key.removeprefix("module."): value for key, value in content.items()}
     return {key: value for key, value in state.items() if not key.startswith("aux_classifier.")}
@@ -276,4 +299,8 @@ def _check_maker(note: Path, made_by: dict[str, Any], overwrite: bool) -> None:
     content = read_json(note)
     before = content.get("made_by") if isinstance(content, dict) else None
     if before != made_by:
-        raise BadInput(note, f"says the masks here were made by {before}, not {made_by}", "choose another --out or pass --overwrite")
+        raise BadInput(
+            note,
+            f"says the masks here were made by {before}, not {made_by}",
+            "choose another --out or pass --overwrite",
+        )

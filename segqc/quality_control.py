@@ -1,4 +1,5 @@
-"""One score per pair, with the place in the picture: what the audit writes and what `segqc.load(folder)` gives a pipeline.
+"""One score per pair, with the place in the picture: what the audit writes and what `segqc.load(folder)` gives a
+pipeline.
 
 qc = segqc.load(folder)
 qc(image, mask)          a Verdict, or a list of them: the score, what the calibration makes of it, the worst region
@@ -34,9 +35,11 @@ class QualityControl:
     Parameters
     ----------
     model : QualityModel
-        In evaluation mode, on its device; from here on for scoring alone, since its encoder is folded (`ImageEncoder.fold`).
+        In evaluation mode, on its device; from here on for scoring alone, since its encoder is folded
+        (`ImageEncoder.fold`).
     levels : sequence of int, optional
-        Noise levels to read, by their index in the model's ladder; by default those that its score is made of. Others give another score.
+        Noise levels to read, by their index in the model's ladder; by default those that its score is made of. Others
+        give another score.
     calibration : Calibration, optional
         What a score means; fitted on scores of this model and these levels.
 
@@ -46,7 +49,9 @@ class QualityControl:
         Levels that the ladder does not have, repeated or not ascending, or not all for a model whose score needs all.
     """
 
-    def __init__(self, model: QualityModel, levels: Sequence[int] | None = None, calibration: Calibration | None = None) -> None:
+    def __init__(
+        self, model: QualityModel, levels: Sequence[int] | None = None, calibration: Calibration | None = None
+    ) -> None:
         self.model = model
         if model.encoder is not None:
             model.encoder.fold()
@@ -73,7 +78,8 @@ class QualityControl:
         Verdict
             For a single picture.
         list of Verdict
-            For a batch or a sequence. A pair that cannot be scored stops nothing: its verdict says why, and is for review.
+            For a batch or a sequence. A pair that cannot be scored stops nothing: its verdict says why, and is for
+            review.
 
         Raises
         ------
@@ -90,12 +96,18 @@ class QualityControl:
         return [self._verdict_or_reason(image, mask) for image, mask in zip(pictures, predicted, strict=True)]
 
     def judge_pair(self, image: Image.Image, mask: np.ndarray) -> Verdict:
-        """The verdict on an RGB picture and its mask, uint8 `[H, W]` with 255 where void; why there is none is in its `error`."""
+        """The verdict on an RGB picture and its mask, uint8 `[H, W]` with 255 where void; why there is none is in its
+        `error`.
+        """
         try:
             score = self._score(*self.prepare(image, mask), mask, with_features=False)
         except ValueError as error:
             return Verdict(score=None, decision="review", error=str(error))
-        region = SuspectRegion(score.worst_class, score.expected_class, score.worst_box) if score.worst_class and score.worst_box else None
+        region = (
+            SuspectRegion(score.worst_class, score.expected_class, score.worst_box)
+            if score.worst_class and score.worst_box
+            else None
+        )
         known = {} if self.calibration is None else vars(self.calibration.judge(score.score))
         return Verdict(score=score.score, worst_region=region, draw_heatmap=score.draw_heatmap, **known)
 
@@ -114,7 +126,9 @@ class QualityControl:
             return Verdict(score=None, decision="review", error=str(error))
 
     def attach(self, model: Any, **options: Any) -> "QualityHook":
-        """Judge every mask that a segmentation model, or any callable, predicts, without changing what it returns: see `segqc.hook.attach`."""
+        """Judge every mask that a segmentation model, or any callable, predicts, without changing what it returns: see
+        `segqc.hook.attach`.
+        """
         from segqc.hook import attach
 
         return attach(self, model, **options)
@@ -142,14 +156,18 @@ class QualityControl:
         pictures, labelled = as_list(images, (3,)), as_list(masks, (2,))
         if len(pictures) != len(labelled):
             raise ValueError(f"Expected as many pictures as masks, but got {len(pictures)} and {len(labelled)}")
-        return [self.score_pair(as_image(image), as_mask(mask, self.labels)) for image, mask in zip(pictures, labelled, strict=True)]
+        return [
+            self.score_pair(as_image(image), as_mask(mask, self.labels))
+            for image, mask in zip(pictures, labelled, strict=True)
+        ]
 
     def score_pair(self, image: Image.Image, mask: np.ndarray) -> Score:
         """Score an RGB picture and its mask, uint8 `[H, W]` with 255 where void."""
         return self.score_grid(*self.prepare(image, mask), mask)
 
     def prepare(self, image: Image.Image, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Picture uint8 `[3, I, I]` and mask uint8 `[S, S]` for the network; needs no network, so that threads can read ahead.
+        """Picture uint8 `[3, I, I]` and mask uint8 `[S, S]` for the network; needs no network, so that threads can read
+        ahead.
 
         Raises
         ------
@@ -157,14 +175,18 @@ class QualityControl:
             Picture and mask differ in size, or the mask is void throughout.
         """
         if image.size != (mask.shape[1], mask.shape[0]):
-            raise ValueError(f"Expected picture and mask of one size, but got {image.size[0]}x{image.size[1]} and {mask.shape[1]}x{mask.shape[0]}")
+            raise ValueError(
+                f"Expected picture and mask of one size, but got {image.size[0]}x{image.size[1]} and {mask.shape[1]}x{mask.shape[0]}"
+            )
         if (mask == VOID).all():
             raise ValueError("Expected a mask with labelled pixels, but it is void throughout")
         config = self.model.config
         return image_to_grid(image, config.image_size), mask_to_grid(mask, config.grid_size, self.labels)
 
     def score_grid(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray) -> Score:
-        """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map is."""
+        """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map
+        is.
+        """
         return self._score(image, grid, mask, with_features=True)
 
     def _score(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray, with_features: bool) -> Score:
@@ -175,7 +197,8 @@ class QualityControl:
         if reading.posterior is None:
             draw_heatmap = partial(map_to_pixels, reading.heat, size)
         else:
-            draw_heatmap = partial(surprise_of_pixels, reading.posterior, mask.copy())  # the caller may change his mask before it is drawn
+            # the caller may change his mask before it is drawn
+            draw_heatmap = partial(surprise_of_pixels, reading.posterior, mask.copy())
         return Score(
             **numbers,
             features=reading.features,
@@ -191,21 +214,27 @@ def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
     """The levels as a tuple, if a score can be read from them; see `QualityControl`."""
     chosen, count = tuple(levels), len(model.config.ladder)
     if not chosen or list(chosen) != sorted(set(chosen)) or not 0 <= chosen[0] <= chosen[-1] < count:
-        raise ValueError(f"Expected ascending noise levels in 0..{count - 1}, but got {', '.join(map(str, chosen)) or 'none'}")
+        raise ValueError(
+            f"Expected ascending noise levels in 0..{count - 1}, but got {', '.join(map(str, chosen)) or 'none'}"
+        )
     if model.config.parametrisation == "eps" and len(chosen) < count:
         raise ValueError(f"The score of method 'paper' is a density over all {count} noise levels: read them all")
     return chosen
 
 
 def load(
-    folder: Path | str = BUNDLED, device: str | None = None, levels: Sequence[int] | None = None, calibration: Path | str | None = None
+    folder: Path | str = BUNDLED,
+    device: str | None = None,
+    levels: Sequence[int] | None = None,
+    calibration: Path | str | None = None,
 ) -> QualityControl:
     """Load a model: one that comes with segqc, for the 21 classes of Pascal VOC, or a folder written by `segqc train`.
 
     Parameters
     ----------
     folder : Path or str, optional
-        A folder, or a name: "voc", or "voc-fast" for a pipeline that has little time (a lighter encoder and network, a coarser picture).
+        A folder, or a name: "voc", or "voc-fast" for a pipeline that has little time (a lighter encoder and network, a
+        coarser picture).
     device : str, optional
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
     levels : sequence of int, optional
@@ -226,7 +255,9 @@ def load(
     folder = model_folder(folder)
     model = load_model(folder, device)
     given = None if calibration is None else Path(calibration)
-    return QualityControl(model, levels, find_calibration(folder, given, fingerprint(folder), levels, model.config.score_levels))
+    return QualityControl(
+        model, levels, find_calibration(folder, given, fingerprint(folder), levels, model.config.score_levels)
+    )
 
 
 def predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:

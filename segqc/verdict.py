@@ -81,7 +81,9 @@ class Verdict:
         return None if self.draw_heatmap is None else self.draw_heatmap()
 
     def __str__(self) -> str:
-        """One line, such as "fail: score 0.812, p 0.0041, Dice about 0.31 (0.05 to 0.44), dog at 10,20,64,80 (expected cat)"."""
+        """One line, such as "fail: score 0.812, p 0.0041, Dice about 0.31 (0.05 to 0.44), dog at 10,20,64,80 (expected
+        cat)".
+        """
         if self.error is not None:
             return f"not scored: {self.error}"
         parts = [f"score {self.score:.3f}"]
@@ -102,7 +104,8 @@ class Score:
     Attributes
     ----------
     score : float
-        Higher = worse. 1 - agreement, in [0, 1]; of `paper` the negative log-likelihood under the density of inliers, unbounded.
+        Higher = worse. 1 - agreement, in [0, 1]; of `paper` the negative log-likelihood under the density of inliers,
+        unbounded.
     agreement : float or None
         Estimated Dice of the mask in [0, 1]; None for `paper`.
     density : float or None

@@ -1,9 +1,12 @@
-"""Fixtures shared by all tests: real development data where it is there, and a tiny rendered VOC with models trained on it for a few steps."""
+"""Fixtures shared by all tests: real development data where it is there, and a tiny rendered VOC with models trained on
+it for a few steps.
+"""
 
 import os
 from pathlib import Path
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a worker, also in the processes that tests start; must be said before torch is imported
+# one thread a worker, also in the processes that tests start; must be said before torch is imported
+if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest

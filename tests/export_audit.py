@@ -1,4 +1,6 @@
-"""A small audit on disk for tests of the export and of the gallery's command: three classes, names that need escaping, three bad rows."""
+"""A small audit on disk for tests of the export and of the gallery's command: three classes, names that need escaping,
+three bad rows.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -29,13 +31,19 @@ def mask_of(index: int) -> np.ndarray:
 
 
 def write_audit(folder: Path, calibrated: bool = True, suffixes: tuple[str, ...] = (".csv", ".parquet")) -> Path:
-    """Write the audit to ``folder/audit`` and return that; five sound rows, the worst first, then one whose mask is gone, one unscored, one odd."""
+    """Write the audit to ``folder/audit`` and return that; five sound rows, the worst first, then one whose mask is
+    gone, one unscored, one odd.
+    """
     rows: list[dict[str, Any]] = []
     for index, name in enumerate(NAMES):
-        image, prediction, heat = (folder / part / f"{name}.png" for part in ("pictures", "predictions", "audit/heatmaps"))
+        image, prediction, heat = (
+            folder / part / f"{name}.png" for part in ("pictures", "predictions", "audit/heatmaps")
+        )
         for path in (image, heat):
             path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.random.default_rng(index).integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)).save(image)
+        Image.fromarray(np.random.default_rng(index).integers(0, 256, (SIZE[1], SIZE[0], 3), dtype=np.uint8)).save(
+            image
+        )
         write_mask(prediction, mask_of(index), LABELS)
         Image.fromarray(np.full((SIZE[1], SIZE[0]), 40 * index, np.uint8)).save(heat)
         rows.append(
@@ -48,12 +56,21 @@ def write_audit(folder: Path, calibrated: bool = True, suffixes: tuple[str, ...]
             }
         )  # fmt: skip
     sound = dict(rows[0])
-    rows.append(sound | {"id": "mask gone", "rank": 6, "score": 0.3, "prediction": str(folder / "predictions" / "gone.png")})
-    rows.append(dict.fromkeys(COLUMNS) | {"id": "unscored", "rank": 7, "status": "error", "reason": "has no image", "prediction": "x.png"})
+    rows.append(
+        sound | {"id": "mask gone", "rank": 6, "score": 0.3, "prediction": str(folder / "predictions" / "gone.png")}
+    )
+    rows.append(
+        dict.fromkeys(COLUMNS)
+        | {"id": "unscored", "rank": 7, "status": "error", "reason": "has no image", "prediction": "x.png"}
+    )
     rows.append(sound | {"id": "no score", "rank": 8, "score": None})
     if not calibrated:
         rows = [{name: value for name, value in row.items() if name not in CALIBRATED} for row in rows]
     for suffix in suffixes:
-        write_table(folder / "audit" / f"scores{suffix}", rows, [name for name in COLUMNS if calibrated or name not in CALIBRATED])
+        write_table(
+            folder / "audit" / f"scores{suffix}",
+            rows,
+            [name for name in COLUMNS if calibrated or name not in CALIBRATED],
+        )
     write_json(folder / "audit" / "summary.json", {"model": {"folder": "nowhere"}, "config": {}})
     return folder / "audit"

@@ -1,4 +1,6 @@
-"""A headless Chromium for tests of the gallery's page, and a page that notes everything that a page that minds its own business would not do."""
+"""A headless Chromium for tests of the gallery's page, and a page that notes everything that a page that minds its own
+business would not do.
+"""
 
 import re
 import shutil

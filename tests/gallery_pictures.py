@@ -32,10 +32,14 @@ class Pictures:
         width, height = size
         y, x = np.mgrid[:height, :width]
         photo = np.stack([255 * x / width, 255 * y / height, np.full(x.shape, 40 * (index % 6))], -1).astype(np.uint8)
-        mask = np.where((abs(x - width / 2) < width / 4) & (abs(y - height / 2) < height / 4), label, 0).astype(np.uint8)
+        mask = np.where((abs(x - width / 2) < width / 4) & (abs(y - height / 2) < height / 4), label, 0).astype(
+            np.uint8
+        )
         Image.fromarray(photo).save(paths[0])
         write_mask(paths[1], mask, VOC_LABELS)
-        Image.fromarray((255 * np.exp(-((x - width / 2) ** 2 + (y - height / 2) ** 2) / width)).astype(np.uint8)).save(paths[2])
+        Image.fromarray((255 * np.exp(-((x - width / 2) ** 2 + (y - height / 2) ** 2) / width)).astype(np.uint8)).save(
+            paths[2]
+        )
         write_mask(paths[3], np.roll(mask, 3, 1), VOC_LABELS)
         name = VOC_LABELS.name(label)
         values = {
@@ -47,4 +51,6 @@ class Pictures:
 
 
 def failed_entry(name: str, reason: str) -> GalleryEntry:
-    return GalleryEntry({"id": name, "rank": None, "score": None, "status": "error", "reason": reason}, Path("none.jpg"))
+    return GalleryEntry(
+        {"id": name, "rank": None, "score": None, "status": "error", "reason": reason}, Path("none.jpg")
+    )

@@ -1,4 +1,6 @@
-"""Models and pairs small enough for unit tests: a 0.4 M parameter encoder, a 16 x 16 mask grid, four classes, random weights."""
+"""Models and pairs small enough for unit tests: a 0.4 M parameter encoder, a 16 x 16 mask grid, four classes, random
+weights.
+"""
 
 import dataclasses
 from pathlib import Path
@@ -23,26 +25,46 @@ ENCODER = "test_efficientnet"  # timm's own backbone for tests
 
 def train_config(out: Path = Path("run"), **changes) -> TrainConfig:
     """A resolved configuration of the smallest sizes that still have an encoder."""
-    settings = {"preset": "cpu", "image_size": 64, "grid_size": 16, "encoder": ENCODER, "batch_size": 4, "steps": 3, "warmup_steps": 1}
+    settings = {
+        "preset": "cpu",
+        "image_size": 64,
+        "grid_size": 16,
+        "encoder": ENCODER,
+        "batch_size": 4,
+        "steps": 3,
+        "warmup_steps": 1,
+    }
     return resolve(TrainConfig(**(settings | {"out": out} | changes)))
 
 
-def tiny_model_config(method: str = "mixing", encoder: bool = True, labels: LabelSpace = LABELS, **changes) -> ModelConfig:
-    """The model of `train_config`, narrower and, for `mixing`, with three noise levels; without `encoder` the picture is concatenated."""
+def tiny_model_config(
+    method: str = "mixing", encoder: bool = True, labels: LabelSpace = LABELS, **changes
+) -> ModelConfig:
+    """The model of `train_config`, narrower and, for `mixing`, with three noise levels; without `encoder` the picture
+    is concatenated.
+    """
     config = model_config(train_config(method=method), labels)
     shared = {"channels": 8, "channel_mult": (1, 2)}
     if encoder:
         network = dataclasses.replace(config.network, **shared, context_width=8)
     else:
         plain = NCSNppConfig(
-            labels.num_classes, labels.num_classes, grid_size=16, blocks=1, attention_resolutions=(8,), conditioning="concat", **shared
+            labels.num_classes,
+            labels.num_classes,
+            grid_size=16,
+            blocks=1,
+            attention_resolutions=(8,),
+            conditioning="concat",
+            **shared,
         )
         config, network = dataclasses.replace(config, image_size=16, encoder=None, classifier=False), plain
     ladder = NoiseLadder((0.02, 0.1, 0.4), (1.0,) * 3) if method == "mixing" else config.ladder
     return dataclasses.replace(config, **({"network": network, "ladder": ladder} | changes))
 
 
-def tiny_model(method: str = "mixing", encoder: bool = True, seed: int = 0, trained: bool = True, **changes) -> QualityModel:
+def tiny_model(
+    method: str = "mixing", encoder: bool = True, seed: int = 0, trained: bool = True, **changes
+) -> QualityModel:
     """A model in evaluation mode; `trained` shakes all weights of the network, since fresh ones predict a uniform."""
     torch.manual_seed(seed)
     model = QualityModel(tiny_model_config(method, encoder, **changes)).eval()
@@ -53,7 +75,9 @@ def tiny_model(method: str = "mixing", encoder: bool = True, seed: int = 0, trai
     return model
 
 
-def blobs(seed: int, height: int = 16, width: int = 16, classes: int = LABELS.num_classes, void: bool = True) -> np.ndarray:
+def blobs(
+    seed: int, height: int = 16, width: int = 16, classes: int = LABELS.num_classes, void: bool = True
+) -> np.ndarray:
     """A mask uint8 `[height, width]` of rectangles, the last one void."""
     rng = np.random.default_rng(seed)
     mask = np.zeros((height, width), np.uint8)

@@ -1,9 +1,10 @@
-"""From scores to decisions: calibrate on accepted predictions, then let the hook decide, write to a review folder, and watch for drift.
+"""From scores to decisions: calibrate on accepted predictions, then let the hook decide, write to a review folder, and
+watch for drift.
 
     python docs/examples/decide.py MODEL PICTURE [OUT]
 
-MODEL is a folder written by `segqc train`. In earnest the accepted scores come from an audit that somebody reviewed, by `segqc calibrate --audit
-audit --accepted review.json`; here 200 noisy copies of one picture and mask stand for them.
+MODEL is a folder written by `segqc train`. In earnest the accepted scores come from an audit that somebody reviewed, by
+`segqc calibrate --audit audit --accepted review.json`; here 200 noisy copies of one picture and mask stand for them.
 """
 
 import sys
@@ -33,7 +34,9 @@ def segment(image: np.ndarray) -> np.ndarray:
 
 qc = segqc.load(model_folder)
 scores = [qc(image, segment(image)).score for image in (noisy() for _ in range(200))]
-save_calibration(out / "calibration.json", fit_calibration(fingerprint(Path(model_folder)), None, scores, accepted=scores))
+save_calibration(
+    out / "calibration.json", fit_calibration(fingerprint(Path(model_folder)), None, scores, accepted=scores)
+)
 
 qc = segqc.load(model_folder, calibration=out / "calibration.json")
 with qc.attach(segment, policy=out / "review", window=100) as handle:

@@ -25,12 +25,16 @@ def single_convolution(classes: int) -> bytes:
         [onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["N", classes, "H", "W"])],
         [onnx.numpy_helper.from_array(weights, "weights")],
     )
-    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9
+    ).SerializeToString()
 
 
 model_folder, picture, *network = sys.argv[1:]
 qc = segqc.load(model_folder)
-session = onnxruntime.InferenceSession(network[0] if network else single_convolution(qc.labels.num_classes), providers=["CPUExecutionProvider"])
+session = onnxruntime.InferenceSession(
+    network[0] if network else single_convolution(qc.labels.num_classes), providers=["CPUExecutionProvider"]
+)
 pixels = np.asarray(Image.open(picture).convert("RGB").resize((256, 192)), np.float32).transpose(2, 0, 1)[None] / 255
 
 run = qc.attach(session.run, mean=0, std=1)  # this network takes pixels in [0, 1]

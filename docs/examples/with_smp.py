@@ -2,7 +2,8 @@
 
     python docs/examples/with_smp.py MODEL PICTURE
 
-MODEL is a folder written by `segqc train`. The segmenter has random weights, so that nothing has to be downloaded: put your own in.
+MODEL is a folder written by `segqc train`. The segmenter has random weights, so that nothing has to be downloaded: put
+your own in.
 """
 
 import sys
@@ -17,11 +18,19 @@ import segqc
 model_folder, picture = sys.argv[1:]
 qc = segqc.load(model_folder)
 network = smp.Unet("timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=qc.labels.num_classes).eval()
-mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # smp.encoders.get_preprocessing_params says which an encoder wants
+# smp.encoders.get_preprocessing_params says which an encoder wants
+mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 image = functional.to_image(Image.open(picture).convert("RGB").resize((256, 192)))
 batch = functional.normalize(functional.to_dtype(image, torch.float32, scale=True), mean, std)[None]
-handle = qc.attach(network, mean=mean, std=std, background=True, queue_size=8, policy=lambda found: print(f"#{found.number}: {found.verdict}"))
+handle = qc.attach(
+    network,
+    mean=mean,
+    std=std,
+    background=True,
+    queue_size=8,
+    policy=lambda found: print(f"#{found.number}: {found.verdict}"),
+)
 with torch.inference_mode():
     network(batch)
     network(batch.flip(3))

@@ -1,4 +1,5 @@
-"""A whole pipeline with QC around it, from photo to mask: what is judged is then the photo itself, without the network's padding.
+"""A whole pipeline with QC around it, from photo to mask: what is judged is then the photo itself, without the
+network's padding.
 
     python docs/examples/with_tflite.py MODEL PICTURE NETWORK.tflite
 

@@ -2,7 +2,8 @@
 
     python docs/examples/with_torchvision.py MODEL PICTURE
 
-MODEL is a folder written by `segqc train`. The segmenter has random weights, so that nothing has to be downloaded: put your own in.
+MODEL is a folder written by `segqc train`. The segmenter has random weights, so that nothing has to be downloaded: put
+your own in.
 """
 
 import sys
@@ -15,7 +16,9 @@ import segqc
 
 model_folder, picture = sys.argv[1:]
 qc = segqc.load(model_folder)
-network = segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=qc.labels.num_classes).eval()
+network = segmentation.lraspp_mobilenet_v3_large(
+    weights=None, weights_backbone=None, num_classes=qc.labels.num_classes
+).eval()
 transform = segmentation.LRASPP_MobileNet_V3_Large_Weights.DEFAULT.transforms()
 
 with qc.attach(network) as handle, torch.inference_mode():

@@ -1,4 +1,5 @@
-"""What every baseline is: something that may learn from training pairs and gives each audited pair a score, higher = worse.
+"""What every baseline is: something that may learn from training pairs and gives each audited pair a score, higher =
+worse.
 
 A baseline's sign is fixed here and by its author, never by looking at the quality of what it scores.
 """
@@ -21,7 +22,8 @@ Group = Literal["mask", "picture and mask", "probabilities", "second opinion", "
 
 @dataclass(frozen=True)
 class Example:
-    """A picture and a mask on disk: a training pair, whose mask is ground truth, or an audited pair, whose mask is a prediction.
+    """A picture and a mask on disk: a training pair, whose mask is ground truth, or an audited pair, whose mask is a
+    prediction.
 
     Attributes
     ----------
@@ -29,8 +31,8 @@ class Example:
     image, mask_file : Path
     labels : LabelSpace
     probabilities : Path or None
-        NPZ of the segmenter's softmax maps (`segqc predict --probs`): key `probs` `[K, h, w]`, optionally `valid` (height, width) of the part that
-        shows the picture.
+        NPZ of the segmenter's softmax maps (`segqc predict --probs`): key `probs` `[K, h, w]`, optionally `valid`
+        (height, width) of the part that shows the picture.
     mirrored : Path or None
         Mask predicted on the mirrored picture, mirrored back.
     second : Path or None
@@ -81,8 +83,8 @@ class Baseline(ABC):
         ----------
         training : sequence of Example
         folder : Path
-            Where it may keep what it learned (safetensors, JSON); a finished fit of the same training pairs found there is loaded instead of
-            repeated.
+            Where it may keep what it learned (safetensors, JSON); a finished fit of the same training pairs found there
+            is loaded instead of repeated.
         console : Console, optional
             Where the progress of a long fit goes.
         """

@@ -1,6 +1,8 @@
-"""What a sceptic reads off the mask alone: its size, its outline, how many classes and pieces, how rare its classes are.
+"""What a sceptic reads off the mask alone: its size, its outline, how many classes and pieces, how rare its classes
+are.
 
-Signs were fixed by reasoning before anything was scored, and none of them is learned. Also here: how every baseline reads its items one by one.
+Signs were fixed by reasoning before anything was scored, and none of them is learned. Also here: how every baseline
+reads its items one by one.
 """
 
 import warnings
@@ -38,7 +40,15 @@ SIGNS = dict(
 NAMES = dict(
     zip(
         MASK_FEATURES,
-        ("small area", "long boundary", "many classes", "many components", "ragged outline", "much on the frame", "rare classes"),
+        (
+            "small area",
+            "long boundary",
+            "many classes",
+            "many components",
+            "ragged outline",
+            "much on the frame",
+            "rare classes",
+        ),
         strict=True,
     )
 )
@@ -60,23 +70,33 @@ def read_each(examples: Sequence[Example], function: Callable[[Example], T]) -> 
 
 
 def score_each(audited: Sequence[Example], function: Callable[[Example], float]) -> np.ndarray:
-    """`function` of every example as float64 `[n]`; NaN, with a warning that names the file, where something cannot be read."""
+    """`function` of every example as float64 `[n]`; NaN, with a warning that names the file, where something cannot be
+    read.
+    """
     return np.array([np.nan if value is None else value for value in read_each(audited, function)], np.float64)
 
 
 def training_fingerprint(training: Sequence[Example]) -> str:
     """A short name for the files behind training pairs, whatever their order."""
-    return dataset_fingerprint([Pair(example.id, example.image, example.mask_file) for example in sorted(training, key=lambda e: e.id)])
+    return dataset_fingerprint(
+        [Pair(example.id, example.image, example.mask_file) for example in sorted(training, key=lambda e: e.id)]
+    )
 
 
 def describe(example: Example, log_prior: np.ndarray | None) -> np.ndarray:
-    """The mask features of one example, float64 in the order of `MASK_FEATURES`. Raises `BadInput` when its mask cannot be read."""
+    """The mask features of one example, float64 in the order of `MASK_FEATURES`.
+
+    Raises `BadInput` when its mask cannot be read.
+    """
     labels = example.labels
-    return mask_features(example.mask(), labels.num_classes, background=labels.background, void=VOID, log_prior=log_prior)
+    return mask_features(
+        example.mask(), labels.num_classes, background=labels.background, void=VOID, log_prior=log_prior
+    )
 
 
 def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
-    """`class_log_prior` of the training masks, float64 `[K + 1]`: read from ``class_prior.json`` in `folder` or counted and kept there.
+    """`class_log_prior` of the training masks, float64 `[K + 1]`: read from ``class_prior.json`` in `folder` or counted
+    and kept there.
 
     Raises
     ------
@@ -84,7 +104,10 @@ def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
         When no training mask can be read.
     """
     path = Path(folder) / "class_prior.json"
-    header = {"training": training_fingerprint(training), "background": training[0].labels.background if training else None}
+    header = {
+        "training": training_fingerprint(training),
+        "background": training[0].labels.background if training else None,
+    }
     if path.is_file() and (kept := read_json(path)).get("header") == header:
         return np.array(kept["log_prior"], np.float64)
     masks = [mask for mask in read_each(training, Example.mask) if mask is not None]
@@ -98,8 +121,9 @@ def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
 class MaskHeuristic(Baseline):
     """One of `MASK_FEATURES`, with its sign.
 
-    A mask without foreground has zeros: nothing is more suspect by its area and its outline, nothing less by its boundary, classes, components and
-    frame. That is what these numbers say, and they are not helped out here; the report names the methods that such predictions deceive.
+    A mask without foreground has zeros: nothing is more suspect by its area and its outline, nothing less by its
+    boundary, classes, components and frame. That is what these numbers say, and they are not helped out here; the
+    report names the methods that such predictions deceive.
     """
 
     group: Group = "mask"
@@ -114,7 +138,9 @@ class MaskHeuristic(Baseline):
 
     def score(self, audited: Sequence[Example]) -> np.ndarray:
         column = MASK_FEATURES.index(self.feature)
-        return score_each(audited, lambda example: SIGNS[self.feature] * float(describe(example, self.log_prior_)[column]))
+        return score_each(
+            audited, lambda example: SIGNS[self.feature] * float(describe(example, self.log_prior_)[column])
+        )
 
 
 class RareClasses(MaskHeuristic):

@@ -1,6 +1,8 @@
-"""The ablation of the network: the density head of the method on seven features of the mask instead of a network's readings.
+"""The ablation of the network: the density head of the method on seven features of the mask instead of a network's
+readings.
 
-What this finds needs neither picture nor score matching: only that a mask has an unusual size, outline, number of classes or pieces.
+What this finds needs neither picture nor score matching: only that a mask has an unusual size, outline, number of
+classes or pieces.
 """
 
 from collections.abc import Sequence
@@ -19,7 +21,8 @@ from segqc.density import DensityHead
 
 
 class FeatureMixture(Baseline):
-    """Negative log-likelihood of the mask features under a Gaussian mixture fitted on ground-truth masks (`segqc.density.DensityHead`).
+    """Negative log-likelihood of the mask features under a Gaussian mixture fitted on ground-truth masks
+    (`segqc.density.DensityHead`).
 
     A mask without foreground is far from all of them, hence suspect, unless some of them have none either.
 
@@ -38,7 +41,8 @@ class FeatureMixture(Baseline):
         self.seed = seed
 
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:
-        """Keep the mixture in ``mixture.safetensors`` and the class prior in ``class_prior.json``; unreadable masks are left out with a warning.
+        """Keep the mixture in ``mixture.safetensors`` and the class prior in ``class_prior.json``; unreadable masks are
+        left out with a warning.
 
         Raises
         ------
@@ -47,7 +51,12 @@ class FeatureMixture(Baseline):
         """
         folder = Path(folder)
         self.log_prior_ = training_log_prior(training, folder)
-        header = {"training": training_fingerprint(training), "seed": self.seed, "features": list(MASK_FEATURES), "prior": self.log_prior_.tolist()}
+        header = {
+            "training": training_fingerprint(training),
+            "seed": self.seed,
+            "features": list(MASK_FEATURES),
+            "prior": self.log_prior_.tolist(),
+        }
         marker, density = folder / "mixture.json", folder / "mixture.safetensors"
         if not (marker.is_file() and read_json(marker) == header and density.is_file()):
             marker.unlink(missing_ok=True)
@@ -61,7 +70,9 @@ class FeatureMixture(Baseline):
             try:
                 DensityHead.fit(train, check, self.seed).save(density)
             except ValueError as error:
-                raise BadInput(folder, f"gets training masks whose features have no density: {error}", "check the training pairs") from error
+                raise BadInput(
+                    folder, f"gets training masks whose features have no density: {error}", "check the training pairs"
+                ) from error
             write_json(marker, header)
         # Also after a fresh fit: what is scored with is what is kept.
         self.density_ = DensityHead.load(density)

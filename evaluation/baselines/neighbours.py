@@ -23,10 +23,11 @@ _CHUNK = 512  # training masks at a time: two one-hot planes of 32 x 32 take 4 M
 class MaskNeighbours(Baseline):
     """Mean distance to the k nearest training masks on a `side` x `side` grid, in [0, 1].
 
-    The distance is 1 - mean foreground Dice (`evaluation.metrics.classes.mean_dice`, the training mask as truth). Counting cells that differ (Hamming)
-    would call all masks of small objects alike, whatever and wherever the objects are, because the background agrees; under Dice a small object
-    weighs as much as a large one. The grid keeps objects down to 10 pixels (`segqc.data.grid.mask_to_grid`). A mask without foreground is at distance 1
-    from all training masks that have some, and at 0 from the others.
+    The distance is 1 - mean foreground Dice (`evaluation.metrics.classes.mean_dice`, the training mask as truth).
+    Counting cells that differ (Hamming) would call all masks of small objects alike, whatever and wherever the objects
+    are, because the background agrees; under Dice a small object weighs as much as a large one. The grid keeps objects
+    down to 10 pixels (`segqc.data.grid.mask_to_grid`). A mask without foreground is at distance 1 from all training
+    masks that have some, and at 0 from the others.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ class MaskNeighbours(Baseline):
         self.side = side
 
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:
-        """Keep the training masks on the grid, in `neighbours.safetensors`; those that cannot be read are left out with a warning.
+        """Keep the training masks on the grid, in `neighbours.safetensors`; those that cannot be read are left out with
+        a warning.
 
         Raises
         ------
@@ -75,7 +77,9 @@ class MaskNeighbours(Baseline):
             if rows:
                 distances = 1.0 - mean_dice_matrix(np.stack([grids[row] for row in rows]), self.masks_, labels)
                 # Sorted, so that not even the rounding of the mean depends on the order of the training masks.
-                nearest = np.sort(np.partition(distances, min(self.k, distances.shape[1]) - 1, axis=1)[:, : self.k], axis=1)
+                nearest = np.sort(
+                    np.partition(distances, min(self.k, distances.shape[1]) - 1, axis=1)[:, : self.k], axis=1
+                )
                 scores[rows] = nearest.mean(axis=1)
         return scores
 
@@ -95,8 +99,8 @@ def mean_dice_matrix(predictions: np.ndarray, truths: np.ndarray, labels: LabelS
     Returns
     -------
     ndarray
-        float64 `[n, m]` in [0, 1]. Counts come from matrix products of one-hot planes in float32, exact below 2**24: no entry depends on
-        the others.
+        float64 `[n, m]` in [0, 1]. Counts come from matrix products of one-hot planes in float32, exact below 2**24: no
+        entry depends on the others.
     """
     first, second = predictions.reshape(len(predictions), -1), truths.reshape(len(truths), -1)
     result = np.empty((len(first), len(second)))

@@ -1,8 +1,10 @@
-"""Agreement of a mask with another mask of the same picture: a second network's, or the same network's of the mirrored picture.
+"""Agreement of a mask with another mask of the same picture: a second network's, or the same network's of the mirrored
+picture.
 
-Score = 1 - mean foreground Dice between the two (`evaluation.metrics.classes.mean_dice`): two opinions that differ cannot both be right, so a low
-agreement bounds the quality of one of them; what both get wrong alike stays unseen. So does an object that neither mask has: two masks without
-foreground agree (score 0), and one without is at the largest disagreement with any other (score 1).
+Score = 1 - mean foreground Dice between the two (`evaluation.metrics.classes.mean_dice`): two opinions that differ
+cannot both be right, so a low agreement bounds the quality of one of them; what both get wrong alike stays unseen. So
+does an object that neither mask has: two masks without foreground agree (score 0), and one without is at the largest
+disagreement with any other (score 1).
 """
 
 from abc import abstractmethod
@@ -19,7 +21,9 @@ from segqc.data.labels import VOID
 
 
 class Disagreement(Baseline):
-    """1 - mean Dice between the mask and another opinion, in [0, 1]; NaN where there is none or one of the two cannot be read."""
+    """1 - mean Dice between the mask and another opinion, in [0, 1]; NaN where there is none or one of the two cannot
+    be read.
+    """
 
     group: Group = "second opinion"
 
@@ -40,7 +44,10 @@ class Disagreement(Baseline):
 
 
 class SecondNetwork(Disagreement):
-    """Another network's mask. Its strength is the strength of that network: name the network wherever the row is printed."""
+    """Another network's mask.
+
+    Its strength is the strength of that network: name the network wherever the row is printed.
+    """
 
     name = "second network"
     needs = "masks of another segmenter"

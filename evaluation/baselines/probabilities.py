@@ -1,8 +1,9 @@
 """What a segmenter's own softmax maps say of its mask: entropies, maximum probability and the Soft Dice Confidence.
 
-All are means over the cells of the maps, which are coarser than the picture; the mask is brought to them by the pixel under each cell's centre.
-Entropies are in nats, 0 to log K. Of a mask without foreground, entropies and the maximum say how sure the segmenter is of background everywhere: one
-that misses an object with confidence is not found out by them. Soft Dice Confidence distrusts such a mask wholly.
+All are means over the cells of the maps, which are coarser than the picture; the mask is brought to them by the pixel
+under each cell's centre. Entropies are in nats, 0 to log K. Of a mask without foreground, entropies and the maximum say
+how sure the segmenter is of background everywhere: one that misses an object with confidence is not found out by them.
+Soft Dice Confidence distrusts such a mask wholly.
 """
 
 import zipfile
@@ -20,7 +21,9 @@ from segqc.data.grid import pixel_of_cell
 from segqc.data.labels import VOID
 
 BOUNDARY_MARGIN = 2.0
-"""Cells of the maps that `interior_entropy` keeps away from a boundary: with maps at an eighth of the input, 16 pixels of it."""
+"""Cells of the maps that `interior_entropy` keeps away from a boundary: with maps at an eighth of the input, 16 pixels
+of it.
+"""
 
 _MAX_VALUES = 2**28  # half a gigabyte in float16: no softmax map of a photograph, but a decompression bomb
 _SUM_TOLERANCE = 0.01  # float16 is off by less than 0.001 even for 255 classes
@@ -34,8 +37,8 @@ def read_probabilities(path: Path | str, num_classes: int) -> np.ndarray:
     Parameters
     ----------
     path : Path or str
-        NPZ with ``probs``, floating, `[K, h, w]`, and optionally ``valid``, two integers (height, width): the maps' top left part that shows
-        the picture, the rest being padding.
+        NPZ with ``probs``, floating, `[K, h, w]`, and optionally ``valid``, two integers (height, width): the maps' top
+        left part that shows the picture, the rest being padding.
     num_classes : int
         K.
 
@@ -47,8 +50,8 @@ def read_probabilities(path: Path | str, num_classes: int) -> np.ndarray:
     Raises
     ------
     BadInput
-        When the file is missing, no NPZ, pickled, too large, or holds anything else: another shape, values that are not finite, below 0, or
-        whose sum over the classes is off 1 by more than 0.01 (logits, say).
+        When the file is missing, no NPZ, pickled, too large, or holds anything else: another shape, values that are not
+        finite, below 0, or whose sum over the classes is off 1 by more than 0.01 (logits, say).
     """
     path = Path(path)
     if not path.is_file():
@@ -57,17 +60,29 @@ def read_probabilities(path: Path | str, num_classes: int) -> np.ndarray:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo("probs.npy").file_size
         if size > 8 * _MAX_VALUES:
-            raise BadInput(path, f"holds probabilities of {size:,} bytes", "store them at the resolution of the network's last layer")
+            raise BadInput(
+                path,
+                f"holds probabilities of {size:,} bytes",
+                "store them at the resolution of the network's last layer",
+            )
         with np.load(path, allow_pickle=False) as arrays:
             probs = np.asarray(arrays["probs"])
             valid = np.asarray(arrays["valid"]) if "valid" in arrays else np.array(probs.shape[1:])
     except BadInput:
         raise
     except KeyError as error:
-        raise BadInput(path, "has no array called probs", "store the softmax maps [K, h, w] under the key probs") from error
+        raise BadInput(
+            path, "has no array called probs", "store the softmax maps [K, h, w] under the key probs"
+        ) from error
     except Exception as error:  # a damaged or hostile archive: zipfile, zlib and NumPy raise a dozen kinds
         raise BadInput(path, f"is not a readable NPZ file: {error}", "write it again with numpy.savez") from error
-    if probs.ndim != 3 or probs.shape[0] != num_classes or probs.size == 0 or probs.size > _MAX_VALUES or probs.dtype.kind != "f":
+    if (
+        probs.ndim != 3
+        or probs.shape[0] != num_classes
+        or probs.size == 0
+        or probs.size > _MAX_VALUES
+        or probs.dtype.kind != "f"
+    ):
         reason = f"holds {probs.dtype} {list(probs.shape)} under probs, not floating [{num_classes}, height, width]"
         raise BadInput(path, reason, "store the softmax of all classes of this label space")
     if valid.shape != (2,) or valid.dtype.kind not in "iu" or np.any(valid < 1) or np.any(valid > probs.shape[1:]):
@@ -77,7 +92,11 @@ def read_probabilities(path: Path | str, num_classes: int) -> np.ndarray:
     total = probs.sum(0)
     # One comparison for all: NaN and infinities fail it too.
     if not (np.all(probs >= 0) and np.all(np.abs(total - 1) <= _SUM_TOLERANCE)):
-        raise BadInput(path, "holds values that are no probabilities: not finite, below 0, or not summing to 1", "store the softmax, not logits")
+        raise BadInput(
+            path,
+            "holds values that are no probabilities: not finite, below 0, or not summing to 1",
+            "store the softmax, not logits",
+        )
     return probs / total
 
 
@@ -99,8 +118,8 @@ def foreground_entropy(probs: np.ndarray, mask: np.ndarray, background: int | No
 def interior_entropy(probs: np.ndarray, mask: np.ndarray, background: int | None) -> float:
     """Mean entropy over the cells more than `BOUNDARY_MARGIN` cells from the nearest cell of another label.
 
-    Every correct boundary is uncertain too, and long ones dominate the mean over the picture. Without a boundary all cells count; where none is
-    that far from one, those that are farthest.
+    Every correct boundary is uncertain too, and long ones dominate the mean over the picture. Without a boundary all
+    cells count; where none is that far from one, those that are farthest.
     """
     distance = _distance_to_other_label(mask)
     return float(_entropy(probs)[distance > min(BOUNDARY_MARGIN, np.nextafter(distance.max(), 0))].mean())
@@ -114,9 +133,10 @@ def one_minus_max(probs: np.ndarray, mask: np.ndarray, background: int | None) -
 def soft_dice_distrust(probs: np.ndarray, mask: np.ndarray, background: int | None) -> float:
     """1 - Soft Dice Confidence (Borges et al. 2024, arXiv 2402.10665), in [0, 1].
 
-    For one class with probabilities p and predicted mask y, SDC = 2 sum(p y) / (sum p + sum y): nearly the expected Dice when pixels are
-    independent given the picture. The paper is binary; here it is the mean over the predicted foreground classes, as Dice is. With y empty the
-    formula gives 0, so a mask without foreground is distrusted wholly (1).
+    For one class with probabilities p and predicted mask y, SDC = 2 sum(p y) / (sum p + sum y): nearly the expected
+    Dice when pixels are independent given the picture. The paper is binary; here it is the mean over the predicted
+    foreground classes, as Dice is. With y empty the formula gives 0, so a mask without foreground is distrusted wholly
+    (1).
     """
     confidences = []
     for label in np.unique(mask):
@@ -151,7 +171,9 @@ class ProbabilityScore(Baseline):
             return float("nan")
         probs = read_probabilities(example.probabilities, example.labels.num_classes)
         mask = example.mask()
-        cells = np.ix_(*(pixel_of_cell(length, count) for length, count in zip(mask.shape, probs.shape[1:], strict=True)))
+        cells = np.ix_(
+            *(pixel_of_cell(length, count) for length, count in zip(mask.shape, probs.shape[1:], strict=True))
+        )
         return self.function(probs, mask[cells], example.labels.background)
 
 
@@ -172,7 +194,9 @@ def _entropy(probs: np.ndarray) -> np.ndarray:
 
 
 def _distance_to_other_label(mask: np.ndarray) -> np.ndarray:
-    """Distance of each cell's centre to that of the nearest cell with another label: float64 `[h, w]`, infinite with one label only."""
+    """Distance of each cell's centre to that of the nearest cell with another label: float64 `[h, w]`, infinite with
+    one label only.
+    """
     present = np.unique(mask)
     if len(present) == 1:
         return np.full(mask.shape, np.inf)

@@ -1,7 +1,9 @@
-"""The supervised upper line: what a regressor reaches that is shown the Dice of other predictions of the same segmenter.
+"""The supervised upper line: what a regressor reaches that is shown the Dice of other predictions of the same
+segmenter.
 
-No QC score in the table has seen a quality label; this one has, on every fold but the one it scores. It is no competitor but a ceiling for
-what the other scores, taken together, know. That masks without foreground are bad it learns from those in its training folds.
+No QC score in the table has seen a quality label; this one has, on every fold but the one it scores. It is no
+competitor but a ceiling for what the other scores, taken together, know. That masks without foreground are bad it
+learns from those in its training folds.
 """
 
 import hashlib
@@ -22,17 +24,19 @@ TREES = 300
 MIN_LEAF = 5
 
 
-def supervised_upper_line(ids: Sequence[str], features: np.ndarray, dice: np.ndarray, folds: int = 5, seed: int = 0) -> np.ndarray:
+def supervised_upper_line(
+    ids: Sequence[str], features: np.ndarray, dice: np.ndarray, folds: int = 5, seed: int = 0
+) -> np.ndarray:
     """1 - the Dice that a random forest predicts for each item, out of fold.
 
     Parameters
     ----------
     ids : sequence of str
-        Of the items, all different. Folds are dealt out by the order of a hash of (seed, id) and a forest sees its items by id: the order of
-        rows changes nothing.
+        Of the items, all different. Folds are dealt out by the order of a hash of (seed, id) and a forest sees its
+        items by id: the order of rows changes nothing.
     features : float `[n, F]`
-        Scores and whatever else is known without ground truth; NaN where missing, filled with the median of the training folds (0 when
-        a feature is missing throughout them).
+        Scores and whatever else is known without ground truth; NaN where missing, filled with the median of the
+        training folds (0 when a feature is missing throughout them).
     dice : float `[n]` in [0, 1]
     folds : int
         At least 2, at most n.
@@ -47,11 +51,14 @@ def supervised_upper_line(ids: Sequence[str], features: np.ndarray, dice: np.nda
     Raises
     ------
     ValueError
-        For lengths that differ, repeated ids, infinite features, a Dice outside [0, 1] or NaN, or a number of folds that does not fit.
+        For lengths that differ, repeated ids, infinite features, a Dice outside [0, 1] or NaN, or a number of folds
+        that does not fit.
     """
     table, quality = np.asarray(features, np.float64), np.asarray(dice, np.float64)
     if table.ndim != 2 or table.shape[1] == 0 or quality.shape != (len(ids),) or len(table) != len(ids):
-        raise ValueError(f"Expected features [n, F] and dice [n] for {len(ids)} ids, but got {list(table.shape)} and {list(quality.shape)}")
+        raise ValueError(
+            f"Expected features [n, F] and dice [n] for {len(ids)} ids, but got {list(table.shape)} and {list(quality.shape)}"
+        )
     if len(set(ids)) < len(ids):
         raise ValueError("Expected argument `ids` to hold every id once")
     if np.isinf(table).any() or not np.all((quality >= 0) & (quality <= 1)):
@@ -71,8 +78,12 @@ def supervised_upper_line(ids: Sequence[str], features: np.ndarray, dice: np.nda
 
 
 def fold_of(ids: Sequence[str], folds: int, seed: int = 0) -> np.ndarray:
-    """Fold of each item, int64 `[n]` in 0..folds-1: dealt in turn over the ids ordered by hash, so that folds differ by one item at most."""
-    hashes = [hashlib.blake2b(f"{seed}/{id_}".encode("utf-8", "surrogateescape"), digest_size=16).digest() for id_ in ids]
+    """Fold of each item, int64 `[n]` in 0..folds-1: dealt in turn over the ids ordered by hash, so that folds differ by
+    one item at most.
+    """
+    hashes = [
+        hashlib.blake2b(f"{seed}/{id_}".encode("utf-8", "surrogateescape"), digest_size=16).digest() for id_ in ids
+    ]
     fold = np.empty(len(ids), np.int64)
     fold[sorted(range(len(ids)), key=lambda row: hashes[row])] = np.arange(len(ids)) % folds
     return fold

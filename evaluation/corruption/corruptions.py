@@ -10,11 +10,13 @@
     spurious_blob  one, two or three blobs of 3 % of the image on the background
     jagged_edge    outlines are torn up to 1, 2 or 4 % of the image diagonal
 
-A mask is uint8 [H, W] of class indices with 255 where void. Void stays void and nothing else becomes void; where labels move, a void pixel of the
-source counts as its nearest label. An object is an 8-connected component of a foreground class. Where something is removed, the background
-appears; in a label space without one, the nearest label of another class.
+A mask is uint8 [H, W] of class indices with 255 where void. Void stays void and nothing else becomes void; where labels
+move, a void pixel of the source counts as its nearest label. An object is an 8-connected component of a foreground
+class. Where something is removed, the background appears; in a label space without one, the nearest label of another
+class.
 
-New labels are drawn by how many masks of the data have them, not uniformly: a class nobody expects could be found without a look at the image.
+New labels are drawn by how many masks of the data have them, not uniformly: a class nobody expects could be found
+without a look at the image.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ _ALIKE_DONORS = 5  # donors of like size among which "alike" draws
 class Donor:
     """Another image's mask: what it is chosen by, and how to get it.
 
-    `classes` are its foreground classes, `share` is that of the foreground in its labelled pixels, in [0, 1]; `read` returns it, uint8 [h, w].
+    `classes` are its foreground classes, `share` is that of the foreground in its labelled pixels, in [0, 1]; `read`
+    returns it, uint8 [h, w].
     """
 
     id: str
@@ -51,7 +54,8 @@ class Donor:
 
 @dataclass(frozen=True)
 class Context:
-    """The label space (labels are 0..num_classes-1; without a background every class is foreground), and the masks of the data.
+    """The label space (labels are 0..num_classes-1; without a background every class is foreground), and the masks of
+    the data.
 
     The classes of the donors also say how frequent a class is. Their order does not matter.
     """
@@ -65,11 +69,15 @@ class Context:
         return replace(self, donors=tuple(donor for donor in self.donors if donor.id != id_))
 
     def draw_classes(self, rng: np.random.Generator, count: int, exclude: Iterable[int] = ()) -> list[int]:
-        """Up to `count` different foreground classes, drawn by the number of donors that have them (all alike when no donor has any)."""
+        """Up to `count` different foreground classes, drawn by the number of donors that have them (all alike when no
+        donor has any).
+        """
         allowed = [c for c in range(self.num_classes) if c != self.background and c not in set(exclude)]
         if not allowed:
             return []
-        present = np.bincount([c for donor in self.donors for c in donor.classes], minlength=self.num_classes)[allowed].astype(float)
+        present = np.bincount([c for donor in self.donors for c in donor.classes], minlength=self.num_classes)[
+            allowed
+        ].astype(float)
         weights = present if present.any() else np.ones(len(allowed))
         size = min(count, int(np.count_nonzero(weights)))
         return [allowed[i] for i in rng.choice(len(allowed), size, replace=False, p=weights / weights.sum())]
@@ -77,7 +85,9 @@ class Context:
 
 @dataclass(frozen=True)
 class Corrupted:
-    """A mask uint8 [H, W], how many pixels differ from the original (at least 1), and its mean foreground Dice to it, in [0, 1]."""
+    """A mask uint8 [H, W], how many pixels differ from the original (at least 1), and its mean foreground Dice to it,
+    in [0, 1].
+    """
 
     mask: np.ndarray
     changed: int
@@ -97,7 +107,8 @@ class Corruption:
     settings : tuple
         What strength 1, 2, ... means.
     edit : callable
-        (mask, setting, rng, context) -> new labels [H, W], or None where the error cannot be made. It need not look after void.
+        (mask, setting, rng, context) -> new labels [H, W], or None where the error cannot be made. It need not look
+        after void.
     """
 
     name: str
@@ -141,10 +152,16 @@ class Corruption:
         edited = self.edit(mask, self.settings[strength - 1], rng, context)
         result = mask if edited is None else np.where(labelled, edited, np.uint8(VOID))
         changed = int(np.count_nonzero(result != mask))
-        return Corrupted(result, changed, mean_dice(result, mask, context.num_classes, VOID, context.background)) if changed else None
+        return (
+            Corrupted(result, changed, mean_dice(result, mask, context.num_classes, VOID, context.background))
+            if changed
+            else None
+        )
 
 
-def donor_of(id_: str, mask: np.ndarray, background: int | None = 0, read: Callable[[], np.ndarray] | None = None) -> Donor:
+def donor_of(
+    id_: str, mask: np.ndarray, background: int | None = 0, read: Callable[[], np.ndarray] | None = None
+) -> Donor:
     """Describe a mask as a donor; `read` gets it again where it should not stay in memory."""
     counts = np.bincount(mask.ravel(), minlength=256)[:VOID]
     foreground = counts.copy()
@@ -154,8 +171,12 @@ def donor_of(id_: str, mask: np.ndarray, background: int | None = 0, read: Calla
     return Donor(id_, frozenset(np.flatnonzero(foreground).tolist()), share, read or (lambda: mask))
 
 
-def corrupt(mask: np.ndarray, id_: str, corruption: Corruption, strength: int, seed: int, context: Context) -> Corrupted | None:
-    """`corruption.apply` with random numbers that depend on (seed, id, corruption, strength) alone: not on order, process or machine."""
+def corrupt(
+    mask: np.ndarray, id_: str, corruption: Corruption, strength: int, seed: int, context: Context
+) -> Corrupted | None:
+    """`corruption.apply` with random numbers that depend on (seed, id, corruption, strength) alone: not on order,
+    process or machine.
+    """
     digest = hashlib.blake2b(repr((seed, id_, corruption.name, strength)).encode(), digest_size=16).digest()
     return corruption.apply(mask, strength, np.random.default_rng(int.from_bytes(digest, "big")), context.without(id_))
 
@@ -181,7 +202,9 @@ def _other_mask(mask: np.ndarray, kind: str, rng: np.random.Generator, context: 
     if not donors:
         return None
     donor = _fill_void(donors[rng.integers(len(donors))].read())
-    rows, columns = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(mask.shape, donor.shape, strict=True))
+    rows, columns = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(mask.shape, donor.shape, strict=True)
+    )
     return donor[np.ix_(rows, columns)]
 
 
@@ -230,7 +253,8 @@ def _erode(mask: np.ndarray, share: float, rng: np.random.Generator, context: Co
     if inside is None:
         return None
     depth, deepest = _depths(inside)
-    gone = inside & (depth <= np.maximum(1, share * deepest)) & (depth < deepest)  # the core stays: an eroded object is not a missing one
+    # the core stays: an eroded object is not a missing one
+    gone = inside & (depth <= np.maximum(1, share * deepest)) & (depth < deepest)
     if context.background is not None:
         return np.where(gone, np.uint8(context.background), filled)
     rows, columns = ndimage.distance_transform_edt(inside, return_distances=False, return_indices=True)
@@ -256,10 +280,15 @@ def _blobs(mask: np.ndarray, count: int, rng: np.random.Generator, context: Cont
 
 def _tear(mask: np.ndarray, share: float, rng: np.random.Generator, context: Context) -> np.ndarray:
     reach = max(1, round(share * float(np.hypot(*mask.shape))))
-    # Each block takes its labels from up to `reach` pixels away along both axes; blocks of half that side leave teeth instead of waves.
+    # Each block takes its labels from up to `reach` pixels away along both axes; blocks of half that side leave teeth
+    # instead of waves.
     block = max(1, reach // 2)
     blocks = [-(-n // block) for n in mask.shape]
-    steps = rng.integers(-reach, reach + 1, (2, *blocks)).repeat(block, 1).repeat(block, 2)[:, : mask.shape[0], : mask.shape[1]]
+    steps = (
+        rng.integers(-reach, reach + 1, (2, *blocks))
+        .repeat(block, 1)
+        .repeat(block, 2)[:, : mask.shape[0], : mask.shape[1]]
+    )
     rows = np.clip(np.arange(mask.shape[0])[:, None] + steps[0], 0, mask.shape[0] - 1)
     columns = np.clip(np.arange(mask.shape[1]) + steps[1], 0, mask.shape[1] - 1)
     return _fill_void(mask)[rows, columns]
@@ -283,7 +312,8 @@ CORRUPTIONS: dict[str, Corruption] = {corruption.name: corruption for corruption
 
 
 def _choose(mask: np.ndarray, scope: str, rng: np.random.Generator, context: Context) -> list[tuple[int, np.ndarray]]:
-    """What an error befalls: (class, bool [H, W]) of one object, of one class, or of every class; empty without foreground.
+    """What an error befalls: (class, bool [H, W]) of one object, of one class, or of every class; empty without
+    foreground.
 
     An object is drawn by the square root of its area, so that the specks that void rims leave are rarely the ones.
     """
@@ -292,7 +322,9 @@ def _choose(mask: np.ndarray, scope: str, rng: np.random.Generator, context: Con
     if scope == "all" or not present:
         return [(c, mask == c) for c in present]
     parts = {c: ndimage.label(mask == c, _EIGHT_NEIGHBOURS)[0] for c in present}
-    objects = [(c, number, size) for c in present for number, size in enumerate(np.bincount(parts[c].ravel())) if number]
+    objects = [
+        (c, number, size) for c in present for number, size in enumerate(np.bincount(parts[c].ravel())) if number
+    ]
     sizes = np.sqrt([size for *_, size in objects])
     label, number, _ = objects[rng.choice(len(objects), p=sizes / sizes.sum())]
     return [(label, parts[label] == number if scope == "one object" else mask == label)]
@@ -325,15 +357,21 @@ def _fill_void(mask: np.ndarray) -> np.ndarray:
 
 
 def _inside(filled: np.ndarray, rng: np.random.Generator, context: Context) -> np.ndarray | None:
-    """What grows or shrinks, bool [H, W]: the foreground, or one class where there is no background; None unless there is an outside too."""
+    """What grows or shrinks, bool [H, W]: the foreground, or one class where there is no background; None unless there
+    is an outside too.
+    """
     inside = filled != context.background if context.background is not None else filled == rng.choice(np.unique(filled))
     return inside if inside.any() and not inside.all() else None
 
 
 def _depths(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of each pixel to the outside, and the largest such distance in its component (0 outside), both float64 [H, W], pixels."""
+    """Distance of each pixel to the outside, and the largest such distance in its component (0 outside), both float64
+    [H, W], pixels.
+    """
     # The nearest outside pixel lies within the bounding box grown by one.
-    box = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in ndimage.find_objects(inside.astype(np.uint8))[0])
+    box = tuple(
+        slice(max(0, part.start - 1), part.stop + 1) for part in ndimage.find_objects(inside.astype(np.uint8))[0]
+    )
     depth, deepest = np.zeros((2, *inside.shape))
     depth[box] = ndimage.distance_transform_edt(inside[box])
     numbers, count = ndimage.label(inside[box], _EIGHT_NEIGHBOURS)

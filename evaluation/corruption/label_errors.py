@@ -1,7 +1,8 @@
 """Ground-truth audit: put known errors into a share of the masks, and see whether a score ranks them first.
 
-No predictions are involved, and no score comes from a model that has seen the mask: the pairs are dealt into k folds, and each fold is scored by a
-model trained on the others, errors included, as it would be with a real dataset of unknown quality.
+No predictions are involved, and no score comes from a model that has seen the mask: the pairs are dealt into k folds,
+and each fold is scored by a model trained on the others, errors included, as it would be with a real dataset of unknown
+quality.
 
     inject_label_errors   a copy of the dataset in VOC's layout with errors in 20 % of its masks, and a list of them
     cross_fitted_scores   k trainings, each scores the fold that it did not see; `segqc_trainer` is the training of this package
@@ -47,7 +48,12 @@ LARGEST_DICE = 0.95
 
 MANIFEST = "label_errors.json"
 _MEASURES = ("auroc", "average_precision", "precision")
-JUDGEMENT_COLUMNS = ("error", "injected", "masks", *(f"{measure}{end}" for measure in _MEASURES for end in ("", "_low", "_high")))
+JUDGEMENT_COLUMNS = (
+    "error",
+    "injected",
+    "masks",
+    *(f"{measure}{end}" for measure in _MEASURES for end in ("", "_low", "_high")),
+)
 
 Train = Callable[[int, int, int, Path], Any]
 Measure = Callable[[Any, Image.Image, np.ndarray], dict[str, float]]
@@ -55,7 +61,9 @@ Measure = Callable[[Any, Image.Image, np.ndarray], dict[str, float]]
 
 @dataclass(frozen=True)
 class LabelError:
-    """An injected error: where, of which kind and strength, how many pixels, and the Dice of the mask with the original."""
+    """An injected error: where, of which kind and strength, how many pixels, and the Dice of the mask with the
+    original.
+    """
 
     id: str
     corruption: str
@@ -75,8 +83,9 @@ def inject_label_errors(
 ) -> list[LabelError]:
     """Write a copy of the dataset in VOC's layout to `out`, with errors in `share` of the masks.
 
-    Which pairs get an error, and which of the corruptions at which strength, follows from (seed, id). Pictures are hard links where the file system
-    has them, copies elsewhere. `label_errors.json` and `.csv` list the errors; a finished copy is not written again.
+    Which pairs get an error, and which of the corruptions at which strength, follows from (seed, id). Pictures are hard
+    links where the file system has them, copies elsewhere. `label_errors.json` and `.csv` list the errors; a finished
+    copy is not written again.
 
     Parameters
     ----------
@@ -108,16 +117,22 @@ def inject_label_errors(
     if (Path(out) / MANIFEST).is_file():
         there = read_json(Path(out) / MANIFEST)
         if there["settings"] != settings:
-            raise BadInput(out, "holds a copy of other pairs, or with other errors", "choose another folder, or delete it")
+            raise BadInput(
+                out, "holds a copy of other pairs, or with other errors", "choose another folder, or delete it"
+            )
         return [LabelError(**error) for error in there["errors"]]
 
     voc = VocFolder(Path(out))
     context = mask_context(pairs, labels)
-    pairs = [pair for pair in pairs if (read_mask(pair.mask, labels) != VOID).any()]  # type: ignore[arg-type]  # mask_context has checked it
+    # mask_context has checked it
+    pairs = [pair for pair in pairs if (read_mask(pair.mask, labels) != VOID).any()]  # type: ignore[arg-type]
     wanted = max(1, round(share * len(pairs)))
     errors: list[LabelError] = []
     with make_progress(console) as progress:
-        for pair in progress.track(sorted(pairs, key=lambda pair: (stable_seed("label error", seed, pair.id), pair.id)), description="copying masks"):
+        for pair in progress.track(
+            sorted(pairs, key=lambda pair: (stable_seed("label error", seed, pair.id), pair.id)),
+            description="copying masks",
+        ):
             mask = read_mask(pair.mask, labels)  # type: ignore[arg-type]
             found = _draw_error(mask, pair.id, corruptions, seed, context) if len(errors) < wanted else None
             if found:
@@ -127,11 +142,19 @@ def inject_label_errors(
             write_mask(voc.masks / f"{pair.id}.png", mask, labels)
             _link_or_copy(pair.image, voc.images / f"{pair.id}{pair.image.suffix}")
     if len(errors) < wanted:
-        raise BadInput(out, f"got errors in {len(errors)} of {len(pairs)} masks instead of {wanted}", "lower the share, or give more corruptions")
+        raise BadInput(
+            out,
+            f"got errors in {len(errors)} of {len(pairs)} masks instead of {wanted}",
+            "lower the share, or give more corruptions",
+        )
     with atomic_path(voc.image_sets / "train.txt") as temporary:
         temporary.write_text("".join(f"{id_}\n" for id_ in sorted(pair.id for pair in pairs)), encoding="utf-8")
     errors.sort(key=lambda error: error.id)
-    write_table(Path(out) / "label_errors.csv", [asdict(error) for error in errors], [field.name for field in fields(LabelError)])
+    write_table(
+        Path(out) / "label_errors.csv",
+        [asdict(error) for error in errors],
+        [field.name for field in fields(LabelError)],
+    )
     write_json(Path(out) / MANIFEST, {"settings": settings, "errors": [asdict(error) for error in errors]})
     return errors
 
@@ -142,14 +165,17 @@ def quality_score(qc: QualityControl, image: Image.Image, mask: np.ndarray) -> d
 
 
 def quality_and_cleanlab(qc: QualityControl, image: Image.Image, mask: np.ndarray) -> dict[str, float]:
-    """`score`, and beside it `cleanlab`: `cleanlab_scores` fed with the same model's averaged class posterior on the mask grid.
+    """`score`, and beside it `cleanlab`: `cleanlab_scores` fed with the same model's averaged class posterior on the
+    mask grid.
 
     Raises `BadInput` for a model without posterior (method `paper`), or when cleanlab is not installed.
     """
     picture, grid = qc.prepare(image, mask)
     reading = qc.model.read(picture, grid, qc.levels)
     if reading.posterior is None:
-        raise BadInput("cleanlab", "needs class probabilities, and the method 'paper' has none", "train with another --method")
+        raise BadInput(
+            "cleanlab", "needs class probabilities, and the method 'paper' has none", "train with another --method"
+        )
     score = qc.model.score_reading(reading, grid)["score"]
     return {"score": float(score), "cleanlab": float(cleanlab_scores([grid], [reading.posterior])[0])}  # type: ignore[arg-type]
 
@@ -168,13 +194,14 @@ def cross_fitted_scores(
 ) -> dict[str, dict[str, float]]:
     """Score every mask by a model that was not trained on it.
 
-    A pair's numbers are kept as soon as they are known: the same call continues a killed run, and does not train again for a fold that is scored.
+    A pair's numbers are kept as soon as they are known: the same call continues a killed run, and does not train again
+    for a fold that is scored.
 
     Parameters
     ----------
     train : callable
-        (fold, k, seed, folder for models) -> model, trained without what `segqc.data.folds.folds` deals to that fold. Called again after a kill: it should
-        continue its own training.
+        (fold, k, seed, folder for models) -> model, trained without what `segqc.data.folds.folds` deals to that fold.
+        Called again after a kill: it should continue its own training.
     pairs : sequence of Pair
         With masks that have labelled pixels, each id once.
     folder : Path
@@ -182,7 +209,8 @@ def cross_fitted_scores(
     k, seed : int
         Number and seed of the `folds`.
     scorer_id : str
-        What the numbers depend on beside the pairs (settings of the training, measure): numbers kept under another name are not used.
+        What the numbers depend on beside the pairs (settings of the training, measure): numbers kept under another name
+        are not used.
     measure : callable
         (model, picture, mask uint8 `[H, W]`) -> numbers by name, higher = worse.
 
@@ -215,23 +243,30 @@ def cross_fitted_scores(
             if todo:
                 model = train(fold, k, seed, Path(folder))
                 with make_progress(console) as progress:  # after the training, which has a progress bar of its own
-                    for id_, image, mask in progress.track(ordered_map(read, todo), total=len(todo), description=f"scoring fold {fold + 1} of {k}"):
+                    for id_, image, mask in progress.track(
+                        ordered_map(read, todo), total=len(todo), description=f"scoring fold {fold + 1} of {k}"
+                    ):
                         journal.append(id_, measure(model, image, mask))
             found |= {pair.id: journal.rows[pair.id] for pair in held_out}
     return {pair.id: found[pair.id] for pair in pairs}
 
 
 def segqc_trainer(config: TrainConfig, console: Console | None = None) -> Train:
-    """`segqc train` as the `train` of `cross_fitted_scores`, on the pairs that `config` names; its `out`, `fold`, `folds` and `seed` are not used."""
+    """`segqc train` as the `train` of `cross_fitted_scores`, on the pairs that `config` names; its `out`, `fold`,
+    `folds` and `seed` are not used.
+    """
 
     def fit(fold: int, k: int, seed: int, folder: Path) -> QualityControl:
-        return QualityControl(load_model(train_without(fold, replace(config, folds=k, seed=seed), folder, console), config.device))
+        return QualityControl(
+            load_model(train_without(fold, replace(config, folds=k, seed=seed), folder, console), config.device)
+        )
 
     return fit
 
 
 def cleanlab_scores(masks: Sequence[np.ndarray], probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Label quality by `cleanlab.segmentation.rank.get_label_quality_scores` (softmin of the probabilities of the given labels), higher = worse.
+    """Label quality by `cleanlab.segmentation.rank.get_label_quality_scores` (softmin of the probabilities of the given
+    labels), higher = worse.
 
     Parameters
     ----------
@@ -261,7 +296,9 @@ def cleanlab_scores(masks: Sequence[np.ndarray], probabilities: Sequence[np.ndar
             scores.append(0.0)
             continue
         # Its ranking of an image knows no neighbours: the labelled pixels pass as an image of one row.
-        quality, _ = get_label_quality_scores(mask[known][None, None].astype(int), given[:, known][None, :, None], verbose=False)
+        quality, _ = get_label_quality_scores(
+            mask[known][None, None].astype(int), given[:, known][None, :, None], verbose=False
+        )
         scores.append(1 - float(quality[0]))
     return np.array(scores)
 
@@ -269,10 +306,12 @@ def cleanlab_scores(masks: Sequence[np.ndarray], probabilities: Sequence[np.ndar
 def judge_label_errors(
     scores: Mapping[str, float], errors: Sequence[LabelError], resamples: int = 1000, seed: int = 0
 ) -> list[dict[str, float | int | str]]:
-    """How well a score finds the injected errors: one row for all of them, then one per type, that type against the clean masks.
+    """How well a score finds the injected errors: one row for all of them, then one per type, that type against the
+    clean masks.
 
-    Each has the `JUDGEMENT_COLUMNS`: AUROC, average precision, and precision at the number of injected errors, with 95 % intervals from a bootstrap
-    over masks; `masks` counts corrupted and clean ones. `scores` (higher = more suspect) holds all of `errors` and the clean masks, by id.
+    Each has the `JUDGEMENT_COLUMNS`: AUROC, average precision, and precision at the number of injected errors, with 95
+    % intervals from a bootstrap over masks; `masks` counts corrupted and clean ones. `scores` (higher = more suspect)
+    holds all of `errors` and the clean masks, by id.
 
     Raises
     ------
@@ -281,7 +320,9 @@ def judge_label_errors(
     """
     missing = sorted({error.id for error in errors} - scores.keys())
     if missing or not errors:
-        raise ValueError(f"Expected a score for every injected error, but there is none for {', '.join(missing[:5]) or 'any: the list is empty'}")
+        raise ValueError(
+            f"Expected a score for every injected error, but there is none for {', '.join(missing[:5]) or 'any: the list is empty'}"
+        )
     kinds = {error.id: error.corruption for error in errors}
     rows: list[dict[str, float | int | str]] = []
     for kind in ("all", *sorted(set(kinds.values()))):

@@ -1,12 +1,14 @@
 """The corruption suite: does a QC score tell a ground-truth mask from the same mask with a known error in it?
 
-Every picture is scored with its own mask and with each corruption of it (`evaluation.corruption.corruptions`). Per type and strength:
+Every picture is scored with its own mask and with each corruption of it (`evaluation.corruption.corruptions`). Per type
+and strength:
 
     AUROC      the chance that a corrupted mask scores above an untouched one, of whichever picture; interval over pictures
     win rate   the share of pictures whose corrupted mask scores above their own untouched one, a tie counting one half
     mean Dice  of the corrupted masks to the untouched ones: how much damage there was to see
 
-A swapped class and another image's mask are as well-formed as the truth, so only a score that looks at the picture finds them.
+A swapped class and another image's mask are as well-formed as the truth, so only a score that looks at the picture
+finds them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +23,16 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.corruption.corruptions import CORRUPTIONS, VOID, Context, Corrupted, Corruption, Donor, corrupt, donor_of
+from evaluation.corruption.corruptions import (
+    CORRUPTIONS,
+    VOID,
+    Context,
+    Corrupted,
+    Corruption,
+    Donor,
+    corrupt,
+    donor_of,
+)
 from evaluation.ranking.correlation import Interval, bootstrap_interval
 from evaluation.ranking.selective import auroc
 from segqc.base.console import make_progress
@@ -53,7 +64,9 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class SharedScorer:
-    """`QualityControl.score_pair(image, mask).score` for several masks of a picture; the frozen encoder sees the picture once."""
+    """`QualityControl.score_pair(image, mask).score` for several masks of a picture; the frozen encoder sees the
+    picture once.
+    """
 
     qc: QualityControl
 
@@ -67,7 +80,9 @@ class SharedScorer:
         features = model.image_features(torch.from_numpy(grids[0][0]).to(model.device)[None])
         scores = []
         for _, grid in grids:
-            reading = model.read_features(features, torch.from_numpy(grid).to(model.device), self.qc.levels, with_features=False)
+            reading = model.read_features(
+                features, torch.from_numpy(grid).to(model.device), self.qc.levels, with_features=False
+            )
             scores.append(float(model.score_reading(reading, grid)["score"]))  # type: ignore[arg-type]
         return scores
 
@@ -114,7 +129,8 @@ def run_suite(
 ) -> SuiteReport:
     """Corrupt, score, and write `corruption_scores.csv` and `corruption_table.csv` to `out`.
 
-    The scores of a picture are kept as soon as they are known: the same call continues a killed run, and one with a larger `max_items` extends it.
+    The scores of a picture are kept as soon as they are known: the same call continues a killed run, and one with a
+    larger `max_items` extends it.
 
     Parameters
     ----------
@@ -130,8 +146,8 @@ def run_suite(
     console : Console, optional
         Where progress and the table go; None is silent.
     scorer_id : str
-        What the scores depend on beside pictures and masks, `segqc.model.folder.fingerprint` of a model folder for instance: scores kept under
-        another name are not used.
+        What the scores depend on beside pictures and masks, `segqc.model.folder.fingerprint` of a model folder for
+        instance: scores kept under another name are not used.
     max_items : int, optional
         Score a seeded subset of so many pictures; a larger one contains a smaller one.
     resamples : int
@@ -162,7 +178,11 @@ def run_suite(
         for id_, entry in entries.items()
         for name, strength, value, changed, dice in entry["corrupted"]
     ]
-    table = [_summary(rows, corruption, strength, seed, resamples) for corruption in corruptions for strength in corruption.strengths]
+    table = [
+        _summary(rows, corruption, strength, seed, resamples)
+        for corruption in corruptions
+        for strength in corruption.strengths
+    ]
     write_table(Path(out) / "corruption_scores.csv", rows, ROW_COLUMNS)
     write_table(Path(out) / "corruption_table.csv", table, TABLE_COLUMNS)
     unlabelled = [id_ for id_, entry in entries.items() if entry["untouched"] is None]
@@ -235,8 +255,14 @@ def _score_items(
     def prepare(item: Pair) -> _Prepared:
         image = read_image(item.image)
         mask = read_mask(item.mask, labels, size=image)  # type: ignore[arg-type]  # mask_context has checked it
-        found = ((c.name, strength, corrupt(mask, item.id, c, strength, seed, context)) for c in corruptions for strength in c.strengths)
-        return _Prepared(item.id, image, mask, [(name, strength, result) for name, strength, result in found if result is not None])
+        found = (
+            (c.name, strength, corrupt(mask, item.id, c, strength, seed, context))
+            for c in corruptions
+            for strength in c.strengths
+        )
+        return _Prepared(
+            item.id, image, mask, [(name, strength, result) for name, strength, result in found if result is not None]
+        )
 
     with make_progress(console) as progress:
         task = progress.add_task("scoring corrupted masks", total=len(todo))
@@ -251,11 +277,16 @@ def _score_item(scorer: Scorer, item: _Prepared) -> dict[str, Any]:
     untouched, *scores = scorer.score_many(item.image, [item.mask, *(result.mask for _, _, result in item.corrupted)])
     if not np.isfinite([untouched, *scores]).all():
         raise ValueError(f"Expected finite scores, but got one that is not for {item.id}")
-    corrupted = [[name, strength, value, result.changed, result.dice] for (name, strength, result), value in zip(item.corrupted, scores, strict=True)]
+    corrupted = [
+        [name, strength, value, result.changed, result.dice]
+        for (name, strength, result), value in zip(item.corrupted, scores, strict=True)
+    ]
     return {"untouched": untouched, "corrupted": corrupted}
 
 
-def _summary(rows: Sequence[dict[str, Any]], corruption: Corruption, strength: int, seed: int, resamples: int) -> dict[str, Any]:
+def _summary(
+    rows: Sequence[dict[str, Any]], corruption: Corruption, strength: int, seed: int, resamples: int
+) -> dict[str, Any]:
     """One line of the table."""
     mine = [row for row in rows if (row["corruption"], row["strength"]) == (corruption.name, strength)]
     line = dict.fromkeys(TABLE_COLUMNS) | {"corruption": corruption.name, "strength": strength, "pairs": len(mine)}

@@ -36,8 +36,8 @@ def class_rows(
     names : sequence of str
         Of the classes, background included.
     backend : {"segqc", "medpy"}
-        Who computes dice, iou and all distances. medpy has no Normalised Surface Dice and no 95th percentile by direction: `nsd` and `hd95_max`
-        are always ours.
+        Who computes dice, iou and all distances. medpy has no Normalised Surface Dice and no 95th percentile by
+        direction: `nsd` and `hd95_max` are always ours.
 
     Returns
     -------
@@ -52,7 +52,9 @@ def class_rows(
         medpy is asked for and not installed.
     """
     if backend not in get_args(Backend):
-        raise ValueError(f"Expected argument `backend` to be one of {', '.join(get_args(Backend))}, but got {backend!r}")
+        raise ValueError(
+            f"Expected argument `backend` to be one of {', '.join(get_args(Backend))}, but got {backend!r}"
+        )
     rows = class_metrics(prediction, truth, len(names), void, background, spacing, tolerance)
     tables = [{"id": id_, "class": names[row.label]} | _plain(asdict(row)) for row in rows]
     if backend == "medpy":
@@ -63,7 +65,9 @@ def class_rows(
     return tables
 
 
-def summarise_classes(rows: Sequence[dict[str, Any]], names: Sequence[str], images: int, background: int | None = 0) -> list[dict[str, Any]]:
+def summarise_classes(
+    rows: Sequence[dict[str, Any]], names: Sequence[str], images: int, background: int | None = 0
+) -> list[dict[str, Any]]:
     """Each foreground class over all images.
 
     Parameters
@@ -78,8 +82,9 @@ def summarise_classes(rows: Sequence[dict[str, Any]], names: Sequence[str], imag
     Returns
     -------
     list of dict
-        `SUMMARY_COLUMNS`: images with the class in either mask, of these in both, missed and spurious; absent, the others; mean dice and iou over
-        the images with it; median msd and hd95 where defined. None where there is nothing to average.
+        `SUMMARY_COLUMNS`: images with the class in either mask, of these in both, missed and spurious; absent, the
+        others; mean dice and iou over the images with it; median msd and hd95 where defined. None where there is
+        nothing to average.
     """
     table = []
     for label, name in enumerate(names):
@@ -106,11 +111,22 @@ def _medpy(prediction: np.ndarray, truth: np.ndarray, spacing: float | Sequence[
     try:
         from medpy.metric import binary
     except ImportError as error:
-        raise ImportError("medpy is not installed; pip install 'segqc[medpy]', or leave the metrics to segqc") from error
+        raise ImportError(
+            "medpy is not installed; pip install 'segqc[medpy]', or leave the metrics to segqc"
+        ) from error
     found = {"dice": float(binary.dc(prediction, truth)), "iou": float(binary.jc(prediction, truth))}
     if prediction.any() and truth.any():
-        to_truth, to_prediction = (float(binary.asd(a, b, spacing)) for a, b in ((prediction, truth), (truth, prediction)))
-        found |= {"mean_to_truth": to_truth, "mean_to_prediction": to_prediction, "masd": (to_truth + to_prediction) / 2}
+        to_truth, to_prediction = (
+            float(binary.asd(a, b, spacing)) for a, b in ((prediction, truth), (truth, prediction))
+        )
+        found |= {
+            "mean_to_truth": to_truth,
+            "mean_to_prediction": to_prediction,
+            "masd": (to_truth + to_prediction) / 2,
+        }
         found |= {"msd": float(binary.assd(prediction, truth, spacing))}
-        found |= {"hd95": float(binary.hd95(prediction, truth, spacing)), "hd": float(binary.hd(prediction, truth, spacing))}
+        found |= {
+            "hd95": float(binary.hd95(prediction, truth, spacing)),
+            "hd": float(binary.hd(prediction, truth, spacing)),
+        }
     return found

@@ -2,13 +2,17 @@
 
 Conventions, fixed once and used by every table:
 
-- Pixels that are void in the ground truth are removed from both masks first; a void pixel of the prediction where the truth
+- Pixels that are void in the ground truth are removed from both masks first; a void pixel of the prediction where the
+  truth
   has a label counts as "nothing predicted", so that abstaining is never rewarded.
 - Surfaces are those of `evaluation.metrics.surfaces`: 4-neighbourhood in 2-D, and what touches the frame is surface.
-- Both masks without the class: no row. One of them: Dice 0 and the status "missed" or "spurious"; its distances are undefined
-  (None), never NaN and never dropped in silence: `image_metrics` counts them as the image diagonal unless told otherwise.
+- Both masks without the class: no row. One of them: Dice 0 and the status "missed" or "spurious"; its distances are
+  undefined
+  (None), never NaN and never dropped in silence: `image_metrics` counts them as the image diagonal unless told
+  otherwise.
 
-Where medpy 0.5.2 is defined, `dice`, `iou`, `msd` (medpy's assd), `hd95` and `hd` equal medpy's dc, jc, assd, hd95 and hd.
+Where medpy 0.5.2 is defined, `dice`, `iou`, `msd` (medpy's assd), `hd95` and `hd` equal medpy's dc, jc, assd, hd95 and
+hd.
 """
 
 from __future__ import annotations
@@ -29,7 +33,9 @@ DISTANCES = ("msd", "masd", "mean_to_truth", "mean_to_prediction", "hd95", "hd95
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Agreement of prediction and truth on one class. Distances in pixels, or in the unit of `spacing`; None where undefined.
+    """Agreement of prediction and truth on one class.
+
+    Distances in pixels, or in the unit of `spacing`; None where undefined.
 
     Attributes
     ----------
@@ -38,8 +44,8 @@ class ClassMetrics:
     status : {"both", "missed", "spurious"}
         Class in both masks, in the truth only, in the prediction only.
     dice, iou, nsd : float in [0, 1]
-        2|A&B|/(|A|+|B|), |A&B|/|A|B| and the share of both surfaces within `tolerance` of the other (Nikolov et al. 2018,
-        arXiv 1809.04430, counting surface pixels).
+        2|A&B|/(|A|+|B|), |A&B|/|A|B| and the share of both surfaces within `tolerance` of the other (Nikolov et al.
+        2018, arXiv 1809.04430, counting surface pixels).
     msd : float or None
         Mean of both lists of directed distances pooled (medpy's assd).
     masd : float or None
@@ -72,7 +78,9 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class ImageMetrics:
-    """Means over the foreground classes of one image; see `image_metrics`. Distances are None where no class defines one.
+    """Means over the foreground classes of one image; see `image_metrics`.
+
+    Distances are None where no class defines one.
 
     `classes` counts the classes averaged over, `missed` and `spurious` those of them found in one mask only.
     """
@@ -126,7 +134,8 @@ def class_metrics(
     Raises
     ------
     ValueError
-        Masks of different shape, not of integers, labels out of range, wrong number or sign of spacings, negative tolerance.
+        Masks of different shape, not of integers, labels out of range, wrong number or sign of spacings, negative
+        tolerance.
     """
     if not tolerance >= 0:
         raise ValueError(f"Expected argument `tolerance` to be at least 0, but got {tolerance}")
@@ -183,14 +192,14 @@ def image_metrics(
     prediction, truth, num_classes, void, background, spacing, tolerance
         See `class_metrics`.
     undefined : {"diagonal", "exclude"}
-        What the distance of a missed or spurious class counts: the length of the image diagonal, or nothing (it is left out
-        of the mean of the distances; its Dice 0 never is).
+        What the distance of a missed or spurious class counts: the length of the image diagonal, or nothing (it is left
+        out of the mean of the distances; its Dice 0 never is).
 
     Returns
     -------
     ImageMetrics
-        No foreground class in either mask: perfect agreement, Dice 1 and distances 0. A distance is None only with "exclude"
-        when every class is missed or spurious.
+        No foreground class in either mask: perfect agreement, Dice 1 and distances 0. A distance is None only with
+        "exclude" when every class is missed or spurious.
 
     Raises
     ------
@@ -203,14 +212,18 @@ def image_metrics(
     return reduce_classes(rows, diagonal, undefined)
 
 
-def reduce_classes(rows: Sequence[ClassMetrics], diagonal: float, undefined: Literal["diagonal", "exclude"] = "diagonal") -> ImageMetrics:
+def reduce_classes(
+    rows: Sequence[ClassMetrics], diagonal: float, undefined: Literal["diagonal", "exclude"] = "diagonal"
+) -> ImageMetrics:
     """Mean over the rows of one image, as `image_metrics` describes it.
 
     `diagonal` is the length of the image diagonal in the unit of the rows: the norm of shape x spacing.
     """
     if undefined not in ("diagonal", "exclude"):
         raise ValueError(f"Expected argument `undefined` to be 'diagonal' or 'exclude', but got {undefined!r}")
-    means: dict[str, float | None] = {name: fmean(getattr(row, name) for row in rows) if rows else 1.0 for name in OVERLAPS}
+    means: dict[str, float | None] = {
+        name: fmean(getattr(row, name) for row in rows) if rows else 1.0 for name in OVERLAPS
+    }
     for name in DISTANCES:
         values = [getattr(row, name) for row in rows]
         if undefined == "diagonal":
@@ -218,10 +231,14 @@ def reduce_classes(rows: Sequence[ClassMetrics], diagonal: float, undefined: Lit
         defined = [value for value in values if value is not None]
         means[name] = fmean(defined) if defined else (None if rows else 0.0)
     statuses = [row.status for row in rows]
-    return ImageMetrics(**means, classes=len(rows), missed=statuses.count("missed"), spurious=statuses.count("spurious"))  # type: ignore[arg-type]
+    return ImageMetrics(
+        **means, classes=len(rows), missed=statuses.count("missed"), spurious=statuses.count("spurious")
+    )  # type: ignore[arg-type]
 
 
-def mean_dice(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None = 255, background: int | None = 0) -> float:
+def mean_dice(
+    prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None = 255, background: int | None = 0
+) -> float:
     """Dice of an image: `image_metrics(...).dice` without the surfaces, in [0, 1]; 1 when neither mask has foreground."""
     first, second = _clean(prediction, truth, num_classes, void, background)
     if not first.size:
@@ -233,7 +250,9 @@ def mean_dice(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void:
     return float(np.mean(2.0 * common[rows] / sizes[rows])) if rows.size else 1.0
 
 
-def _clean(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None, background: int | None) -> tuple[np.ndarray, np.ndarray]:
+def _clean(
+    prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None, background: int | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Both masks, checked, cut to the box around all that is not background, in the narrowest unsigned type.
 
     Its largest value stands for whatever has no row: background, and void, which hides the prediction below it.
@@ -252,7 +271,9 @@ def _clean(prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: in
 
 
 def _labels(name: str, mask: np.ndarray, num_classes: int, void: int | None) -> np.ndarray:
-    """A checked mask in the narrowest unsigned type, its largest value (all bits set) for void; not copied when it is so already."""
+    """A checked mask in the narrowest unsigned type, its largest value (all bits set) for void; not copied when it is
+    so already.
+    """
     if mask.dtype.kind not in "iu":
         raise ValueError(f"Expected argument `{name}` to hold integer labels, but got dtype {mask.dtype}")
     dtype = np.min_scalar_type(num_classes)
@@ -265,17 +286,22 @@ def _labels(name: str, mask: np.ndarray, num_classes: int, void: int | None) -> 
         wrong |= mask < 0
     if np.greater(wrong, unknown).any():
         values = np.unique(mask[wrong & ~unknown]).tolist()
-        raise ValueError(f"Expected argument `{name}` to hold labels 0..{num_classes - 1} or void {void}, but got {values}")
+        raise ValueError(
+            f"Expected argument `{name}` to hold labels 0..{num_classes - 1} or void {void}, but got {values}"
+        )
     mask = mask.astype(dtype)
     mask[unknown] = np.iinfo(dtype).max
     return mask
 
 
-def _counts(prediction: np.ndarray, truth: np.ndarray, num_classes: int, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _counts(
+    prediction: np.ndarray, truth: np.ndarray, num_classes: int, starts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels of each class in both masks, in the prediction, in the truth: three int64 [K] from one joint histogram.
 
-    Masks are piecewise constant, so the histogram counts runs of equal pairs, weighted by their lengths: thousands of entries, not pixels. `starts`
-    holds, ascending, the flat index of each run's first pixel, but for the first; what starts no run, or comes twice, does no harm.
+    Masks are piecewise constant, so the histogram counts runs of equal pairs, weighted by their lengths: thousands of
+    entries, not pixels. `starts` holds, ascending, the flat index of each run's first pixel, but for the first; what
+    starts no run, or comes twice, does no harm.
     """
     size = prediction.size
     edges = np.concatenate([[0], starts, [size]])
@@ -283,7 +309,9 @@ def _counts(prediction: np.ndarray, truth: np.ndarray, num_classes: int, starts:
     places = np.minimum(edges[:-1], size - 1)  # a run that would start at the end has length 0
     side = num_classes + 1
     rows, columns = (np.minimum(labels.ravel()[places], num_classes).astype(np.int64) for labels in (prediction, truth))
-    joint = np.bincount(rows * side + columns, weights=lengths, minlength=side * side).astype(np.int64).reshape(side, side)
+    joint = (
+        np.bincount(rows * side + columns, weights=lengths, minlength=side * side).astype(np.int64).reshape(side, side)
+    )
     return np.diagonal(joint)[:-1], joint.sum(1)[:-1], joint.sum(0)[:-1]
 
 
@@ -304,7 +332,9 @@ def _distance_metrics(lists: SurfaceDistances) -> dict[str, float | None]:
 
 
 def _percentile95(zeros: int, others: np.ndarray) -> float:
-    """`np.percentile`, 95, of so many zeros and others, which are above 0: linear between order statistics, without its overhead."""
+    """`np.percentile`, 95, of so many zeros and others, which are above 0: linear between order statistics, without its
+    overhead.
+    """
     position = 0.95 * (zeros + len(others) - 1) - zeros
     below = math.floor(position)
     if below < -1 or not len(others):

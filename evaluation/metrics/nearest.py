@@ -1,8 +1,9 @@
 """Exact distances from some pixels of a grid to the nearest of others, in the numbers that the outlines of masks have.
 
 |p - g|^2 = |p|^2 + (|g|^2 - 2 p.g): for a few thousand pixels the brackets of all pairs are one matrix product, and its smallest entries are cheaper
-than asking a k-d tree. Most pairs need no look. Every 16th target, compared first, bounds each distance from above; a pixel whose row is farther
-away than the bound cannot be the nearest; and pixels come in the order of rows, so that what is left is one slice of them.
+than asking a k-d tree. Most pairs need no look. Every 16th target, compared first, bounds each distance from above; a
+pixel whose row is farther away than the bound cannot be the nearest; and pixels come in the order of rows, so that what
+is left is one slice of them.
 """
 
 import numpy as np
@@ -12,10 +13,14 @@ PAIRS_PER_SOURCE, PAIRS_PER_TARGET = 8000, 800
 """What a k-d tree costs to ask and to build, in pairs of pixels (measured): with fewer pairs it is not worth it."""
 
 PAIRS_AT_ONCE = 1 << 16
-"""Pairs in one matrix product of the first look: they stay in the cache, and the product is too small for BLAS to start threads."""
+"""Pairs in one matrix product of the first look: they stay in the cache, and the product is too small for BLAS to start
+threads.
+"""
 
 SOURCES_AT_ONCE = 96
-"""Neighbouring sources that share a slice of targets in the second look: fewer have smaller slices, more need fewer calls."""
+"""Neighbouring sources that share a slice of targets in the second look: fewer have smaller slices, more need fewer
+calls.
+"""
 
 FIRST_LOOK = 16
 """The first look takes one target in so many."""
@@ -62,7 +67,9 @@ class NearestPixels:
         worthwhile = len(sources) * len(targets) <= PAIRS_PER_SOURCE * len(sources) + PAIRS_PER_TARGET * len(targets)
         if worthwhile and self._integral:
             # `take` keeps rows contiguous, which indexing a column does not.
-            lowest = _lowest_products(self._sources.take(sources, axis=1), self._targets.take(targets, axis=1), self._squares[sources])
+            lowest = _lowest_products(
+                self._sources.take(sources, axis=1), self._targets.take(targets, axis=1), self._squares[sources]
+            )
             return np.sqrt(lowest + self._squares[sources], dtype=float) * self._spacing[0]
         points, goals = ((self._places[:, chosen].T * self._spacing) for chosen in (sources, targets))
         # Unbalanced trees with wide leaves give the same answers and are built several times as fast.

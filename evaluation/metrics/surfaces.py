@@ -1,8 +1,8 @@
 """Distances between the surfaces of two masks, for all classes at once.
 
-The surface of a class is its mask minus the erosion with the 2 x ndim nearest neighbours; what touches the frame is surface (medpy
-with connectivity 1). One pass finds the surfaces of all classes in both masks, and distances are computed only for surface pixels which the two
-masks do not share: the others are at distance 0 by definition.
+The surface of a class is its mask minus the erosion with the 2 x ndim nearest neighbours; what touches the frame is
+surface (medpy with connectivity 1). One pass finds the surfaces of all classes in both masks, and distances are
+computed only for surface pixels which the two masks do not share: the others are at distance 0 by definition.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class SurfaceDistances:
     shared : int
         Pixels that belong to both surfaces, at distance 0 in either direction.
     to_truth : float64 [a]
-        For each further surface pixel of the prediction, the Euclidean distance to the nearest surface pixel of the truth.
+        For each further surface pixel of the prediction, the Euclidean distance to the nearest surface pixel of the
+        truth.
     to_prediction : float64 [b]
         The same from the truth to the prediction.
     """
@@ -34,7 +35,9 @@ class SurfaceDistances:
     to_prediction: np.ndarray
 
 
-def surface_distances(prediction: np.ndarray, truth: np.ndarray, spacing: float | Sequence[float] | None = None) -> SurfaceDistances:
+def surface_distances(
+    prediction: np.ndarray, truth: np.ndarray, spacing: float | Sequence[float] | None = None
+) -> SurfaceDistances:
     """Directed surface distances of two binary masks, the intermediate result behind every distance in this module.
 
     Parameters
@@ -53,7 +56,9 @@ def surface_distances(prediction: np.ndarray, truth: np.ndarray, spacing: float 
     if first.shape != second.shape:
         raise ValueError(f"Expected prediction and truth of one shape, but got {first.shape} and {second.shape}")
     if not (first.any() and second.any()):
-        raise ValueError("Expected two masks with at least one object pixel each: the distance to an empty mask is undefined")
+        raise ValueError(
+            "Expected two masks with at least one object pixel each: the distance to an empty mask is undefined"
+        )
     box = bounding_box(first | second)
     labels = (blank(np.zeros(mask[box].shape, np.uint8), ~mask[box]) for mask in (first, second))
     return LabelSurfaces(*labels, pixel_spacing(spacing, first.ndim)).distances(0)
@@ -65,15 +70,17 @@ class LabelSurfaces:
     Parameters
     ----------
     prediction, truth : unsigned integer [...]
-        Label maps of one shape and type, cut to a box beyond which there are no labels: pixels at its border count as surface. The largest value of
-        the type stands for anything that has no surface here, such as void and background.
+        Label maps of one shape and type, cut to a box beyond which there are no labels: pixels at its border count as
+        surface. The largest value of the type stands for anything that has no surface here, such as void and
+        background.
     spacing : float64 [ndim]
         Size of a pixel along each axis.
 
     Attributes
     ----------
     pixels : int64 [n]
-        Ascending flat indices of the pixels that are surface of any label in either map. Between two of them, both maps are constant.
+        Ascending flat indices of the pixels that are surface of any label in either map. Between two of them, both maps
+        are constant.
     """
 
     def __init__(self, prediction: np.ndarray, truth: np.ndarray, spacing: np.ndarray) -> None:
@@ -87,7 +94,9 @@ class LabelSurfaces:
         here, there = np.flatnonzero(self._ours == label), np.flatnonzero(self._theirs == label)
         only_here, only_there = here[self._theirs[here] != label], there[self._ours[there] != label]
         shared = len(here) - len(only_here)
-        return SurfaceDistances(shared, self._nearest.distances(only_here, there), self._nearest.distances(only_there, here))
+        return SurfaceDistances(
+            shared, self._nearest.distances(only_here, there), self._nearest.distances(only_there, here)
+        )
 
 
 def pixel_spacing(spacing: float | Sequence[float] | None, ndim: int) -> np.ndarray:
@@ -111,18 +120,22 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
 
 def blank(labels: np.ndarray, where: np.ndarray) -> np.ndarray:
     """A copy of unsigned labels with the largest value of their type wherever `where`, bool of the same shape, holds."""
-    return labels | -where.view(np.uint8).astype(labels.dtype, copy=False)  # -1 has all bits set; assigning by mask is far slower
+    # -1 has all bits set; assigning by mask is far slower
+    return labels | -where.view(np.uint8).astype(labels.dtype, copy=False)
 
 
 def _interior(labels: np.ndarray) -> np.ndarray:
-    """Pixels that are no surface of any class: all neighbours along the axes have the same label, and none lies outside.
+    """Pixels that are no surface of any class: all neighbours along the axes have the same label, and none lies
+    outside.
 
-    Outside a bounding box of the foreground there is either the frame or background, so the box's own border is surface.
+    Outside a bounding box of the foreground there is either the frame or background, so the box's own border is
+    surface.
     """
     interior = np.ones(labels.shape, bool)
     values, marks, stride = labels.ravel(), interior.ravel(), labels.size
     for axis, length in enumerate(labels.shape):
-        # Neighbours are `stride` apart. Where that steps over the end of a line, it joins two pixels of the frame: surface in any case.
+        # Neighbours are `stride` apart. Where that steps over the end of a line, it joins two pixels of the frame:
+        # surface in any case.
         stride //= length
         same = values[stride:] == values[:-stride]
         marks[stride:] &= same

@@ -54,4 +54,7 @@ class DiceComparison:
             "precision_at_top": precision_at(s, failures, top),
             "pearson_of_top": pearson_of_top(s, dice, top),
         }
-        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()}
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }

@@ -1,7 +1,8 @@
 """Correlation of a QC score with a quality, alone and given covariates, with bootstrap intervals over images.
 
-Functions of two samples return NaN where a sample is constant or has fewer than two items (no correlation is defined), and raise
-ValueError on different lengths or non-finite input. Nothing depends on the order of rows, not even the rounding: they are sorted first.
+Functions of two samples return NaN where a sample is constant or has fewer than two items (no correlation is defined),
+and raise ValueError on different lengths or non-finite input. Nothing depends on the order of rows, not even the
+rounding: they are sorted first.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def spearman(x: np.ndarray, y: np.ndarray) -> float:
 def pearson_of_top(scores: np.ndarray, y: np.ndarray, k: int = 50) -> float:
     """Pearson's correlation over the k items with the highest scores (the figure of arXiv 2304.03220, with k = 50).
 
-    Items tied at the cut enter with the weight with which a random choice would take them. The range of the score is cut off by
-    construction: the better the ranking, the nearer to 0 this can come.
+    Items tied at the cut enter with the weight with which a random choice would take them. The range of the score is
+    cut off by construction: the better the ranking, the nearer to 0 this can come.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ def pearson_of_top(scores: np.ndarray, y: np.ndarray, k: int = 50) -> float:
 
 
 def partial_spearman(x: np.ndarray, y: np.ndarray, covariates: np.ndarray) -> float:
-    """Spearman correlation of x and y given covariates: rank all, regress the covariates' ranks out, correlate the residuals.
+    """Spearman correlation of x and y given covariates: rank all, regress the covariates' ranks out, correlate the
+    residuals.
 
     Parameters
     ----------
@@ -132,20 +134,30 @@ def bootstrap_interval(
     count = len(data[0])
     rng = np.random.default_rng(seed)
     estimate = float(statistic(*data))
-    draws = np.array([statistic(*(column[index] for column in data)) for index in rng.integers(0, count, (resamples, count))])
+    draws = np.array(
+        [statistic(*(column[index] for column in data)) for index in rng.integers(0, count, (resamples, count))]
+    )
     defined = draws[np.isfinite(draws)]
     undefined = resamples - defined.size
     if not np.isfinite(estimate) or 2 * undefined > resamples:
         return Interval(estimate, float("nan"), float("nan"), undefined)
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     if method == "bca":
-        tails = _bca_tails(tails, estimate, defined, np.array([statistic(*(np.delete(c, i, axis=0) for c in data)) for i in range(count)]))
+        tails = _bca_tails(
+            tails,
+            estimate,
+            defined,
+            np.array([statistic(*(np.delete(c, i, axis=0) for c in data)) for i in range(count)]),
+        )
     low, high = np.quantile(defined, tails)
     return Interval(estimate, float(low), float(high), undefined)
 
 
-def paired_difference(statistic: Callable[..., float], first: np.ndarray, second: np.ndarray, *columns: np.ndarray, **options) -> Interval:
-    """Bootstrap interval of statistic(first, *columns) - statistic(second, *columns), both on the same resampled images.
+def paired_difference(
+    statistic: Callable[..., float], first: np.ndarray, second: np.ndarray, *columns: np.ndarray, **options
+) -> Interval:
+    """Bootstrap interval of statistic(first, *columns) - statistic(second, *columns), both on the same resampled
+    images.
 
     Parameters
     ----------
@@ -154,7 +166,9 @@ def paired_difference(statistic: Callable[..., float], first: np.ndarray, second
     **options
         `resamples`, `level`, `seed`, `method` of `bootstrap_interval`.
     """
-    return bootstrap_interval(lambda a, b, *rest: statistic(a, *rest) - statistic(b, *rest), first, second, *columns, **options)
+    return bootstrap_interval(
+        lambda a, b, *rest: statistic(a, *rest) - statistic(b, *rest), first, second, *columns, **options
+    )
 
 
 def _bca_tails(tails: np.ndarray, estimate: float, draws: np.ndarray, jackknife: np.ndarray) -> np.ndarray:
@@ -176,7 +190,9 @@ def _columns(*columns: np.ndarray) -> list[np.ndarray]:
     if any(array.ndim != 1 or array.shape != arrays[0].shape for array in arrays):
         raise ValueError(f"Expected columns of one length, but got shapes {[array.shape for array in arrays]}")
     if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError("Expected finite numbers: leave out the items that have no score before correlating the others")
+        raise ValueError(
+            "Expected finite numbers: leave out the items that have no score before correlating the others"
+        )
     order = np.lexsort(arrays[::-1])
     return [array[order] for array in arrays]
 

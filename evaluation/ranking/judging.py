@@ -1,7 +1,7 @@
 """The table of a comparison: every method's score judged on the same images, the paper's headline first.
 
-A method that has no score for an image (NaN) is judged on the images it has, and the table says how many those are; its difference to the method
-on trial is taken on the images both have.
+A method that has no score for an image (NaN) is judged on the images it has, and the table says how many those are; its
+difference to the method on trial is taken on the images both have.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.ranking.correlation import bootstrap_interval, paired_difference, partial_spearman, pearson, pearson_of_top, spearman
-from evaluation.ranking.selective import augrc, aurc, auroc, average_precision, bad_below, excess_aurc, mean_of_top, precision_at, worst_decile
+from evaluation.ranking.correlation import (
+    bootstrap_interval,
+    paired_difference,
+    partial_spearman,
+    pearson,
+    pearson_of_top,
+    spearman,
+)
+from evaluation.ranking.selective import (
+    augrc,
+    aurc,
+    auroc,
+    average_precision,
+    bad_below,
+    excess_aurc,
+    mean_of_top,
+    precision_at,
+    worst_decile,
+)
 
 Statistic = Callable[..., float]
 
@@ -79,11 +96,20 @@ def measures(top: int = 50, threshold: float = 0.5) -> list[Measure]:
         headline.append(Measure(f"pearson_{field}", f"Pearson with {name}", better, pearson, (field,), HEADLINE))
         # No better or worse: a perfect ranking leaves the top K no range to correlate over.
         top_only = partial(pearson_of_top, k=top)
-        headline.append(Measure(f"pearson_{field}_top", f"Pearson with {name}, top {top}", 0, top_only, (field,), HEADLINE))
+        headline.append(
+            Measure(f"pearson_{field}_top", f"Pearson with {name}, top {top}", 0, top_only, (field,), HEADLINE)
+        )
     return [
         *headline,
         Measure("spearman", "Spearman with Dice", -1, spearman, ("dice",), RANKING),
-        Measure("partial_spearman", "Spearman given area, boundary, classes, components", -1, _partial, ("dice", "covariates"), RANKING),
+        Measure(
+            "partial_spearman",
+            "Spearman given area, boundary, classes, components",
+            -1,
+            _partial,
+            ("dice", "covariates"),
+            RANKING,
+        ),
         Measure("aurc", "AURC", -1, _risk(aurc), ("dice",), RANKING),
         Measure("e_aurc", "e-AURC", -1, _risk(excess_aurc), ("dice",), RANKING),
         Measure("augrc", "AUGRC", -1, _risk(augrc), ("dice",), RANKING),
@@ -91,8 +117,17 @@ def measures(top: int = 50, threshold: float = 0.5) -> list[Measure]:
         Measure("ap", f"AP of Dice < {threshold:g}", +1, _against(average_precision, threshold), ("dice",), DETECTION),
         Measure("auroc_decile", "AUROC of the worst tenth", +1, _of_decile(auroc), ("dice",), DETECTION),
         Measure("ap_decile", "AP of the worst tenth", +1, _of_decile(average_precision), ("dice",), DETECTION),
-        Measure("precision_top", f"precision at {top}", +1, _against(partial(precision_at, k=top), threshold), ("dice",), DETECTION),
-        Measure("dice_top", f"mean Dice of the {top} ranked worst", -1, partial(_mean_of_top, top), ("dice",), DETECTION),
+        Measure(
+            "precision_top",
+            f"precision at {top}",
+            +1,
+            _against(partial(precision_at, k=top), threshold),
+            ("dice",),
+            DETECTION,
+        ),
+        Measure(
+            "dice_top", f"mean Dice of the {top} ranked worst", -1, partial(_mean_of_top, top), ("dice",), DETECTION
+        ),
     ]
 
 
@@ -101,7 +136,13 @@ DIFFERENCES = ("spearman", "partial_spearman", "aurc", "auroc", "dice_top")
 
 
 def judge(
-    scores: Mapping[str, np.ndarray], quality: Quality, trial: str, top: int = 50, threshold: float = 0.5, resamples: int = 1000, seed: int = 0
+    scores: Mapping[str, np.ndarray],
+    quality: Quality,
+    trial: str,
+    top: int = 50,
+    threshold: float = 0.5,
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Judge methods on the same images.
 
@@ -120,9 +161,9 @@ def judge(
     Returns
     -------
     list of dict
-        One per method in the order of `scores`: method, images, and for every measure its key, key_low and key_high (95 %); for `DIFFERENCES` also
-        key_difference (this method less the one on trial, on the images that both have), key_difference_low, key_difference_high. None where
-        a measure is undefined.
+        One per method in the order of `scores`: method, images, and for every measure its key, key_low and key_high (95
+        %); for `DIFFERENCES` also key_difference (this method less the one on trial, on the images that both have),
+        key_difference_low, key_difference_high. None where a measure is undefined.
 
     Raises
     ------
@@ -133,7 +174,9 @@ def judge(
     arrays = {name: np.asarray(values, np.float64) for name, values in scores.items()}
     for name, values in arrays.items():
         if values.shape != (count,) or np.isinf(values).any():
-            raise ValueError(f"Expected {count} finite scores (or NaN) of {name}, but got {list(values.shape)} or an infinite one")
+            raise ValueError(
+                f"Expected {count} finite scores (or NaN) of {name}, but got {list(values.shape)} or an infinite one"
+            )
     if count == 0 or trial not in arrays or np.isnan(arrays[trial]).any():
         raise ValueError(f"Expected images, and a score of {trial!r} for each of them")
     rows = []
@@ -153,7 +196,8 @@ def judge(
 
 
 def judge_empty(scores: Mapping[str, np.ndarray], empty: np.ndarray, dice: np.ndarray) -> list[dict[str, Any]]:
-    """Which methods see that a prediction without foreground is wrong where the truth has some: to many scores it looks like a simple mask.
+    """Which methods see that a prediction without foreground is wrong where the truth has some: to many scores it looks
+    like a simple mask.
 
     Parameters
     ----------
@@ -166,15 +210,18 @@ def judge_empty(scores: Mapping[str, np.ndarray], empty: np.ndarray, dice: np.nd
     Returns
     -------
     list of dict
-        One per method: "method"; "predictions", those in question that it has a score for; "share", of the other images that it ranks as better, a
-        tie counting one half, None without any of either. Empty when there is no such prediction.
+        One per method: "method"; "predictions", those in question that it has a score for; "share", of the other images
+        that it ranks as better, a tie counting one half, None without any of either. Empty when there is no such
+        prediction.
     """
     wrong = np.asarray(empty, bool) & (np.asarray(dice) < 1)
     rows = []
     for name, values in scores.items() if wrong.any() else ():
         kept = ~np.isnan(values)
         share = auroc(values[kept], wrong[kept]) if kept.any() else float("nan")
-        rows.append({"method": name, "predictions": int(wrong[kept].sum()), "share": None if np.isnan(share) else share})
+        rows.append(
+            {"method": name, "predictions": int(wrong[kept].sum()), "share": None if np.isnan(share) else share}
+        )
     return rows
 
 
@@ -188,7 +235,11 @@ def table_columns() -> list[str]:
 
 def best_methods(rows: Sequence[Mapping[str, Any]], measure: Measure, excluded: Sequence[str] = ()) -> set[str]:
     """Methods with the best value of a measure among those not excluded; none for a measure that has no better."""
-    values = {row["method"]: row[measure.key] for row in rows if row["method"] not in excluded and row[measure.key] is not None}
+    values = {
+        row["method"]: row[measure.key]
+        for row in rows
+        if row["method"] not in excluded and row[measure.key] is not None
+    }
     if not measure.better or not values:
         return set()
     best = max(measure.better * value for value in values.values())
@@ -196,12 +247,21 @@ def best_methods(rows: Sequence[Mapping[str, Any]], measure: Measure, excluded: 
 
 
 def _interval(
-    keys: Sequence[str], function: Callable, statistic: Statistic, scores: Sequence[np.ndarray], columns: Sequence, resamples: int, seed: int
+    keys: Sequence[str],
+    function: Callable,
+    statistic: Statistic,
+    scores: Sequence[np.ndarray],
+    columns: Sequence,
+    resamples: int,
+    seed: int,
 ) -> dict[str, float | None]:
     if not len(scores[0]):
         return dict.fromkeys(keys)
     found = function(statistic, *scores, *columns, resamples=resamples, seed=seed)
-    return {key: float(value) if np.isfinite(value) else None for key, value in zip(keys, (found.estimate, found.low, found.high), strict=True)}
+    return {
+        key: float(value) if np.isfinite(value) else None
+        for key, value in zip(keys, (found.estimate, found.low, found.high), strict=True)
+    }
 
 
 def _partial(scores: np.ndarray, dice: np.ndarray, covariates: np.ndarray) -> float:

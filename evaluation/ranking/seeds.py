@@ -1,7 +1,8 @@
-"""Several trainings of one method, told as one row: the mean over their seeds, what each gave, and an interval over pictures.
+"""Several trainings of one method, told as one row: the mean over their seeds, what each gave, and an interval over
+pictures.
 
-The interval is that of the mean over these trainings: every resample draws pictures, and judges all seeds on the same ones. What a further seed might
-give is not in it; the figures of each are beside it for that.
+The interval is that of the mean over these trainings: every resample draws pictures, and judges all seeds on the same
+ones. What a further seed might give is not in it; the figures of each are beside it for that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,12 @@ class SeedsJudgement:
 
 
 def judge_seeds(
-    scores: Mapping[str, np.ndarray], quality: Quality, trial: str, keys: Sequence[str], resamples: int = 1000, seed: int = 0
+    scores: Mapping[str, np.ndarray],
+    quality: Quality,
+    trial: str,
+    keys: Sequence[str],
+    resamples: int = 1000,
+    seed: int = 0,
 ) -> dict[str, dict[str, SeedsJudgement]]:
     """Judge methods that were trained with several seeds.
 
@@ -63,11 +69,15 @@ def judge_seeds(
     known = {measure.key: measure for measure in measures()}
     unknown = [key for key in keys if key not in known]
     if unknown or trial not in scores:
-        raise ValueError(f"Expected measures of {', '.join(known)} and a method on trial that has scores, but got {[*unknown, trial]}")
+        raise ValueError(
+            f"Expected measures of {', '.join(known)} and a method on trial that has scores, but got {[*unknown, trial]}"
+        )
     arrays = {name: np.asarray(values, np.float64) for name, values in scores.items()}
     for name, values in arrays.items():
         if values.ndim != 2 or len(values) != len(quality.dice) or not values.size or not np.isfinite(values).all():
-            raise ValueError(f"Expected finite scores [{len(quality.dice)}, seeds] of {name}, but got {list(values.shape)} or one that is not finite")
+            raise ValueError(
+                f"Expected finite scores [{len(quality.dice)}, seeds] of {name}, but got {list(values.shape)} or one that is not finite"
+            )
     found: dict[str, dict[str, SeedsJudgement]] = {name: {} for name in arrays}
     for key in keys:
         statistic, columns = known[key].statistic, [getattr(quality, field) for field in known[key].columns]
@@ -76,7 +86,9 @@ def judge_seeds(
             mean = bootstrap_interval(average, values, *columns, resamples=resamples, seed=seed)
             by_seed = tuple(float(statistic(column, *columns)) for column in values.T)
             pair = (values, arrays[trial])
-            difference = None if name == trial else paired_difference(average, *pair, *columns, resamples=resamples, seed=seed)
+            difference = (
+                None if name == trial else paired_difference(average, *pair, *columns, resamples=resamples, seed=seed)
+            )
             found[name][key] = SeedsJudgement(mean, by_seed, difference)
     return found
 

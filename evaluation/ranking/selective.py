@@ -1,9 +1,9 @@
 """How well a QC score finds the bad segmentations: detection and selective-risk measures.
 
-A score is higher for a worse prediction; its quality is a Dice in [0, 1] and its risk is 1 - Dice. Ties in the score are handled
-by expectation: every measure is the mean over all orders of the tied items, in closed form, so neither the order of rows nor a
-coarse score changes a number. Every function raises ValueError on arrays of different length, empty or non-finite input; measures
-that are undefined (AUROC and AP with one class only) are NaN, as stated at each.
+A score is higher for a worse prediction; its quality is a Dice in [0, 1] and its risk is 1 - Dice. Ties in the score
+are handled by expectation: every measure is the mean over all orders of the tied items, in closed form, so neither the
+order of rows nor a coarse score changes a number. Every function raises ValueError on arrays of different length, empty
+or non-finite input; measures that are undefined (AUROC and AP with one class only) are NaN, as stated at each.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def bad_below(dice: np.ndarray, threshold: float = 0.5) -> np.ndarray:
 def worst_decile(dice: np.ndarray) -> np.ndarray:
     """Which items are among the worst tenth by Dice, bool [n].
 
-    The worst ceil(n/10), and every further item tied with the last of them: with ties it can be more than a tenth, but never
-    depends on the order of rows.
+    The worst ceil(n/10), and every further item tied with the last of them: with ties it can be more than a tenth, but
+    never depends on the order of rows.
     """
     values = np.asarray(dice, float)
     if values.size == 0:
@@ -75,8 +75,8 @@ def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
     """Average precision: the mean over the positives of the precision at their rank, from the most suspect down.
 
-    Without ties it is scikit-learn's average_precision_score; tied scores count the expectation over their orders, where
-    scikit-learn cuts only between groups of ties.
+    Without ties it is scikit-learn's average_precision_score; tied scores count the expectation over their orders,
+    where scikit-learn cuts only between groups of ties.
 
     Parameters
     ----------
@@ -95,7 +95,8 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
         return float("nan")
     area, seen, found = 0.0, 0, 0.0
     for size, hits in zip(*_groups(-values, labels), strict=True):
-        # At place j of the group stands a positive with chance h/m, with (j-1)(h-1)/(m-1) other positives of the group before it.
+        # At place j of the group stands a positive with chance h/m, with (j-1)(h-1)/(m-1) other positives of the group
+        # before it.
         place = np.arange(1, size + 1)
         before = (place - 1) * ((hits - 1) / (size - 1)) if size > 1 else np.zeros(1)
         area += float((hits / size * (found + 1 + before) / (seen + place)).sum())
@@ -121,17 +122,23 @@ def risk_coverage(scores: np.ndarray, risks: np.ndarray) -> RiskCoverage:
 
 
 def aurc(scores: np.ndarray, risks: np.ndarray) -> float:
-    """Area under the risk-coverage curve: mean of the selective risk over the n coverages (Geifman et al. 2019, 1805.08206)."""
+    """Area under the risk-coverage curve: mean of the selective risk over the n coverages (Geifman et al. 2019,
+    1805.08206).
+    """
     return float(risk_coverage(scores, risks).selective_risk.mean())
 
 
 def excess_aurc(scores: np.ndarray, risks: np.ndarray) -> float:
-    """e-AURC: AURC minus that of the best possible order, the risks themselves as score (Geifman et al. 2019). At least 0."""
+    """e-AURC: AURC minus that of the best possible order, the risks themselves as score (Geifman et al. 2019).
+
+    At least 0.
+    """
     return aurc(scores, risks) - aurc(risks, risks)
 
 
 def augrc(scores: np.ndarray, risks: np.ndarray) -> float:
-    """Area under the generalized risk-coverage curve, by trapezoids from coverage 0, risk 0 (Traub et al. 2024, 2407.01032).
+    """Area under the generalized risk-coverage curve, by trapezoids from coverage 0, risk 0 (Traub et al. 2024,
+    2407.01032).
 
     The mean risk of undetected failures; for 0/1 risks with error rate e it equals (1 - AUROC) e (1 - e) + e^2 / 2.
     """
@@ -160,7 +167,9 @@ def precision_at(scores: np.ndarray, positive: np.ndarray, k: int) -> float:
 
 
 def top_weights(scores: np.ndarray, k: int) -> np.ndarray:
-    """Chance of each item to be among the k highest scores when ties are broken at random: float64 [n] in [0, 1], sum min(k, n)."""
+    """Chance of each item to be among the k highest scores when ties are broken at random: float64 [n] in [0, 1], sum
+    min(k, n).
+    """
     values = np.asarray(scores, float)
     if k < 1:
         raise ValueError(f"Expected argument `k` to be at least 1, but got {k}")

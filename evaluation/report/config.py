@@ -24,9 +24,11 @@ class EvaluateConfig:
     image_set : str or None
         With `voc_root`: judge this list's images only.
     train_set : str
-        With `voc_root`: list of the pairs with ground truth that baselines may learn from. Those that learn are left out without it.
+        With `voc_root`: list of the pairs with ground truth that baselines may learn from. Those that learn are left
+        out without it.
     probs, second, tta : Path or None
-        Folders with softmax maps (`segqc predict --probs`), another network's masks, and masks predicted on mirrored pictures, mirrored back.
+        Folders with softmax maps (`segqc predict --probs`), another network's masks, and masks predicted on mirrored
+        pictures, mirrored back.
     compare : tuple of str
         NAME=FOLDER: further audits of the same predictions.
     deep_svdd : tuple of str

@@ -1,4 +1,6 @@
-"""Every method that is judged beside the one on trial, and its scores: computed once, kept, and read again by the next run."""
+"""Every method that is judged beside the one on trial, and its scores: computed once, kept, and read again by the next
+run.
+"""
 
 import re
 import warnings
@@ -52,7 +54,9 @@ class Contender:
     published: Published | None = None
 
 
-def contenders(config: EvaluateConfig, study: Study, console: Console | None = None) -> tuple[list[Contender], dict[str, str]]:
+def contenders(
+    config: EvaluateConfig, study: Study, console: Console | None = None
+) -> tuple[list[Contender], dict[str, str]]:
     """All methods with scores, the one on trial first; and those that have none, with the reason.
 
     Raises
@@ -69,7 +73,11 @@ def contenders(config: EvaluateConfig, study: Study, console: Console | None = N
     for text in config.compare:
         name, _, folder = text.rpartition("=")
         if not name:
-            raise BadInput("--compare", f"expected NAME=FOLDER, but got {text!r}", "give something like --compare paper=audit-paper")
+            raise BadInput(
+                "--compare",
+                f"expected NAME=FOLDER, but got {text!r}",
+                "give something like --compare paper=audit-paper",
+            )
         found.append(_from_audit(name, AUDIT_GROUP, read_audit(Path(folder)), study.ids))
     training, why = training_examples(config, study.labels, set(study.ids))
     with make_progress(console, "note") as progress:
@@ -85,7 +93,14 @@ def contenders(config: EvaluateConfig, study: Study, console: Console | None = N
                 found.append(Contender(baseline.name, baseline.group, baseline.needs, result, published=published))
             progress.advance(task)
     table = np.column_stack([contender.scores for contender in found] + list(study.features.T))
-    found.append(Contender(NAME, GROUP, NEEDS, supervised_upper_line(study.ids, table, study.quality.dice, min(5, len(study.ids)), config.seed)))
+    found.append(
+        Contender(
+            NAME,
+            GROUP,
+            NEEDS,
+            supervised_upper_line(study.ids, table, study.quality.dice, min(5, len(study.ids)), config.seed),
+        )
+    )
     return found, absent
 
 
@@ -95,19 +110,32 @@ def _from_audit(name: str, group: str, audit: Audit, ids: list[str]) -> Contende
 
 
 def make_baselines(config: EvaluateConfig) -> list[Baseline]:
-    """All baselines but the supervised line, not yet fitted, in the order of the table. Raises `BadInput` for an unknown Deep SVDD."""
+    """All baselines but the supervised line, not yet fitted, in the order of the table.
+
+    Raises `BadInput` for an unknown Deep SVDD.
+    """
     every: list[Baseline] = [*mask_heuristics(), FeatureMixture(config.seed), MaskNeighbours()]
     fits = config.fits or config.out / "fits"
     for text in config.deep_svdd:
         network, _, objective = text.partition("/")
         if network not in PRESETS or objective not in ("one-class", "soft-boundary"):
-            raise BadInput("--deep-svdd", f"knows no {text!r}", f"give NETWORK/OBJECTIVE, of {', '.join(PRESETS)} and one-class, soft-boundary")
+            raise BadInput(
+                "--deep-svdd",
+                f"knows no {text!r}",
+                f"give NETWORK/OBJECTIVE, of {', '.join(PRESETS)} and one-class, soft-boundary",
+            )
         settings = replace(PRESETS[network], objective=objective, seed=config.seed, device=config.device)  # type: ignore[index,arg-type]
-        every.append(DeepSVDD(settings, cache=fits / f"inputs-{'lite' if network == 'frozen_lite' else 'pixels'}-{settings.size}"))
+        every.append(
+            DeepSVDD(
+                settings, cache=fits / f"inputs-{'lite' if network == 'frozen_lite' else 'pixels'}-{settings.size}"
+            )
+        )
     return [*every, *probability_baselines(), MirrorDisagreement(), SecondNetwork()]
 
 
-def _scores_of(baseline: Baseline, config: EvaluateConfig, study: Study, training: Sequence[Example], why: str) -> np.ndarray | str:
+def _scores_of(
+    baseline: Baseline, config: EvaluateConfig, study: Study, training: Sequence[Example], why: str
+) -> np.ndarray | str:
     """Scores of one baseline, from the last run when nothing they depend on has changed; or why there are none."""
     if baseline.learns and not training:
         return why
@@ -133,5 +161,8 @@ def _scores_of(baseline: Baseline, config: EvaluateConfig, study: Study, trainin
     collapsed = [str(item.message) for item in caught if "collapsed" in str(item.message)]
     if collapsed:
         return collapsed[0]
-    write_json(kept, {"header": header, "ids": study.ids, "scores": [None if np.isnan(value) else float(value) for value in scores]})
+    write_json(
+        kept,
+        {"header": header, "ids": study.ids, "scores": [None if np.isnan(value) else float(value) for value in scores]},
+    )
     return scores

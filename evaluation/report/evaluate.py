@@ -1,6 +1,7 @@
 """`segqc evaluate`: judge an audit against ground truth, beside every baseline a sceptic would name.
 
-Whatever was computed is kept under `out`: the same command continues a killed run, and repeats only what its settings change.
+Whatever was computed is kept under `out`: the same command continues a killed run, and repeats only what its settings
+change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -104,7 +105,9 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
         raise ValueError(f"Expected methods with different names, but got {[method.name for method in methods]}")
     rows = judge(scores, study.quality, methods[0].name, top, config.threshold, config.resamples, config.seed)
     corruptions = _corruptions(config, study, console) if config.corruptions else None
-    found = Evaluation(rows, {method.name: method.group for method in methods}, absent, study, corruptions, top, config.out)
+    found = Evaluation(
+        rows, {method.name: method.group for method in methods}, absent, study, corruptions, top, config.out
+    )
     _write(config, found, methods)
     return found
 
@@ -113,7 +116,9 @@ def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) 
     summary = study.audit.summary
     folder, levels = Path(summary["model"]["folder"]), summary["config"]["levels"]
     qc = QualityControl(load_model(folder, config.device), None if levels is None else tuple(levels))
-    items = [Pair(example.id, example.image, truth) for example, truth in zip(study.examples, study.truths, strict=True)]
+    items = [
+        Pair(example.id, example.image, truth) for example, truth in zip(study.examples, study.truths, strict=True)
+    ]
     report = run_suite(
         shared_scorer(qc),
         items,
@@ -135,7 +140,8 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
     names = ["id", "dice", "msd", "hd95", *(method.name for method in methods)]
     values = (study.quality.dice, study.quality.msd, study.quality.hd95, *(method.scores for method in methods))
     images = [
-        {"id": id_} | {name: None if np.isnan(value) else float(value) for name, value in zip(names[1:], numbers, strict=True)}
+        {"id": id_}
+        | {name: None if np.isnan(value) else float(value) for name, value in zip(names[1:], numbers, strict=True)}
         for id_, *numbers in zip(study.ids, *values, strict=True)
     ]
     for suffix in ("csv", "parquet"):
@@ -156,30 +162,57 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
     if found.top_note:
         facts.append(found.top_note)
     tables: list[tuple[str, str, Sequence[Mapping[str, Any]]]] = []
-    empty = judge_empty({method.name: method.scores for method in methods}, study.features[:, AREA] == 0, study.quality.dice)
+    empty = judge_empty(
+        {method.name: method.scores for method in methods}, study.features[:, AREA] == 0, study.quality.dice
+    )
     if empty:
         tables.append(("Predictions without foreground, where the truth has some", EMPTY_CAPTION, empty))
-    tables.append(("Classes", "Over the images with the class in prediction or truth; medians of distances where both have it.", summary))
+    tables.append(
+        (
+            "Classes",
+            "Over the images with the class in prediction or truth; medians of distances where both have it.",
+            summary,
+        )
+    )
     if found.corruptions is not None:
-        caption = "A known error in a true mask against the untouched mask; wins: over the same picture's own untouched mask."
+        caption = (
+            "A known error in a true mask against the untouched mask; wins: over the same picture's own untouched mask."
+        )
         tables.append(("Corrupted ground truth", caption, [_corruption_line(line) for line in found.corruptions]))
     if study.left_out:
         tables.append(("Left out", "", [{"id": id_, "why": why} for id_, why in study.left_out.items()]))
     needs = {method.name: method.needs for method in methods}
     title = f"Evaluation of {config.audit.name or config.audit}"
     published = _published(methods)
-    page = render_report(title, facts, found.rows, found.groups, needs, found.absent, published, pictures, tables, found.top, config.threshold)
+    page = render_report(
+        title,
+        facts,
+        found.rows,
+        found.groups,
+        needs,
+        found.absent,
+        published,
+        pictures,
+        tables,
+        found.top,
+        config.threshold,
+    )
     with atomic_path(out / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     record = {"config": to_json(config), "segqc": __version__, "images": len(study.examples), "facts": facts}
-    write_json(out / "evaluation.json", record | {"absent": found.absent, "left_out": study.left_out, "rows": grouped, "empty": empty})
+    write_json(
+        out / "evaluation.json",
+        record | {"absent": found.absent, "left_out": study.left_out, "rows": grouped, "empty": empty},
+    )
 
 
 def _corruption_line(line: Mapping[str, Any]) -> dict[str, Any]:
     """A line of the suite's table, intervals in brackets."""
     shown = {"corruption": line["corruption"].replace("_", " "), "setting": line["setting"], "masks": line["pairs"]}
     for key, title in (("auroc", "AUROC"), ("win_rate", "wins")):
-        shown[title] = None if line[key] is None else f"{line[key]:.3f} [{line[f'{key}_low']:.2f}, {line[f'{key}_high']:.2f}]"
+        shown[title] = (
+            None if line[key] is None else f"{line[key]:.3f} [{line[f'{key}_low']:.2f}, {line[f'{key}_high']:.2f}]"
+        )
     return shown | {"mean Dice of the corrupted": line["mean_dice"]}
 
 
@@ -217,14 +250,25 @@ def _pictures(config: EvaluateConfig, found: Evaluation, methods: Sequence[Conte
     ]
     if found.corruptions is not None:
         caption = "Bars: three strengths. 0.5 is chance; lines are 95 % intervals over pictures."
-        pages.append(("corruptions.png", figures.corruption_bars(found.corruptions), "Corrupted masks told from untouched ones", caption))
+        pages.append(
+            (
+                "corruptions.png",
+                figures.corruption_bars(found.corruptions),
+                "Corrupted masks told from untouched ones",
+                caption,
+            )
+        )
     pictures = []
     for name, figure, heading, caption in pages:
         figures.save(figure, out / name)
         pictures.append(Picture(out / name, heading, caption))
     for name, method in _sheets(methods).items():
-        write_contact_sheet(out / name, _sheet_entries(found.study, method), found.study.labels, title=f"Ranked worst by {method.name}")
-        pictures.append(Picture(out / name, f"Ranked worst by {method.name}", f"The first {SHEET_ROWS}, with their true masks."))
+        write_contact_sheet(
+            out / name, _sheet_entries(found.study, method), found.study.labels, title=f"Ranked worst by {method.name}"
+        )
+        pictures.append(
+            Picture(out / name, f"Ranked worst by {method.name}", f"The first {SHEET_ROWS}, with their true masks.")
+        )
     return pictures
 
 
@@ -233,7 +277,9 @@ def _published(methods: Sequence[Contender]) -> dict[str, Published]:
 
 
 def _sheets(methods: Sequence[Contender]) -> dict[str, Contender]:
-    """By file name, whose worst images are shown: those of the method on trial and, as in figures 2 to 4 of the paper, of GNSM and Deep SVDD."""
+    """By file name, whose worst images are shown: those of the method on trial and, as in figures 2 to 4 of the paper,
+    of GNSM and Deep SVDD.
+    """
     sheets = {"top_segqc.png": methods[0]}
     for name, published in (("top_gnsm.png", GNSM), ("top_deep_svdd.png", DEEP_SVDD)):
         first = next((method for method in methods if method.published is published), None)
@@ -253,5 +299,9 @@ def _sheet_entries(study: Study, method: Contender) -> list[GalleryEntry]:
         if method.audit is not None:
             row, heat = row | method.audit.rows[example.id], method.audit.folder / "heatmaps" / f"{example.id}.png"
         row |= {"rank": rank, "score": score, "dice": dice}
-        entries.append(GalleryEntry(row, example.image, example.mask_file, heat if heat and heat.is_file() else None, study.truths[place]))
+        entries.append(
+            GalleryEntry(
+                row, example.image, example.mask_file, heat if heat and heat.is_file() else None, study.truths[place]
+            )
+        )
     return entries

@@ -23,7 +23,9 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def correlation_map(rows: Sequence[Mapping[str, Any]], top: int) -> Figure:
-    """Pearson's correlation of every method with Dice, MSD and HD95, on all images and on the K it ranks worst (arXiv 2304.03220, figure 1)."""
+    """Pearson's correlation of every method with Dice, MSD and HD95, on all images and on the K it ranks worst (arXiv
+    2304.03220, figure 1).
+    """
     figure = Figure(figsize=(8.4, 0.8 + 0.27 * len(rows)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for axes, end, title in zip(panels, ("", "_top"), ("all images", f"top {top} (range-restricted)"), strict=True):
@@ -31,7 +33,13 @@ def correlation_map(rows: Sequence[Mapping[str, Any]], top: int) -> Figure:
         image = axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
         for (y, x), value in np.ndenumerate(values):
             axes.text(
-                x, y, "" if np.isnan(value) else f"{value:.2f}", ha="center", va="center", fontsize=7, color="white" if abs(value) > 0.6 else "black"
+                x,
+                y,
+                "" if np.isnan(value) else f"{value:.2f}",
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="white" if abs(value) > 0.6 else "black",
             )
         axes.set_xticks(range(3), ["Dice", "MSD", "HD95"], fontsize=8)
         axes.set_title(title, fontsize=9)
@@ -44,11 +52,15 @@ def correlation_map(rows: Sequence[Mapping[str, Any]], top: int) -> Figure:
 
 
 def risk_coverage_curves(scores: Mapping[str, np.ndarray], quality: Quality, trial: str) -> Figure:
-    """Mean 1 - Dice of what is kept when the images with the highest scores are rejected; the best possible order below it."""
+    """Mean 1 - Dice of what is kept when the images with the highest scores are rejected; the best possible order below
+    it.
+    """
     figure = Figure(figsize=(8.4, 4.2), layout="constrained")
     axes = figure.subplots()
     others = [name for name in scores if name != trial]
-    for name, colour in zip([*others, trial], [*_COLOURS[: len(others)], *[_MUTED] * (len(others) - len(_COLOURS)), _HIGHLIGHT], strict=True):
+    for name, colour in zip(
+        [*others, trial], [*_COLOURS[: len(others)], *[_MUTED] * (len(others) - len(_COLOURS)), _HIGHLIGHT], strict=True
+    ):
         kept = ~np.isnan(scores[name])
         curve = risk_coverage(scores[name][kept], 1 - quality.dice[kept])
         axes.plot(curve.coverage, curve.selective_risk, color=colour, lw=2.2 if name == trial else 1.3, label=name)
@@ -71,7 +83,9 @@ def score_against_dice(scores: Mapping[str, np.ndarray], quality: Quality, thres
     for axes in grid.flat[len(scores) :]:
         axes.set_visible(False)
     for axes, (name, values) in zip(grid.flat, scores.items(), strict=False):
-        axes.scatter(values, quality.dice, s=7, alpha=0.6, lw=0, c=np.where(quality.dice < threshold, _HIGHLIGHT, _COLOURS[0]))
+        axes.scatter(
+            values, quality.dice, s=7, alpha=0.6, lw=0, c=np.where(quality.dice < threshold, _HIGHLIGHT, _COLOURS[0])
+        )
         axes.axhline(threshold, color=_MUTED, lw=0.7, ls=":")
         axes.set_title(name, fontsize=8.5)
         axes.set_xlabel("score (higher = worse)", fontsize=8)

@@ -89,18 +89,27 @@ def render_report(
     for group, caption in captions.items():
         chosen = [measure for measure in columns if measure.group == group]
         lines = with_published(rows, published, top) if group == HEADLINE else rows
-        parts += [f"<h2>{_text(group[0].upper() + group[1:])}</h2>", f"<p class=dim>{_text(caption)}</p>", _methods(lines, groups, chosen)]
+        parts += [
+            f"<h2>{_text(group[0].upper() + group[1:])}</h2>",
+            f"<p class=dim>{_text(caption)}</p>",
+            _methods(lines, groups, chosen),
+        ]
     parts.append(
         "<p class=dim>Small: 95 % bootstrap interval over images. &Delta;: difference to the method on trial on the same resampled images, "
         "<span class=loss>red where the method on trial is worse</span>, <span class=win>green where it is better</span>, and the interval excludes "
         "0. Bold: best of the column, the supervised line aside, which has seen quality labels.</p>"
     )
     for picture in pictures:
-        parts.append(f"<h2>{_text(picture.heading)}</h2><figure><img alt='{_text(picture.heading)}' src='{_data_address(picture.path)}'>")
+        parts.append(
+            f"<h2>{_text(picture.heading)}</h2><figure><img alt='{_text(picture.heading)}' src='{_data_address(picture.path)}'>"
+        )
         parts.append(f"<figcaption>{_text(picture.caption)}</figcaption></figure>")
     for heading, caption, lines in tables:
         parts += [f"<h2>{_text(heading)}</h2>", f"<p class=dim>{_text(caption)}</p>", _plain_table(lines)]
-    parts += ["<h2>What each method needs</h2>", _plain_table([{"method": name, "needs": need} for name, need in needs.items()])]
+    parts += [
+        "<h2>What each method needs</h2>",
+        _plain_table([{"method": name, "needs": need} for name, need in needs.items()]),
+    ]
     if absent:
         parts += ["<h2>Not judged</h2>", _plain_table([{"method": name, "why": why} for name, why in absent.items()])]
     head = f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>{_text(title)}</title>"
@@ -108,15 +117,17 @@ def render_report(
 
 
 def _data_address(path: Path) -> str:
-    """A PNG as a data: address, wide ones smaller and as JPEG: a sheet of photographs would make a page that nobody can send."""
+    """A PNG as a data: address, wide ones smaller and as JPEG: a sheet of photographs would make a page that nobody can
+    send.
+    """
     with Image.open(path) as image:
         if image.width <= EMBEDDED_WIDTH:
             kind, data = "png", path.read_bytes()
         else:
             buffer = io.BytesIO()
-            image.convert("RGB").resize((EMBEDDED_WIDTH, round(image.height * EMBEDDED_WIDTH / image.width)), Image.Resampling.LANCZOS).save(
-                buffer, "JPEG", quality=85
-            )
+            image.convert("RGB").resize(
+                (EMBEDDED_WIDTH, round(image.height * EMBEDDED_WIDTH / image.width)), Image.Resampling.LANCZOS
+            ).save(buffer, "JPEG", quality=85)
             kind, data = "jpeg", buffer.getvalue()
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
@@ -130,7 +141,10 @@ def _methods(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str], colum
     judged = [row for row in rows if row["method"] in groups]  # the others are the paper's
     supervised = [row["method"] for row in judged if groups[row["method"]] == "supervised"]
     best = {measure.key: best_methods(judged, measure, supervised) for measure in columns}
-    lines = ["<div class=scroll><table><tr><th>method<th>images" + "".join(f"<th>{_text(measure.title)}" for measure in columns)]
+    lines = [
+        "<div class=scroll><table><tr><th>method<th>images"
+        + "".join(f"<th>{_text(measure.title)}" for measure in columns)
+    ]
     current = None
     for row in rows:
         group = groups.get(row["method"], current)
@@ -169,8 +183,13 @@ def _plain_table(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "<p>None.</p>"
     kinds = {key: " class=text" if isinstance(value, str) else "" for key, value in rows[0].items()}
-    lines = ["<div class=scroll><table><tr>" + "".join(f"<th{kind}>{_text(str(key).replace('_', ' '))}" for key, kind in kinds.items())]
-    lines += ["<tr>" + "".join(f"<td{kinds[key]}>{_text(_number(value))}" for key, value in row.items()) for row in rows]
+    lines = [
+        "<div class=scroll><table><tr>"
+        + "".join(f"<th{kind}>{_text(str(key).replace('_', ' '))}" for key, kind in kinds.items())
+    ]
+    lines += [
+        "<tr>" + "".join(f"<td{kinds[key]}>{_text(_number(value))}" for key, value in row.items()) for row in rows
+    ]
     return "\n".join(lines) + "</table></div>"
 
 

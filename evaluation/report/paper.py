@@ -27,8 +27,11 @@ GNSM = Published("GNSM, as published", -0.53, 0.14, 0.30)
 DEEP_SVDD = Published("Deep SVDD, as published", -0.03, -0.12, -0.11)
 
 
-def with_published(rows: Sequence[Mapping[str, Any]], published: Mapping[str, Published], top: int) -> list[Mapping[str, Any]]:
-    """Rows of `evaluation.ranking.judging.judge` with the paper's figures below the last row that each of them belongs to.
+def with_published(
+    rows: Sequence[Mapping[str, Any]], published: Mapping[str, Published], top: int
+) -> list[Mapping[str, Any]]:
+    """Rows of `evaluation.ranking.judging.judge` with the paper's figures below the last row that each of them belongs
+    to.
 
     Parameters
     ----------

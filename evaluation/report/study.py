@@ -1,4 +1,6 @@
-"""What is judged: the images of an audit with their ground truth, how good each prediction is, and what baselines may look at."""
+"""What is judged: the images of an audit with their ground truth, how good each prediction is, and what baselines may
+look at.
+"""
 
 import csv
 from dataclasses import dataclass, fields
@@ -97,14 +99,21 @@ def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
     Raises
     ------
     BadInput
-        No finished audit, no ground truth, or fewer than three images that can be judged. One bad image is left out with its reason instead.
+        No finished audit, no ground truth, or fewer than three images that can be judged. One bad image is left out
+        with its reason instead.
     """
     audit = read_audit(config.audit)
     audited = Path(audit.summary["config"]["predictions"])
     if config.predictions is not None and config.predictions.resolve() != audited.resolve():
-        raise BadInput(config.predictions, f"is not what {config.audit} audited, which was {audited}", "audit these predictions, or name those")
+        raise BadInput(
+            config.predictions,
+            f"is not what {config.audit} audited, which was {audited}",
+            "audit these predictions, or name those",
+        )
     if config.metrics_backend not in get_args(Backend) or config.undefined not in _UNDEFINED:
-        raise BadInput("--metrics-backend, --undefined", f"are one of {get_args(Backend)} and of {_UNDEFINED}", "choose from these")
+        raise BadInput(
+            "--metrics-backend, --undefined", f"are one of {get_args(Backend)} and of {_UNDEFINED}", "choose from these"
+        )
     labels = load_model(Path(audit.summary["model"]["folder"]), "cpu").config.label_space
     truths, wanted = _truth_folder(config, audit), _wanted(config)
     left_out: dict[str, str] = {}
@@ -118,7 +127,11 @@ def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
         elif not truth.is_file():
             left_out[id_] = f"has no ground truth {truth}"
         else:
-            optional = (_existing(config.probs, id_, ".npz"), _existing(config.tta, id_, ".png"), _existing(config.second, id_, ".png"))
+            optional = (
+                _existing(config.probs, id_, ".npz"),
+                _existing(config.tta, id_, ".png"),
+                _existing(config.second, id_, ".png"),
+            )
             todo.append((Example(id_, Path(row["image"]), Path(row["prediction"]), labels, *optional), truth))
 
     def measure(item: tuple[Example, Path]) -> tuple[Example, Path, list[dict[str, Any]], np.ndarray, float] | str:
@@ -143,21 +156,37 @@ def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
                 found.append(result)
             progress.advance(task)
     if len(found) < 3:
-        raise BadInput(config.audit, f"has {len(found)} predictions with readable ground truth", "it takes three to judge a ranking")
+        raise BadInput(
+            config.audit,
+            f"has {len(found)} predictions with readable ground truth",
+            "it takes three to judge a ranking",
+        )
     undefined = cast(Literal["diagonal", "exclude"], config.undefined)
     means = [reduce_classes([_metrics(row) for row in rows], diagonal, undefined) for _, _, rows, _, diagonal in found]
-    # Left out by choice ("exclude") and missed everywhere: no distance, which a correlation must not take for a small one.
-    distances = {name: np.array([np.nan if getattr(m, name) is None else getattr(m, name) for m in means]) for name in ("msd", "hd95")}
+    # Left out by choice ("exclude") and missed everywhere: no distance, which a correlation must not take for a small
+    # one.
+    distances = {
+        name: np.array([np.nan if getattr(m, name) is None else getattr(m, name) for m in means])
+        for name in ("msd", "hd95")
+    }
     if any(np.isnan(values).any() for values in distances.values()):
         kept = ~np.isnan(distances["msd"])
-        left_out |= {item[0].id: "has no class with a defined distance" for item, keep in zip(found, kept, strict=True) if not keep}
+        left_out |= {
+            item[0].id: "has no class with a defined distance"
+            for item, keep in zip(found, kept, strict=True)
+            if not keep
+        }
         found = [item for item, keep in zip(found, kept, strict=True) if keep]
         means = [mean for mean, keep in zip(means, kept, strict=True) if keep]
         distances = {name: values[kept] for name, values in distances.items()}
     features = np.stack([item[3] for item in found])
-    quality = Quality(np.array([mean.dice for mean in means]), distances["msd"], distances["hd95"], features[:, :COVARIATES])
+    quality = Quality(
+        np.array([mean.dice for mean in means]), distances["msd"], distances["hd95"], features[:, :COVARIATES]
+    )
     classes = [row for item in found for row in item[2]]
-    return Study(audit, labels, [item[0] for item in found], [item[1] for item in found], quality, features, classes, left_out)
+    return Study(
+        audit, labels, [item[0] for item in found], [item[1] for item in found], quality, features, classes, left_out
+    )
 
 
 def training_examples(config: EvaluateConfig, labels: LabelSpace, judged: set[str]) -> tuple[list[Example], str]:
@@ -165,7 +194,11 @@ def training_examples(config: EvaluateConfig, labels: LabelSpace, judged: set[st
     if config.voc_root is None:
         return [], "no training pairs: give --voc-root and --train-set"
     pairs: list[Pair] = voc_pairs(config.voc_root, config.train_set)[0]
-    kept = [Example(pair.id, pair.image, pair.mask, labels) for pair in pairs if pair.mask is not None and pair.id not in judged]
+    kept = [
+        Example(pair.id, pair.image, pair.mask, labels)
+        for pair in pairs
+        if pair.mask is not None and pair.id not in judged
+    ]
     return kept, "" if kept else f"no training pairs in the list {config.train_set} that are not judged"
 
 
@@ -177,7 +210,9 @@ def _truth_folder(config: EvaluateConfig, audit: Audit) -> Path:
     given = audit.summary["config"]
     truth, voc = config.ground_truth or given["ground_truth"], config.voc_root or given["voc_root"]
     if truth is None and voc is None:
-        raise BadInput("--voc-root", "no ground truth was given", "name a VOC folder with --voc-root, or masks with --ground-truth")
+        raise BadInput(
+            "--voc-root", "no ground truth was given", "name a VOC folder with --voc-root, or masks with --ground-truth"
+        )
     folder = Path(truth) if truth is not None else find_voc(voc).masks
     if not folder.is_dir():
         raise BadInput(folder, "does not exist", "name the folder of true masks with --ground-truth")

@@ -34,7 +34,8 @@ def run_benchmark(
     seeds : sequence of int
         A seed fixes the split, the same for all methods, and is the method's own.
     folder : Path
-        `rows/` in it holds a JSON file and the scores of each row, and each split's ceiling. The rows of another configuration are replaced.
+        `rows/` in it holds a JSON file and the scores of each row, and each split's ceiling. The rows of another
+        configuration are replaced.
     console : Console, optional
         Where progress goes.
 
@@ -64,7 +65,8 @@ def run_benchmark(
                         data = data or load()
                         split = split or split_inliers(data.features, data.anomalous, seed)
                         with warnings.catch_warnings():
-                            warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)  # ECOD, on constant columns
+                            # ECOD, on constant columns
+                            warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)
                             row, scores = measure(name, method, model, seed, split)
                         save_row(folder, row, scores)
                         progress.console.print(_said(row), soft_wrap=True, highlight=False)

@@ -14,7 +14,8 @@ from segqc.base.files import read_json, write_json
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Upper bounds of average precision and AUROC of any function of a row's values, and how much of it is due to duplicates.
+    """Upper bounds of average precision and AUROC of any function of a row's values, and how much of it is due to
+    duplicates.
 
     Attributes
     ----------
@@ -31,13 +32,15 @@ class Ceiling:
 def ceiling(split: Split) -> Ceiling:
     """Bounds for one split, by an oracle that knows the share of anomalies among equal rows.
 
-    Rows of equal values form a group of a anomalies and b inliers. Ordering groups by a/(a + b) gives the upper convex hull of all ROC curves, hence
-    the largest AUROC. A precision-recall curve lies below that of the hull, along which precision falls with recall, so that the integral of its
-    precision over recall bounds average precision: for a group that follows A anomalies in T rows, with s = a + b rows,
+    Rows of equal values form a group of a anomalies and b inliers. Ordering groups by a/(a + b) gives the upper convex
+    hull of all ROC curves, hence the largest AUROC. A precision-recall curve lies below that of the hull, along which
+    precision falls with recall, so that the integral of its precision over recall bounds average precision: for a group
+    that follows A anomalies in T rows, with s = a + b rows,
 
         int_0^1 (A + a u)/(T + s u) a du = a [a/s + (A - a T/s)/s log((T + s)/T)].
 
-    The bound is generous: it only counts ties with the inliers that are in the test rows, and its oracle knows which of them are anomalies.
+    The bound is generous: it only counts ties with the inliers that are in the test rows, and its oracle knows which of
+    them are anomalies.
     """
     texts = _as_texts(pyarrow.concat_tables([split.train, split.validation, split.test]))
     codes = BaselineEncoder().fit(texts).codes(texts)
@@ -62,7 +65,9 @@ def ceiling(split: Split) -> Ceiling:
 
 def _as_texts(table: pyarrow.Table) -> pyarrow.Table:
     """Numbers as text: equal means equal, not in the same bin."""
-    return pyarrow.table({name: column.cast(pyarrow.string()) for name, column in zip(table.column_names, table.columns, strict=True)})
+    return pyarrow.table(
+        {name: column.cast(pyarrow.string()) for name, column in zip(table.column_names, table.columns, strict=True)}
+    )
 
 
 def save_ceiling(folder: Path, dataset: str, seed: int, found: Ceiling) -> None:

@@ -26,7 +26,8 @@ class Dataset:
         Value of the last column that marks anomalies.
     rows, anomalies, columns : int
     width : int
-        One-hot width of the nominal columns over the inliers, a missing value counting as an outcome where there are any.
+        One-hot width of the nominal columns over the inliers, a missing value counting as an outcome where there are
+        any.
     numeric : tuple of str
         Nominal codes that are read as numbers.
     table_width : int or None
@@ -58,7 +59,16 @@ DATASETS = {
         Dataset("Solar", "solar-flare_FvsAll-cleaned.arff", "1", 1_066, 43, 11, 41),
         Dataset("U2R", _KDD.format("u2r"), "1", 60_821, 228, 6, 40),
         # As the paper read it: industry and occupation codes, business, veteran's benefits and year as numbers.
-        Dataset("Census, 5 numeric", _CENSUS, "50000+.", 299_285, 18_568, 33, 396, ("att3", "att4", "att37", "att39", "att41")),
+        Dataset(
+            "Census, 5 numeric",
+            _CENSUS,
+            "50000+.",
+            299_285,
+            18_568,
+            33,
+            396,
+            ("att3", "att4", "att37", "att39", "att41"),
+        ),
     )
 }
 
@@ -114,7 +124,12 @@ def _read_archive(path: Path) -> pyarrow.Table:
 def _check(found: LabelledTable, dataset: Dataset, path: Path) -> None:
     """Compare with the paper's Table 1."""
     inliers = found.features.filter(pyarrow.array(~found.anomalous))
-    expected = {"rows": dataset.rows, "anomalies": dataset.anomalies, "columns": dataset.columns, "outcomes of inliers": dataset.width}
+    expected = {
+        "rows": dataset.rows,
+        "anomalies": dataset.anomalies,
+        "columns": dataset.columns,
+        "outcomes of inliers": dataset.width,
+    }
     counted = {
         "rows": len(found.anomalous),
         "anomalies": int(found.anomalous.sum()),
@@ -122,7 +137,14 @@ def _check(found: LabelledTable, dataset: Dataset, path: Path) -> None:
         "outcomes of inliers": one_hot_width(inliers),
     }
     if dataset.table_width:
-        expected["outcomes of all rows"], counted["outcomes of all rows"] = dataset.table_width, one_hot_width(found.features)
+        expected["outcomes of all rows"], counted["outcomes of all rows"] = (
+            dataset.table_width,
+            one_hot_width(found.features),
+        )
     for what, number in expected.items():
         if counted[what] != number:
-            raise BadInput(path, f"has {counted[what]:,} {what} where the paper's {dataset.name} has {number:,}", "is it the right file?")
+            raise BadInput(
+                path,
+                f"has {counted[what]:,} {what} where the paper's {dataset.name} has {number:,}",
+                "is it the right file?",
+            )

@@ -1,4 +1,6 @@
-"""What baselines see of a table: integer codes for counting, one-hot columns for the others; vocabularies from training rows alone."""
+"""What baselines see of a table: integer codes for counting, one-hot columns for the others; vocabularies from training
+rows alone.
+"""
 
 from dataclasses import dataclass
 
@@ -40,16 +42,25 @@ class BaselineEncoder:
 
     def codes(self, table: pyarrow.Table) -> np.ndarray:
         """Codes, int64 `[n, columns]`."""
-        return np.stack([_codes(table.column(name), column) for name, column in zip(self.names_, self.columns_, strict=True)], axis=1)
+        return np.stack(
+            [_codes(table.column(name), column) for name, column in zip(self.names_, self.columns_, strict=True)],
+            axis=1,
+        )
 
     def one_hot(self, table: pyarrow.Table) -> np.ndarray:
-        """Float32 `[n, width]`: indicators of all codes of text columns; numeric ones standardised, with an indicator of missing."""
+        """Float32 `[n, width]`: indicators of all codes of text columns; numeric ones standardised, with an indicator
+        of missing.
+        """
         parts = []
         for name, column in zip(self.names_, self.columns_, strict=True):
             if column.outcomes is None:
                 values = _numbers(table.column(name))
                 missing = np.isnan(values)
-                parts.append(np.stack([np.where(missing, 0, (values - column.mean) / column.scale), missing], axis=1).astype(np.float32))
+                parts.append(
+                    np.stack([np.where(missing, 0, (values - column.mean) / column.scale), missing], axis=1).astype(
+                        np.float32
+                    )
+                )
             else:
                 codes = _codes(table.column(name), column)
                 block = np.zeros((len(codes), column.size), np.float32)

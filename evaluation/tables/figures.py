@@ -51,7 +51,9 @@ def critical_difference_diagram(names: Sequence[str], ranks: np.ndarray, differe
         edge, side = (low - 0.2, "right") if left else (high + 0.2, "left")
         colour = _HIGHLIGHT if name == trial else "black"
         axes.plot([rank, rank, edge], [0, y, y], color=colour, lw=1.4 if name == trial else 0.8)
-        axes.text(edge + (-0.1 if left else 0.1), y, f"{name} ({rank:.2f})", ha=side, va="center", fontsize=8.5, color=colour)
+        axes.text(
+            edge + (-0.1 if left else 0.1), y, f"{name} ({rank:.2f})", ha=side, va="center", fontsize=8.5, color=colour
+        )
     for number, (first, last) in enumerate(bars):
         y = -0.25 - 0.22 * number
         axes.plot([ranks[first] - 0.04, ranks[last] + 0.04], [y, y], color="#444444", lw=3.2, solid_capstyle="butt")

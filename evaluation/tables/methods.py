@@ -16,7 +16,9 @@ Group = Literal["segqc", "counting", "published"]
 
 
 class Detector(TableBaseline):
-    """`GumbelScoreDetector` under the baselines' interface: text columns are categorical, numbers continuous, all settings its defaults."""
+    """`GumbelScoreDetector` under the baselines' interface: text columns are categorical, numbers continuous, all
+    settings its defaults.
+    """
 
     def __init__(self, method: str | None, seed: int) -> None:
         from segqc.tabular import GumbelScoreDetector
@@ -66,7 +68,11 @@ def _counting(name: str) -> Callable[[int], TableBaseline]:
 def _published(name: str) -> Callable[[int], TableBaseline]:
     def make(seed: int) -> TableBaseline:
         if importlib.util.find_spec("pyod") is None:
-            raise BadInput("--methods", f"has a method of PyOD, which is not installed ({name})", "pip install 'segqc[tabular]', or name others")
+            raise BadInput(
+                "--methods",
+                f"has a method of PyOD, which is not installed ({name})",
+                "pip install 'segqc[tabular]', or name others",
+            )
         from evaluation.tables.baselines import published
 
         return getattr(published, name)(seed) if name != "EmpiricalCDF" else published.EmpiricalCDF()

@@ -36,15 +36,20 @@ def benchmark_table(config: BenchmarkConfig, console: Console | None = None) -> 
     Raises
     ------
     BadInput
-        The table cannot be read, has no such label, fewer than 10 inliers or no anomaly; or `out` holds the rows of another table.
+        The table cannot be read, has no such label, fewer than 10 inliers or no anomaly; or `out` holds the rows of
+        another table.
     """
     features, labels = split_label(read_features(config), config.label, config.data)
-    anomalous = pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.anomaly), False).to_numpy(zero_copy_only=False)
+    anomalous = pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.anomaly), False).to_numpy(
+        zero_copy_only=False
+    )
     anomalies, inliers = int(anomalous.sum()), int((~anomalous).sum())
     if not anomalies or inliers < 10:
         values = ", ".join(repr(value) for value in pyarrow.compute.unique(labels).to_pylist()[:10])
         raise BadInput(
-            config.data, f"has {anomalies} rows whose {config.label!r} is {config.anomaly!r}, and {inliers} others", f"the column has {values}"
+            config.data,
+            f"has {anomalies} rows whose {config.label!r} is {config.anomaly!r}, and {inliers} others",
+            f"the column has {values}",
         )
     header = {
         "label": config.label,

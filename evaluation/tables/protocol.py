@@ -1,4 +1,6 @@
-"""The paper's split: 80 % of the inliers to learn from, 10 % for early stopping, the last 10 % with all anomalies to be ranked."""
+"""The paper's split: 80 % of the inliers to learn from, 10 % for early stopping, the last 10 % with all anomalies to be
+ranked.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +10,10 @@ import pyarrow
 
 @dataclass(frozen=True)
 class Split:
-    """One seed's parts. `train` and `validation` hold inliers only; `anomalous` says which rows of `test` are anomalies, bool."""
+    """One seed's parts.
+
+    `train` and `validation` hold inliers only; `anomalous` says which rows of `test` are anomalies, bool.
+    """
 
     train: pyarrow.Table
     validation: pyarrow.Table

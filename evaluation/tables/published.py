@@ -1,4 +1,7 @@
-"""Figures of the paper's Table 2 (arXiv 2304.03220; mean average precision in %), to be quoted beside ours. Its splits are not available."""
+"""Figures of the paper's Table 2 (arXiv 2304.03220; mean average precision in %), to be quoted beside ours.
+
+Its splits are not available.
+"""
 
 GNSM = {"Bank": 65.58, "Census": 47.79, "Chess": 1.60, "CMC": 25.87, "Probe": 97.48, "Solar": 63.34, "U2R": 82.35}
 

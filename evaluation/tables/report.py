@@ -34,7 +34,8 @@ def render_report(
     -------
     str
     dict or None
-        Names, ranks, critical difference and tests; None unless the trial and another method have rows on two sets or more.
+        Names, ranks, critical difference and tests; None unless the trial and another method have rows on two sets or
+        more.
     """
     sets = [name for name in HEADLINE if name in results.datasets]
     parts = [
@@ -88,7 +89,11 @@ def _cell(cell: Cell | None, full: int, bold: bool = False) -> str:
 
 def _protocol(results: Results) -> str:
     seeds = ", ".join(map(str, results.seeds))
-    gaps = [dataset for dataset in DATASETS if any(len(results.rows(method, dataset)) < len(results.seeds) for method in METHODS)]
+    gaps = [
+        dataset
+        for dataset in DATASETS
+        if any(len(results.rows(method, dataset)) < len(results.seeds) for method in METHODS)
+    ]
     missing = f"Fits and seeds that are missing ({'; '.join(gaps)}) were left out for want of time. " if gaps else ""
     return (
         f"Per seed ({seeds}) the inliers are permuted and cut: 80 % to learn from, encoders included, 10 % for segqc's two methods to stop early "
@@ -116,15 +121,29 @@ def _measure_table(results: Results, sets: Sequence[str], trial: str, measure: s
         bold = [method in means and means[method] == max(means.values()) for means in compared]
         lines.append([_title(method), *(_cell(cell, full, b) for cell, b in zip(row, bold, strict=True)), mean])
     if measure == "average_precision":
-        lines.append(["*paper: GNSM*", *(f"*{published.GNSM[name]:.2f}*" for name in sets), f"*{_mean(published.GNSM, sets)}*"])
+        lines.append(
+            ["*paper: GNSM*", *(f"*{published.GNSM[name]:.2f}*" for name in sets), f"*{_mean(published.GNSM, sets)}*"]
+        )
         others = {name: value for name, (value, _) in published.BEST_OTHER.items()}
         lines.append(
-            ["*paper: best other*", *(f"*{others[name]:.2f}, {published.BEST_OTHER[name][1]}*" for name in sets), f"*{_mean(others, sets)}*"]
+            [
+                "*paper: best other*",
+                *(f"*{others[name]:.2f}, {published.BEST_OTHER[name][1]}*" for name in sets),
+                f"*{_mean(others, sets)}*",
+            ]
         )
-        lines.append(["*goal of the default*", *(f"*{published.GOAL[name]:g}*" for name in sets), f"*{_mean(published.GOAL, sets)}*"])
+        lines.append(
+            [
+                "*goal of the default*",
+                *(f"*{published.GOAL[name]:g}*" for name in sets),
+                f"*{_mean(published.GOAL, sets)}*",
+            ]
+        )
     lines.append(["*ceiling*", *(_plain(results.ceiling(name, measure)) for name in sets), ""])
     if measure == "average_precision":
-        lines.append(["*anomalies that equal an inlier*", *(_plain(results.ceiling(name, "shared"), " %") for name in sets), ""])
+        lines.append(
+            ["*anomalies that equal an inlier*", *(_plain(results.ceiling(name, "shared"), " %") for name in sets), ""]
+        )
     return _table(["method", *sets, "mean"], lines)
 
 
@@ -141,10 +160,20 @@ def _bar(results: Results, sets: Sequence[str], trial: str, paper: str) -> str:
     found = []
     cells = {name: cell for name in sets if (cell := results.cell(trial, name, "average_precision"))}
     if cells:
-        missed = [f"{name} ({cell.mean:.2f} of {published.GOAL[name]:g})" for name, cell in cells.items() if cell.mean < published.GOAL[name]]
-        found.append(f"{_title(trial)} reaches its goal on {len(cells) - len(missed)} of {len(cells)} sets" + _missed(missed))
+        missed = [
+            f"{name} ({cell.mean:.2f} of {published.GOAL[name]:g})"
+            for name, cell in cells.items()
+            if cell.mean < published.GOAL[name]
+        ]
+        found.append(
+            f"{_title(trial)} reaches its goal on {len(cells) - len(missed)} of {len(cells)} sets" + _missed(missed)
+        )
         best_known = {name: max(published.GNSM[name], published.BEST_OTHER[name][0]) for name in cells}
-        missed = [f"{name} ({cell.mean:.2f} against {best_known[name]:.2f})" for name, cell in cells.items() if cell.mean < best_known[name]]
+        missed = [
+            f"{name} ({cell.mean:.2f} against {best_known[name]:.2f})"
+            for name, cell in cells.items()
+            if cell.mean < best_known[name]
+        ]
         found.append(f"exceeds everything in the paper's table on {len(cells) - len(missed)}" + _missed(missed))
         baselines = [method for method in results.methods if METHODS[method].group != "segqc"]
         missed = []
@@ -153,7 +182,9 @@ def _bar(results: Results, sets: Sequence[str], trial: str, paper: str) -> str:
             best = max((m for m in means if m in baselines), key=lambda m: means[m], default=None)
             if best is not None and means[best] > means[trial]:
                 missed.append(f"{name} ({means[trial]:.2f} against {means[best]:.2f} of {_title(best)})")
-        found.append(f"and, on its own seeds, exceeds every baseline here on {len(cells) - len(missed)}" + _missed(missed))
+        found.append(
+            f"and, on its own seeds, exceeds every baseline here on {len(cells) - len(missed)}" + _missed(missed)
+        )
     text = "; ".join(found) + "." if found else ""
     cells = {name: cell for name in sets if (cell := results.cell(paper, name, "average_precision"))}
     several = {name: cell for name, cell in cells.items() if cell.seeds > 1}
@@ -162,7 +193,11 @@ def _bar(results: Results, sets: Sequence[str], trial: str, paper: str) -> str:
         above = [name for name, cell in several.items() if name not in near and cell.mean > published.GNSM[name]]
         below = [name for name, cell in several.items() if name not in near and cell.mean < published.GNSM[name]]
         text += f" {_title(paper)} is within one standard deviation of the paper's GNSM on {len(near)} of {len(several)} sets ({', '.join(several)})"
-        text += (f", above it on {', '.join(above)}" if above else "") + (f", below it on {', '.join(below)}" if below else "") + "."
+        text += (
+            (f", above it on {', '.join(above)}" if above else "")
+            + (f", below it on {', '.join(below)}" if below else "")
+            + "."
+        )
     single = [f"{name} {cell.mean - published.GNSM[name]:+.1f}" for name, cell in cells.items() if cell.seeds == 1]
     if single:
         text += f" With one seed only, {_title(paper)} less the paper's GNSM: {', '.join(single)}."
@@ -216,7 +251,8 @@ def _ranking(results: Results, sets: Sequence[str], trial: str) -> dict[str, Any
 def _rank_text(ranking: Mapping[str, Any], trial: str, picture: str) -> list[str]:
     smallest = 2 / 2 ** ranking["sets"]
     lines = [
-        [c.other, f"{c.mean_difference:+.1f}", f"{c.better} / {c.worse}", f"{c.p_value:.3f}", f"{c.adjusted:.3f}"] for c in ranking["comparisons"]
+        [c.other, f"{c.mean_difference:+.1f}", f"{c.better} / {c.worse}", f"{c.p_value:.3f}", f"{c.adjusted:.3f}"]
+        for c in ranking["comparisons"]
     ]
     return [
         f"![Critical-difference diagram: average ranks over {ranking['sets']} sets]({picture})",
@@ -230,7 +266,10 @@ def _rank_text(ranking: Mapping[str, Any], trial: str, picture: str) -> list[str
 
 def _variant_table(results: Results, datasets: Sequence[str]) -> str:
     full = len(results.seeds)
-    header = ["method", *(f"{name}, {what}" for name in ("nominal", "5 numeric")[: len(datasets)] for what in ("AP", "AUROC"))]
+    header = [
+        "method",
+        *(f"{name}, {what}" for name in ("nominal", "5 numeric")[: len(datasets)] for what in ("AP", "AUROC")),
+    ]
     lines = []
     for method in results.methods:
         cells = [results.cell(method, name, measure) for name in datasets for measure in ("average_precision", "auroc")]
@@ -253,7 +292,9 @@ def _cost_table(results: Results) -> str:
         if not rows:
             return "-"
         memory = [row.peak_mib for row in rows if row.peak_mib is not None]
-        numbers = [_seconds(np.mean([getattr(row, name) for row in rows])) for name in ("fit_seconds", "fit_cpu_seconds")]
+        numbers = [
+            _seconds(np.mean([getattr(row, name) for row in rows])) for name in ("fit_seconds", "fit_cpu_seconds")
+        ]
         return " / ".join([*numbers, f"{np.mean(memory):.0f}" if memory else "-"])
 
     return _per_method(results, cost)
@@ -270,13 +311,26 @@ def _training_text(results: Results) -> str:
         for dataset in results.datasets:
             said = sorted({row.epochs for row in results.rows(method, dataset) if row.epochs})
             lines += [[_title(method), dataset, text] for text in said]
-    return "" if not lines else "Length of the trainings; a fit may take 10 minutes of CPU:\n\n" + _table(["method", "set", "trained"], lines)
+    return (
+        ""
+        if not lines
+        else "Length of the trainings; a fit may take 10 minutes of CPU:\n\n"
+        + _table(["method", "set", "trained"], lines)
+    )
 
 
 def _per_method(results: Results, text: Callable[[str, str], str]) -> str:
-    return _table(["method", *results.datasets], [[_title(m), *(text(m, name) for name in results.datasets)] for m in results.methods])
+    return _table(
+        ["method", *results.datasets],
+        [[_title(m), *(text(m, name) for name in results.datasets)] for m in results.methods],
+    )
 
 
 def diagram_arguments(ranking: Mapping[str, Any], trial: str) -> dict[str, Any]:
     """Keyword arguments of `critical_difference_diagram`."""
-    return {"names": ranking["names"], "ranks": ranking["ranks"], "difference": ranking["difference"], "trial": _title(trial)}
+    return {
+        "names": ranking["names"],
+        "ranks": ranking["ranks"],
+        "difference": ranking["difference"],
+        "trial": _title(trial),
+    }

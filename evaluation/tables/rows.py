@@ -31,7 +31,8 @@ class Row:
     fit_seconds, fit_cpu_seconds, score_seconds : float
         Wall clock and CPU time of the fit; wall clock of scoring the test rows.
     peak_mib : float or None
-        By how much the fit and the scoring raised the resident memory of the process at their highest; None where the system does not say.
+        By how much the fit and the scoring raised the resident memory of the process at their highest; None where the
+        system does not say.
     trained_rows, test_rows, anomalies : int
     epochs : str
         In words.
@@ -69,7 +70,9 @@ def measure(dataset: str, method: str, model: TableBaseline, seed: int, split: S
     scores = np.asarray(model.anomaly_score(split.test), np.float64)
     end, peak_mib = time.perf_counter(), peak_rise(before)
     if not np.isfinite(scores).all():
-        raise FloatingPointError(f"{method} on {dataset}, seed {seed}: {np.count_nonzero(~np.isfinite(scores))} scores are not finite")
+        raise FloatingPointError(
+            f"{method} on {dataset}, seed {seed}: {np.count_nonzero(~np.isfinite(scores))} scores are not finite"
+        )
     row = Row(
         dataset, method, seed, settings,
         average_precision=float(average_precision_score(split.anomalous, scores)),

@@ -1,4 +1,6 @@
-"""Are differences between methods more than luck? Ranks over sets, signed-rank tests with Holm's correction, paired bootstrap on one set."""
+"""Are differences between methods more than luck? Ranks over sets, signed-rank tests with Holm's correction, paired
+bootstrap on one set.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def critical_difference(methods: int, sets: int, level: float = 0.05) -> float:
-    """Nemenyi's: average ranks closer than this are not told apart (Demšar 2006), q from the studentized range with infinite degrees of freedom."""
+    """Nemenyi's: average ranks closer than this are not told apart (Demšar 2006), q from the studentized range with
+    infinite degrees of freedom.
+    """
     q = studentized_range.ppf(1 - level, methods, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(methods * (methods + 1) / (6 * sets)))
 
@@ -30,7 +34,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The method on trial against another over sets: how often better or worse, and Wilcoxon's signed-rank test (exact, two-sided)."""
+    """The method on trial against another over sets: how often better or worse, and Wilcoxon's signed-rank test (exact,
+    two-sided).
+    """
 
     other: str
     better: int
@@ -67,7 +73,8 @@ def compare_over_sets(values: np.ndarray, names: Sequence[str], trial: str) -> l
 
 
 def resampled_precision(anomalous: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average precision with row i counted weights[b, i] times, for every b: equal to scikit-learn's on the repeated rows.
+    """Average precision with row i counted weights[b, i] times, for every b: equal to scikit-learn's on the repeated
+    rows.
 
     Parameters
     ----------
@@ -99,9 +106,14 @@ class Interval:
 
 
 def paired_bootstrap(
-    anomalous: Sequence[np.ndarray], trial: Sequence[np.ndarray], other: Sequence[np.ndarray], resamples: int = 300, seed: int = 0
+    anomalous: Sequence[np.ndarray],
+    trial: Sequence[np.ndarray],
+    other: Sequence[np.ndarray],
+    resamples: int = 300,
+    seed: int = 0,
 ) -> Interval:
-    """Difference in average precision, the same resampled rows for both; a resample draws seeds, and within each its anomalies and its inliers.
+    """Difference in average precision, the same resampled rows for both; a resample draws seeds, and within each its
+    anomalies and its inliers.
 
     Parameters
     ----------
@@ -121,7 +133,9 @@ def paired_bootstrap(
             for part in (labels, ~labels):
                 size = int(part.sum())
                 weights[:, part] = generator.multinomial(size, np.full(size, 1 / size), size=count)
-            drawn[s, start : start + count] = resampled_precision(labels, first, weights) - resampled_precision(labels, second, weights)
+            drawn[s, start : start + count] = resampled_precision(labels, first, weights) - resampled_precision(
+                labels, second, weights
+            )
     chosen = generator.integers(len(anomalous), size=(len(anomalous), resamples))
     low, high = np.quantile(drawn[chosen, np.arange(resamples)].mean(axis=0), [0.025, 0.975])
     return Interval(float(np.mean(means)), float(low), float(high))

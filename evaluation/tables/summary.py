@@ -67,11 +67,18 @@ class Results:
         table = []
         for dataset in datasets:
             common = set.intersection(*({row.seed for row in self.rows(method, dataset)} for method in methods))
-            table.append([np.mean([row.average_precision for row in self.rows(m, dataset) if row.seed in common]) for m in methods])
+            table.append(
+                [
+                    np.mean([row.average_precision for row in self.rows(m, dataset) if row.seed in common])
+                    for m in methods
+                ]
+            )
         return np.array(table)
 
     def difference(self, trial: str, other: str, dataset: str) -> tuple[Interval, int] | None:
-        """Average precision of one method less that of another in %, on the seeds that both have, and how many these are."""
+        """Average precision of one method less that of another in %, on the seeds that both have, and how many these
+        are.
+        """
         rows = {row.seed: row for row in self.rows(other, dataset)}
         pairs = [(row, rows[row.seed]) for row in self.rows(trial, dataset) if row.seed in rows]
         if not pairs:
@@ -85,4 +92,6 @@ class Results:
 def _cell(values: Sequence[float]) -> Cell | None:
     if not values:
         return None
-    return Cell(100 * float(np.mean(values)), 100 * float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, len(values))
+    return Cell(
+        100 * float(np.mean(values)), 100 * float(np.std(values, ddof=1)) if len(values) > 1 else 0.0, len(values)
+    )

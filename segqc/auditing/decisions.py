@@ -15,8 +15,8 @@ DECISION_COLUMNS = ("p_value", "flagged", "expected_dice", "expected_dice_low", 
 def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list[dict[str, Any]]:
     """Rows of an audit with `DECISION_COLUMNS`, in the same order.
 
-    `decision` is that of `Calibration.judge`, one prediction alone; `flagged` is the batch's: Benjamini and Hochberg over all scored rows. A row that
-    could not be scored is for review and has no numbers.
+    `decision` is that of `Calibration.judge`, one prediction alone; `flagged` is the batch's: Benjamini and Hochberg
+    over all scored rows. A row that could not be scored is for review and has no numbers.
     """
     judged = []
     for row in rows:
@@ -35,7 +35,9 @@ def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list
 
 
 def summarise_decisions(rows: Sequence[dict[str, Any]], calibration: Calibration) -> dict[str, Any]:
-    """What the calibration says of judged rows together: counts, promises, and whether the scores have moved away from it."""
+    """What the calibration says of judged rows together: counts, promises, and whether the scores have moved away from
+    it.
+    """
     scores = np.array([row["score"] for row in rows if row["status"] == "ok"])
     summary: dict[str, Any] = {
         "source": calibration.source,
@@ -47,7 +49,8 @@ def summarise_decisions(rows: Sequence[dict[str, Any]], calibration: Calibration
         "warnings": list(calibration.notes) + ([calibration.warning] if calibration.warning else []),
     }
     if calibration.accepted is not None and len(scores):
-        # Benjamini and Hochberg flag k of m only when k p-values are at most k fdr / m, and no p-value is below 1 / (n + 1).
+        # Benjamini and Hochberg flag k of m only when k p-values are at most k fdr / m, and no p-value is below 1 / (n
+        # + 1).
         needed = int(np.ceil(len(scores) / (calibration.goals.fdr * (len(calibration.accepted) + 1)) - 1e-9))
         if needed > 1:
             count = f"{len(calibration.accepted)} accepted predictions and a batch of {len(scores)}"
@@ -56,7 +59,12 @@ def summarise_decisions(rows: Sequence[dict[str, Any]], calibration: Calibration
             )
     if len(scores) >= SMALLEST_SAMPLE and len(calibration.reference) >= SMALLEST_SAMPLE:
         drift = compare_scores(scores, np.array(calibration.reference))
-        summary["drift"] = {"statistic": drift.statistic, "p_value": drift.p_value, "direction": drift.direction, "drifted": drift.drifted}
+        summary["drift"] = {
+            "statistic": drift.statistic,
+            "p_value": drift.p_value,
+            "direction": drift.direction,
+            "drifted": drift.drifted,
+        }
         if drift.drifted:
             summary["warnings"].append(f"drift: {drift}; what the calibration says may no longer hold")
     return summary

@@ -12,12 +12,22 @@ from segqc.base.files import read_json
 from segqc.base.locks import exclusive
 
 HEATMAPS = "heatmaps"
-WRITTEN = (HEATMAPS, "scores.csv", "scores.parquet", "summary.json", "contact_sheet.png", "gallery.html", "gallery_files")
+WRITTEN = (
+    HEATMAPS,
+    "scores.csv",
+    "scores.parquet",
+    "summary.json",
+    "contact_sheet.png",
+    "gallery.html",
+    "gallery_files",
+)
 _PROGRESS, _LOCK, _JOURNALS = ".progress", "audit.lock", "[0-9]*-of-[0-9]*.jsonl"
 
 
 def written_paths(out: Path) -> frozenset[Path]:
-    """What an audit writes to `out`, symbolic links resolved: no prediction and no picture, even where `out` lies among them."""
+    """What an audit writes to `out`, symbolic links resolved: no prediction and no picture, even where `out` lies among
+    them.
+    """
     return frozenset(out.resolve() / name for name in WRITTEN)
 
 
@@ -28,7 +38,8 @@ def journal_paths(out: Path, world: int) -> list[Path]:
 
 @contextmanager
 def claimed(out: Path, accelerator: Accelerator) -> Iterator[None]:
-    """Keep other audits out of `out` until this one has written it; the processes of one audit share the claim of their main one.
+    """Keep other audits out of `out` until this one has written it; the processes of one audit share the claim of their
+    main one.
 
     Raises
     ------
@@ -45,7 +56,9 @@ def claimed(out: Path, accelerator: Accelerator) -> Iterator[None]:
 
 
 def start_afresh(out: Path) -> None:
-    """Remove what other settings, another model or another number of processes left in a claimed folder: journals first, they vouch for the rest."""
+    """Remove what other settings, another model or another number of processes left in a claimed folder: journals
+    first, they vouch for the rest.
+    """
     for path in (out / _PROGRESS).glob(_JOURNALS):
         path.unlink()
     shutil.rmtree(out / HEATMAPS, ignore_errors=True)
@@ -53,7 +66,12 @@ def start_afresh(out: Path) -> None:
 
 def _refuse_foreign(out: Path) -> None:
     found = [name for name in WRITTEN if (out / name).exists()]
-    if not found or (out / _PROGRESS / _LOCK).is_file() or any((out / _PROGRESS).glob(_JOURNALS)) or _is_audit_summary(out / "summary.json"):
+    if (
+        not found
+        or (out / _PROGRESS / _LOCK).is_file()
+        or any((out / _PROGRESS).glob(_JOURNALS))
+        or _is_audit_summary(out / "summary.json")
+    ):
         return
     raise BadInput(out, f"holds {', '.join(found)}, but no audit: they would be overwritten", "choose another --out")
 

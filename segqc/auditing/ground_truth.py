@@ -1,11 +1,13 @@
 """`segqc audit` without predictions: which masks of a dataset are wrong.
 
-A model that was trained on a mask agrees with it, right or wrong. So the pairs are dealt into folds, one model is trained for each on the pairs of
-the others, and a mask is scored by the model that has seen nothing of it: neither in training nor in validation nor in the density head. The frozen
-features of the pictures do not depend on the fold; they are computed once, in the cache that `segqc train` on the same pairs makes.
+A model that was trained on a mask agrees with it, right or wrong. So the pairs are dealt into folds, one model is
+trained for each on the pairs of the others, and a mask is scored by the model that has seen nothing of it: neither in
+training nor in validation nor in the density head. The frozen features of the pictures do not depend on the fold; they
+are computed once, in the cache that `segqc train` on the same pairs makes.
 
-The plain segmenter (level t = 0) is the default. It predicts from the picture alone, so that no wrong label can talk it round; the noisy levels of
-the other methods hardly changed the ranking of predictions (docs/results-voc.md), and `structured` trains two more networks for each of its own.
+The plain segmenter (level t = 0) is the default. It predicts from the picture alone, so that no wrong label can talk it
+round; the noisy levels of the other methods hardly changed the ranking of predictions (docs/results-voc.md), and
+`structured` trains two more networks for each of its own.
 """
 
 import dataclasses
@@ -30,15 +32,16 @@ from segqc.training.run import train
 
 
 def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> AuditReport:
-    """Train a model per fold, score every mask by that of its own fold, and write what any audit writes; the models stay in `out/models`.
+    """Train a model per fold, score every mask by that of its own fold, and write what any audit writes; the models
+    stay in `out/models`.
 
     Killed at any point, the same call continues.
 
     Raises
     ------
     BadInput
-        No pairs there, or `out` holds files of somebody else or the trainings of other settings or pairs, or another audit is writing there. A bad
-        pair is a row instead.
+        No pairs there, or `out` holds files of somebody else or the trainings of other settings or pairs, or another
+        audit is writing there. A bad pair is a row instead.
     ValueError
         Settings that cannot work, or too few pairs for so many folds.
     """
@@ -57,16 +60,26 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
             )
         models = train_folds(training, models_folder, console, (pairs, problems))
         images, masks, name = _sources(training)
-        facts = {"folds": training.folds, "models": [str(model.resolve()) for model in models], "training": to_json(training)}
+        facts = {
+            "folds": training.folds,
+            "models": [str(model.resolve()) for model in models],
+            "training": to_json(training),
+        }
         job = AuditJob(pairs, problems, models, f"Ground-truth audit of {name}", fold_of, judged="label", facts=facts)
-        scoring = AuditConfig(masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device)
+        scoring = AuditConfig(
+            masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device
+        )
         return audit(scoring, console=console, job=job)
 
 
 def train_folds(
-    training: TrainConfig, folder: Path, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
+    training: TrainConfig,
+    folder: Path,
+    console: Console | None = None,
+    found: tuple[list[Pair], list[Problem]] | None = None,
 ) -> list[Path]:
-    """One model folder per fold, in the order of the folds; cached features that have no folder of their own are deleted when all are trained.
+    """One model folder per fold, in the order of the folds; cached features that have no folder of their own are
+    deleted when all are trained.
 
     `found` is as for `train`.
     """
@@ -77,7 +90,11 @@ def train_folds(
 
 
 def train_without(
-    fold: int, training: TrainConfig, folder: Path, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
+    fold: int,
+    training: TrainConfig,
+    folder: Path,
+    console: Console | None = None,
+    found: tuple[list[Pair], list[Problem]] | None = None,
 ) -> Path:
     """The model folder, below `folder`, of a training without one of its `training.folds`; `found` is as for `train`."""
     own = folder / f"fold-{fold}-of-{training.folds}-seed-{training.seed}"
@@ -97,7 +114,9 @@ def _refuse_foreign_features(folder: Path) -> None:
 
 
 def _dealt(pairs: list[Pair], training: TrainConfig) -> Mapping[str, int]:
-    """The fold of each pair, if every fold leaves something to train and to validate on: better said now than after the first training."""
+    """The fold of each pair, if every fold leaves something to train and to validate on: better said now than after the
+    first training.
+    """
     ids = [pair.id for pair in pairs]
     parts = split_validation(ids, training.validation_fraction)
     for fold in range(training.folds):

@@ -64,7 +64,13 @@ class Scorers:
         A folder is no whole model.
     """
 
-    def __init__(self, models: Sequence[Path], model_of: Mapping[str, int] | None, device: torch.device, levels: Sequence[int] | None) -> None:
+    def __init__(
+        self,
+        models: Sequence[Path],
+        model_of: Mapping[str, int] | None,
+        device: torch.device,
+        levels: Sequence[int] | None,
+    ) -> None:
         self._model_of = model_of
         self._all = [QualityControl(load_model(folder, device), levels) for folder in models]
         prints = [fingerprint(folder) for folder in models]

@@ -40,7 +40,8 @@ class ReadPair:
     """A pair in memory, or why it is not."""
 
     pair: Pair
-    stamps: list[list[Any]]  # of its files, from before they were read: one that is replaced meanwhile is not taken for scored
+    # of its files, from before they were read: one that is replaced meanwhile is not taken for scored
+    stamps: list[list[Any]]
     row: dict[str, Any]
     image: np.ndarray | None = None  # as the network sees it, as is the grid
     grid: np.ndarray | None = None
@@ -55,7 +56,13 @@ def pair_stamps(pair: Pair) -> list[list[Any]]:
 def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> ReadPair:
     """Decode a pair and compare it with ground truth; runs in a thread."""
     stamps = pair_stamps(pair)
-    row = dict.fromkeys(COLUMNS) | {"id": pair.id, "status": "ok", "reason": "", "image": str(pair.image), "prediction": str(pair.mask)}
+    row = dict.fromkeys(COLUMNS) | {
+        "id": pair.id,
+        "status": "ok",
+        "reason": "",
+        "image": str(pair.image),
+        "prediction": str(pair.mask),
+    }
     try:
         assert pair.mask is not None
         image = read_image(pair.image)
@@ -70,12 +77,15 @@ def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> 
         try:
             row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image), qc.labels)
         except BadInput as error:
-            row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))  # the score does not need the ground truth
+            # the score does not need the ground truth
+            row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))
     return ReadPair(pair, stamps, row, *prepared, mask)
 
 
 def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
-    """A word of warning when most of the mask's foreground is of classes that the model hardly saw in training; else nothing."""
+    """A word of warning when most of the mask's foreground is of classes that the model hardly saw in training; else
+    nothing.
+    """
     rare = qc.model.config.hardly_seen()
     counts = np.bincount(mask.ravel(), minlength=256)
     foreground, unfamiliar = counts[list(qc.labels.foreground)].sum(), [c for c in rare if counts[c]]
@@ -105,4 +115,9 @@ def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dic
 
 def error_row(problem: Problem) -> dict[str, Any]:
     """A prediction that makes no pair."""
-    return dict.fromkeys(COLUMNS) | {"id": problem.id, "status": "error", "reason": problem.reason, "prediction": str(problem.path)}
+    return dict.fromkeys(COLUMNS) | {
+        "id": problem.id,
+        "status": "error",
+        "reason": problem.reason,
+        "prediction": str(problem.path),
+    }

@@ -1,7 +1,8 @@
 """`segqc audit`: a folder of predictions in, a ranked list of the suspect ones out.
 
-Each pair is scored alone, so order, companions and worker count change nothing. A finished pair is a line in a journal and a heat map on disk; the
-same command continues a killed audit. A pair that cannot be scored is a row with its reason, never an exception and never silence.
+Each pair is scored alone, so order, companions and worker count change nothing. A finished pair is a line in a journal
+and a heat map on disk; the same command continues a killed audit. A pair that cannot be scored is a row with its
+reason, never an exception and never silence.
 """
 
 import dataclasses
@@ -19,7 +20,16 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import DECISION_COLUMNS, judge_rows, summarise_decisions
 from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh, written_paths
 from segqc.auditing.job import AuditJob, Scorers
-from segqc.auditing.rows import COLUMNS, HARDLY_SEEN, Comparison, ReadPair, error_row, pair_stamps, read_pair, score_pair
+from segqc.auditing.rows import (
+    COLUMNS,
+    HARDLY_SEEN,
+    Comparison,
+    ReadPair,
+    error_row,
+    pair_stamps,
+    read_pair,
+    score_pair,
+)
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator, peak_memory_gib
 from segqc.base.files import write_json
@@ -60,25 +70,31 @@ class AuditReport:
         return [row for row in self.rows if row["status"] == "error"]
 
 
-def audit(config: AuditConfig, comparison: Comparison | None = None, console: Console | None = None, job: AuditJob | None = None) -> AuditReport:
+def audit(
+    config: AuditConfig,
+    comparison: Comparison | None = None,
+    console: Console | None = None,
+    job: AuditJob | None = None,
+) -> AuditReport:
     """Score every prediction, rank, and write tables, heat maps, contact sheet and gallery to `config.out`.
 
     Parameters
     ----------
     config : AuditConfig
     comparison : Comparison, optional
-        Fills the `dice` column and the summary's `quality` where ground truth is given. The score never sees ground truth.
+        Fills the `dice` column and the summary's `quality` where ground truth is given. The score never sees ground
+        truth.
     console : Console, optional
         Where progress goes; None is silent.
     job : AuditJob, optional
-        What to score by which model, and how to call it, from a caller who has claimed `config.out` (`segqc.auditing.folder`); by default the
-        configuration's predictions by its model.
+        What to score by which model, and how to call it, from a caller who has claimed `config.out`
+        (`segqc.auditing.folder`); by default the configuration's predictions by its model.
 
     Raises
     ------
     BadInput
-        No predictions, no images, or no model there; `config.out` holds files of somebody else, or another audit is writing there. A bad pair is a
-        row instead.
+        No predictions, no images, or no model there; `config.out` holds files of somebody else, or another audit is
+        writing there. A bad pair is a row instead.
     """
     started = time.monotonic()
     config = dataclasses.replace(config, model=model_folder(config.model))
@@ -86,7 +102,9 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
     claim = claimed(config.out, accelerator) if job is None else nullcontext()
     job = job or _predictions(config)
     scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels)
-    calibration = find_calibration(config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels)
+    calibration = find_calibration(
+        config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels
+    )
     console = console if accelerator.is_main_process else None
     header = {
         "model": scorers.fingerprint,
@@ -101,9 +119,13 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
         if accelerator.is_main_process and not any(Journal(path, header).rows for path in paths):
             start_afresh(config.out)
         accelerator.wait_for_everyone()
-        scored = _score_all(scorers, job.pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world)
+        scored = _score_all(
+            scorers, job.pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world
+        )
         accelerator.wait_for_everyone()
-        rows = _rows(job.pairs, [Journal(path, header) for path in paths]) + [error_row(problem) for problem in job.problems]
+        rows = _rows(job.pairs, [Journal(path, header) for path in paths]) + [
+            error_row(problem) for problem in job.problems
+        ]
         ranked = rank_rows(rows) if calibration is None else judge_rows(rank_rows(rows), calibration)
         summary = _summary(config, job, scorers, ranked, comparison, calibration, started, scored)
         if accelerator.is_main_process:
@@ -114,7 +136,10 @@ def audit(config: AuditConfig, comparison: Comparison | None = None, console: Co
 
 def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Worst first with ranks from 1; equal scores by id; errors last, without a score."""
-    ordered = sorted(rows, key=lambda row: (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]))
+    ordered = sorted(
+        rows,
+        key=lambda row: (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]),
+    )
     return [row | {"rank": place} for place, row in enumerate(ordered, 1)]
 
 
@@ -122,7 +147,9 @@ def _predictions(config: AuditConfig) -> AuditJob:
     """The predictions that the configuration names, all to be scored by its model."""
     sources = config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set
     pairs, problems, without = audit_pairs(*sources, written_paths(config.out))
-    return AuditJob(pairs, problems, (config.model,), f"Audit of {config.predictions.name or config.predictions}", without=without)
+    return AuditJob(
+        pairs, problems, (config.model,), f"Audit of {config.predictions.name or config.predictions}", without=without
+    )
 
 
 def _ground_truth(config: AuditConfig) -> Path | None:
@@ -159,13 +186,17 @@ def _score_all(
             row = score_pair(scorers.of(item.pair), item, heatmaps)
             journal.append(item.pair.id, {"files": item.stamps, "row": row})
             errors += row["status"] == "error"
-            note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (f"  {errors} errors" if errors else "")
+            note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (
+                f"  {errors} errors" if errors else ""
+            )
             progress.update(task, advance=1, note=note)
     return len(todo)
 
 
 def _is_scored(pair: Pair, journal: Journal, heatmaps: Path | None) -> bool:
-    """Whether the journal's row is of the very files that the pair has now, and its heat map, if there should be one, is there."""
+    """Whether the journal's row is of the very files that the pair has now, and its heat map, if there should be one,
+    is there.
+    """
     entry = journal.rows.get(pair.id)
     if entry is None or entry["files"] != pair_stamps(pair):
         return False
@@ -175,7 +206,9 @@ def _is_scored(pair: Pair, journal: Journal, heatmaps: Path | None) -> bool:
 def _rows(pairs: Sequence[Pair], journals: Sequence[Journal]) -> list[dict[str, Any]]:
     """Finished rows, each from the journal of the process that had the pair, with the paths as they are written now."""
     found = (journals[place % len(journals)].rows[pair.id]["row"] for place, pair in enumerate(pairs))
-    return [row | {"image": str(pair.image), "prediction": str(pair.mask)} for row, pair in zip(found, pairs, strict=True)]
+    return [
+        row | {"image": str(pair.image), "prediction": str(pair.mask)} for row, pair in zip(found, pairs, strict=True)
+    ]
 
 
 def _summary(
@@ -199,7 +232,9 @@ def _summary(
         "scored": len(good),
         "errors": len(rows) - len(good),
         "hardly_seen": sum(row["reason"].startswith(HARDLY_SEEN) for row in good),
-        "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)} if len(good) else None,
+        "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
+        if len(good)
+        else None,
         "method": scorers.any.model.config.method,
         "model": {"folder": str(job.models[0].resolve()), "fingerprint": scorers.fingerprint},
         "seconds": round(seconds, 1),
@@ -213,11 +248,20 @@ def _summary(
     if calibration is not None:
         summary["calibration"] = summarise_decisions(rows, calibration)
     if comparison is not None and len(compared) >= 3:
-        summary["quality"] = {"compared": len(compared)} | comparison.judge([row["score"] for row in compared], [row["dice"] for row in compared])
+        summary["quality"] = {"compared": len(compared)} | comparison.judge(
+            [row["score"] for row in compared], [row["dice"] for row in compared]
+        )
     return summary
 
 
-def _write(config: AuditConfig, job: AuditJob, labels: LabelSpace, rows: list[dict], summary: dict[str, Any], console: Console | None) -> None:
+def _write(
+    config: AuditConfig,
+    job: AuditJob,
+    labels: LabelSpace,
+    rows: list[dict],
+    summary: dict[str, Any],
+    console: Console | None,
+) -> None:
     """Tables, contact sheet and gallery."""
     for name in ("scores.csv", "scores.parquet"):
         write_table(config.out / name, rows, COLUMNS + (DECISION_COLUMNS if "calibration" in summary else ()))
@@ -237,8 +281,19 @@ def _write(config: AuditConfig, job: AuditJob, labels: LabelSpace, rows: list[di
         )
     write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels, judged=job.judged)
     # The page counts scored and failed pairs itself; its header shows the first few numbers given here.
-    facts = summary | {name: value for name, value in summary.get("quality", {}).items() if name in ("mean_dice", "spearman")}
-    first = ("folds", "images_without_prediction", "mean_dice", "spearman", "seconds", "pairs_per_second", "peak_memory_gib", "predictions")
+    facts = summary | {
+        name: value for name, value in summary.get("quality", {}).items() if name in ("mean_dice", "spearman")
+    }
+    first = (
+        "folds",
+        "images_without_prediction",
+        "mean_dice",
+        "spearman",
+        "seconds",
+        "pairs_per_second",
+        "peak_memory_gib",
+        "predictions",
+    )
     header = {name: facts[name] for name in first if name in facts} | summary
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))

@@ -1,17 +1,28 @@
 """Terminal output that all commands share: one console, one look of paths and of progress bars.
 
-Nothing that is printed is read as markup: paths, ids and class names may hold square brackets and colons. What should look different is a `Text`.
+Nothing that is printed is read as markup: paths, ids and class names may hold square brackets and colons. What should
+look different is a `Text`.
 """
 
 import os
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 
 class PlainConsole(Console):
-    """A console without markup and emoji codes, whose reader may go (`segqc audit | head`): the command then goes on in silence to its last file."""
+    """A console without markup and emoji codes, whose reader may go (`segqc audit | head`): the command then goes on in
+    silence to its last file.
+    """
 
     def __init__(self, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
@@ -19,7 +30,8 @@ class PlainConsole(Console):
     def on_broken_pipe(self) -> None:
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())  # what the stream still holds would fail again when Python flushes it at its end
+        # what the stream still holds would fail again when Python flushes it at its end
+        os.dup2(nowhere, self.file.fileno())
         os.close(nowhere)
 
 
@@ -49,7 +61,11 @@ def make_progress(console: Console | None, *fields: str) -> Progress:
         Names of extra task fields to print at the end of the line, such as "note".
     """
     # The bar takes what the words leave: in a narrow terminal it shrinks, and no number is cut.
-    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), MofNCompleteColumn()]
+    columns: list[ProgressColumn] = [
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+    ]
     columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
     columns += [TextColumn("{task.fields[" + field + "]}", markup=False) for field in fields]
     return Progress(*columns, console=console or Console(quiet=True), disable=console is None, expand=True)

@@ -39,8 +39,8 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
 def make_accelerator(device: str | None) -> Accelerator:
     """Accelerate's object for this process.
 
-    Mixed precision is left to `torch.autocast` at the place that wants it: Accelerate's is one setting for the whole life of a process, which may
-    well train in one precision and score in another.
+    Mixed precision is left to `torch.autocast` at the place that wants it: Accelerate's is one setting for the whole
+    life of a process, which may well train in one precision and score in another.
 
     Parameters
     ----------
@@ -69,7 +69,9 @@ def bfloat16_is_native(device: torch.device) -> bool:
 
 
 def wants_bfloat16(precision: str, device: torch.device) -> bool:
-    """Whether a `TrainConfig.precision` means bfloat16 on this device; `auto` does where the hardware multiplies it natively."""
+    """Whether a `TrainConfig.precision` means bfloat16 on this device; `auto` does where the hardware multiplies it
+    natively.
+    """
     return precision == "bf16" or (precision == "auto" and bfloat16_is_native(device))
 
 

@@ -17,7 +17,8 @@ class BadInput(Exception):
     """
 
     def __init__(self, path: Path | str, reason: str, fix: str = "") -> None:
-        super().__init__(path, reason, fix)  # all of them in args: the exception survives pickling between worker processes
+        # all of them in args: the exception survives pickling between worker processes
+        super().__init__(path, reason, fix)
         self.path = path
         self.reason = reason
         self.fix = fix

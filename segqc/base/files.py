@@ -1,7 +1,8 @@
 """Files that are whole or absent, and one kind of error for files that are neither.
 
-Everything written goes to a temporary sibling first and is renamed over its final name, so that a run killed at any moment leaves either
-the old file or the new one. Temporary names begin with a dot: every folder listing in this package passes over hidden files.
+Everything written goes to a temporary sibling first and is renamed over its final name, so that a run killed at any
+moment leaves either the old file or the new one. Temporary names begin with a dot: every folder listing in this package
+passes over hidden files.
 """
 
 import dataclasses
@@ -63,13 +64,15 @@ def write_json(path: Path | str, obj: Any) -> None:
     Raises
     ------
     ValueError
-        For NaN and infinities: JSON has no word for them and browsers refuse the file. Write None, and say why it is None.
+        For NaN and infinities: JSON has no word for them and browsers refuse the file. Write None, and say why it is
+        None.
     TypeError
         For objects that are neither JSON types, NumPy values, paths nor dataclasses.
     """
     text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
     with atomic_path(path) as temporary:
-        # A file name that is not UTF-8 arrives here as lone surrogates; "backslashreplace" writes them as JSON's own \\udcxx escapes.
+        # A file name that is not UTF-8 arrives here as lone surrogates; "backslashreplace" writes them as JSON's own
+        # \\udcxx escapes.
         temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 

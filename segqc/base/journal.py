@@ -1,8 +1,9 @@
 """Append-only JSON Lines: what a killed run leaves behind, and what the same command continues from.
 
-Each line is written and flushed whole, after the files that it speaks of. A line cut short by a kill is not JSON; it is dropped and its work is done
-again. The first line is a header: when it differs from the current run's (other settings, another model), the journal is of another run and is
-started afresh. A row that was made from files holds their stamps, so that it is not taken for that of others.
+Each line is written and flushed whole, after the files that it speaks of. A line cut short by a kill is not JSON; it is
+dropped and its work is done again. The first line is a header: when it differs from the current run's (other settings,
+another model), the journal is of another run and is started afresh. A row that was made from files holds their stamps,
+so that it is not taken for that of others.
 """
 
 import json
@@ -73,7 +74,8 @@ class Journal:
 
 
 def file_stamp(path: Path) -> list[Any]:
-    """What changes when a file is replaced, as JSON values: where it really lies, its size, and when it and its entry in the folder changed.
+    """What changes when a file is replaced, as JSON values: where it really lies, its size, and when it and its entry
+    in the folder changed.
 
     The last is there for archives, which set a file's own time back to what it was.
     """
@@ -101,4 +103,9 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_row(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"key", "row"} and isinstance(value["key"], str) and isinstance(value["row"], dict)
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"key", "row"}
+        and isinstance(value["key"], str)
+        and isinstance(value["row"], dict)
+    )

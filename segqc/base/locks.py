@@ -1,6 +1,7 @@
 """One writer at a time: a lock on a file in the folder that is written.
 
-The kernel holds the lock for its process and lets go when the process ends, however it ends: a killed run leaves nothing to clean up.
+The kernel holds the lock for its process and lets go when the process ends, however it ends: a killed run leaves
+nothing to clean up.
 """
 
 import sys
@@ -16,10 +17,12 @@ if sys.platform != "win32":
 
 @contextmanager
 def exclusive(path: Path, folder: Path, work: str) -> Iterator[None]:
-    """Hold the lock on `path`, which is made where it is missing. No lock on Windows, nor on file systems that have none.
+    """Hold the lock on `path`, which is made where it is missing.
 
-    It is a record lock, since processes that are forked do not inherit it: a loader's workers may outlive their killed parent for seconds. Within a
-    process it excludes nobody.
+    No lock on Windows, nor on file systems that have none.
+
+    It is a record lock, since processes that are forked do not inherit it: a loader's workers may outlive their killed
+    parent for seconds. Within a process it excludes nobody.
 
     Parameters
     ----------
@@ -43,7 +46,9 @@ def exclusive(path: Path, folder: Path, work: str) -> Iterator[None]:
             try:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError):
-                raise BadInput(folder, f"another {work} is writing here", "wait for its end, or choose another --out") from None
+                raise BadInput(
+                    folder, f"another {work} is writing here", "wait for its end, or choose another --out"
+                ) from None
             except OSError:
                 pass  # some network file systems know no locks
         yield

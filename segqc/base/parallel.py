@@ -10,7 +10,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def ordered_map(function: Callable[[A], B], items: Iterable[A], workers: int | None = None, ahead: int | None = None) -> Iterator[B]:
+def ordered_map(
+    function: Callable[[A], B], items: Iterable[A], workers: int | None = None, ahead: int | None = None
+) -> Iterator[B]:
     """`map` with threads, results in the items' order, at most `ahead` of them waiting in memory.
 
     Parameters
@@ -22,7 +24,9 @@ def ordered_map(function: Callable[[A], B], items: Iterable[A], workers: int | N
     ahead : int, optional
         Items in flight; twice the workers by default.
     """
-    workers = workers or max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    workers = workers or max(
+        1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
     waiting: deque[Future[B]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:

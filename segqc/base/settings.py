@@ -32,7 +32,13 @@ def check_range(config: Any, names: str, low: float, high: float = math.inf, ins
         value = getattr(config, name)
         if value is not None and not (low < value < high if inside else low <= value <= high):
             least = "above" if inside else "at least"
-            wanted = f"{least} {low:g}" if high == math.inf else f"strictly between {low:g} and {high:g}" if inside else f"from {low:g} to {high:g}"
+            wanted = (
+                f"{least} {low:g}"
+                if high == math.inf
+                else f"strictly between {low:g} and {high:g}"
+                if inside
+                else f"from {low:g} to {high:g}"
+            )
             raise ValueError(f"Expected {name} to be {wanted}, but got {value}")
 
 

@@ -35,11 +35,15 @@ def _cell(value: Any) -> Any:
 
 
 def csv_cell(value: Any) -> Any:
-    """A Python value for a CSV file: as `_cell`, on one line, and no formula for a spreadsheet. Text that is a plain number, -5 or +49, is none."""
+    """A Python value for a CSV file: as `_cell`, on one line, and no formula for a spreadsheet.
+
+    Text that is a plain number, -5 or +49, is none.
+    """
     value = _cell(value)
     if not isinstance(value, str):
         return value
-    value = value.replace("\r", " ")  # the csv module leaves a lone carriage return unquoted, and readers take it for the end of the row
+    # the csv module leaves a lone carriage return unquoted, and readers take it for the end of the row
+    value = value.replace("\r", " ")
     return f"'{value}" if value.startswith(_FORMULA_STARTS) and not re.fullmatch(NUMBER, value) else value
 
 
@@ -65,8 +69,8 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
 
     Notes
     -----
-    Numbers are written in full (``repr``). In CSV, text that a spreadsheet would take for a formula gets a leading apostrophe, unless it is a
-    plain number; Parquet keeps the text as it is.
+    Numbers are written in full (``repr``). In CSV, text that a spreadsheet would take for a formula gets a leading
+    apostrophe, unless it is a plain number; Parquet keeps the text as it is.
 
     Raises
     ------
@@ -77,7 +81,9 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
     known = set(columns)
     for row in rows:
         if not known.issuperset(row):
-            raise ValueError(f"Expected rows with the columns {', '.join(columns)}, but got also {', '.join(sorted(set(row) - known))}")
+            raise ValueError(
+                f"Expected rows with the columns {', '.join(columns)}, but got also {', '.join(sorted(set(row) - known))}"
+            )
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     if path.suffix == ".csv":
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:

@@ -1,7 +1,8 @@
 """`segqc calibrate`: from an audit, and what is known of some of its predictions, to a calibration.
 
-The statistics are those of `segqc.calibration.calibration`; here is what they are fed with, and whether that is a fair sample: predictions that were reviewed
-from the top of a ranked list score higher than the rest, and a calibration on them would call everything normal.
+The statistics are those of `segqc.calibration.calibration`; here is what they are fed with, and whether that is a fair
+sample: predictions that were reviewed from the top of a ranked list score higher than the rest, and a calibration on
+them would call everything normal.
 """
 
 import csv
@@ -36,11 +37,23 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
     BadInput
         There is no audit, nothing is known of its predictions, or a file cannot be used.
     """
-    goals = Goals(config.dice_limit, config.max_failures, config.confidence, config.coverage, config.fdr, config.review_level, config.fail_level)
+    goals = Goals(
+        config.dice_limit,
+        config.max_failures,
+        config.confidence,
+        config.coverage,
+        config.fdr,
+        config.review_level,
+        config.fail_level,
+    )
     table = read_audit_table(config.audit)
     model = table.summary.get("model", {}).get("fingerprint")
     if not isinstance(model, str):
-        raise BadInput(table.folder, "does not say which model gave its scores: it has no summary.json", "give a folder written by `segqc audit`")
+        raise BadInput(
+            table.folder,
+            "does not say which model gave its scores: it has no summary.json",
+            "give a folder written by `segqc audit`",
+        )
     scores = {row["id"]: float(row["score"]) for row in table.rows if is_scored(row)}
     if not scores:
         raise BadInput(config.audit, "has no scored prediction", "mend the predictions and audit again")
@@ -75,25 +88,41 @@ def _accepted(path: Path, table: AuditTable, scores: Mapping[str, float], notes:
     if path.suffix.lower() == ".json":
         review = read_review(path)
         if review.audit and review.audit != audit_fingerprint(table.rows):
-            raise BadInput(path, "is a review of another audit, or of an older state of this one", "give the audit that was reviewed")
+            raise BadInput(
+                path,
+                "is a review of another audit, or of an older state of this one",
+                "give the audit that was reviewed",
+            )
         reviewed = set(review.items)
         ids = [id_ for id_, item in review.items.items() if item.verdict == "accept"]
         _note_unfair_sample("reviewed", reviewed, scores, notes)
     else:
         try:
-            ids = list(dict.fromkeys(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()))
+            ids = list(
+                dict.fromkeys(
+                    line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()
+                )
+            )
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(path, f"is not a readable text file: {error}", "give a review saved by the gallery, or an id a line") from error
+            raise BadInput(
+                path, f"is not a readable text file: {error}", "give a review saved by the gallery, or an id a line"
+            ) from error
         notes.append("the accepted predictions came as a list: it is taken for the accepted ones among a random sample")
     known = [id_ for id_ in ids if id_ in scores]
     _note_unknown(path, [id_ for id_ in ids if id_ not in scores], notes)
     if not known:
-        raise BadInput(path, "accepts no scored prediction of this audit", "accept some, or give the audit that was reviewed")
+        raise BadInput(
+            path, "accepts no scored prediction of this audit", "accept some, or give the audit that was reviewed"
+        )
     return [scores[id_] for id_ in known]
 
 
-def _labels(config: CalibrateConfig, table: AuditTable, scores: Mapping[str, float], notes: list[str]) -> dict[str, float] | None:
-    """Dice of labelled predictions by id, from a CSV or from the audit itself; None where none is known, or too few that nobody asked for."""
+def _labels(
+    config: CalibrateConfig, table: AuditTable, scores: Mapping[str, float], notes: list[str]
+) -> dict[str, float] | None:
+    """Dice of labelled predictions by id, from a CSV or from the audit itself; None where none is known, or too few
+    that nobody asked for.
+    """
     if config.labels is not None:
         dice = _read_labels(config.labels, notes)
     else:
@@ -103,10 +132,16 @@ def _labels(config: CalibrateConfig, table: AuditTable, scores: Mapping[str, flo
     if not dice:
         return None
     if config.accepted is not None and config.labels is None and len(dice) < MIN_CURVE_PAIRS:  # nobody asked for them
-        notes.append(f"the audit's own {len(dice)} Dice values were left aside: it takes {MIN_CURVE_PAIRS} to estimate Dice from a score")
+        notes.append(
+            f"the audit's own {len(dice)} Dice values were left aside: it takes {MIN_CURVE_PAIRS} to estimate Dice from a score"
+        )
         return None
     if len(dice) > 1 and min(dice.values()) == 1:
-        raise BadInput(config.audit, "has a Dice of 1 throughout: these seem to be the true masks themselves", "say so with --ground-truth")
+        raise BadInput(
+            config.audit,
+            "has a Dice of 1 throughout: these seem to be the true masks themselves",
+            "say so with --ground-truth",
+        )
     _note_unfair_sample("labelled", set(dice), scores, notes)
     return dice
 
@@ -117,7 +152,9 @@ def _read_labels(path: Path, notes: list[str]) -> dict[str, float]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(path, f"is not a readable CSV file: {error}", "give a CSV with the columns id and dice") from error
+        raise BadInput(
+            path, f"is not a readable CSV file: {error}", "give a CSV with the columns id and dice"
+        ) from error
     if not rows or not {"id", "dice"} <= rows[0].keys():
         raise BadInput(path, "lacks the columns id and dice", "name them so in its first line")
     dice, bad = {}, []

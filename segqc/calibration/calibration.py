@@ -1,4 +1,5 @@
-"""What a score means: p-values, an expected Dice, a decision; fitted on an audit, kept as JSON, refused for any other model.
+"""What a score means: p-values, an expected Dice, a decision; fitted on an audit, kept as JSON, refused for any other
+model.
 
 Three sources, of which the first two may come together:
 
@@ -6,14 +7,16 @@ Three sources, of which the first two may come together:
     labelled       predictions whose Dice is known, a random sample of the audited: expected Dice and threshold; p-values too, where those with a
                    Dice of at least `dice_limit` count as accepted
     ground truth   true masks: p-values, but announced wherever they are used. A prediction is smoother than a true mask and lacks its void rim, so
-                   its score comes from elsewhere, and p-values of good predictions are not what they say (most often too small: too many are flagged)
+                   its score comes from elsewhere, and p-values of good predictions are not what they say (most often
+                   too small: too many are flagged)
 
 The decision, for one prediction alone:
 
     with a Dice curve    pass: score <= the certified threshold; fail: even the upper end of the interval is below `dice_limit`; review: the rest
     else                 fail: p <= `fail_level`; review: p <= `review_level`; pass: the rest
 
-`flag` is for a batch: Benjamini and Hochberg at `fdr`. `segqc.calibration.conformal` and `segqc.calibration.threshold` say why all this holds, and when it does not.
+`flag` is for a batch: Benjamini and Hochberg at `fdr`. `segqc.calibration.conformal` and `segqc.calibration.threshold`
+say why all this holds, and when it does not.
 """
 
 import warnings
@@ -144,7 +147,9 @@ class Calibration:
         if self.dice is None:
             return Judgement(p_value, None, None, None if p_value is None else self._decide_by_p_value(p_value))
         low, high = (float(end) for end in self.dice.interval(np.array(score)))
-        return Judgement(p_value, float(self.dice.expected(np.array(score))), (low, high), self._decide_by_dice(score, high))
+        return Judgement(
+            p_value, float(self.dice.expected(np.array(score))), (low, high), self._decide_by_dice(score, high)
+        )
 
     def _decide_by_p_value(self, p_value: float) -> Decision:
         if p_value <= self.goals.fail_level:
@@ -157,7 +162,9 @@ class Calibration:
         return "fail" if upper_end < self.goals.dice_limit else "review"
 
     def flag(self, p_values: Sequence[float]) -> np.ndarray:
-        """Which of a batch to flag, bool `[m]`: on average at most `goals.fdr` of the flagged are like the accepted ones."""
+        """Which of a batch to flag, bool `[m]`: on average at most `goals.fdr` of the flagged are like the accepted
+        ones.
+        """
         return benjamini_hochberg(np.asarray(p_values, np.float64), self.goals.fdr)
 
     def statements(self) -> list[str]:
@@ -168,10 +175,18 @@ class Calibration:
             said.append(f"p-values from {count} accepted predictions; the smallest possible is {1 / (count + 1):.2g}")
             if 1 / (count + 1) > self.goals.fail_level and self.dice is None:
                 needed = int(np.ceil(1 / self.goals.fail_level - 1e-9)) - 1
-                said.append(f"with fewer than {needed} accepted predictions no p-value reaches {self.goals.fail_level:g}: none will be called fail")
+                said.append(
+                    f"with fewer than {needed} accepted predictions no p-value reaches {self.goals.fail_level:g}: none will be called fail"
+                )
         if self.dice is not None:
-            width = "no width: too few labels, so [0, 1]" if self.dice.quantile is None else f"coverage {self.dice.coverage:g}"
-            said.append(f"expected Dice from {self.dice.fitted} labelled pairs, its interval from {self.dice.held_out} others ({width})")
+            width = (
+                "no width: too few labels, so [0, 1]"
+                if self.dice.quantile is None
+                else f"coverage {self.dice.coverage:g}"
+            )
+            said.append(
+                f"expected Dice from {self.dice.fitted} labelled pairs, its interval from {self.dice.held_out} others ({width})"
+            )
         if self.threshold is not None:
             said.append(self.threshold.statement(f"Dice < {self.goals.dice_limit:g}"))
         return said
@@ -237,7 +252,15 @@ def fit_calibration(
         kept = np.sort(np.asarray(accepted, np.float64))
     if kept is not None:
         counts["accepted"] = len(kept)
-    source: Source = "ground truth" if ground_truth else "labelled" if accepted is None else "accepted and labelled" if labelled else "accepted"
+    source: Source = (
+        "ground truth"
+        if ground_truth
+        else "labelled"
+        if accepted is None
+        else "accepted and labelled"
+        if labelled
+        else "accepted"
+    )
     return Calibration(
         model=model,
         levels=None if levels is None else tuple(levels),
@@ -250,13 +273,19 @@ def fit_calibration(
         threshold=threshold,
         audit=audit,
         notes=tuple(notes),
-        quantiles={f"{q:g}": float(np.quantile(everything, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)} if len(everything) else {},
+        quantiles={f"{q:g}": float(np.quantile(everything, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
+        if len(everything)
+        else {},
     )
 
 
 def _thinned(scores: np.ndarray) -> np.ndarray:
     """At most `REFERENCE_SCORES` of ascending scores, evenly spaced in rank, both ends among them."""
-    return scores[np.linspace(0, len(scores) - 1, REFERENCE_SCORES).round().astype(int)] if len(scores) > REFERENCE_SCORES else scores
+    return (
+        scores[np.linspace(0, len(scores) - 1, REFERENCE_SCORES).round().astype(int)]
+        if len(scores) > REFERENCE_SCORES
+        else scores
+    )
 
 
 def save_calibration(path: Path, calibration: Calibration) -> None:
@@ -281,7 +310,9 @@ def load_calibration(path: Path) -> Calibration:
         raise BadInput(path, str(error), "make it again with `segqc calibrate`") from error
 
 
-def check_fits(calibration: Calibration, path: Path | str, model: str, levels: Sequence[int] | None, default: Sequence[int]) -> None:
+def check_fits(
+    calibration: Calibration, path: Path | str, model: str, levels: Sequence[int] | None, default: Sequence[int]
+) -> None:
     """Refuse a calibration that was fitted on other scores.
 
     Parameters
@@ -310,14 +341,17 @@ def check_fits(calibration: Calibration, path: Path | str, model: str, levels: S
         raise BadInput(path, reason, "read the same levels, or calibrate on an audit with these")
 
 
-def find_calibration(folder: Path, given: Path | None, model: str, levels: Sequence[int] | None, default: Sequence[int]) -> Calibration | None:
+def find_calibration(
+    folder: Path, given: Path | None, model: str, levels: Sequence[int] | None, default: Sequence[int]
+) -> Calibration | None:
     """The calibration that is `given`, else the one in the model's folder, else None; arguments as in `check_fits`.
 
     Raises
     ------
     BadInput
-        The given one cannot be read or does not fit. One that merely lies in the folder and does not fit (the model was trained anew, or other
-        levels are read) is left aside with a warning instead: it must not stand in the way of the audit that a new one is made from.
+        The given one cannot be read or does not fit. One that merely lies in the folder and does not fit (the model was
+        trained anew, or other levels are read) is left aside with a warning instead: it must not stand in the way of
+        the audit that a new one is made from.
     """
     path = given or folder / CALIBRATION
     if given is None and not path.is_file():

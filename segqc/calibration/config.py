@@ -12,7 +12,8 @@ class CalibrateConfig:
 
     audit: Path = Path("audit")  # folder of `segqc audit`, or one of its tables with its summary.json beside it
     out: Path | None = None  # the JSON file; None: calibration.json in the audit's folder
-    accepted: Path | None = None  # saved by the gallery, or a text file with an id a line: predictions that were accepted
+    # saved by the gallery, or a text file with an id a line: predictions that were accepted
+    accepted: Path | None = None
     labels: Path | None = None  # CSV with the columns id and dice; None: the audit's own Dice, where it has any
     ground_truth: bool = False  # the audit is one of true masks
     dice_limit: float = 0.5  # a Dice below it is a failure

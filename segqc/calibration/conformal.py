@@ -1,17 +1,20 @@
-"""Conformal statistics: p-values from accepted scores, false discovery rate over a batch, and an interval around an expected Dice.
+"""Conformal statistics: p-values from accepted scores, false discovery rate over a batch, and an interval around an
+expected Dice.
 
-What holds, and under what assumption, is said once here. All three need exchangeability: the scores that a statement is calibrated on and the new
-ones come from the same source, and the model that gives the scores was fitted without them. None needs the scores to be good ones, only their
-usefulness does.
+What holds, and under what assumption, is said once here. All three need exchangeability: the scores that a statement is
+calibrated on and the new ones come from the same source, and the model that gives the scores was fitted without them.
+None needs the scores to be good ones, only their usefulness does.
 
-p-values (Vovk et al. 2005; Bates, Candès, Lei, Romano and Sesia 2023, "Testing for outliers with conformal p-values", Annals of Statistics 51).
-With n accepted scores, p(s) = (1 + #{accepted >= s}) / (n + 1), and a prediction like the accepted ones has P(p <= a) <= a, ties included. All
-p-values of a batch share the accepted scores. Given these they are independent (each is a function of its own score); over the draw of the accepted
-ones they are dependent, but positively (PRDS, their theorem 2), and Benjamini and Hochberg's procedure keeps the false discovery rate at its level
-under PRDS (Benjamini and Yekutieli 2001). So no correction for dependence is due.
+p-values (Vovk et al. 2005; Bates, Candès, Lei, Romano and Sesia 2023, "Testing for outliers with conformal p-values",
+Annals of Statistics 51). With n accepted scores, p(s) = (1 + #{accepted >= s}) / (n + 1), and a prediction like the
+accepted ones has P(p <= a) <= a, ties included. All p-values of a batch share the accepted scores. Given these they are
+independent (each is a function of its own score); over the draw of the accepted ones they are dependent, but positively
+(PRDS, their theorem 2), and Benjamini and Hochberg's procedure keeps the false discovery rate at its level under PRDS
+(Benjamini and Yekutieli 2001). So no correction for dependence is due.
 
-Interval (split conformal, Lei et al. 2018): the q-th smallest of m held-out residuals, q = ceil((m + 1) coverage), covers a new one with
-probability at least `coverage`. Residuals are divided by the spread usual at their score, so that intervals are narrow where the score is sure.
+Interval (split conformal, Lei et al. 2018): the q-th smallest of m held-out residuals, q = ceil((m + 1) coverage),
+covers a new one with probability at least `coverage`. Residuals are divided by the spread usual at their score, so that
+intervals are narrow where the score is sure.
 """
 
 import math
@@ -102,7 +105,9 @@ class DiceCurve:
         return np.interp(scores, self.knots, self.values)
 
     def interval(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper end, within [0, 1]; the Dice of a new prediction lies between them with probability `coverage` or more."""
+        """Lower and upper end, within [0, 1]; the Dice of a new prediction lies between them with probability
+        `coverage` or more.
+        """
         centre = self.expected(scores)
         if self.quantile is None:
             return np.zeros_like(centre), np.ones_like(centre)
@@ -129,7 +134,9 @@ def fit_dice_curve(scores: np.ndarray, dice: np.ndarray, coverage: float = 0.9, 
     """
     scores, dice = np.asarray(scores, np.float64), np.asarray(dice, np.float64)
     if len(scores) < MIN_CURVE_PAIRS:
-        raise ValueError(f"Expected at least {MIN_CURVE_PAIRS} labelled pairs to estimate Dice from, but got {len(scores)}")
+        raise ValueError(
+            f"Expected at least {MIN_CURVE_PAIRS} labelled pairs to estimate Dice from, but got {len(scores)}"
+        )
     if not np.isfinite(scores).all() or not ((dice >= 0) & (dice <= 1)).all():
         raise ValueError("Expected finite scores and a Dice in [0, 1] for each")
     order = np.random.default_rng(seed).permutation(len(scores))
@@ -151,4 +158,6 @@ def fit_dice_curve(scores: np.ndarray, dice: np.ndarray, coverage: float = 0.9, 
     ratios = np.sort(np.abs(dice[held_out] - curve.expected(scores[held_out])) / spread)
     place = math.ceil((len(ratios) + 1) * coverage - 1e-9)  # the tolerance: 0.9 * 30 is 27 and a rounding error
     quantile = float(ratios[place - 1]) if place <= len(ratios) else None
-    return DiceCurve(curve.knots, curve.values, curve.centres, curve.spreads, quantile, coverage, curve.fitted, curve.held_out)
+    return DiceCurve(
+        curve.knots, curve.values, curve.centres, curve.spreads, quantile, coverage, curve.fitted, curve.held_out
+    )

@@ -1,8 +1,10 @@
-"""Have the scores moved away from those that a calibration was fitted on? Kolmogorov-Smirnov over windows that do not overlap.
+"""Have the scores moved away from those that a calibration was fitted on? Kolmogorov-Smirnov over windows that do not
+overlap.
 
-A calibration speaks of predictions like those it saw. Cameras get dirty and networks are replaced, and then it speaks of nothing, silently. So scores
-are compared with the calibration's own, a window at a time. Each window is a test of its own: with `level` 0.01, one in a hundred windows raises
-a false alarm. (Windows that slide by one score would test the same scores again and again, and raise many times as many.)
+A calibration speaks of predictions like those it saw. Cameras get dirty and networks are replaced, and then it speaks
+of nothing, silently. So scores are compared with the calibration's own, a window at a time. Each window is a test of
+its own: with `level` 0.01, one in a hundred windows raises a false alarm. (Windows that slide by one score would test
+the same scores again and again, and raise many times as many.)
 """
 
 from collections.abc import Iterable
@@ -70,7 +72,9 @@ class DriftMonitor:
     def __init__(self, reference: Iterable[float], window: int = WINDOW, level: float = LEVEL) -> None:
         self.reference = np.sort(np.asarray(list(reference), np.float64))
         if window < SMALLEST_SAMPLE or len(self.reference) < SMALLEST_SAMPLE:
-            raise ValueError(f"Expected a window and a reference of at least {SMALLEST_SAMPLE} scores, but got {window} and {len(self.reference)}")
+            raise ValueError(
+                f"Expected a window and a reference of at least {SMALLEST_SAMPLE} scores, but got {window} and {len(self.reference)}"
+            )
         self.window = window
         self.level = level
         self.windows: list[DriftWindow] = []
@@ -101,7 +105,8 @@ class DriftMonitor:
 def compare_scores(scores: np.ndarray, reference: np.ndarray, level: float = LEVEL, first: int = 0) -> DriftWindow:
     """Two-sample Kolmogorov-Smirnov test of scores against a reference, as one window that begins at place `first`."""
     test = stats.ks_2samp(scores, reference)
-    # The sign says whose distribution function is above where they differ most: the window's, when its scores are lower.
+    # The sign says whose distribution function is above where they differ most: the window's, when its scores are
+    # lower.
     direction: Literal["higher", "lower"] = "lower" if test.statistic_sign > 0 else "higher"
     statistic, p_value = float(test.statistic), float(test.pvalue)
     return DriftWindow(first, first + len(scores) - 1, statistic, p_value, direction, p_value <= level)

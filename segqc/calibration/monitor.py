@@ -58,7 +58,11 @@ def monitor(config: MonitorConfig) -> MonitorReport:
     table = read_audit_table(config.scores)
     fingerprint = table.summary.get("model", {}).get("fingerprint")
     if fingerprint is not None and fingerprint != calibration.model:
-        raise BadInput(config.calibration, f"is of the model {calibration.model}, but the scores are of {fingerprint}", "calibrate on an audit by it")
+        raise BadInput(
+            config.calibration,
+            f"is of the model {calibration.model}, but the scores are of {fingerprint}",
+            "calibrate on an audit by it",
+        )
     rows = [row for row in table.rows if is_scored(row)]
     order = config.order or ("time" if "time" in table.columns else "id")
     if rows and order not in rows[0]:
@@ -70,9 +74,13 @@ def monitor(config: MonitorConfig) -> MonitorReport:
             running.update(score)
         running.close()
     except ValueError as error:
-        raise BadInput(config.calibration, str(error), "give a larger --window, or calibrate on more predictions") from error
+        raise BadInput(
+            config.calibration, str(error), "give a larger --window, or calibrate on more predictions"
+        ) from error
     if not running.windows:
-        raise BadInput(config.scores, f"has only {len(scores)} scores: too few to compare", "come back when there are more")
+        raise BadInput(
+            config.scores, f"has only {len(scores)} scores: too few to compare", "come back when there are more"
+        )
     whole = compare_scores(scores, running.reference, config.level)
     plot = config.plot or table.folder / "drift.png"
     with atomic_path(plot) as temporary:
@@ -90,7 +98,9 @@ def _natural_key(row: Mapping[str, Any], column: str) -> list[tuple[int, float, 
 
 
 def drift_figure(scores: np.ndarray, running: DriftMonitor, calibration: Calibration) -> Figure:
-    """Scores as they came, with the windows that drifted; and the share of scores up to each value, now and in the calibration."""
+    """Scores as they came, with the windows that drifted; and the share of scores up to each value, now and in the
+    calibration.
+    """
     figure = Figure(figsize=(10.4, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(2, 1))
     left.plot(scores, ".", ms=3, color=_MUTED)
@@ -103,10 +113,17 @@ def drift_figure(scores: np.ndarray, running: DriftMonitor, calibration: Calibra
         if window.drifted:
             left.axvspan(window.first, window.last, color=_ALARM, alpha=0.08, lw=0)
     left.set(xlabel="scores in the order of arrival", ylabel="score (higher = worse)")
-    left.set_title("black: the calibration's median, 5 % and 95 %; bars: each window's median, red where it drifted", fontsize=8)
+    left.set_title(
+        "black: the calibration's median, 5 % and 95 %; bars: each window's median, red where it drifted", fontsize=8
+    )
     last = running.windows[-1]
     _steps(right, running.reference, "black", f"calibration ({calibration.source})")
-    _steps(right, scores[last.first : last.last + 1], _ALARM if last.drifted else _CALM, f"last window, p {last.p_value:.2g}")
+    _steps(
+        right,
+        scores[last.first : last.last + 1],
+        _ALARM if last.drifted else _CALM,
+        f"last window, p {last.p_value:.2g}",
+    )
     right.set(xlabel="score", ylabel="share of scores up to it", ylim=(0, 1))
     right.legend(fontsize=8, frameon=False, loc="lower right")
     for axes in (left, right):

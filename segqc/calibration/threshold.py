@@ -1,13 +1,16 @@
-"""A score below which predictions may pass unseen, with a bound on how many of those fail: Learn then Test with exact binomial bounds.
+"""A score below which predictions may pass unseen, with a bound on how many of those fail: Learn then Test with exact
+binomial bounds.
 
-Let R(t) = P(failed | score <= t). Wanted is the largest t with R(t) <= `max_failures`, and a wrong answer in at most 1 - `confidence` of all draws of
-labels. For a t fixed beforehand the failures among the n labelled pairs that pass are binomial(n, R(t)), so "R(t) > max_failures" is rejected by
-the exact binomial test, which is the same as Clopper and Pearson's upper bound lying at or below `max_failures`.
+Let R(t) = P(failed | score <= t). Wanted is the largest t with R(t) <= `max_failures`, and a wrong answer in at most 1
+- `confidence` of all draws of labels. For a t fixed beforehand the failures among the n labelled pairs that pass are
+binomial(n, R(t)), so "R(t) > max_failures" is rejected by the exact binomial test, which is the same as Clopper and
+Pearson's upper bound lying at or below `max_failures`.
 
-Thresholds are tried in a sequence that the tested labels did not choose (fixed-sequence testing; Angelopoulos, Bates, Candès, Jordan and Lei 2021,
-"Learn then Test", arXiv 2110.01052, its split variant): a random quarter of the labelled pairs proposes 20 thresholds and the one to begin with; the
-other pairs test it and then ever more lenient ones, each at full confidence, until the first that does not hold. R need not be monotone, and no other
-assumption is made than that labelled pairs are a random sample of what will be scored.
+Thresholds are tried in a sequence that the tested labels did not choose (fixed-sequence testing; Angelopoulos, Bates,
+Candès, Jordan and Lei 2021, "Learn then Test", arXiv 2110.01052, its split variant): a random quarter of the labelled
+pairs proposes 20 thresholds and the one to begin with; the other pairs test it and then ever more lenient ones, each at
+full confidence, until the first that does not hold. R need not be monotone, and no other assumption is made than that
+labelled pairs are a random sample of what will be scored.
 """
 
 from dataclasses import dataclass
@@ -34,12 +37,14 @@ class RiskThreshold:
     labels, tested : int
         Labelled pairs, and those of them that tested thresholds.
     passed, failed : int
-        Tested pairs at or below the threshold, or below the last one tried where none holds, and those of them that failed.
+        Tested pairs at or below the threshold, or below the last one tried where none holds, and those of them that
+        failed.
     upper_bound : float or None
-        Clopper and Pearson's bound on the share of failures among what passes, one-sided at `confidence`; None when nothing passed.
+        Clopper and Pearson's bound on the share of failures among what passes, one-sided at `confidence`; None when
+        nothing passed.
     more_labels : int or None
-        Where there is no threshold: about how many more labels it would take, if the failures seen so far are typical. None when labels cannot help
-        (too many fail at every threshold), or are not needed.
+        Where there is no threshold: about how many more labels it would take, if the failures seen so far are typical.
+        None when labels cannot help (too many fail at every threshold), or are not needed.
     """
 
     value: float | None
@@ -64,11 +69,15 @@ class RiskThreshold:
 
 
 def upper_bound(failed: int, passed: int, confidence: float) -> float:
-    """Clopper and Pearson's one-sided upper bound on a share of which `failed` of `passed` were seen; 1 for none of none."""
+    """Clopper and Pearson's one-sided upper bound on a share of which `failed` of `passed` were seen; 1 for none of
+    none.
+    """
     return 1.0 if failed >= passed else float(special.betaincinv(failed + 1, passed - failed, confidence))
 
 
-def certify_threshold(scores: np.ndarray, failed: np.ndarray, max_failures: float = 0.05, confidence: float = 0.9, seed: int = 0) -> RiskThreshold:
+def certify_threshold(
+    scores: np.ndarray, failed: np.ndarray, max_failures: float = 0.05, confidence: float = 0.9, seed: int = 0
+) -> RiskThreshold:
     """The most lenient threshold whose passing share of failures is bounded; see the module.
 
     Parameters
@@ -108,7 +117,9 @@ def certify_threshold(scores: np.ndarray, failed: np.ndarray, max_failures: floa
     return RiskThreshold(value, max_failures, confidence, len(scores), len(testing), passed, failures, bound, more)
 
 
-def _sequence(scores: np.ndarray, failed: np.ndarray, tested: int, max_failures: float, confidence: float) -> np.ndarray:
+def _sequence(
+    scores: np.ndarray, failed: np.ndarray, tested: int, max_failures: float, confidence: float
+) -> np.ndarray:
     """Thresholds in the order of testing: from the one most likely to hold to the most lenient."""
     if not len(scores):
         return scores
@@ -127,8 +138,16 @@ def _sequence(scores: np.ndarray, failed: np.ndarray, tested: int, max_failures:
 
 def _allowed_failures(passed: int, max_failures: float, confidence: float) -> int:
     """Most failures among `passed` at which the bound still holds; -1 when not even none would do."""
-    near = int(special.bdtrik(1 - confidence, passed, max_failures)) if passed else 0  # a real number of failures; none of none is undefined
-    return next((count for count in (near + 1, near, near - 1) if 0 <= count < passed and _holds(count, passed, max_failures, confidence)), -1)
+    # a real number of failures; none of none is undefined
+    near = int(special.bdtrik(1 - confidence, passed, max_failures)) if passed else 0
+    return next(
+        (
+            count
+            for count in (near + 1, near, near - 1)
+            if 0 <= count < passed and _holds(count, passed, max_failures, confidence)
+        ),
+        -1,
+    )
 
 
 def _holds(failed: int, passed: int, max_failures: float, confidence: float) -> bool:
@@ -137,16 +156,24 @@ def _holds(failed: int, passed: int, max_failures: float, confidence: float) -> 
 
 
 def _more_labels(scores: np.ndarray, failed: np.ndarray, max_failures: float, confidence: float) -> int | None:
-    """Labels beyond those given at which some threshold would likely (`_POWER`) hold, were failures as frequent as seen; None when none would."""
+    """Labels beyond those given at which some threshold would likely (`_POWER`) hold, were failures as frequent as
+    seen; None when none would.
+    """
     rates = np.cumsum(failed[np.argsort(scores, kind="stable")]) / np.arange(1, len(scores) + 1)
     counts = np.unique(np.ceil(np.linspace(0, len(scores), _CANDIDATES + 1)[1:]).astype(int)) if len(scores) else ()
     plans = [(1.0, 0.0)] if not len(scores) else [(count / len(scores), float(rates[count - 1])) for count in counts]
-    totals = [needed / share / (1 - _LEARNING_SHARE) for share, rate in plans if (needed := _passing_needed(rate, max_failures, confidence))]
+    totals = [
+        needed / share / (1 - _LEARNING_SHARE)
+        for share, rate in plans
+        if (needed := _passing_needed(rate, max_failures, confidence))
+    ]
     return max(1, int(np.ceil(min(totals))) - len(scores)) if totals else None
 
 
 def _passing_needed(rate: float, max_failures: float, confidence: float) -> int | None:
-    """Fewest passing pairs that likely (`_POWER`) satisfy the bound when a share `rate` of them fails; None beyond `_MOST_LABELS`."""
+    """Fewest passing pairs that likely (`_POWER`) satisfy the bound when a share `rate` of them fails; None beyond
+    `_MOST_LABELS`.
+    """
     if rate >= max_failures:
         return None
     for passed in np.unique(np.geomspace(1, _MOST_LABELS, 400).round().astype(int)):

@@ -21,11 +21,17 @@ _BENCHMARK = BenchmarkConfig(Path())
 
 Data = Annotated[Path, typer.Option(help="Table: .csv, .tsv, .arff or .parquet.")]
 Categorical = Annotated[
-    str | None, typer.Option(help="Columns that are categories though they look like numbers, with commas between; 10115.0 is read as 10115.")
+    str | None,
+    typer.Option(
+        help="Columns that are categories though they look like numbers, with commas between; 10115.0 is read as 10115."
+    ),
 ]
 Numeric = Annotated[str | None, typer.Option(help="Columns that must be numbers, with commas between.")]
 Drop = Annotated[str | None, typer.Option(help="Columns to leave out, such as row numbers, with commas between.")]
-Missing = Annotated[str | None, typer.Option(help='Cells of CSV that are missing values, besides empty ones and NA, such as "?,unknown".')]
+Missing = Annotated[
+    str | None,
+    typer.Option(help='Cells of CSV that are missing values, besides empty ones and NA, such as "?,unknown".'),
+]
 Separator = Annotated[str | None, typer.Option(help="Between the cells of CSV; a comma by default.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1, mps.")]
 
@@ -34,18 +40,24 @@ def _split(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
-@app.command(epilog="Example: segqc tabular fit --data orders.csv --label fraud --normal no --drop order_id --out runs/orders")
+@app.command(
+    epilog="Example: segqc tabular fit --data orders.csv --label fraud --normal no --drop order_id --out runs/orders"
+)
 def fit(
     data: Data,
     out: Annotated[Path, typer.Option(help="Model folder.")] = FitConfig.out,
     label: Annotated[str | None, typer.Option(help="Column that says what a row is; it is not learned.")] = None,
-    normal: Annotated[str | None, typer.Option(help="Value of --label for normal rows: only these are learned from.")] = None,
+    normal: Annotated[
+        str | None, typer.Option(help="Value of --label for normal rows: only these are learned from.")
+    ] = None,
     categorical: Categorical = None,
     numeric: Numeric = None,
     drop: Drop = None,
     missing: Missing = None,
     separator: Separator = None,
-    method: Annotated[str | None, typer.Option(help="Of GumbelScoreDetector, such as paper; its default by default.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="Of GumbelScoreDetector, such as paper; its default by default.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Of training, at most; the method's by default.", min=1)] = None,
     contamination: Annotated[
         float, typer.Option(help="Share of the learned rows beyond the threshold that `score` applies.", min=0, max=0.5)
@@ -72,21 +84,33 @@ def fit(
     console.print(f"Numbers: {', '.join(found.numeric) or 'none'}.", soft_wrap=True, highlight=False)
     if found.perhaps_codes:
         names = ",".join(found.perhaps_codes)
-        console.print(f"Few whole numbers: if they are codes, fit again with --categorical {names}", soft_wrap=True, highlight=False)
+        console.print(
+            f"Few whole numbers: if they are codes, fit again with --categorical {names}",
+            soft_wrap=True,
+            highlight=False,
+        )
     console.print(wrote(found.folder, what="the model folder "), soft_wrap=True)
     console.print(f"Next: segqc tabular score --model {found.folder} --data TABLE --out scores.csv", soft_wrap=True)
 
 
-@app.command(epilog="Example: segqc tabular score --model runs/orders --data new_orders.parquet --keep order_id --out scores.csv")
+@app.command(
+    epilog="Example: segqc tabular score --model runs/orders --data new_orders.parquet --keep order_id --out scores.csv"
+)
 def score(
     data: Data,
     model: Annotated[Path, typer.Option(help="Model folder written by `segqc tabular fit`.")] = ScoreConfig.model,
     out: Annotated[Path, typer.Option(help="CSV file, a line per row in the order of the table.")] = ScoreConfig.out,
-    keep: Annotated[str | None, typer.Option(help="Columns of the table to copy, such as an identifier, with commas between.")] = None,
+    keep: Annotated[
+        str | None, typer.Option(help="Columns of the table to copy, such as an identifier, with commas between.")
+    ] = None,
     cells: Annotated[int, typer.Option(help="Odd columns named per row, at most.", min=0)] = ScoreConfig.cells,
-    explained: Annotated[int, typer.Option(help="Name the odd columns of so many rows, the most anomalous ones.", min=0)] = ScoreConfig.explained,
+    explained: Annotated[
+        int, typer.Option(help="Name the odd columns of so many rows, the most anomalous ones.", min=0)
+    ] = ScoreConfig.explained,
     chunk: Annotated[int, typer.Option(help="Rows in memory at once.", min=1)] = ScoreConfig.chunk,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a row, or a cell, could not be read.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 when a row, or a cell, could not be read.")
+    ] = False,
     device: Device = ScoreConfig.device,
 ) -> None:
     """Rank the rows of a table, and say which cells are odd. Rows that cannot be read get a line with the reason."""
@@ -116,21 +140,30 @@ def score(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: segqc tabular benchmark --data orders.csv --label fraud --anomaly yes --drop order_id --out runs/orders-benchmark")
+@app.command(
+    epilog="Example: segqc tabular benchmark --data orders.csv --label fraud --anomaly yes --drop order_id --out runs/orders-benchmark"
+)
 def benchmark(
     data: Data,
     label: Annotated[str, typer.Option(help="Column that says what a row is.")] = _BENCHMARK.label,
-    anomaly: Annotated[str, typer.Option(help="Value of --label for anomalies; all other rows are inliers.")] = _BENCHMARK.anomaly,
+    anomaly: Annotated[
+        str, typer.Option(help="Value of --label for anomalies; all other rows are inliers.")
+    ] = _BENCHMARK.anomaly,
     categorical: Categorical = None,
     numeric: Numeric = None,
     drop: Drop = None,
     missing: Missing = None,
     separator: Separator = None,
     methods: Annotated[str | None, typer.Option(help="Which, with commas between; all by default.")] = None,
-    seeds: Annotated[str, typer.Option(help="Of the splits, with commas between.")] = ",".join(map(str, _BENCHMARK.seeds)),
-    out: Annotated[Path, typer.Option(help="Folder for rows and tables; the same command continues in it.")] = _BENCHMARK.out,
+    seeds: Annotated[str, typer.Option(help="Of the splits, with commas between.")] = ",".join(
+        map(str, _BENCHMARK.seeds)
+    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for rows and tables; the same command continues in it.")
+    ] = _BENCHMARK.out,
 ) -> None:
-    """Is the detector any good on a labelled table of yours? Beside plain counting, Isolation Forest, ECOD, Deep SVDD and DAGMM.
+    """Is the detector any good on a labelled table of yours? Beside plain counting, Isolation Forest, ECOD, Deep SVDD
+    and DAGMM.
 
     Learns from 80 % of the inliers, ranks the last 10 % together with all anomalies, once per seed.
     """
@@ -140,18 +173,25 @@ def benchmark(
         numbers = tuple(int(part) for part in _split(seeds))
     except ValueError:
         raise BadInput(
-            "--seeds", f"expected whole numbers with commas between them, but got {seeds!r}", "give something like --seeds 0,1,2"
+            "--seeds",
+            f"expected whole numbers with commas between them, but got {seeds!r}",
+            "give something like --seeds 0,1,2",
         ) from None
     config = BenchmarkConfig(
         data=data, categorical=_split(categorical), numeric=_split(numeric), drop=_split(drop), missing=_split(missing), separator=separator,
         label=label, anomaly=anomaly, methods=_split(methods), seeds=numbers, out=out,
     )  # fmt: skip
     found = benchmark_table(config, console)
-    table = Table(title=f"{found.inliers:,} inliers, {found.anomalies:,} anomalies; mean ± standard deviation over {len(numbers)} splits, in %")
+    table = Table(
+        title=f"{found.inliers:,} inliers, {found.anomalies:,} anomalies; mean ± standard deviation over {len(numbers)} splits, in %"
+    )
     for name in ("method", "average precision", "AUROC", "fit, s"):
         table.add_column(name, justify="left" if name == "method" else "right")
     for line in found.lines:
-        cells = [f"{100 * line[m]:.2f}" + (f" ± {100 * line[m + '_sd']:.2f}" if m + "_sd" in line else "") for m in ("average_precision", "auroc")]
+        cells = [
+            f"{100 * line[m]:.2f}" + (f" ± {100 * line[m + '_sd']:.2f}" if m + "_sd" in line else "")
+            for m in ("average_precision", "auroc")
+        ]
         table.add_row(str(line["method"]), *cells, f"{line['fit_seconds']:.1f}" if "fit_seconds" in line else "")
     console.print(table)
     console.print(wrote(out / "benchmark.csv", "; rows/ beside it holds every fit's scores."), soft_wrap=True)

@@ -33,16 +33,22 @@ def as_list(value: Any, item_ndim: tuple[int, ...]) -> list[Any]:
         return [array]
     if array.ndim - 1 in item_ndim:
         return list(array)
-    raise ValueError(f"Expected {' or '.join(map(str, item_ndim))} dimensions, or one more for a batch, but got shape {tuple(array.shape)}")
+    raise ValueError(
+        f"Expected {' or '.join(map(str, item_ndim))} dimensions, or one more for a batch, but got shape {tuple(array.shape)}"
+    )
 
 
 def is_batch(images: Any) -> bool:
-    """Whether `images` are several pictures (a sequence, or an array with one dimension more), even if there is but one of them."""
+    """Whether `images` are several pictures (a sequence, or an array with one dimension more), even if there is but one
+    of them.
+    """
     return isinstance(images, Sequence) or (not isinstance(images, Image.Image) and np.ndim(images) == 4)
 
 
 def as_array(value: Any) -> np.ndarray:
-    """A NumPy array of any array-like; tensors come from any device, and bfloat16, which NumPy does not know, as float32."""
+    """A NumPy array of any array-like; tensors come from any device, and bfloat16, which NumPy does not know, as
+    float32.
+    """
     if isinstance(value, Tensor):
         value = value.detach()
         return (value.float() if value.dtype == torch.bfloat16 else value).cpu().numpy()
@@ -102,12 +108,16 @@ def as_mask(value: Any, labels: LabelSpace) -> np.ndarray:
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"Expected a mask of class indices of shape [H, W], but got {tuple(array.shape)}")
     if not (np.issubdtype(array.dtype, np.integer) or array.dtype == bool):
-        raise ValueError(f"Expected a mask of integer class indices, but got {array.dtype}; take the argmax of probabilities first")
+        raise ValueError(
+            f"Expected a mask of integer class indices, but got {array.dtype}; take the argmax of probabilities first"
+        )
     array = array.astype(np.int64)
     void = np.zeros(array.shape, bool) if labels.void is None else array == labels.void
     unknown = np.unique(array[~void & ((array < 0) | (array >= labels.num_classes))])
     if len(unknown):
-        raise ValueError(f"Expected class indices 0 to {labels.num_classes - 1} (void: {labels.void}), but got {', '.join(map(str, unknown[:8]))}")
+        raise ValueError(
+            f"Expected class indices 0 to {labels.num_classes - 1} (void: {labels.void}), but got {', '.join(map(str, unknown[:8]))}"
+        )
     return np.where(void, VOID, array).astype(np.uint8)
 
 
@@ -131,7 +141,9 @@ def as_labels(value: Any, labels: LabelSpace, size: tuple[int, int]) -> np.ndarr
         return as_mask(value, labels)
     scores = value if isinstance(value, Tensor) else torch.from_numpy(np.ascontiguousarray(as_array(value)))
     if scores.ndim != 3 or scores.shape[0] != labels.num_classes or scores.numel() == 0:
-        raise ValueError(f"Expected scores of {labels.num_classes} classes, [K, h, w], but got shape {tuple(scores.shape)}")
+        raise ValueError(
+            f"Expected scores of {labels.num_classes} classes, [K, h, w], but got shape {tuple(scores.shape)}"
+        )
     return highest_class(scores, (size[1], size[0])).cpu().numpy()
 
 

@@ -1,6 +1,7 @@
 """Training pairs on the network's grid: read, augmented, squashed.
 
-The augmentation of a view is a pure function of (seed, id, view): order of reading, number of workers and restarts change nothing.
+The augmentation of a view is a pure function of (seed, id, view): order of reading, number of workers and restarts
+change nothing.
 """
 
 import hashlib
@@ -24,7 +25,8 @@ class AugmentConfig:
     Parameters
     ----------
     scale : (float, float)
-        Range of the crop's side as a fraction of the image's. Above 1 zooms out: the rest is void in the mask, mean colour in the image.
+        Range of the crop's side as a fraction of the image's. Above 1 zooms out: the rest is void in the mask, mean
+        colour in the image.
     flip : bool
         Mirror left and right in half of the views.
     jitter : float
@@ -54,11 +56,13 @@ def view_generator(seed: int, id_: str, view: int) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest, "big"))
 
 
-def augment(image: Image.Image, mask: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> tuple[Image.Image, np.ndarray]:
+def augment(
+    image: Image.Image, mask: np.ndarray, rng: np.random.Generator, config: AugmentConfig
+) -> tuple[Image.Image, np.ndarray]:
     """One random view of a pair: crop at a random scale, mirror, jitter the colours.
 
-    The crop has the shape of the image, hence keeps its proportions when squashed. Image and mask are cut by the same whole pixels and the
-    mask is never interpolated, so that they stay aligned and no label appears that was not there.
+    The crop has the shape of the image, hence keeps its proportions when squashed. Image and mask are cut by the same
+    whole pixels and the mask is never interpolated, so that they stay aligned and no label appears that was not there.
 
     Parameters
     ----------

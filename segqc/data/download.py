@@ -12,8 +12,8 @@ from segqc.data.pairs import VocFolder, find_voc
 def download_voc(root: Path | str) -> VocFolder:
     """Download Pascal VOC 2012 (2 GB) into `root` unless it is there.
 
-    A tar file that is already in `root` with the right checksum is unpacked instead of downloaded, which is the way for machines without a
-    network.
+    A tar file that is already in `root` with the right checksum is unpacked instead of downloaded, which is the way for
+    machines without a network.
 
     Raises
     ------

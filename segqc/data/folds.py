@@ -14,14 +14,19 @@ def folds(ids: Sequence[str], k: int = 3, seed: int = 0) -> dict[str, int]:
         raise ValueError(f"Expected at least 2 folds, but got {k}")
     assigned = {id_: stable_seed("fold", seed, id_) % k for id_ in ids}
     if len(set(assigned.values())) < k:
-        raise ValueError(f"Expected ids in each of {k} folds, but {len(assigned)} ids leave some empty; use more pairs or fewer folds")
+        raise ValueError(
+            f"Expected ids in each of {k} folds, but {len(assigned)} ids leave some empty; use more pairs or fewer folds"
+        )
     return assigned
 
 
-def rows_without_fold(train_ids: Sequence[str], validation_ids: Sequence[str], fold: int, k: int = 3, seed: int = 0) -> tuple[list[int], list[int]]:
+def rows_without_fold(
+    train_ids: Sequence[str], validation_ids: Sequence[str], fold: int, k: int = 3, seed: int = 0
+) -> tuple[list[int], list[int]]:
     """Rows to train and to validate on when a fold is left out of both.
 
-    Rows count along the training ids and on along the validation ids, fold included: what is stored by row serves every fold.
+    Rows count along the training ids and on along the validation ids, fold included: what is stored by row serves every
+    fold.
 
     Raises
     ------
@@ -34,5 +39,7 @@ def rows_without_fold(train_ids: Sequence[str], validation_ids: Sequence[str], f
     rows = [row for row in kept if row < len(train_ids)], [row for row in kept if row >= len(train_ids)]
     if not all(rows):
         what = "train" if rows[1] else "validate"
-        raise ValueError(f"Without fold {fold} of {k} there is no pair left to {what} on; use more pairs, more folds or another seed")
+        raise ValueError(
+            f"Without fold {fold} of {k} there is no pair left to {what} on; use more pairs, more folds or another seed"
+        )
     return rows

@@ -1,7 +1,7 @@
 """Between the pixels of an image and the S x S grid of the network.
 
-Image and mask are squashed: rows and columns are scaled apart so that the whole picture fills the grid. A pixel belongs to the cell in
-which its centre lies; that rule holds for masks, heat maps and boxes alike.
+Image and mask are squashed: rows and columns are scaled apart so that the whole picture fills the grid. A pixel belongs
+to the cell in which its centre lies; that rule holds for masks, heat maps and boxes alike.
 """
 
 import math
@@ -21,31 +21,41 @@ _RING = ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 def cell_of_pixel(length: int, cells: int) -> np.ndarray:
-    """Cell of each pixel's centre along one axis: int64 [length], non-decreasing. Every cell occurs when length >= cells."""
+    """Cell of each pixel's centre along one axis: int64 [length], non-decreasing.
+
+    Every cell occurs when length >= cells.
+    """
     return (2 * np.arange(length) + 1) * cells // (2 * length)
 
 
 def pixel_of_cell(length: int, cells: int) -> np.ndarray:
-    """Pixel under each cell's centre along one axis: int64 [cells], non-decreasing. Every pixel occurs when cells >= length."""
+    """Pixel under each cell's centre along one axis: int64 [cells], non-decreasing.
+
+    Every pixel occurs when cells >= length.
+    """
     return (2 * np.arange(cells) + 1) * length // (2 * cells)
 
 
 def nearest_grid(mask: np.ndarray, grid_size: int) -> np.ndarray:
     """Label under the centre of each cell, uint8 [S, S]."""
-    return np.ascontiguousarray(mask[np.ix_(pixel_of_cell(mask.shape[0], grid_size), pixel_of_cell(mask.shape[1], grid_size))])
+    return np.ascontiguousarray(
+        mask[np.ix_(pixel_of_cell(mask.shape[0], grid_size), pixel_of_cell(mask.shape[1], grid_size))]
+    )
 
 
 def majority_grid(mask: np.ndarray, grid_size: int, labels: LabelSpace) -> np.ndarray:
     """Most frequent label of each cell, void not voting, uint8 [S, S].
 
-    A cell that is void throughout is void. In a tie foreground beats background, then the lower index wins: on real pairs the Dice between
-    two grids is then a little nearer to that between the masks. Along an axis with fewer pixels than cells, every cell takes the pixel
-    under its centre.
+    A cell that is void throughout is void. In a tie foreground beats background, then the lower index wins: on real
+    pairs the Dice between two grids is then a little nearer to that between the masks. Along an axis with fewer pixels
+    than cells, every cell takes the pixel under its centre.
     """
     return _majority(_at_least(mask, grid_size), grid_size, labels)
 
 
-def mask_to_grid(mask: np.ndarray, grid_size: int, labels: LabelSpace, vote: Literal["nearest", "majority"] = "nearest") -> np.ndarray:
+def mask_to_grid(
+    mask: np.ndarray, grid_size: int, labels: LabelSpace, vote: Literal["nearest", "majority"] = "nearest"
+) -> np.ndarray:
     """Squash a mask to the network's grid without losing small objects.
 
     Parameters
@@ -57,8 +67,9 @@ def mask_to_grid(mask: np.ndarray, grid_size: int, labels: LabelSpace, vote: Lit
     labels : LabelSpace
         Says which class is background.
     vote : str
-        How cells are first filled: `nearest_grid` or `majority_grid`. Nearest keeps the Dice between two masks best, because it keeps
-        the share of void: a majority of the other pixels fills the void rims of ground truth (scripts/compare_mask_grids.py).
+        How cells are first filled: `nearest_grid` or `majority_grid`. Nearest keeps the Dice between two masks best,
+        because it keeps the share of void: a majority of the other pixels fills the void rims of ground truth
+        (scripts/compare_mask_grids.py).
 
     Returns
     -------
@@ -67,10 +78,11 @@ def mask_to_grid(mask: np.ndarray, grid_size: int, labels: LabelSpace, vote: Lit
 
     Notes
     -----
-    Then the small-object rule. An object is an 8-connected component of a foreground class. Every object of at least `SMALL_OBJECT_PIXELS`
-    pixels that touches no cell of its class, largest first, gets the cell where it has most pixels; so does, with all of its pixels taken
-    together, every foreground class that would have no cell at all. A cell given away so, or the last cell of another such object, is not
-    taken again: the next best cell of the object is, or a free neighbour of its best cell.
+    Then the small-object rule. An object is an 8-connected component of a foreground class. Every object of at least
+    `SMALL_OBJECT_PIXELS` pixels that touches no cell of its class, largest first, gets the cell where it has most
+    pixels; so does, with all of its pixels taken together, every foreground class that would have no cell at all. A
+    cell given away so, or the last cell of another such object, is not taken again: the next best cell of the object
+    is, or a free neighbour of its best cell.
 
     Raises
     ------
@@ -108,7 +120,8 @@ def map_to_pixels(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        float32 [h, w], bilinear between the cells' centres, constant beyond the outermost; within the range of `values`.
+        float32 [h, w], bilinear between the cells' centres, constant beyond the outermost; within the range of
+        `values`.
     """
     grown = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32)).resize(size, Image.Resampling.BILINEAR)
     return np.asarray(grown).clip(values.min(), values.max())
@@ -135,7 +148,9 @@ def surprise_of_pixels(posterior: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return surprise.clip(0, 1)
 
 
-def box_to_pixels(box: tuple[float, float, float, float], grid_size: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def box_to_pixels(
+    box: tuple[float, float, float, float], grid_size: int, size: tuple[int, int]
+) -> tuple[int, int, int, int]:
     """The pixels of a box of cells.
 
     Parameters
@@ -150,8 +165,8 @@ def box_to_pixels(box: tuple[float, float, float, float], grid_size: int, size: 
     Returns
     -------
     (x0, y0, x1, y1)
-        Ints, half-open, within the image: exactly the pixels whose centres lie in those cells, or the one pixel in the middle of the box
-        when there is none.
+        Ints, half-open, within the image: exactly the pixels whose centres lie in those cells, or the one pixel in the
+        middle of the box when there is none.
     """
     (x0, x1), (y0, y1) = (_span(box[axis], box[axis + 2], grid_size, size[axis]) for axis in (0, 1))
     return x0, y0, x1, y1
@@ -187,13 +202,17 @@ def _majority(mask: np.ndarray, grid_size: int, labels: LabelSpace) -> np.ndarra
     rank = np.zeros(256, np.int64)
     rank[candidates] = np.arange(len(candidates))
     ballots = _cell_index(mask.shape, grid_size) * len(candidates) + rank[mask]
-    votes = np.bincount(ballots.ravel(), minlength=grid_size**2 * len(candidates)).reshape(grid_size**2, len(candidates))
+    votes = np.bincount(ballots.ravel(), minlength=grid_size**2 * len(candidates)).reshape(
+        grid_size**2, len(candidates)
+    )
     votes[:, -1] = votes[:, :-1].sum(axis=1) == 0  # void has a single vote, and only where nobody else has any
     return candidates[votes.argmax(axis=1)].reshape(grid_size, grid_size)
 
 
 def _objects(mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The objects of a mask: number of each pixel of `fine` (0: none), and of each number the class and the size in pixels of `mask`."""
+    """The objects of a mask: number of each pixel of `fine` (0: none), and of each number the class and the size in
+    pixels of `mask`.
+    """
     numbers = np.zeros(mask.shape, np.int32)
     classes, sizes = [0], [0]
     for label, window in enumerate(ndimage.find_objects(mask.astype(np.int32) + 1, VOID)):
@@ -204,12 +223,16 @@ def _objects(mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> tuple[np
         np.add(parts, len(classes) - 1, out=numbers[window], where=parts > 0)
         classes.extend([label] * count)
     if fine.shape != mask.shape:
-        numbers = numbers[np.ix_(pixel_of_cell(mask.shape[0], fine.shape[0]), pixel_of_cell(mask.shape[1], fine.shape[1]))]
+        numbers = numbers[
+            np.ix_(pixel_of_cell(mask.shape[0], fine.shape[0]), pixel_of_cell(mask.shape[1], fine.shape[1]))
+        ]
     return numbers, np.array(classes), np.array(sizes)
 
 
 def _lost(numbers: np.ndarray, classes: np.ndarray, sizes: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Numbers of the large objects without a cell of their class; single pixels are looked at only where an object has no cell's centre."""
+    """Numbers of the large objects without a cell of their class; single pixels are looked at only where an object has
+    no cell's centre.
+    """
     touches = sizes < SMALL_OBJECT_PIXELS  # or does not matter
     centre = nearest_grid(numbers, len(grid))
     touches[centre[classes[centre] == grid]] = True
@@ -229,7 +252,10 @@ def _count_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _keep_small_objects(grid: np.ndarray, mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> None:
-    """The small-object rule of `mask_to_grid`, in place. `fine` is `mask` with at least as many pixels as cells along each axis."""
+    """The small-object rule of `mask_to_grid`, in place.
+
+    `fine` is `mask` with at least as many pixels as cells along each axis.
+    """
     numbers, classes, sizes = _objects(mask, fine, labels)
     if len(classes) == 1:
         return
@@ -261,7 +287,11 @@ def _keep_small_objects(grid: np.ndarray, mask: np.ndarray, fine: np.ndarray, la
     def give_a_cell(label: int, own: np.ndarray, count: np.ndarray) -> None:
         best = own[np.argsort(-count, kind="stable")]
         row, column = divmod(int(best[0]), len(grid))
-        ring = [(row + dy) * len(grid) + column + dx for dy, dx in _RING if 0 <= row + dy < len(grid) and 0 <= column + dx < len(grid)]
+        ring = [
+            (row + dy) * len(grid) + column + dx
+            for dy, dx in _RING
+            if 0 <= row + dy < len(grid) and 0 <= column + dx < len(grid)
+        ]
         for candidate in [*best.tolist(), *ring]:
             if candidate not in taken and not last_cell_of_an_object(candidate):
                 flat[candidate] = label
@@ -270,7 +300,8 @@ def _keep_small_objects(grid: np.ndarray, mask: np.ndarray, fine: np.ndarray, la
 
     for number in sorted(lost.tolist(), key=lambda number: (-sizes[number], number)):
         rows = touched_by(number)
-        if not np.any(flat[cell[rows]] == classes[number]):  # an object of its class may have been given a cell that both touch
+        # an object of its class may have been given a cell that both touch
+        if not np.any(flat[cell[rows]] == classes[number]):
             give_a_cell(classes[number], cell[rows], pixels[rows])
     for label in sorted(gone - set(np.unique(flat).tolist())):
         rows = classes[owner] == label

@@ -1,8 +1,11 @@
-"""Reading and writing masks, reading images. Whatever is wrong with a file comes out as `BadInput`, and as nothing else.
+"""Reading and writing masks, reading images.
 
-Masks are read by index, never by colour, except when all a file has is colours. Sources: palette PNG, grey PNG of 1 to 16 bits, NPY, NPZ.
-Images are decoded as they are stored: EXIF orientation is not applied, because masks (VOC's among them) follow the stored pixels.
-The largest image accepted is `PIL.Image.MAX_IMAGE_PIXELS` pixels (89 million unless changed; None lifts the limit).
+Whatever is wrong with a file comes out as `BadInput`, and as nothing else.
+
+Masks are read by index, never by colour, except when all a file has is colours. Sources: palette PNG, grey PNG of 1 to
+16 bits, NPY, NPZ. Images are decoded as they are stored: EXIF orientation is not applied, because masks (VOC's among
+them) follow the stored pixels. The largest image accepted is `PIL.Image.MAX_IMAGE_PIXELS` pixels (89 million unless
+changed; None lifts the limit).
 """
 
 import zipfile
@@ -27,7 +30,8 @@ _RAISE_LIMIT = "if you trust it, raise PIL.Image.MAX_IMAGE_PIXELS"
 
 
 def read_image(path: Path | str) -> Image.Image:
-    """Read a JPEG or PNG as RGB, 8 bits a channel; alpha is dropped, 16-bit grey keeps its upper 8 bits, EXIF orientation is not applied.
+    """Read a JPEG or PNG as RGB, 8 bits a channel; alpha is dropped, 16-bit grey keeps its upper 8 bits, EXIF
+    orientation is not applied.
 
     Raises
     ------
@@ -61,7 +65,8 @@ def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | Imag
     labels : LabelSpace
         The classes; every pixel must be one of them or void.
     size : (int, int) or PIL image, optional
-        Width and height that the mask must have, or the picture that it belongs to: its EXIF orientation may explain a mask that lies on its side.
+        Width and height that the mask must have, or the picture that it belongs to: its EXIF orientation may explain a
+        mask that lies on its side.
 
     Returns
     -------
@@ -71,9 +76,9 @@ def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | Imag
     Raises
     ------
     BadInput
-        When the file is missing, empty, truncated, of another kind, of another size, too large, of a type that holds no labels (floats,
-        objects, more than two dimensions), or holds labels that are not in `labels`; an RGB mask is decoded by exact colour when all of its
-        colours are those of `labels`, and refused otherwise.
+        When the file is missing, empty, truncated, of another kind, of another size, too large, of a type that holds no
+        labels (floats, objects, more than two dimensions), or holds labels that are not in `labels`; an RGB mask is
+        decoded by exact colour when all of its colours are those of `labels`, and refused otherwise.
     """
     suffix = Path(path).suffix.lower()
     if suffix == ".npy":
@@ -83,7 +88,9 @@ def read_mask(path: Path | str, labels: LabelSpace, size: tuple[int, int] | Imag
     elif suffix == ".png":
         values = _read_png(path, labels)
     else:
-        raise BadInput(path, f"is not a mask: its name ends in {suffix or 'nothing'}", f"use one of {', '.join(MASK_SUFFIXES)}")
+        raise BadInput(
+            path, f"is not a mask: its name ends in {suffix or 'nothing'}", f"use one of {', '.join(MASK_SUFFIXES)}"
+        )
     if size is not None:
         _check_size(path, values, size)
     return _to_labels(path, values, labels)
@@ -135,7 +142,10 @@ def _check_size(path: Path | str, values: np.ndarray, size: tuple[int, int] | Im
     width, height = size.size if isinstance(size, Image.Image) else size
     if values.shape == (height, width):
         return
-    reason, fix = f"is {values.shape[1]}x{values.shape[0]} pixels but its image is {width}x{height}", "resize the mask by nearest neighbour"
+    reason, fix = (
+        f"is {values.shape[1]}x{values.shape[0]} pixels but its image is {width}x{height}",
+        "resize the mask by nearest neighbour",
+    )
     if values.shape == (width, height):
         fix = f"rotate the mask as the picture is stored if that has an EXIF orientation, which is not applied; else {fix}"
         if orientation in _ON_ITS_SIDE:
@@ -162,7 +172,10 @@ def _check_pixels(path: Path | str, pixels: int) -> None:
 
 
 def _decode(path: Path | str, formats: tuple[str, ...], wrong_format: str, fix: str) -> Image.Image:
-    """Open and fully decode an image. PIL's decoders raise whatever a hostile file makes them trip over, hence the broad clause."""
+    """Open and fully decode an image.
+
+    PIL's decoders raise whatever a hostile file makes them trip over, hence the broad clause.
+    """
     _check_file(path)
     try:
         with Image.open(path, formats=formats) as image:
@@ -180,14 +193,20 @@ def _decode(path: Path | str, formats: tuple[str, ...], wrong_format: str, fix: 
 
 
 def _read_png(path: Path | str, labels: LabelSpace) -> np.ndarray:
-    image = _decode(path, ("PNG",), "is not a PNG, whatever its name says", "masks must be PNG, NPY or NPZ: lossy formats change labels")
+    image = _decode(
+        path,
+        ("PNG",),
+        "is not a PNG, whatever its name says",
+        "masks must be PNG, NPY or NPZ: lossy formats change labels",
+    )
     if image.mode in ("RGB", "RGBA"):
         return _decode_colours(path, np.asarray(image)[..., :3], labels)
     if image.mode in ("LA", "PA"):
         image = image.getchannel(0)
     values = np.asarray(image)
     if image.mode == "L":
-        # PIL stretches grey of 2 and 4 bits to 0..255; labels need the stored numbers. The bit depth is byte 24 of every PNG.
+        # PIL stretches grey of 2 and 4 bits to 0..255; labels need the stored numbers. The bit depth is byte 24 of
+        # every PNG.
         with Path(path).open("rb") as stream:
             header = stream.read(25)
         if header.startswith(_PNG_SIGNATURE) and header[24] in (2, 4):
@@ -210,7 +229,9 @@ def _decode_colours(path: Path | str, colours: np.ndarray, labels: LabelSpace) -
     foreign = known[index] != pixels
     if foreign.any():
         found = np.unique(pixels[foreign])
-        listed = ", ".join(f"#{colour:06x}" for colour in found[:_LISTED_VALUES]) + (", ..." if len(found) > _LISTED_VALUES else "")
+        listed = ", ".join(f"#{colour:06x}" for colour in found[:_LISTED_VALUES]) + (
+            ", ..." if len(found) > _LISTED_VALUES else ""
+        )
         raise BadInput(
             path,
             f"is an RGB image with the wrong palette: {len(found)} of its colours belong to no class ({listed})",
@@ -250,7 +271,9 @@ def _read_npz(path: Path | str) -> np.ndarray:
 
 
 def _read_array(path: Path | str, stream: IO[bytes]) -> np.ndarray:
-    """An integer or bool [H, W] from an open NPY stream; the header is judged before a single value is read or memory is asked for."""
+    """An integer or bool [H, W] from an open NPY stream; the header is judged before a single value is read or memory
+    is asked for.
+    """
     version = npy_format.read_magic(stream)
     if version == (1, 0):
         shape, fortran_order, dtype = npy_format.read_array_header_1_0(stream)
@@ -266,7 +289,9 @@ def _read_array(path: Path | str, stream: IO[bytes]) -> np.ndarray:
     _check_pixels(path, count)
     content = stream.read(count * dtype.itemsize)
     if len(content) < count * dtype.itemsize:
-        raise BadInput(path, f"is truncated: {len(content)} of {count * dtype.itemsize} bytes of values", "write or copy it again")
+        raise BadInput(
+            path, f"is truncated: {len(content)} of {count * dtype.itemsize} bytes of values", "write or copy it again"
+        )
     values = np.frombuffer(content, dtype)
     return values.reshape(shape[::-1]).T if fortran_order else values.reshape(shape)
 
@@ -282,7 +307,9 @@ def _to_labels(path: Path | str, values: np.ndarray, labels: LabelSpace) -> np.n
         found = np.unique(values)
     unknown = found[~np.isin(found, labels.file_values)]
     if len(unknown):
-        listed = ", ".join(str(value) for value in unknown[:_LISTED_VALUES]) + (", ..." if len(unknown) > _LISTED_VALUES else "")
+        listed = ", ".join(str(value) for value in unknown[:_LISTED_VALUES]) + (
+            ", ..." if len(unknown) > _LISTED_VALUES else ""
+        )
         void = "no void" if labels.void is None else f"{labels.void} = void"
         raise BadInput(
             path,

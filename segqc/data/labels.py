@@ -1,7 +1,7 @@
 """Label spaces: which index means what, which is background, which is void, and which colour each has.
 
-Inside the package a mask is a uint8 array of class indices in which `VOID` (255) marks pixels of unknown label, whatever value the files
-use for it. `LabelSpace.void` is the value in the files.
+Inside the package a mask is a uint8 array of class indices in which `VOID` (255) marks pixels of unknown label,
+whatever value the files use for it. `LabelSpace.void` is the value in the files.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,9 @@ def voc_palette() -> np.ndarray:
 
 @dataclass(frozen=True)
 class LabelSpace:
-    """The classes of a segmentation task. Two spaces are equal when names, void and background are; colours don't count.
+    """The classes of a segmentation task.
+
+    Two spaces are equal when names, void and background are; colours don't count.
 
     Parameters
     ----------
@@ -70,11 +72,17 @@ class LabelSpace:
         if repeated:
             raise ValueError(f"Expected different class names, but got more than once: {', '.join(repeated)}")
         if self.void is not None and not (_is_index(self.void) and self.num_classes <= self.void <= 255):
-            raise ValueError(f"Expected `void` to be None or from {self.num_classes} (the number of classes) to 255, but got {self.void!r}")
+            raise ValueError(
+                f"Expected `void` to be None or from {self.num_classes} (the number of classes) to 255, but got {self.void!r}"
+            )
         if self.background is not None and not (_is_index(self.background) and 0 <= self.background < self.num_classes):
-            raise ValueError(f"Expected `background` to be None or a class index below {self.num_classes}, but got {self.background!r}")
+            raise ValueError(
+                f"Expected `background` to be None or a class index below {self.num_classes}, but got {self.background!r}"
+            )
         if self.palette.shape != (256, 3) or self.palette.dtype != np.uint8:
-            raise ValueError(f"Expected `palette` to be uint8 [256, 3], but got {self.palette.dtype} {list(self.palette.shape)}")
+            raise ValueError(
+                f"Expected `palette` to be uint8 [256, 3], but got {self.palette.dtype} {list(self.palette.shape)}"
+            )
         values = self.file_values
         if len(np.unique(self.palette[values], axis=0)) < len(values):
             raise ValueError("Expected different colours for all classes and void, but the palette repeats one")
@@ -126,7 +134,9 @@ class LabelSpace:
         """
         unknown = sorted(set(values) - {"names", "void", "background", "palette"})
         if unknown:
-            raise ValueError(f"Expected the keys names, void, background and palette, but got also {', '.join(map(str, unknown))}")
+            raise ValueError(
+                f"Expected the keys names, void, background and palette, but got also {', '.join(map(str, unknown))}"
+            )
         if not isinstance(values.get("names"), list | tuple):
             raise ValueError("Expected `names` to be a list of class names")
         arguments = {key: values[key] for key in ("void", "background") if key in values}
@@ -145,7 +155,9 @@ def _palette(colours: Any, num_classes: int) -> np.ndarray:
     except ValueError:  # rows of different lengths
         array = np.zeros(0)
     if array.ndim != 2 or array.shape[1] != 3 or not num_classes <= len(array) <= 256 or array.dtype.kind not in "iu":
-        raise ValueError("Expected `palette` to be a list of [red, green, blue], at least one for each class and at most 256")
+        raise ValueError(
+            "Expected `palette` to be a list of [red, green, blue], at least one for each class and at most 256"
+        )
     if array.min() < 0 or array.max() > 255:
         raise ValueError("Expected the palette's values to lie in 0..255")
     palette = voc_palette()
@@ -168,8 +180,9 @@ def parse_classes(text: str) -> LabelSpace:
     Parameters
     ----------
     text : str
-        ``"voc"``; names separated by commas, the first being the background; or the path of a JSON file (ends in ``.json``) with a list of
-        names or an object ``{"names": [...], "void": 255, "background": 0, "palette": [[r, g, b], ...]}``, of which only names is needed.
+        ``"voc"``; names separated by commas, the first being the background; or the path of a JSON file (ends in
+        ``.json``) with a list of names or an object ``{"names": [...], "void": 255, "background": 0, "palette": [[r, g,
+        b], ...]}``, of which only names is needed.
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """Which image goes with which mask.
 
-An id is a path below its folder, without suffix, with "/" between its parts. Files pair by id across suffixes; hidden files are passed
-over. Symbolic links may lead out of a folder; ids may not ("..", absolute paths): a list file from elsewhere must not name files at will.
+An id is a path below its folder, without suffix, with "/" between its parts. Files pair by id across suffixes; hidden
+files are passed over. Symbolic links may lead out of a folder; ids may not ("..", absolute paths): a list file from
+elsewhere must not name files at will.
 """
 
 import hashlib
@@ -78,7 +79,8 @@ def find_voc(root: Path | str) -> VocFolder:
 def voc_pairs(root: Path | str, image_set: str) -> tuple[list[Pair], list[Problem]]:
     """Pairs of an image set (``ImageSets/Segmentation/<image_set>.txt``), in its order.
 
-    Masks of ids that SegmentationClass lacks are looked for in SegmentationClassAug, where many copies keep those of SBD.
+    Masks of ids that SegmentationClass lacks are looked for in SegmentationClassAug, where many copies keep those of
+    SBD.
 
     Raises
     ------
@@ -99,8 +101,12 @@ def voc_pairs(root: Path | str, image_set: str) -> tuple[list[Pair], list[Proble
     return pairs, problems
 
 
-def folder_pairs(images: Path | str, masks: Path | str, leave_out: Collection[Path] = ()) -> tuple[list[Pair], list[Problem]]:
-    """Pairs of two folders, by id, sorted by id. A file without partner, or with two, is a Problem; of `leave_out` see `audit_pairs`.
+def folder_pairs(
+    images: Path | str, masks: Path | str, leave_out: Collection[Path] = ()
+) -> tuple[list[Pair], list[Problem]]:
+    """Pairs of two folders, by id, sorted by id.
+
+    A file without partner, or with two, is a Problem; of `leave_out` see `audit_pairs`.
 
     Raises
     ------
@@ -127,7 +133,10 @@ def folder_pairs(images: Path | str, masks: Path | str, leave_out: Collection[Pa
 
 
 def list_images(
-    images: Path | str | None = None, voc_root: Path | str | None = None, image_set: str | None = None, leave_out: Collection[Path] = ()
+    images: Path | str | None = None,
+    voc_root: Path | str | None = None,
+    image_set: str | None = None,
+    leave_out: Collection[Path] = (),
 ) -> tuple[dict[str, Path], list[Problem]]:
     """Images by id: those of a folder, of a VOC image set, or all of a VOC folder; of `leave_out` see `audit_pairs`.
 
@@ -176,9 +185,9 @@ def audit_pairs(
     Parameters
     ----------
     predictions : Path or str
-        Folder of masks. Hidden files, JSON files (what `segqc predict` notes beside its masks) and NPZ files that hold probabilities (an
-        array ``probs`` and none called ``mask``) are no predictions; any other file that cannot be a mask is a Problem whose id keeps its
-        suffix.
+        Folder of masks. Hidden files, JSON files (what `segqc predict` notes beside its masks) and NPZ files that hold
+        probabilities (an array ``probs`` and none called ``mask``) are no predictions; any other file that cannot be a
+        mask is a Problem whose id keeps its suffix.
     images, voc_root
         Where the images are: one of the two.
     ground_truth : Path or str, optional
@@ -186,7 +195,8 @@ def audit_pairs(
     image_set : str, optional
         With `voc_root`: only this set's images count as lacking a prediction.
     leave_out : collection of Path
-        Files and folders, symbolic links resolved, that are passed over in all of these: a run's own outputs, if it writes them there.
+        Files and folders, symbolic links resolved, that are passed over in all of these: a run's own outputs, if it
+        writes them there.
 
     Returns
     -------
@@ -209,7 +219,9 @@ def audit_pairs(
     truths: dict[str, list[Path]] = {}
     if ground_truth is not None:
         ground_truth = Path(ground_truth).expanduser()
-        truths = _require(_files_by_id(ground_truth, MASK_SUFFIXES, leave_out), ground_truth, MASK_SUFFIXES, "ground-truth mask")
+        truths = _require(
+            _files_by_id(ground_truth, MASK_SUFFIXES, leave_out), ground_truth, MASK_SUFFIXES, "ground-truth mask"
+        )
     files = _require(_files_by_id(predictions, None, leave_out), predictions, MASK_SUFFIXES, "prediction")
 
     pairs: list[Pair] = []
@@ -228,7 +240,9 @@ def audit_pairs(
             elif len(truth) > 1:
                 reason = f"has several ground-truth masks: {', '.join(other.name for other in truth)}"
             elif id_ not in known:
-                reason = ambiguous[id_].reason if id_ in ambiguous else f"has no image {id_}{{{','.join(IMAGE_SUFFIXES)}}}"
+                reason = (
+                    ambiguous[id_].reason if id_ in ambiguous else f"has no image {id_}{{{','.join(IMAGE_SUFFIXES)}}}"
+                )
             if reason is not None:
                 problems.append(Problem(id_, path, reason))
             else:
@@ -240,8 +254,9 @@ def audit_pairs(
 def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
     """Split ids into training and validation, each in the given order.
 
-    Whether an id is validation depends on (seed, id) alone, so that adding a picture moves no other; the share is `fraction` on average.
-    Only when that leaves a side empty (a handful of ids), the id nearest to the border crosses it; a single id stays in training.
+    Whether an id is validation depends on (seed, id) alone, so that adding a picture moves no other; the share is
+    `fraction` on average. Only when that leaves a side empty (a handful of ids), the id nearest to the border crosses
+    it; a single id stays in training.
     """
     position = {id_: _uniform(f"{seed}/{id_}") for id_ in ids}
     ordered = sorted(position.values())
@@ -249,10 +264,14 @@ def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -
     return [id_ for id_ in ids if position[id_] >= border], [id_ for id_ in ids if position[id_] < border]
 
 
-def _files_by_id(folder: Path, suffixes: tuple[str, ...] | None, leave_out: Collection[Path] = ()) -> dict[str, list[Path]]:
-    """Files below `folder` by id, each list sorted; hidden ones and `leave_out` are passed over, and of NPZ those that hold probabilities.
+def _files_by_id(
+    folder: Path, suffixes: tuple[str, ...] | None, leave_out: Collection[Path] = ()
+) -> dict[str, list[Path]]:
+    """Files below `folder` by id, each list sorted; hidden ones and `leave_out` are passed over, and of NPZ those that
+    hold probabilities.
 
-    `suffixes` are compared without case; None takes all files but JSON. Links to folders are followed, each folder once.
+    `suffixes` are compared without case; None takes all files but JSON. Links to folders are followed, each folder
+    once.
     """
     found: dict[str, list[Path]] = {}
     visited: set[str] = set()
@@ -274,7 +293,10 @@ def _files_by_id(folder: Path, suffixes: tuple[str, ...] | None, leave_out: Coll
 
 
 def _holds_probabilities(path: Path) -> bool:
-    """Whether an NPZ is a segmenter's softmax map beside its mask. Of a file that cannot be opened the mask reader will complain."""
+    """Whether an NPZ is a segmenter's softmax map beside its mask.
+
+    Of a file that cannot be opened the mask reader will complain.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -291,11 +313,16 @@ def _require(found: dict[str, list[Path]], folder: Path, suffixes: tuple[str, ..
 
 
 def _only(id_: str, paths: list[Path], folder: Path, kind: str, partner: list[Path] | None = None) -> Path | Problem:
-    """The one file in `paths`, or the Problem that it is not one. `partner`: files of the other kind, to name when there is none."""
+    """The one file in `paths`, or the Problem that it is not one.
+
+    `partner`: files of the other kind, to name when there is none.
+    """
     if len(paths) == 1:
         return paths[0]
     if paths:
-        return Problem(id_, paths[0], f"has the same id as {', '.join(path.name for path in paths[1:])}: two {kind}s for one id")
+        return Problem(
+            id_, paths[0], f"has the same id as {', '.join(path.name for path in paths[1:])}: two {kind}s for one id"
+        )
     return Problem(id_, partner[0] if partner else folder / id_, f"has no {kind} in {folder}")
 
 
@@ -315,7 +342,11 @@ def _listed_ids(voc: VocFolder, image_set: str) -> tuple[list[str], list[Problem
         if line in ids:
             problems.append(Problem(line, path, "is listed more than once"))
         elif not _stays_inside(line):
-            problems.append(Problem(line, path, "is listed but no plain id: absolute, or with '..', a backslash or control characters"))
+            problems.append(
+                Problem(
+                    line, path, "is listed but no plain id: absolute, or with '..', a backslash or control characters"
+                )
+            )
         else:
             ids[line] = None
     if not ids and not problems:
@@ -330,7 +361,10 @@ def _stays_inside(id_: str) -> bool:
 
 def _uniform(text: str) -> float:
     """A number in [0, 1) that depends on the text alone, on every machine."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=6).digest(), "big") / 2.0**48
+    return (
+        int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=6).digest(), "big")
+        / 2.0**48
+    )
 
 
 def dataset_fingerprint(pairs: Sequence[Pair]) -> str:

@@ -1,4 +1,6 @@
-"""The whole story without data or network: rendered scenes, a segmenter that sometimes fails, and an audit that finds where."""
+"""The whole story without data or network: rendered scenes, a segmenter that sometimes fails, and an audit that finds
+where.
+"""
 
 from segqc.demo.run import DemoConfig, demo
 

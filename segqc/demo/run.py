@@ -1,6 +1,7 @@
 """`segqc demo`: render, segment, train, audit, and say how well the audit found the failures.
 
-Every stage leaves a note of its settings; the same command skips what is finished, and other settings redo it and what follows.
+Every stage leaves a note of its settings; the same command skips what is finished, and other settings redo it and what
+follows.
 """
 
 from __future__ import annotations
@@ -67,8 +68,12 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
     from evaluation.ranking.comparison import DiceComparison
 
     if config.top < 1 or config.audit_scenes < config.top:
-        raise ValueError(f"Expected 1 <= top <= audit_scenes, but got top {config.top} and {config.audit_scenes} scenes")
-    voc_root, predictions, model, audited = (config.out / name for name in ("VOCdevkit", "predictions", "model", "audit"))
+        raise ValueError(
+            f"Expected 1 <= top <= audit_scenes, but got top {config.top} and {config.audit_scenes} scenes"
+        )
+    voc_root, predictions, model, audited = (
+        config.out / name for name in ("VOCdevkit", "predictions", "model", "audit")
+    )
     settings: dict[str, Any] = {key: value for key, value in asdict(config).items() if key not in ("out", "top")}
     scene_settings = {key: settings[key] for key in ("seed", "train_scenes", "audit_scenes", "scene_size")}
     segmenter_settings = scene_settings | {"segmenter_steps": config.segmenter_steps}
@@ -76,7 +81,9 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
 
     with _Stage(config.out, "scenes", scene_settings, [voc_root], console) as stage:
         if stage.needed:
-            render_dataset(voc_root / "VOC2012", config.train_scenes, config.audit_scenes, config.seed, config.scene_size)
+            render_dataset(
+                voc_root / "VOC2012", config.train_scenes, config.audit_scenes, config.seed, config.scene_size
+            )
     with _Stage(config.out, "segmenter", segmenter_settings, [predictions], console) as stage:
         if stage.needed:
             _segment(config, voc_root, predictions, console)
@@ -85,14 +92,18 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
             train(_qc_config(config, voc_root, model), console)
     with _Stage(config.out, "audit", segmenter_settings | qc_settings, [audited], console):
         # The audit knows by itself what is scored already.
-        audit_config = AuditConfig(predictions, audited, model=model, voc_root=voc_root, image_set="val", top=config.top)
+        audit_config = AuditConfig(
+            predictions, audited, model=model, voc_root=voc_root, image_set="val", top=config.top
+        )
         report = audit(audit_config, DiceComparison(config.top), console)
 
     result = {
         **_judge([row for row in report.rows if row["status"] == "ok"], config.top),
         "gallery": str(audited / "gallery.html"),
         "contact_sheet": str(audited / "contact_sheet.png"),
-        "seconds": {name: read_json(_note(config.out, name))["seconds"] for name in ("scenes", "segmenter", "qc model", "audit")},
+        "seconds": {
+            name: read_json(_note(config.out, name))["seconds"] for name in ("scenes", "segmenter", "qc model", "audit")
+        },
         "config": settings | {"top": config.top},
     }
     write_json(config.out / "demo.json", result)
@@ -104,10 +115,14 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
 class _Stage:
     """A part of the demo with a note of its settings: `needed` unless the note says it was finished with the same ones."""
 
-    def __init__(self, out: Path, name: str, settings: dict[str, Any], folders: list[Path], console: Console | None) -> None:
+    def __init__(
+        self, out: Path, name: str, settings: dict[str, Any], folders: list[Path], console: Console | None
+    ) -> None:
         self.path, self.settings, self.name, self.console = _note(out, name), settings, name, console
         before = read_json(self.path) if self.path.is_file() else {}
-        same = before.get("settings") == {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        same = before.get("settings") == {
+            key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
+        }
         self.needed = not (same and before["finished"] and all(folder.is_dir() for folder in folders))
         self.spent = before.get("seconds", 0.0) if same else 0.0
         if not same:
@@ -137,7 +152,14 @@ def _segment(config: DemoConfig, voc_root: Path, predictions: Path, console: Con
     train_set, audit_set = _pairs(voc_root, "train"), _pairs(voc_root, "val")
     network = build_segmenter(DEMO_LABELS.num_classes, config.seed)
     masks = [pair.mask for pair in train_set if pair.mask is not None]
-    loss = train_segmenter(network, [pair.image for pair in train_set], masks, steps=config.segmenter_steps, seed=config.seed, console=console)
+    loss = train_segmenter(
+        network,
+        [pair.image for pair in train_set],
+        masks,
+        steps=config.segmenter_steps,
+        seed=config.seed,
+        console=console,
+    )
     predict_masks(network, [pair.image for pair in audit_set], predictions, console)
     if console:
         console.print(f"The segmenter's loss fell to {loss:.3f}; it predicted {len(audit_set)} scenes it had not seen.")
@@ -168,7 +190,9 @@ def _qc_config(config: DemoConfig, voc_root: Path, model: Path) -> TrainConfig:
 def _pairs(voc_root: Path, image_set: str) -> list[Pair]:
     pairs, problems = voc_pairs(voc_root, image_set)
     if problems:
-        raise ValueError(f"The rendered scenes are damaged: {problems[0].path}: {problems[0].reason}; delete {voc_root} and run the demo again")
+        raise ValueError(
+            f"The rendered scenes are damaged: {problems[0].path}: {problems[0].reason}; delete {voc_root} and run the demo again"
+        )
     return pairs
 
 
@@ -207,7 +231,9 @@ def _judge(rows: list[dict[str, Any]], top: int) -> dict[str, Any]:
 def _show(result: dict[str, Any], console: Console) -> None:
     """The figures as a table, then where to look."""
     top, total = result["top"], result["audited"]
-    table = Table(title=f"{total} predictions, {result['failures']} of them with Dice below 0.5; mean Dice {result['mean_dice']:.2f}")
+    table = Table(
+        title=f"{total} predictions, {result['failures']} of them with Dice below 0.5; mean Dice {result['mean_dice']:.2f}"
+    )
     table.add_column("ranked by")
     for heading in ("Spearman with Dice", f"failures in the worst {top}", f"mean Dice of the worst {top}"):
         table.add_column(heading, justify="right")
@@ -215,6 +241,15 @@ def _show(result: dict[str, Any], console: Console) -> None:
         row = (f"{values['spearman']:.2f}", f"{values['precision_at_top']:.0%}", f"{values['mean_dice_of_top']:.2f}")
         table.add_row(name, *row, style="bold" if name == "segqc" else "")
     table.add_section()
-    table.add_row("the true Dice", "-1.00", f"{min(1.0, result['failures'] / top):.0%}", f"{result['mean_dice_of_worst']:.2f}", style="dim")
+    table.add_row(
+        "the true Dice",
+        "-1.00",
+        f"{min(1.0, result['failures'] / top):.0%}",
+        f"{result['mean_dice_of_worst']:.2f}",
+        style="dim",
+    )
     console.print(table)
-    console.print(f"{sum(result['seconds'].values()):.0f} s in all on {os.cpu_count()} cores. The worst first: {result['gallery']}", soft_wrap=True)
+    console.print(
+        f"{sum(result['seconds'].values()):.0f} s in all on {os.cpu_count()} cores. The worst first: {result['gallery']}",
+        soft_wrap=True,
+    )

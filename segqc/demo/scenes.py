@@ -1,7 +1,7 @@
 """Renders the demo's data set: textured scenes with exact masks, in the folders of Pascal VOC.
 
-Each scene draws a hardness from 0 to 1; with it grow the chances of small, turned, hidden, camouflaged, badly lit, blurred and noisy
-things. Training and audited scenes come from the same distribution.
+Each scene draws a hardness from 0 to 1; with it grow the chances of small, turned, hidden, camouflaged, badly lit,
+blurred and noisy things. Training and audited scenes come from the same distribution.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ USUAL_COLORS = {
     "cat": [(222, 138, 62), (236, 196, 140)],
     "dog": [(112, 74, 46), (66, 54, 50), (168, 132, 96)],
 }
-CLUTTER_COLORS = {"bush": [(66, 104, 54), (88, 122, 60), (46, 82, 58)], "rock": [(134, 130, 124), (112, 98, 84)], "crate": PAINTS + FURS}
+CLUTTER_COLORS = {
+    "bush": [(66, 104, 54), (88, 122, 60), (46, 82, 58)],
+    "rock": [(134, 130, 124), (112, 98, 84)],
+    "crate": PAINTS + FURS,
+}
 HOMES = {"bird": "forest", "boat": "sea", "bus": "street", "car": "street", "cat": "room", "dog": "meadow"}
 HEIGHTS = {"bird": 0.32, "boat": 0.4, "bus": 0.38, "car": 0.34, "cat": 0.36, "dog": 0.36}
 
@@ -58,7 +62,9 @@ class Scene:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a thing stands: centre and half-size in pixels, turn in radians, stretch of its height, mirrored or not."""
+    """Where and how a thing stands: centre and half-size in pixels, turn in radians, stretch of its height, mirrored or
+    not.
+    """
 
     x: float
     y: float
@@ -103,7 +109,9 @@ def render_scene(seed: int, index: int, size: tuple[int, int] = (176, 132), void
     return Scene(rgb, mask, hardness)
 
 
-def _put_thing(rng: np.random.Generator, scene: Backdrop, mask: np.ndarray, name: str, hardness: float, slot: float) -> None:
+def _put_thing(
+    rng: np.random.Generator, scene: Backdrop, mask: np.ndarray, name: str, hardness: float, slot: float
+) -> None:
     height, width = mask.shape
     small = rng.random() < 0.3 * hardness
     scale = height * HEIGHTS[name] * (rng.uniform(0.35, 0.55) if small else rng.uniform(0.7, 1.2))
@@ -144,10 +152,13 @@ def _put_clutter(rng: np.random.Generator, scene: Backdrop, mask: np.ndarray, sh
     mask[_composite(scene, CLUTTER[name](rng), where, color, noise(rng, height, width, cell, 2) * 0.12, 0.0)] = 0
 
 
-def _composite(scene: Backdrop, parts: list[Part], where: Placement, color: np.ndarray, coat: np.ndarray, hidden: float) -> np.ndarray:
+def _composite(
+    scene: Backdrop, parts: list[Part], where: Placement, color: np.ndarray, coat: np.ndarray, hidden: float
+) -> np.ndarray:
     """Paint a thing into the scene; returns the pixels it covers by more than half, bool [H, W].
 
-    Picture and mask come from one supersampled silhouette. `hidden` blends the thing with what is behind it: camouflage.
+    Picture and mask come from one supersampled silhouette. `hidden` blends the thing with what is behind it:
+    camouflage.
     """
     height, width = coat.shape
     flip = np.array([-1.0 if where.mirrored else 1.0, where.stretch])
@@ -177,7 +188,9 @@ def _composite(scene: Backdrop, parts: list[Part], where: Placement, color: np.n
     blend = (alpha * (1 - hidden))[..., None] if hidden == 0 else alpha[..., None]
     if hidden:
         # Keep a trace of the thing's own shading over the colours behind it.
-        colors = (1 - hidden) * colors + hidden * (behind * (0.9 + 0.1 * light[..., None]) + 0.12 * (colors - colors.mean((0, 1))))
+        colors = (1 - hidden) * colors + hidden * (
+            behind * (0.9 + 0.1 * light[..., None]) + 0.12 * (colors - colors.mean((0, 1)))
+        )
     scene.rgb[box] = behind * (1 - blend) + colors * blend
     covered[box] = alpha >= 0.5
     return covered
@@ -203,7 +216,9 @@ def _expose(rng: np.random.Generator, rgb: np.ndarray, hardness: float) -> np.nd
     if rng.random() < 0.25 * hardness:
         image = image * rng.uniform(0.25, 0.5) * np.asarray((0.86, 0.95, 1.25))
     if rng.random() < 0.25 * hardness:
-        picture = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(rng.uniform(0.8, 2.0)))
+        picture = Image.fromarray(np.clip(image, 0, 255).astype(np.uint8)).filter(
+            ImageFilter.GaussianBlur(rng.uniform(0.8, 2.0))
+        )
         image = np.asarray(picture, np.float32)
     grain = rng.uniform(1, 4) if rng.random() > 0.35 * hardness else rng.uniform(8, 20)
     return np.clip(image + grain * rng.standard_normal((height, width, 3)), 0, 255).astype(np.uint8)
@@ -223,7 +238,8 @@ def _rim(mask: np.ndarray) -> np.ndarray:
 def render_dataset(root: Path, train: int, audit: int, seed: int = 0, size: tuple[int, int] = (176, 132)) -> None:
     """Write a data set in Pascal VOC's layout.
 
-    `JPEGImages/*.jpg`, `SegmentationClass/*.png` and `ImageSets/Segmentation/{train,val}.txt`, the last being the audited scenes.
+    `JPEGImages/*.jpg`, `SegmentationClass/*.png` and `ImageSets/Segmentation/{train,val}.txt`, the last being the
+    audited scenes.
 
     Parameters
     ----------

@@ -1,7 +1,9 @@
-"""The network under audit: torchvision's LR-ASPP on an ImageNet backbone, trained on the demo's scenes until it is mostly right.
+"""The network under audit: torchvision's LR-ASPP on an ImageNet backbone, trained on the demo's scenes until it is
+mostly right.
 
-The head (Howard et al. 2019, arXiv 1905.02244, section 6.4) is trained from scratch; the EfficientNet-Lite0 under it stays frozen, so its
-maps are computed once. The QC model sees pictures through another backbone. What the segmenter gets wrong, it gets wrong by itself.
+The head (Howard et al. 2019, arXiv 1905.02244, section 6.4) is trained from scratch; the EfficientNet-Lite0 under it
+stays frozen, so its maps are computed once. The QC model sees pictures through another backbone. What the segmenter
+gets wrong, it gets wrong by itself.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ SMALLEST_REGION = 0.003
 
 
 class FrozenBackbone(nn.Module):
-    """An ImageNet backbone in the form that torchvision's LR-ASPP asks for: uint8-valued [N, 3, H, W] to {"low", "high"}."""
+    """An ImageNet backbone in the form that torchvision's LR-ASPP asks for: uint8-valued [N, 3, H, W] to {"low",
+    "high"}.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +55,9 @@ def build_segmenter(num_classes: int, seed: int = 0) -> LRASPP:
     with torch.random.fork_rng(devices=[]):
         backbone = FrozenBackbone()
         torch.manual_seed(seed)
-        return LRASPP(backbone, backbone.encoder.channels[LOW], backbone.encoder.channels[HIGH], num_classes, HEAD_CHANNELS)
+        return LRASPP(
+            backbone, backbone.encoder.channels[LOW], backbone.encoder.channels[HIGH], num_classes, HEAD_CHANNELS
+        )
 
 
 def train_segmenter(
@@ -64,7 +70,8 @@ def train_segmenter(
     seed: int = 0,
     console: Console | None = None,
 ) -> float:
-    """Train the head by cross-entropy on pictures and their mirror images; returns the mean loss of the last tenth of the steps.
+    """Train the head by cross-entropy on pictures and their mirror images; returns the mean loss of the last tenth of
+    the steps.
 
     Parameters
     ----------
@@ -104,7 +111,11 @@ def train_segmenter(
             mirrored = torch.randint(2, (len(chosen),), generator=draws)
             logits = network.classifier({name: maps[chosen, mirrored] for name, maps in cached.items()})
             truth = targets[chosen, mirrored]
-            loss = F.cross_entropy(F.interpolate(logits, size=truth.shape[-2:], mode="bilinear", align_corners=False), truth, ignore_index=VOID)
+            loss = F.cross_entropy(
+                F.interpolate(logits, size=truth.shape[-2:], mode="bilinear", align_corners=False),
+                truth,
+                ignore_index=VOID,
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

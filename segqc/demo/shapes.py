@@ -1,4 +1,6 @@
-"""Things of the demo's scenes, each a list of painted polygons in a frame of its own: x to the right and y down, about -1..1."""
+"""Things of the demo's scenes, each a list of painted polygons in a frame of its own: x to the right and y down, about
+-1..1.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def limb(path: list[tuple[float, float]], start: float, end: float) -> Points:
     """A path thickened from half-width `start` to half-width `end`: legs, tails, masts."""
     p = np.asarray(path, float)
     along = np.gradient(p, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.maximum(
+        np.linalg.norm(along, axis=1, keepdims=True), 1e-9
+    )
     half = np.linspace(start, end, len(p))[:, None]
     return np.concatenate([p + across * half, (p - across * half)[::-1]])
 
@@ -98,10 +102,19 @@ def dog(rng: np.random.Generator) -> list[Part]:
     hx, hy = 0.62 + rng.uniform(-0.04, 0.06), -0.4 + rng.uniform(-0.1, 0.14)
     tail = [(-0.58, -0.12), (-0.76, -0.3), (-0.8 + rng.uniform(-0.12, 0.12), -0.5)]
     parts = [Part(limb(tail, 0.08, 0.03), 0.9), *_legs(rng, (-0.48, -0.3, 0.3, 0.46), 0.1, 0.8, 0.1)]
-    parts += [Part(smooth([(-0.66, -0.2), (0.1, -0.22), (0.56, -0.34), (0.64, 0.0), (0.4, 0.34), (-0.1, 0.16), (-0.6, 0.22)]))]
+    parts += [
+        Part(smooth([(-0.66, -0.2), (0.1, -0.22), (0.56, -0.34), (0.64, 0.0), (0.4, 0.34), (-0.1, 0.16), (-0.6, 0.22)]))
+    ]
     parts += [Part(limb([(0.42, -0.1), (hx - 0.08, hy)], 0.2, 0.17)), Part(ellipse(hx, hy, 0.22, 0.2))]
-    parts += [Part(smooth([(hx + 0.05, hy - 0.08), (hx + 0.4, hy + 0.02), (hx + 0.4, hy + 0.16), (hx + 0.02, hy + 0.17)]), 1.1)]
-    parts += [Part(ellipse(hx + 0.36, hy + 0.04, 0.06, 0.05), color=DARK), Part(ellipse(hx - 0.1, hy + 0.06, 0.09, 0.22, 0.25), 0.66)]
+    parts += [
+        Part(
+            smooth([(hx + 0.05, hy - 0.08), (hx + 0.4, hy + 0.02), (hx + 0.4, hy + 0.16), (hx + 0.02, hy + 0.17)]), 1.1
+        )
+    ]
+    parts += [
+        Part(ellipse(hx + 0.36, hy + 0.04, 0.06, 0.05), color=DARK),
+        Part(ellipse(hx - 0.1, hy + 0.06, 0.09, 0.22, 0.25), 0.66),
+    ]
     if rng.random() < 0.5:
         parts.append(Part(ellipse(rng.uniform(-0.4, 0.1), -0.05, 0.18, 0.13), 0.6))
     return [*parts, Part(ellipse(hx + 0.1, hy - 0.04, 0.035, 0.035), color=DARK)]
@@ -120,7 +133,11 @@ def bird(rng: np.random.Generator) -> list[Part]:
     parts += [Part(ellipse(-0.02, 0.1, 0.52, 0.3, -0.22)), Part(ellipse(0.1, 0.2, 0.34, 0.18, -0.25), 1.25)]
     parts.append(Part(np.array([(0.62, -0.3), (0.94, -0.2), (0.62, -0.12)]), color=(228, 158, 48)))
     parts.append(Part(ellipse(0.5, -0.2, 0.2, 0.19)))
-    wing = [(0.14, -0.02), (-0.2, -0.62), (-0.62, -0.86), (-0.34, 0.12)] if flying else [(0.2, -0.02), (-0.3, -0.1), (-0.74, 0.2), (-0.1, 0.3)]
+    wing = (
+        [(0.14, -0.02), (-0.2, -0.62), (-0.62, -0.86), (-0.34, 0.12)]
+        if flying
+        else [(0.2, -0.02), (-0.3, -0.1), (-0.74, 0.2), (-0.1, 0.3)]
+    )
     return [*parts, Part(smooth(wing), 0.78), Part(ellipse(0.56, -0.24, 0.04, 0.04), color=DARK)]
 
 
@@ -141,7 +158,12 @@ def car(rng: np.random.Generator) -> list[Part]:
     cabin = [(-0.62, -0.02), (-0.42, roof), (0.18, roof), (front, -0.02)]
     glass = [(-0.5, -0.06), (-0.36, roof + 0.08), (0.14, roof + 0.08), (front - 0.12, -0.06)]
     body = smooth([(-0.95, 0.0), (-0.6, -0.08), (0.5, -0.08), (0.92, 0.06), (0.96, 0.34), (-0.96, 0.34)], 1)
-    parts = [Part(np.array(cabin), 0.92), Part(np.array(glass), color=GLASS), Part(box(-0.12, roof + 0.06, -0.06, 0.0), 0.92), Part(body)]
+    parts = [
+        Part(np.array(cabin), 0.92),
+        Part(np.array(glass), color=GLASS),
+        Part(box(-0.12, roof + 0.06, -0.06, 0.0), 0.92),
+        Part(body),
+    ]
     parts += [Part(box(-0.9, 0.16, 0.92, 0.21), 0.72), Part(ellipse(0.88, 0.13, 0.06, 0.06), color=(250, 236, 180))]
     return [*parts, Part(ellipse(-0.92, 0.12, 0.04, 0.06), color=(190, 40, 36)), *_wheels((-0.55, 0.56), 0.36, 0.19)]
 
@@ -149,11 +171,17 @@ def car(rng: np.random.Generator) -> list[Part]:
 def bus(rng: np.random.Generator) -> list[Part]:
     """A long tall box with a row of windows and a stripe."""
     top = -0.62 + rng.uniform(-0.06, 0.08)
-    parts = [Part(smooth([(-0.97, top), (0.97, top), (0.97, 0.42), (-0.97, 0.42)], 1)), Part(box(-0.94, 0.08, 0.94, 0.17), 1.35)]
+    parts = [
+        Part(smooth([(-0.97, top), (0.97, top), (0.97, 0.42), (-0.97, 0.42)], 1)),
+        Part(box(-0.94, 0.08, 0.94, 0.17), 1.35),
+    ]
     count = int(rng.integers(4, 7))
     edges = np.linspace(-0.88, 0.66, count + 1)
     parts += [Part(box(a + 0.03, top + 0.16, b - 0.03, -0.02), color=GLASS) for a, b in itertools.pairwise(edges)]
-    parts += [Part(box(0.72, top + 0.14, 0.92, 0.3), color=(58, 78, 98)), Part(ellipse(0.92, 0.3, 0.04, 0.05), color=(250, 236, 180))]
+    parts += [
+        Part(box(0.72, top + 0.14, 0.92, 0.3), color=(58, 78, 98)),
+        Part(ellipse(0.92, 0.3, 0.04, 0.05), color=(250, 236, 180)),
+    ]
     return [*parts, *_wheels((-0.58, 0.5), 0.44, 0.15)]
 
 
@@ -179,7 +207,10 @@ def boat(rng: np.random.Generator) -> list[Part]:
 def bush(rng: np.random.Generator) -> list[Part]:
     """Clutter: a heap of leaves."""
     return [
-        Part(ellipse(rng.uniform(-0.6, 0.6), rng.uniform(-0.3, 0.4), rng.uniform(0.2, 0.42), rng.uniform(0.2, 0.4)), rng.uniform(0.7, 1.2))
+        Part(
+            ellipse(rng.uniform(-0.6, 0.6), rng.uniform(-0.3, 0.4), rng.uniform(0.2, 0.42), rng.uniform(0.2, 0.4)),
+            rng.uniform(0.7, 1.2),
+        )
         for _ in range(9)
     ]
 
@@ -206,7 +237,11 @@ def crate(rng: np.random.Generator) -> list[Part]:
 def post(rng: np.random.Generator) -> list[Part]:
     """Clutter: a lamp post or trunk, higher than anything else."""
     thick = rng.uniform(0.05, 0.12)
-    return [Part(box(-thick, -1.6, thick, 0.9)), Part(box(-thick, -1.6, -thick * 0.3, 0.9), 1.25), Part(ellipse(0, -1.6, 0.26, 0.2), 1.2)]
+    return [
+        Part(box(-thick, -1.6, thick, 0.9)),
+        Part(box(-thick, -1.6, -thick * 0.3, 0.9), 1.25),
+        Part(ellipse(0, -1.6, 0.26, 0.2), 1.2),
+    ]
 
 
 THINGS: dict[str, Callable[[np.random.Generator], list[Part]]] = {
@@ -217,4 +252,9 @@ THINGS: dict[str, Callable[[np.random.Generator], list[Part]]] = {
     "cat": cat,
     "dog": dog,
 }
-CLUTTER: dict[str, Callable[[np.random.Generator], list[Part]]] = {"bush": bush, "rock": rock, "crate": crate, "post": post}
+CLUTTER: dict[str, Callable[[np.random.Generator], list[Part]]] = {
+    "bush": bush,
+    "rock": rock,
+    "crate": crate,
+    "post": post,
+}

@@ -1,4 +1,6 @@
-"""Procedural textures and backdrops of the demo's scenes: NumPy and Pillow only, every value from the generator passed in."""
+"""Procedural textures and backdrops of the demo's scenes: NumPy and Pillow only, every value from the generator passed
+in.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ class Backdrop:
     horizon: int
 
 
-def noise(rng: np.random.Generator, height: int, width: int, cell: float, octaves: int = 3, stretch: float = 1.0) -> np.ndarray:
+def noise(
+    rng: np.random.Generator, height: int, width: int, cell: float, octaves: int = 3, stretch: float = 1.0
+) -> np.ndarray:
     """Fractal value noise, float32 [height, width], mean about 0 and standard deviation about 1.
 
     `cell` is the size in pixels of the coarsest lump, `stretch` how much wider than high it is.
@@ -49,7 +53,9 @@ def tint(color: Color, pattern: np.ndarray, strength: float) -> np.ndarray:
 def gradient(height: int, width: int, top: Color, bottom: Color) -> np.ndarray:
     """Vertical gradient, float32 [height, width, 3]."""
     t = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
-    return np.broadcast_to(np.asarray(top, np.float32) * (1 - t) + np.asarray(bottom, np.float32) * t, (height, width, 3)).copy()
+    return np.broadcast_to(
+        np.asarray(top, np.float32) * (1 - t) + np.asarray(bottom, np.float32) * t, (height, width, 3)
+    ).copy()
 
 
 def sky(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -86,7 +92,9 @@ def street(rng: np.random.Generator, height: int, width: int) -> Backdrop:
     """Houses with windows, pavement, road with a lane mark."""
     horizon = int(height * rng.uniform(0.38, 0.52))
     grey = float(rng.uniform(88, 128))
-    road = tint((grey, grey, grey + 4), 0.07 * noise(rng, height, width, 3, 2) + 0.05 * noise(rng, height, width, 40, 2, 3), 1.0)
+    road = tint(
+        (grey, grey, grey + 4), 0.07 * noise(rng, height, width, 3, 2) + 0.05 * noise(rng, height, width, 40, 2, 3), 1.0
+    )
     road[horizon : horizon + 8] *= 1.35
     lane = int(horizon + (height - horizon) * rng.uniform(0.55, 0.8))
     road[lane : lane + 3, (np.arange(width) // 14) % 2 == 0] = (214, 208, 186)
@@ -128,10 +136,14 @@ def forest(rng: np.random.Generator, height: int, width: int) -> Backdrop:
     for _ in range(int(rng.integers(3, 8))):
         thick = int(rng.integers(3, 9))
         left = int(rng.integers(0, width - thick))
-        bark = tint((86, 64, 46), noise(rng, height, thick, 5, 2, 0.3), 0.18) * np.linspace(1.2, 0.7, thick)[None, :, None]
+        bark = (
+            tint((86, 64, 46), noise(rng, height, thick, 5, 2, 0.3), 0.18) * np.linspace(1.2, 0.7, thick)[None, :, None]
+        )
         foot = horizon + int(rng.integers(0, 10))
         rgb[:foot, left : left + thick] = bark[:foot]
-    floor = tint((124, 92, 58), 0.16 * noise(rng, height, width, 4, 2, 1.6) + 0.12 * noise(rng, height, width, 30, 2, 2), 1.0)
+    floor = tint(
+        (124, 92, 58), 0.16 * noise(rng, height, width, 4, 2, 1.6) + 0.12 * noise(rng, height, width, 30, 2, 2), 1.0
+    )
     rgb[horizon:] = floor[horizon:]
     return Backdrop(rgb.astype(np.float32), horizon)
 
@@ -141,8 +153,13 @@ def room(rng: np.random.Generator, height: int, width: int) -> Backdrop:
     horizon = int(height * rng.uniform(0.5, 0.66))
     wall: Color = tuple(rng.uniform(124, 214, 3))  # type: ignore[assignment]
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    paper = np.sin(columns / rng.uniform(1.6, 5.0)) if rng.random() < 0.5 else np.sin(columns / 3.1) * np.sin(rows / 3.1)
-    rgb = tint(wall, 0.045 * paper + 0.02 * noise(rng, height, width, 3, 1), 1.0) * np.linspace(1.08, 0.9, width)[None, :, None]
+    paper = (
+        np.sin(columns / rng.uniform(1.6, 5.0)) if rng.random() < 0.5 else np.sin(columns / 3.1) * np.sin(rows / 3.1)
+    )
+    rgb = (
+        tint(wall, 0.045 * paper + 0.02 * noise(rng, height, width, 3, 1), 1.0)
+        * np.linspace(1.08, 0.9, width)[None, :, None]
+    )
     wood: Color = (float(rng.uniform(116, 186)), float(rng.uniform(84, 124)), float(rng.uniform(56, 84)))
     planks = tint(wood, 0.09 * noise(rng, height, width, 4, 3, 9.0), 1.0)
     depth = np.maximum(rows - horizon, 0) / max(height - horizon, 1)

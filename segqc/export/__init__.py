@@ -1,7 +1,8 @@
 """`segqc export`: the suspect predictions of an audit as a queue for annotators, in the format of the tool they use.
 
-Each target is a module with one function `write`. What all share: which predictions go and in which order (`queue`), and their masks as run
-lengths or polygons (`shapes`). A prediction that cannot be exported is counted and listed in `export.json`, never dropped in silence.
+Each target is a module with one function `write`. What all share: which predictions go and in which order (`queue`),
+and their masks as run lengths or polygons (`shapes`). A prediction that cannot be exported is counted and listed in
+`export.json`, never dropped in silence.
 """
 
 import math
@@ -38,7 +39,8 @@ class ExportReport:
     exported, left_out : int
         Predictions in the queue, and those that the filters left out of it.
     turned : list of str
-        Ids of the exported whose picture has an EXIF orientation other than 1: a tool that applies it draws the masks askew.
+        Ids of the exported whose picture has an EXIF orientation other than 1: a tool that applies it draws the masks
+        askew.
     skipped : list of Skipped
         Predictions without a score, and chosen ones whose picture or mask could not be read.
     files : list of Path
@@ -61,12 +63,17 @@ def export(config: ExportConfig) -> ExportReport:
     Raises
     ------
     BadInput
-        When the audit, the classes or the review cannot be read, or an option cannot be met. A bad prediction is listed instead.
+        When the audit, the classes or the review cannot be read, or an option cannot be met. A bad prediction is listed
+        instead.
     """
     if config.to not in TARGETS:
         raise BadInput("--to", f"is {config.to!r}", f"choose one of {', '.join(TARGETS)}")
     if config.shapes not in ("rle", "polygon") or not (math.isfinite(config.tolerance) and config.tolerance >= 0):
-        raise BadInput("--shapes, --tolerance", f"are {config.shapes!r} and {config.tolerance}", "choose rle or polygon, and 0 or more pixels")
+        raise BadInput(
+            "--shapes, --tolerance",
+            f"are {config.shapes!r} and {config.tolerance}",
+            "choose rle or polygon, and 0 or more pixels",
+        )
     if config.top is not None and config.top < 1:
         raise BadInput("--top", f"is {config.top}", "choose at least 1")
     if config.max_p_value is not None and not 0 <= config.max_p_value <= 1:
@@ -105,7 +112,9 @@ def export(config: ExportConfig) -> ExportReport:
 
 
 def _locator(config: ExportConfig, root: Path) -> Locator:
-    """How the target finds the pictures: FiftyOne from its own folder, Label Studio by an address, the others from the pictures' root."""
+    """How the target finds the pictures: FiftyOne from its own folder, Label Studio by an address, the others from the
+    pictures' root.
+    """
     if config.to == "fiftyone" and config.url_prefix is None:
         return Locator(config.out, outside=True)
     if config.to == "labelstudio" and config.url_prefix is None:

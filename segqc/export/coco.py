@@ -1,6 +1,7 @@
 """COCO: pictures, one annotation for each class of each predicted mask, and why a picture is in the queue.
 
-Format: https://cocodataset.org/#format-data. What COCO has no field for lies in each picture's and annotation's ``segqc``, which readers pass over.
+Format: https://cocodataset.org/#format-data. What COCO has no field for lies in each picture's and annotation's
+``segqc``, which readers pass over.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,10 +39,16 @@ def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportCo
                     "segqc": {"worst": labels.name(index) == item.row.get("worst_class")},
                 }
 
-    categories = [{"id": category_id(index, labels), "name": labels.name(index), "supercategory": ""} for index in labels.foreground]
+    categories = [
+        {"id": category_id(index, labels), "name": labels.name(index), "supercategory": ""}
+        for index in labels.foreground
+    ]
     info = {"description": "Predictions to review, the most suspect first", "version": f"segqc {__version__}"}
     # The list of pictures is full once all annotations were written, so it comes after them.
-    write_object(out / "annotations.json", {"info": info, "licenses": [], "categories": categories, "annotations": annotations(), "images": images})
+    write_object(
+        out / "annotations.json",
+        {"info": info, "licenses": [], "categories": categories, "annotations": annotations(), "images": images},
+    )
     return [out / "annotations.json"]
 
 

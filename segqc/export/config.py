@@ -21,6 +21,7 @@ class ExportConfig:
     review: Path | None = None  # saved by the gallery: only what was rejected or left unsure there
     shapes: Literal["rle", "polygon"] = "rle"  # how the predicted mask goes along
     tolerance: float = 1.0  # px by which a polygon may leave the mask's outline; 0: exact
-    images_root: Path | None = None  # paths of pictures are relative to it; None: the innermost folder above all of them
+    # paths of pictures are relative to it; None: the innermost folder above all of them
+    images_root: Path | None = None
     url_prefix: str | None = None  # put before those paths, which makes them addresses
     classes: str | None = None  # as in TrainConfig; None: those of the audit's model

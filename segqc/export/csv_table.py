@@ -15,15 +15,24 @@ COLUMNS = ("id", "image", "prediction", "width", "height", "reason", *DETAILS, "
 
 
 def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:
-    """Write `queue.csv`; its column `shapes` holds the predicted mask as JSON: COCO's run lengths, or polygons in pixels, by class."""
+    """Write `queue.csv`; its column `shapes` holds the predicted mask as JSON: COCO's run lengths, or polygons in
+    pixels, by class.
+    """
     write_table(out / "queue.csv", [_row(item, labels, config) for item in items], COLUMNS)
     return [out / "queue.csv"]
 
 
 def _row(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]:
     shapes = {
-        labels.name(index): [ring.tolist() for ring in polygons(mask, config.tolerance)] if config.shapes == "polygon" else coco_rle(mask)
+        labels.name(index): [ring.tolist() for ring in polygons(mask, config.tolerance)]
+        if config.shapes == "polygon"
+        else coco_rle(mask)
         for index, mask in class_masks(item.mask, labels)
     }
-    place = {"image": item.location, "prediction": item.row.get("prediction"), "width": item.width, "height": item.height}
+    place = {
+        "image": item.location,
+        "prediction": item.row.get("prediction"),
+        "width": item.width,
+        "height": item.height,
+    }
     return item.details | place | {"shapes": compact(shapes)}

@@ -1,7 +1,7 @@
 """CVAT: annotations in "CVAT for images 1.1", the labels of the task, and the pictures in the order of the queue.
 
-Make a task with the labels of `labels.json` (its "Raw" editor takes the file) and the pictures of `images.txt`, then upload
-`annotations.xml`. Format: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/
+Make a task with the labels of `labels.json` (its "Raw" editor takes the file) and the pictures of `images.txt`, then
+upload `annotations.xml`. Format: https://docs.cvat.ai/docs/dataset_management/formats/format-cvat/
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,18 @@ from segqc.export.shapes import class_masks, cvat_rle, polygons
 from segqc.export.xml_files import xml_string, xml_text
 from segqc.gallery.overlay import BOX_RGB
 
-DETAILS = ("reason", "score", "rank", "worst_class", "expected_class", "p_value", "expected_dice", "decision", "verdict", "note")
+DETAILS = (
+    "reason",
+    "score",
+    "rank",
+    "worst_class",
+    "expected_class",
+    "p_value",
+    "expected_dice",
+    "decision",
+    "verdict",
+    "note",
+)
 """Attributes of the suspect label. CVAT knows only those that a label declares."""
 
 LONGEST_VALUE = 4096  # letters in a value of CVAT's attributes
@@ -27,7 +38,10 @@ def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportCo
     """Write `annotations.xml`, `labels.json` and `images.txt`."""
     suspect = suspect_label(labels)
     names = []
-    with atomic_path(out / "annotations.xml") as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
+    with (
+        atomic_path(out / "annotations.xml") as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as stream,
+    ):
         stream.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
         stream.write(xml_string(_meta(task_labels(labels, suspect))))
         for number, item in enumerate(items):
@@ -50,10 +64,14 @@ def suspect_label(labels: LabelSpace) -> str:
 
 def task_labels(labels: LabelSpace, suspect: str) -> list[dict[str, Any]]:
     """The labels of the task in CVAT's raw form."""
-    attributes = [{"name": name, "input_type": "text", "mutable": False, "default_value": "", "values": [""]} for name in DETAILS]
+    attributes = [
+        {"name": name, "input_type": "text", "mutable": False, "default_value": "", "values": [""]} for name in DETAILS
+    ]
     colours = {index: f"#{bytes(labels.palette[index]).hex()}" for index in labels.foreground}
     # Names as XML holds them: the annotations refer to these.
-    classes = [{"name": xml_text(labels.name(index)), "color": colour, "attributes": []} for index, colour in colours.items()]
+    classes = [
+        {"name": xml_text(labels.name(index)), "color": colour, "attributes": []} for index, colour in colours.items()
+    ]
     return [*classes, {"name": suspect, "color": f"#{bytes(BOX_RGB).hex()}", "attributes": attributes}]
 
 
@@ -75,9 +93,13 @@ def _meta(task: list[dict[str, Any]]) -> ElementTree.Element:
     return meta
 
 
-def _write_image(stream: TextIO, number: int, item: Item, labels: LabelSpace, suspect: str, config: ExportConfig) -> None:
+def _write_image(
+    stream: TextIO, number: int, item: Item, labels: LabelSpace, suspect: str, config: ExportConfig
+) -> None:
     """One picture: its masks or polygons, a tag with the reason and, where there is one, the suspect box with the same."""
-    image = ElementTree.Element("image", id=str(number), name=item.location, width=str(item.width), height=str(item.height))
+    image = ElementTree.Element(
+        "image", id=str(number), name=item.location, width=str(item.width), height=str(item.height)
+    )
     common = {"source": "auto", "occluded": "0", "z_order": "0"}
     for index, mask in class_masks(item.mask, labels):
         if config.shapes == "polygon":
@@ -87,7 +109,9 @@ def _write_image(stream: TextIO, number: int, item: Item, labels: LabelSpace, su
         else:
             lengths, (x0, y0, x1, y1) = cvat_rle(mask)
             place = {"left": str(x0), "top": str(y0), "width": str(x1 - x0), "height": str(y1 - y0)}
-            ElementTree.SubElement(image, "mask", {"label": labels.name(index), "rle": ", ".join(map(str, lengths))} | place | common)
+            ElementTree.SubElement(
+                image, "mask", {"label": labels.name(index), "rle": ", ".join(map(str, lengths))} | place | common
+            )
     marks = [ElementTree.SubElement(image, "tag", label=suspect, source="auto")]
     if item.box is not None:
         corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(str, item.box), strict=True))

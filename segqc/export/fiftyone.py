@@ -1,8 +1,10 @@
-"""FiftyOne: a dataset on disk with the predicted masks, heat maps, suspect boxes and all that is known as fields of its samples.
+"""FiftyOne: a dataset on disk with the predicted masks, heat maps, suspect boxes and all that is known as fields of its
+samples.
 
     fiftyone.Dataset.from_dir("queue", dataset_type=fiftyone.types.FiftyOneDataset)
 
-This is the layout that FiftyOne wrote before version 0.8 and has read ever since; unlike the current one it names no version and no internals.
+This is the layout that FiftyOne wrote before version 0.8 and has read ever since; unlike the current one it names no
+version and no internals.
 """
 
 from collections.abc import Iterable, Iterator
@@ -59,7 +61,12 @@ def sample(item: Item, number: int, out: Path, labels: LabelSpace, config: Expor
     if item.box is not None:
         x0, y0, x1, y1 = item.box
         place = [x0 / item.width, y0 / item.height, (x1 - x0) / item.width, (y1 - y0) / item.height]
-        box = {"_cls": "Detection", "label": details.get("worst_class", "suspect"), "bounding_box": place, "reason": details["reason"]}
+        box = {
+            "_cls": "Detection",
+            "label": details.get("worst_class", "suspect"),
+            "bounding_box": place,
+            "reason": details["reason"],
+        }
         if "expected_class" in details:
             box["expected"] = details["expected_class"]
         found["suspect"] = {"_cls": "Detections", "detections": [box]}
@@ -69,7 +76,13 @@ def sample(item: Item, number: int, out: Path, labels: LabelSpace, config: Expor
 def _polylines(item: Item, labels: LabelSpace, tolerance: float) -> list[dict[str, Any]]:
     scale = np.array([1 / item.width, 1 / item.height])
     return [
-        {"_cls": "Polyline", "label": labels.name(index), "points": [(ring * scale).round(6).tolist()], "closed": True, "filled": True}
+        {
+            "_cls": "Polyline",
+            "label": labels.name(index),
+            "points": [(ring * scale).round(6).tolist()],
+            "closed": True,
+            "filled": True,
+        }
         for index, mask in class_masks(item.mask, labels)
         for ring in polygons(mask, tolerance)
     ]

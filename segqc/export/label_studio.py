@@ -35,12 +35,18 @@ def interface(labels: LabelSpace, shapes: str) -> ElementTree.Element:
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Header", value="$reason", size="5")
     ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true", zoomControl="true")
-    classes = ElementTree.SubElement(view, "PolygonLabels" if shapes == "polygon" else "BrushLabels", name="mask", toName="image")
+    classes = ElementTree.SubElement(
+        view, "PolygonLabels" if shapes == "polygon" else "BrushLabels", name="mask", toName="image"
+    )
     for index in labels.foreground:
-        ElementTree.SubElement(classes, "Label", value=labels.name(index), background=f"#{bytes(labels.palette[index]).hex()}")
+        ElementTree.SubElement(
+            classes, "Label", value=labels.name(index), background=f"#{bytes(labels.palette[index]).hex()}"
+        )
     boxes = ElementTree.SubElement(view, "RectangleLabels", name="region", toName="image")
     ElementTree.SubElement(boxes, "Label", value=SUSPECT, background=f"#{bytes(BOX_RGB).hex()}")
-    choices = ElementTree.SubElement(view, "Choices", name="verdict", toName="image", choice="single-radio", showInline="true")
+    choices = ElementTree.SubElement(
+        view, "Choices", name="verdict", toName="image", choice="single-radio", showInline="true"
+    )
     for verdict in ("accept", "reject", "unsure"):
         ElementTree.SubElement(choices, "Choice", value=verdict)
     ElementTree.SubElement(view, "TextArea", name="note", toName="image", placeholder="Note")
@@ -48,7 +54,9 @@ def interface(labels: LabelSpace, shapes: str) -> ElementTree.Element:
 
 
 def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]:
-    """A task whose prediction is the mask and the suspect box; all that is known of it lies in its data, which the interface can show."""
+    """A task whose prediction is the mask and the suspect box; all that is known of it lies in its data, which the
+    interface can show.
+    """
     results: list[dict[str, Any]] = []
     for index, mask in class_masks(item.mask, labels):
         name = labels.name(index)
@@ -56,15 +64,34 @@ def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]
             scale = np.array([100 / item.width, 100 / item.height])
             for ring in polygons(mask, config.tolerance):
                 points = (ring * scale).round(4).tolist()
-                results.append(_result(item, len(results), "mask", "polygonlabels", {"points": points, "closed": True, "polygonlabels": [name]}))
+                results.append(
+                    _result(
+                        item,
+                        len(results),
+                        "mask",
+                        "polygonlabels",
+                        {"points": points, "closed": True, "polygonlabels": [name]},
+                    )
+                )
         else:
             brush = {"format": "rle", "rle": label_studio_rle(mask), "brushlabels": [name]}
             results.append(_result(item, len(results), "mask", "brushlabels", brush))
     if item.box is not None:
         x0, y0, x1, y1 = item.box
-        place = {"x": x0 / item.width, "y": y0 / item.height, "width": (x1 - x0) / item.width, "height": (y1 - y0) / item.height}
-        value = {name: round(100 * share, 4) for name, share in place.items()} | {"rotation": 0, "rectanglelabels": [SUSPECT]}
-        results.append(_result(item, len(results), "region", "rectanglelabels", value) | {"meta": {"text": [item.details["reason"]]}})
+        place = {
+            "x": x0 / item.width,
+            "y": y0 / item.height,
+            "width": (x1 - x0) / item.width,
+            "height": (y1 - y0) / item.height,
+        }
+        value = {name: round(100 * share, 4) for name, share in place.items()} | {
+            "rotation": 0,
+            "rectanglelabels": [SUSPECT],
+        }
+        results.append(
+            _result(item, len(results), "region", "rectanglelabels", value)
+            | {"meta": {"text": [item.details["reason"]]}}
+        )
     return {
         "data": {"image": item.location, **item.details},
         "predictions": [{"model_version": f"segqc {__version__}", "score": item.row["score"], "result": results}],

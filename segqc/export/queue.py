@@ -1,4 +1,6 @@
-"""The review queue: which predictions of an audit go to the annotators, in which order, and what each target is told about them."""
+"""The review queue: which predictions of an audit go to the annotators, in which order, and what each target is told
+about them.
+"""
 
 import os
 import unicodedata
@@ -43,7 +45,8 @@ class Item:
     review : ReviewItem or None
         What a reviewer said of it.
     orientation : int
-        The picture's EXIF orientation. Masks follow the stored pixels: a tool that applies one other than 1 draws them askew.
+        The picture's EXIF orientation. Masks follow the stored pixels: a tool that applies one other than 1 draws them
+        askew.
     """
 
     row: dict[str, Any]
@@ -77,7 +80,9 @@ class Item:
 
     @property
     def details(self) -> dict[str, Any]:
-        """What is known of it, for the target's metadata: id, the columns `DETAILS` that have a value, the reason in words, the review."""
+        """What is known of it, for the target's metadata: id, the columns `DETAILS` that have a value, the reason in
+        words, the review.
+        """
         known = {name: self.row[name] for name in DETAILS if self.row.get(name) not in (None, "")}
         reviewed = {} if self.review is None else {"verdict": self.review.verdict, "note": self.review.note}
         return {"id": self.id, **known, "reason": reason_of(self.row), **reviewed}
@@ -109,12 +114,21 @@ def choose(table: AuditTable, config: ExportConfig) -> Chosen:
     BadInput
         When a filter needs a column that the audit lacks, or the review cannot be read.
     """
-    for option, given, column in (("--decision", config.decisions, "decision"), ("--max-p-value", config.max_p_value is not None, "p_value")):
+    for option, given, column in (
+        ("--decision", config.decisions, "decision"),
+        ("--max-p-value", config.max_p_value is not None, "p_value"),
+    ):
         if given and column not in table.columns:
-            raise BadInput(table.folder, f"has no column {column}, which {option} needs", "audit with --calibration, or leave the option out")
+            raise BadInput(
+                table.folder,
+                f"has no column {column}, which {option} needs",
+                "audit with --calibration, or leave the option out",
+            )
     review = None if config.review is None else read_review(config.review)
     scored = [row for row in table.rows if is_scored(row)]
-    unscored = [Skipped(str(row["id"]), str(row.get("reason") or "was not scored")) for row in table.rows if not is_scored(row)]
+    unscored = [
+        Skipped(str(row["id"]), str(row.get("reason") or "was not scored")) for row in table.rows if not is_scored(row)
+    ]
 
     def passes(row: dict[str, Any]) -> bool:
         p_value = row.get("p_value")
@@ -129,16 +143,24 @@ def choose(table: AuditTable, config: ExportConfig) -> Chosen:
     return Chosen(wanted, unscored, len(scored) - len(wanted), review)
 
 
-def load_items(chosen: Chosen, table: AuditTable, labels: LabelSpace, locate: "Locator", skipped: list[Skipped]) -> Iterator[Item]:
+def load_items(
+    chosen: Chosen, table: AuditTable, labels: LabelSpace, locate: "Locator", skipped: list[Skipped]
+) -> Iterator[Item]:
     """The items of the chosen rows, in order; what cannot be read is added to `skipped` instead."""
 
     def load(row: dict[str, Any]) -> Item | Skipped:
         id_, image, prediction = str(row["id"]), table.path(row, "image"), table.path(row, "prediction")
         try:
             if not row.get("image") or not row.get("prediction"):
-                raise BadInput(table.folder, "names no picture and mask: a hook keeps those of suspect predictions only", "choose by --decision")
+                raise BadInput(
+                    table.folder,
+                    "names no picture and mask: a hook keeps those of suspect predictions only",
+                    "choose by --decision",
+                )
             if not image.is_file():
-                raise BadInput(image, "is no longer there", "run the command from the folder in which the audit was run")
+                raise BadInput(
+                    image, "is no longer there", "run the command from the folder in which the audit was run"
+                )
             size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
             mask, location = read_mask(prediction, labels, size), locate(image)
         except BadInput as error:
@@ -163,7 +185,8 @@ class Locator:
     root : Path
         Folder that paths are relative to.
     url_prefix : str, optional
-        What stands before the path, which is then quoted as an address needs it; None leaves the relative path as it is.
+        What stands before the path, which is then quoted as an address needs it; None leaves the relative path as it
+        is.
     outside : bool
         Whether pictures may lie outside `root`, so that their path begins with "..".
     """
@@ -184,7 +207,11 @@ class Locator:
         if path.startswith("../") and not self.outside:
             raise BadInput(image, f"lies outside {self.root}", "name a folder above all pictures with --images-root")
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
-            raise BadInput(image, "has a name with control characters or one that is not UTF-8", "rename the file and its prediction")
+            raise BadInput(
+                image,
+                "has a name with control characters or one that is not UTF-8",
+                "rename the file and its prediction",
+            )
         return path if self.url_prefix is None else self.url_prefix + quote(path)
 
 
@@ -198,7 +225,9 @@ def reason_of(row: dict[str, Any]) -> str:
     worst, expected = row.get("worst_class"), row.get("expected_class")
     parts = []
     if worst:
-        parts.append(f"{worst} where {expected} was expected" if expected and expected != worst else f"unlikely {worst}")
+        parts.append(
+            f"{worst} where {expected} was expected" if expected and expected != worst else f"unlikely {worst}"
+        )
     box = parse_box(row.get("worst_box"))
     if box:
         parts.append(f"between ({box[0]}, {box[1]}) and ({box[2]}, {box[3]})")

@@ -1,7 +1,7 @@
 """Masks as annotation tools store them: run lengths in three dialects, and polygons along the edges of pixels.
 
-A mask of one class is ``bool [H, W]``. Coordinates are ``(x, y)`` in pixels with (0, 0) at the outer corner of the first pixel, so that the
-polygon of pixel (3, 2) alone runs through (3, 2), (4, 2), (4, 3) and (3, 3).
+A mask of one class is ``bool [H, W]``. Coordinates are ``(x, y)`` in pixels with (0, 0) at the outer corner of the
+first pixel, so that the polygon of pixel (3, 2) alone runs through (3, 2), (4, 2), (4, 3) and (3, 3).
 """
 
 from collections.abc import Iterator
@@ -27,23 +27,28 @@ def bounding_box(mask: np.ndarray) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-# Run lengths ----------------------------------------------------------------------------------------------------------------------
+# Run lengths
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def run_lengths(bits: np.ndarray) -> list[int]:
-    """Lengths of the runs of a flat, non-empty ``bool [n]``, by turns of zeros and of ones; the first is 0 where it begins with a one."""
+    """Lengths of the runs of a flat, non-empty ``bool [n]``, by turns of zeros and of ones; the first is 0 where it
+    begins with a one.
+    """
     changes = np.flatnonzero(bits[1:] != bits[:-1]) + 1
     lengths = np.diff(changes, prepend=0, append=bits.size).tolist()
     return [0, *lengths] if bits[0] else lengths
 
 
 def coco_rle(mask: np.ndarray) -> dict[str, object]:
-    """COCO's compressed run lengths, ``{"size": [H, W], "counts": text}``, as `pycocotools.mask` reads them: column by column."""
+    """COCO's compressed run lengths, ``{"size": [H, W], "counts": text}``, as `pycocotools.mask` reads them: column by
+    column.
+    """
     counts = run_lengths(mask.ravel(order="F"))
     text = bytearray()
     for place, count in enumerate(counts):
-        # From the fourth on a count is stored as its difference from the one two before, in groups of 5 bits with the lowest first;
-        # bit 5 says that another group follows, bit 4 of the last one is the sign.
+        # From the fourth on a count is stored as its difference from the one two before, in groups of 5 bits with the
+        # lowest first; bit 5 says that another group follows, bit 4 of the last one is the sign.
         value = count - counts[place - 2] if place > 2 else count
         more = True
         while more:
@@ -66,8 +71,8 @@ _LABEL_STUDIO_SIZES = (3, 4, 8, 16)  # bits in which a run's length may be store
 def label_studio_rle(mask: np.ndarray) -> list[int]:
     """Label Studio's brush: an RGBA picture, 255 where the mask is, packed by thi.ng's rle-pack; its bytes as integers.
 
-    The stream is 32 bits of length, 5 of word size - 1, four times 4 of the sizes - 1; then for each run a one, two bits that name the size,
-    the length - 1 in that many bits, and the value in 8.
+    The stream is 32 bits of length, 5 of word size - 1, four times 4 of the sizes - 1; then for each run a one, two
+    bits that name the size, the length - 1 in that many bits, and the value in 8.
     """
     bits = [f"{4 * mask.size:032b}", f"{8 - 1:05b}", *(f"{size - 1:04b}" for size in _LABEL_STUDIO_SIZES)]
     longest = 1 << _LABEL_STUDIO_SIZES[-1]
@@ -83,7 +88,8 @@ def label_studio_rle(mask: np.ndarray) -> list[int]:
     return np.packbits(np.frombuffer(text.encode("ascii"), np.uint8) - ord("0")).tolist()
 
 
-# Polygons -------------------------------------------------------------------------------------------------------------------------
+# Polygons
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def polygons(mask: np.ndarray, tolerance: float = 0.0) -> list[np.ndarray]:
@@ -93,14 +99,14 @@ def polygons(mask: np.ndarray, tolerance: float = 0.0) -> list[np.ndarray]:
     ----------
     mask : bool [H, W]
     tolerance : float
-        Distance in pixels by which the outline may leave the pixels' edges to save corners; 0 keeps it exact. A part whose area that would
-        change by more than a tenth is kept closer.
+        Distance in pixels by which the outline may leave the pixels' edges to save corners; 0 keeps it exact. A part
+        whose area that would change by more than a tenth is kept closer.
 
     Returns
     -------
     list of int64 [n, 2]
-        Corners (x, y), clockwise on the screen. Annotation tools know no holes: a hole hangs on its outline by a cut of no width, and
-        one of an area below ``4 tolerance^2`` is filled.
+        Corners (x, y), clockwise on the screen. Annotation tools know no holes: a hole hangs on its outline by a cut of
+        no width, and one of an area below ``4 tolerance^2`` is filled.
     """
     parts, _ = ndimage.label(mask)
     found = []
@@ -126,12 +132,14 @@ _STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # east, south, west, north; the nex
 
 
 def outlines(mask: np.ndarray) -> list[np.ndarray]:
-    """Closed rings of corners ``int64 [n, 2]`` along the pixels' edges, the mask on their right: outer ones clockwise, holes the other way.
+    """Closed rings of corners ``int64 [n, 2]`` along the pixels' edges, the mask on their right: outer ones clockwise,
+    holes the other way.
 
     Where two pixels touch by a corner alone, the rings keep them apart.
     """
     padded = np.pad(mask, 1)
-    sides = (padded[:-2, 1:-1], padded[1:-1, 2:], padded[2:, 1:-1], padded[1:-1, :-2])  # what lies above, right, below, left
+    # what lies above, right, below, left
+    sides = (padded[:-2, 1:-1], padded[1:-1, 2:], padded[2:, 1:-1], padded[1:-1, :-2])
     leaving: dict[tuple[int, int], list[int]] = {}  # corner of pixels -> directions of the edges that leave it
     for direction, ((dx, dy), beside) in enumerate(zip(((0, 0), (1, 0), (1, 1), (0, 1)), sides, strict=True)):
         rows, columns = np.nonzero(mask & ~beside)
@@ -139,14 +147,18 @@ def outlines(mask: np.ndarray) -> list[np.ndarray]:
             leaving.setdefault(corner, []).append(direction)
     rings = []
     while leaving:
-        start, (first, *_) = next(iter(leaving.items()))  # a corner: the edge before it is not its continuation, or would stand here itself
+        # a corner: the edge before it is not its continuation, or would stand here itself
+        start, (first, *_) = next(iter(leaving.items()))
         corner, direction, turned, ring = start, first, True, []
         while True:
             if turned:
                 ring.append(corner)
             corner = corner[0] + _STEPS[direction][0], corner[1] + _STEPS[direction][1]
             options = leaving[corner]
-            before, direction = direction, next(turn % 4 for turn in (direction + 1, direction, direction + 3) if turn % 4 in options)
+            before, direction = (
+                direction,
+                next(turn % 4 for turn in (direction + 1, direction, direction + 3) if turn % 4 in options),
+            )
             turned = direction != before
             options.remove(direction)
             if not options:
@@ -190,7 +202,9 @@ def _corners_to_keep(ring: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def _join(outer: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """One ring that runs round `outer`, crosses to `hole` where they are nearest, runs round it and comes back the same way."""
+    """One ring that runs round `outer`, crosses to `hole` where they are nearest, runs round it and comes back the same
+    way.
+    """
     distance = ((outer[:, None] - hole[None]) ** 2).sum(2)
     at, into = np.unravel_index(int(np.argmin(distance)), distance.shape)
     return np.vstack([outer[: at + 1], hole[into:], hole[: into + 1], outer[at:]])

@@ -37,7 +37,11 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
     if config.compare is not None:
         other = read_audit_table(config.compare)
         rows, facts = compare_rows(rows, other.rows)
-        masks_there = {str(row["id"]): other.path(row, "prediction") for row in other.rows if is_scored(row) and row.get("prediction")}
+        masks_there = {
+            str(row["id"]): other.path(row, "prediction")
+            for row in other.rows
+            if is_scored(row) and row.get("prediction")
+        }
         title += f", compared with {_name(config.compare)}"
     shown = [row for row in rows if row.get("image") or not is_scored(row)]
     if len(shown) < len(rows):  # a hook keeps pictures of suspect predictions only
@@ -45,7 +49,11 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
     truths = config.ground_truth or _ground_truth(table)
     entries = [_entry(table, row, truths, masks_there.get(str(row["id"]))) for row in shown]
     out = config.out or table.folder / "gallery.html"
-    quality = {name: value for name, value in table.summary.get("quality", {}).items() if name in ("mean_dice", "spearman") and is_number(value)}
+    quality = {
+        name: value
+        for name, value in table.summary.get("quality", {}).items()
+        if name in ("mean_dice", "spearman") and is_number(value)
+    }
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))
         write_gallery(

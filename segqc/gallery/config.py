@@ -13,5 +13,6 @@ class GalleryConfig:
     out: Path | None = None  # the HTML file; None: gallery.html in the audit's folder
     compare: Path | None = None  # another audit's folder or table
     ground_truth: Path | None = None  # folder of true masks; None: as the audit had it
-    thumbnails: Literal["auto", "inline", "beside"] = "auto"  # auto: in the page while it stays small, else as files in a folder beside it
+    # auto: in the page while it stays small, else as files in a folder beside it
+    thumbnails: Literal["auto", "inline", "beside"] = "auto"
     classes: str | None = None

@@ -1,7 +1,8 @@
 """The contact sheet: the worst pairs of an audit on one page, like Figure 2 of the paper.
 
-One row an entry: image, prediction, anomaly heat map and, if given, ground truth. Rows run down a column group, then on to the next one.
-Lengths are in pixels of the page at scale 1; the page is drawn at `SCALE`, about 200 dots an inch on a landscape A3.
+One row an entry: image, prediction, anomaly heat map and, if given, ground truth. Rows run down a column group, then on
+to the next one. Lengths are in pixels of the page at scale 1; the page is drawn at `SCALE`, about 200 dots an inch on a
+landscape A3.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ def write_contact_sheet(
     path : Path or str
         The PNG file.
     entries : sequence of GalleryEntry
-        In the order of their ranks; those whose status is not "ok" are left out. The ground truth has a column when any entry has one. A
-        picture that cannot be read leaves its cell empty but for a word about it.
+        In the order of their ranks; those whose status is not "ok" are left out. The ground truth has a column when any
+        entry has one. A picture that cannot be read leaves its cell empty but for a word about it.
     labels : LabelSpace
         Names and colours of the classes.
     title : str, optional
-        Above everything, "Most suspect predictions, worst first" by default; cut short with an ellipsis where it is too long, as ids are.
+        Above everything, "Most suspect predictions, worst first" by default; cut short with an ellipsis where it is too
+        long, as ids are.
     judged : str
         What the masks are called, in the singular.
     groups : int, optional
@@ -78,9 +80,13 @@ def write_contact_sheet(
     if groups is not None and groups < 1:
         raise ValueError(f"Expected `groups` to be at least 1, but got {groups}")
     entries = [entry for entry in entries if (entry.row.get("status") or "ok") == "ok"]
-    columns = [column.format(judged=judged.capitalize()) for column in COLUMNS[: 4 if any(entry.ground_truth for entry in entries) else 3]]
+    columns = [
+        column.format(judged=judged.capitalize())
+        for column in COLUMNS[: 4 if any(entry.ground_truth for entry in entries) else 3]
+    ]
     per_group = math.ceil(len(entries) / (groups or best_groups(len(entries), len(columns))))
-    groups = math.ceil(len(entries) / per_group) if per_group else 1  # no group stays empty: 5 rows in 4 groups make 3 groups of 2
+    # no group stays empty: 5 rows in 4 groups make 3 groups of 2
+    groups = math.ceil(len(entries) / per_group) if per_group else 1
     page = _draw_page(entries, labels, columns, groups, title or f"Most suspect {judged}s, worst first")
     with atomic_path(path) as temporary:
         page.save(temporary, "PNG", dpi=(200, 200))
@@ -99,7 +105,9 @@ def best_groups(rows: int, columns: int) -> int:
 def _body_size(rows: int, columns: int, groups: int) -> tuple[int, int]:
     """Width and height of all pictures with their captions, column titles included."""
     per_group = math.ceil(rows / groups)
-    return groups * (_group_width(columns) + GROUP_GAP) - GROUP_GAP, HEADER + max(1, per_group) * (CAPTION + CELL[1] + ROW_GAP)
+    return groups * (_group_width(columns) + GROUP_GAP) - GROUP_GAP, HEADER + max(1, per_group) * (
+        CAPTION + CELL[1] + ROW_GAP
+    )
 
 
 def _group_width(columns: int) -> int:
@@ -113,12 +121,16 @@ class _Pen:
         self.page = Image.new("RGB", (size[0] * SCALE, size[1] * SCALE), PAPER)
         self._draw = ImageDraw.Draw(self.page)
 
-    def text(self, x: float, y: float, text: str, size: int, colour: Colour = INK, *, bold: bool = False, anchor: str = "ls") -> None:
+    def text(
+        self, x: float, y: float, text: str, size: int, colour: Colour = INK, *, bold: bool = False, anchor: str = "ls"
+    ) -> None:
         """Text with its base line at `y` ("ls" from the left, "rs" to the right, "ms" centred)."""
         self._draw.text((x * SCALE, y * SCALE), text, fill=colour, font=_font(size, bold), anchor=anchor)
 
     def box(self, x: float, y: float, width: float, height: float, fill: Colour, outline: Colour | None = None) -> None:
-        self._draw.rectangle((x * SCALE, y * SCALE, (x + width) * SCALE - 1, (y + height) * SCALE - 1), fill=fill, outline=outline)
+        self._draw.rectangle(
+            (x * SCALE, y * SCALE, (x + width) * SCALE - 1, (y + height) * SCALE - 1), fill=fill, outline=outline
+        )
 
     def paste(self, picture: Image.Image, x: float, y: float) -> None:
         self.page.paste(picture, (round(x * SCALE), round(y * SCALE)))
@@ -129,7 +141,9 @@ def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
     """DejaVu Sans as it comes with Matplotlib: the same on every machine."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     # The basic layout engine does not depend on which shaping libraries a machine has.
-    return ImageFont.truetype(folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf", size * SCALE, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(
+        folder / f"DejaVuSans{'-Bold' if bold else ''}.ttf", size * SCALE, layout_engine=ImageFont.Layout.BASIC
+    )
 
 
 def text_width(text: str, size: int, *, bold: bool = False) -> float:
@@ -145,11 +159,15 @@ def shorten(text: str, width: float, size: int, *, bold: bool = False) -> str:
     low, high = -1, len(text)  # invariant: low letters and an ellipsis fit (or low is -1), high letters do not
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if text_width(text[:middle].rstrip() + "…", size, bold=bold) <= width else (low, middle)
+        low, high = (
+            (middle, high) if text_width(text[:middle].rstrip() + "…", size, bold=bold) <= width else (low, middle)
+        )
     return "" if low < 0 else text[:low].rstrip() + "…"
 
 
-def _draw_page(entries: Sequence[GalleryEntry], labels: LabelSpace, columns: Sequence[str], groups: int, title: str) -> Image.Image:
+def _draw_page(
+    entries: Sequence[GalleryEntry], labels: LabelSpace, columns: Sequence[str], groups: int, title: str
+) -> Image.Image:
     body_width, body_height = _body_size(len(entries), len(columns), groups)
     legend, lines = _legend_layout(_classes_shown(entries, labels), labels, body_width)
     pen = _Pen((body_width + 2 * MARGIN, TITLE + body_height + lines * LEGEND_LINE + 2 * MARGIN))
@@ -258,8 +276,12 @@ LEGEND_SWATCH = 12
 HEAT_BAR = 110
 
 
-def _legend_layout(classes: Sequence[int], labels: LabelSpace, width: float) -> tuple[list[tuple[int, float, int]], int]:
-    """Place (class, x, line) of each class of the legend, wrapped to `width` beside the colour bar, and the number of lines."""
+def _legend_layout(
+    classes: Sequence[int], labels: LabelSpace, width: float
+) -> tuple[list[tuple[int, float, int]], int]:
+    """Place (class, x, line) of each class of the legend, wrapped to `width` beside the colour bar, and the number of
+    lines.
+    """
     limit = width - HEAT_BAR - 190
     places, x, line = [], 0.0, 0
     for index in classes:
@@ -271,7 +293,9 @@ def _legend_layout(classes: Sequence[int], labels: LabelSpace, width: float) -> 
     return places, line + 1
 
 
-def _draw_legend(pen: _Pen, places: Sequence[tuple[int, float, int]], y: float, width: float, labels: LabelSpace) -> None:
+def _draw_legend(
+    pen: _Pen, places: Sequence[tuple[int, float, int]], y: float, width: float, labels: LabelSpace
+) -> None:
     for index, x, line in places:
         base = y + line * LEGEND_LINE
         pen.box(MARGIN + x, base, LEGEND_SWATCH, LEGEND_SWATCH, tuple(labels.palette[index].tolist()), (150, 150, 150))

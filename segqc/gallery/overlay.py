@@ -1,7 +1,8 @@
 """Pictures of a mask over its photo, shared by the gallery and the contact sheet.
 
-Everything here is pure: arrays and PIL images in, new ones out. Label maps are ``uint8 [H, W]`` (void kept as its own index), heat maps are
-8-bit grey (0 = as expected, 255 = most suspect), boxes are half-open ``(x0, y0, x1, y1)`` in the original's pixels.
+Everything here is pure: arrays and PIL images in, new ones out. Label maps are ``uint8 [H, W]`` (void kept as its own
+index), heat maps are 8-bit grey (0 = as expected, 255 = most suspect), boxes are half-open ``(x0, y0, x1, y1)`` in the
+original's pixels.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def mask_outline(mask: np.ndarray, background: int | None) -> np.ndarray:
 
     Returns
     -------
-    bool [H, W], True where a 4-neighbour inside the picture has another label. The frame of the picture is no boundary. Between two
-    foreground classes both sides are marked; against the background only the foreground's side.
+    bool [H, W], True where a 4-neighbour inside the picture has another label. The frame of the picture is no boundary.
+    Between two foreground classes both sides are marked; against the background only the foreground's side.
     """
     outline = np.zeros(mask.shape, dtype=bool)
     vertical = mask[1:] != mask[:-1]
@@ -74,7 +75,9 @@ def mask_outline(mask: np.ndarray, background: int | None) -> np.ndarray:
 
 
 def label_rgba(labels: LabelSpace, opacity: float = 1.0) -> np.ndarray:
-    """Colour of every label, ``uint8 [256, 4]``: the palette with the background transparent and the rest at `opacity` in [0, 1]."""
+    """Colour of every label, ``uint8 [256, 4]``: the palette with the background transparent and the rest at `opacity`
+    in [0, 1].
+    """
     table = np.empty((256, 4), dtype=np.uint8)
     table[:, :3] = labels.palette
     if labels.void is not None:  # files may mark void by another value than the one it has in memory
@@ -86,7 +89,9 @@ def label_rgba(labels: LabelSpace, opacity: float = 1.0) -> np.ndarray:
 
 
 def overlay_mask(photo: Image.Image, mask: np.ndarray, labels: LabelSpace, opacity: float = 0.55) -> Image.Image:
-    """Photo (RGB) with the label map, brought to the photo's size, laid over it at `opacity` in [0, 1], classes outlined in white."""
+    """Photo (RGB) with the label map, brought to the photo's size, laid over it at `opacity` in [0, 1], classes
+    outlined in white.
+    """
     mask = resize_labels(mask, photo.size)
     layer = label_rgba(labels, opacity)[mask]
     layer[mask_outline(mask, labels.background)] = OUTLINE_RGBA
@@ -98,7 +103,8 @@ def heat_rgba() -> np.ndarray:
     """Colour of every heat value, ``uint8 [256, 4]`` (read-only): brighter and less transparent where more suspect."""
     value = np.linspace(0, 1, 256)
     table = np.round(255 * colormaps[HEAT_COLORMAP](0.15 + 0.85 * value)).astype(np.uint8)
-    # Low values fade out, so that the photo shows through where nothing is wrong; 0.9 keeps its edges visible where something is.
+    # Low values fade out, so that the photo shows through where nothing is wrong; 0.9 keeps its edges visible where
+    # something is.
     table[:, 3] = np.round(255 * 0.9 * np.clip(1.8 * value, 0, 1))
     table.setflags(write=False)
     return table
@@ -116,9 +122,12 @@ def overlay_heat(photo: Image.Image, heat: Image.Image) -> Image.Image:
 
 
 def draw_box(picture: Image.Image, box: Box, source_size: tuple[int, int], line: int = 2) -> Image.Image:
-    """Copy of `picture` with `box`, given in the pixels of `source_size` = (width, height), framed in pink between two dark hairlines."""
+    """Copy of `picture` with `box`, given in the pixels of `source_size` = (width, height), framed in pink between two
+    dark hairlines.
+    """
     sx, sy = picture.width / source_size[0], picture.height / source_size[1]
-    # Ends are exclusive in a box, inclusive for the drawing; the rectangle stays inside the picture even if the box does not.
+    # Ends are exclusive in a box, inclusive for the drawing; the rectangle stays inside the picture even if the box
+    # does not.
     x0 = min(max(round(box[0] * sx), 0), picture.width - 1)
     y0 = min(max(round(box[1] * sy), 0), picture.height - 1)
     x1 = min(max(round(box[2] * sx) - 1, x0), picture.width - 1)
@@ -139,18 +148,23 @@ def read_heat(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return image.convert("L")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadInput(path, f"cannot be read as a heat map ({error})", "run the audit again to write its heat maps anew") from error
+        raise BadInput(
+            path, f"cannot be read as a heat map ({error})", "run the audit again to write its heat maps anew"
+        ) from error
 
 
 def encode_jpeg(photo: Image.Image, side: int, quality: int = 68) -> bytes:
     """JPEG of the photo (RGB) at most `side` pixels long."""
     buffer = io.BytesIO()
-    photo.resize(thumbnail_size(photo.size, side), Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=quality, optimize=True)
+    photo.resize(thumbnail_size(photo.size, side), Image.Resampling.LANCZOS).save(
+        buffer, "JPEG", quality=quality, optimize=True
+    )
     return buffer.getvalue()
 
 
 def encode_mask(mask: np.ndarray, labels: LabelSpace, side: int) -> bytes:
-    """Indexed PNG of the label map, at most `side` pixels long: background transparent, classes opaque and outlined in white.
+    """Indexed PNG of the label map, at most `side` pixels long: background transparent, classes opaque and outlined in
+    white.
 
     The labels that occur are renumbered from 0, so that few classes need few bits a pixel.
     """
@@ -167,10 +181,14 @@ def encode_mask(mask: np.ndarray, labels: LabelSpace, side: int) -> bytes:
 
 
 def encode_heat(heat: Image.Image, side: int) -> bytes:
-    """Indexed PNG of the heat map (mode L) in colour with transparency, at most `side` pixels long, in `HEAT_LEVELS` steps."""
+    """Indexed PNG of the heat map (mode L) in colour with transparency, at most `side` pixels long, in `HEAT_LEVELS`
+    steps.
+    """
     small = np.asarray(heat.resize(thumbnail_size(heat.size, side), Image.Resampling.BOX))
     step = 255 / (HEAT_LEVELS - 1)
-    return _encode_indexed(np.round(small / step).astype(np.uint8), heat_rgba()[np.round(np.arange(HEAT_LEVELS) * step).astype(int)])
+    return _encode_indexed(
+        np.round(small / step).astype(np.uint8), heat_rgba()[np.round(np.arange(HEAT_LEVELS) * step).astype(int)]
+    )
 
 
 def _encode_indexed(indices: np.ndarray, colours: np.ndarray) -> bytes:

@@ -1,9 +1,10 @@
 """The gallery: an audit as one HTML file, worst first, on which people say what they think of each prediction.
 
-The page asks nothing of any network and runs no code but its own (its Content-Security-Policy names the script by its hash). Per entry it
-has a small JPEG of the photo, the prediction and the ground truth as indexed PNGs, and the heat map as a small PNG in colour, which the
-browser lays over each other. They sit in the page, in inert blocks that are parsed when a card comes near the window, or, for large audits,
-as files in a folder beside it. The entries that people open, the worst ones, are stored larger than the rest.
+The page asks nothing of any network and runs no code but its own (its Content-Security-Policy names the script by its
+hash). Per entry it has a small JPEG of the photo, the prediction and the ground truth as indexed PNGs, and the heat map
+as a small PNG in colour, which the browser lays over each other. They sit in the page, in inert blocks that are parsed
+when a card comes near the window, or, for large audits, as files in a folder beside it. The entries that people open,
+the worst ones, are stored larger than the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
 from segqc.gallery.overlay import heat_rgba
 from segqc.gallery.rows import page_row, plain_value
-from segqc.gallery.thumbnails import GalleryEntry, PictureFolder, Thumbnails, as_text, remove_old_pictures, thumbnails_in_order
+from segqc.gallery.thumbnails import (
+    GalleryEntry,
+    PictureFolder,
+    Thumbnails,
+    as_text,
+    remove_old_pictures,
+    thumbnails_in_order,
+)
 from segqc.results.review import REVIEW_FORMAT
 from segqc.results.table import audit_fingerprint, is_number, is_scored
 
@@ -37,7 +45,9 @@ HEADER_FACTS = 5
 COUNTED_BY_THE_PAGE = ("predictions", "scored", "errors")
 THUMBNAILS = ("auto", "inline", "beside")
 
-SCRIPTS = tuple(f"{part}.js" for part in ("state", "review", "cards", "detail", "filters", "scatter", "gallery", "start"))
+SCRIPTS = tuple(
+    f"{part}.js" for part in ("state", "review", "cards", "detail", "filters", "scatter", "gallery", "start")
+)
 
 
 def write_gallery(
@@ -60,23 +70,26 @@ def write_gallery(
     path : Path or str
         The HTML file.
     entries : sequence of GalleryEntry
-        In the order of their ranks. Those whose status is not "ok" are listed with their reason and without pictures; an entry with an
-        unreadable picture keeps its card, which says so.
+        In the order of their ranks. Those whose status is not "ok" are listed with their reason and without pictures;
+        an entry with an unreadable picture keeps its card, which says so.
     labels : LabelSpace
         Names and colours of the classes.
     title : str
         Plain text.
     summary : mapping
-        Shown on demand; nested mappings are flattened, and the first numbers on the top level stand in the page's header.
+        Shown on demand; nested mappings are flattened, and the first numbers on the top level stand in the page's
+        header.
     judged : str
         What the masks are called, in the singular.
     audit : str, optional
-        The `segqc.results.table.audit_fingerprint` by which reviews of this page are known, where `entries` are not the whole audit.
+        The `segqc.results.table.audit_fingerprint` by which reviews of this page are known, where `entries` are not the
+        whole audit.
     thumbnails : "auto", "inline" or "beside"
-        Pictures in the page itself, or as files in the folder ``<stem>_files`` beside it, which then has to go where the page goes. "auto": in
-        the page up to `INLINE_COUNT` entries.
+        Pictures in the page itself, or as files in the folder ``<stem>_files`` beside it, which then has to go where
+        the page goes. "auto": in the page up to `INLINE_COUNT` entries.
     workers : int, optional
-        Threads that make thumbnails; None takes one a core. The file does not depend on it, and no more pictures than this are in memory.
+        Threads that make thumbnails; None takes one a core. The file does not depend on it, and no more pictures than
+        this are in memory.
     on_progress : callable, optional
         Called with the number of entries written so far, after each.
 
@@ -86,7 +99,9 @@ def write_gallery(
         When the file cannot be written.
     """
     path = Path(path)
-    beside = thumbnails == "beside" or (thumbnails == "auto" and sum(is_scored(entry.row) for entry in entries) > INLINE_COUNT)
+    beside = thumbnails == "beside" or (
+        thumbnails == "auto" and sum(is_scored(entry.row) for entry in entries) > INLINE_COUNT
+    )
     prepared = _prepared(entries, labels, workers, on_progress or (lambda done: None))
     rows: list[dict[str, Any]] = []
     folder = None
@@ -105,11 +120,18 @@ def write_gallery(
                 _write_block(stream, f"pictures-{len(rows)}", as_text(pictures))
             rows.append(row)
         flat = _flatten(summary)
-        facts = {key: value for key, value in flat.items() if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE}
+        facts = {
+            key: value
+            for key, value in flat.items()
+            if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE
+        }
         data = {
             "rows": rows,
             "judged": judged.capitalize(),
-            "classes": [{"name": name, "colour": f"#{bytes(labels.palette[index]).hex()}"} for index, name in enumerate(labels.names)],
+            "classes": [
+                {"name": name, "colour": f"#{bytes(labels.palette[index]).hex()}"}
+                for index, name in enumerate(labels.names)
+            ],
             "heat_colours": _heat_stops(),
             "facts": dict(islice(facts.items(), HEADER_FACTS)),
             "summary": flat,
@@ -164,7 +186,9 @@ def _prepared(
     entries: Sequence[GalleryEntry], labels: LabelSpace, workers: int | None, on_progress: Callable[[int], None]
 ) -> Iterator[tuple[dict[str, Any], Thumbnails | None]]:
     """Row as the page reads it and pictures (None for an entry without a score) of each entry, in order."""
-    for done, (entry, pictures) in enumerate(zip(entries, thumbnails_in_order(entries, labels, workers), strict=True), start=1):
+    for done, (entry, pictures) in enumerate(
+        zip(entries, thumbnails_in_order(entries, labels, workers), strict=True), start=1
+    ):
         row = page_row(entry.row) | {"layers": [], "problem": ""}
         if pictures is not None:
             row |= {"layers": list(pictures.layers), "problem": pictures.problem}

@@ -15,7 +15,10 @@ TEXTS = ("id", "reason", "worst_class", "expected_class", "decision")
 
 
 def page_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row as the page reads it: numbers or null, lists for classes and box, text for the rest. Columns of its own stay as they are."""
+    """The row as the page reads it: numbers or null, lists for classes and box, text for the rest.
+
+    Columns of its own stay as they are.
+    """
     plain = {key: plain_value(value) for key, value in row.items()}
     box = parse_box(plain.get("worst_box"))
     numbers = {name: parse_number(plain.get(name)) for name in (*WHOLE_NUMBERS, *NUMBERS, *COMPARED)}
@@ -36,16 +39,20 @@ def plain_value(value: Any) -> Any:
     return str(value)
 
 
-def compare_rows(rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def compare_rows(
+    rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Set each row beside the row of the same id in another audit.
 
     Returns
     -------
     list of dict
-        The rows with ``other_score``, ``other_rank`` and ``rank_change`` (how many places nearer to the worst it is here). Both ranks count only
-        predictions that both audits have scored, so that additions to one do not look like changes. None where the other has no score.
+        The rows with ``other_score``, ``other_rank`` and ``rank_change`` (how many places nearer to the worst it is
+        here). Both ranks count only predictions that both audits have scored, so that additions to one do not look like
+        changes. None where the other has no score.
     dict
-        Counts of what is in both and in one only, and Spearman's correlation of the scores (None below three common ones).
+        Counts of what is in both and in one only, and Spearman's correlation of the scores (None below three common
+        ones).
     """
     scores, other_scores = _scores(rows), _scores(others)
     common = [id_ for id_ in scores if id_ in other_scores]
@@ -63,13 +70,19 @@ def compare_rows(rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str
         "spearman_of_both_scores": None,
     }
     if len(common) >= 3:
-        correlation = float(stats.spearmanr([scores[id_] for id_ in common], [other_scores[id_] for id_ in common]).statistic)
+        correlation = float(
+            stats.spearmanr([scores[id_] for id_ in common], [other_scores[id_] for id_ in common]).statistic
+        )
         facts["spearman_of_both_scores"] = correlation if math.isfinite(correlation) else None
     return compared, facts
 
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    return {str(row["id"]): float(score) for row in rows if is_scored(row) and (score := parse_number(row["score"])) is not None}
+    return {
+        str(row["id"]): float(score)
+        for row in rows
+        if is_scored(row) and (score := parse_number(row["score"])) is not None
+    }
 
 
 def _ranks(scores: Mapping[str, float]) -> dict[str, int]:

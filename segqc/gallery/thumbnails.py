@@ -43,12 +43,14 @@ class GalleryEntry:
     Parameters
     ----------
     row : mapping
-        Row of scores.csv: ``id, rank, score, status, reason, worst_class, expected_class, worst_box, classes, dice, width, height``, those of a
-        calibration or a comparison, and any others, which the detail view shows too. Absent values are None or "".
+        Row of scores.csv: ``id, rank, score, status, reason, worst_class, expected_class, worst_box, classes, dice,
+        width, height``, those of a calibration or a comparison, and any others, which the detail view shows too. Absent
+        values are None or "".
     image : Path
         The photo.
     prediction, heatmap, ground_truth, other_prediction : Path, optional
-        Mask file, 8-bit grey PNG (255 = most suspect), mask file, and the mask of the audit compared with; None leaves that layer out.
+        Mask file, 8-bit grey PNG (255 = most suspect), mask file, and the mask of the audit compared with; None leaves
+        that layer out.
     """
 
     row: Mapping[str, Any]
@@ -115,15 +117,22 @@ def make_thumbnails(entry: GalleryEntry, labels: LabelSpace, side: int) -> Thumb
     return Thumbnails(layers, "; ".join(problems), sizes[0] if sizes else None)
 
 
-def thumbnails_in_order(entries: Sequence[GalleryEntry], labels: LabelSpace, workers: int | None) -> Iterator[Thumbnails | None]:
+def thumbnails_in_order(
+    entries: Sequence[GalleryEntry], labels: LabelSpace, workers: int | None
+) -> Iterator[Thumbnails | None]:
     """Thumbnails of each entry, None for one without a score; made by `workers` threads, one a core where None."""
     workers = workers or os.cpu_count() or 1
 
     def prepare(task: tuple[int, GalleryEntry]) -> Thumbnails | None:
         index, entry = task
-        return make_thumbnails(entry, labels, LARGE_SIDE if index < LARGE_COUNT else SMALL_SIDE) if is_scored(entry.row) else None
+        return (
+            make_thumbnails(entry, labels, LARGE_SIDE if index < LARGE_COUNT else SMALL_SIDE)
+            if is_scored(entry.row)
+            else None
+        )
 
-    # Threads: decoding, resizing and encoding all leave the interpreter's lock. The window keeps fast threads from piling up results.
+    # Threads: decoding, resizing and encoding all leave the interpreter's lock. The window keeps fast threads from
+    # piling up results.
     with ThreadPoolExecutor(workers) as pool:
         tasks = enumerate(entries)
         pending = [pool.submit(prepare, task) for task in islice(tasks, 2 * workers)]
@@ -138,10 +147,11 @@ def as_text(thumbnails: Thumbnails) -> dict[str, str]:
 
 
 class PictureFolder:
-    """Pictures as files beside a page, in a folder named by their content: ``gallery_files/<name>`` for ``gallery.html``.
+    """Pictures as files beside a page, in a folder named by their content: ``gallery_files/<name>`` for
+    ``gallery.html``.
 
-    They are written under a hidden name first. Until the new page is in place the old one keeps the folder that it refers to; `remove_others`
-    then clears it away. Used as a context manager, which removes what was not finished.
+    They are written under a hidden name first. Until the new page is in place the old one keeps the folder that it
+    refers to; `remove_others` then clears it away. Used as a context manager, which removes what was not finished.
     """
 
     def __init__(self, page: Path) -> None:

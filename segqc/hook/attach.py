@@ -1,4 +1,6 @@
-"""The hook itself: what a model was shown and what it predicted go to the quality model; nothing comes back but verdicts."""
+"""The hook itself: what a model was shown and what it predicted go to the quality model; nothing comes back but
+verdicts.
+"""
 
 import contextlib
 import dataclasses
@@ -53,7 +55,8 @@ class Counts:
     dropped : int
         Turned away by a full queue.
     failed : int
-        Not judged: the pair cannot be scored, or the model's inputs or outputs were not understood (then a forward pass counts once).
+        Not judged: the pair cannot be scored, or the model's inputs or outputs were not understood (then a forward pass
+        counts once).
     """
 
     seen: int = 0
@@ -69,8 +72,8 @@ class QualityHook:
     Attributes
     ----------
     last : list of Verdict or None
-        Of the last forward pass (in the background: of the one that was judged last), one a prediction, None for those that were left out or dropped.
-        Empty after a forward pass whose inputs or outputs were not understood.
+        Of the last forward pass (in the background: of the one that was judged last), one a prediction, None for those
+        that were left out or dropped. Empty after a forward pass whose inputs or outputs were not understood.
     counts : Counts
     decisions : Counter
         Of "pass", "review" and "fail".
@@ -126,7 +129,9 @@ class QualityHook:
             with self._lock:
                 first = self.counts.seen
                 self.counts.seen += len(images)
-                chosen = [] if training else [i for i in range(len(images)) if self._random.random() < self._sample_rate]
+                chosen = (
+                    [] if training else [i for i in range(len(images)) if self._random.random() < self._sample_rate]
+                )
                 self.counts.sampled_out += len(images) - len(chosen)
             found = self._masks.find(output, [_size(image) for image in images]) if chosen else []
             padding = kwargs.get("pixel_mask")
@@ -155,7 +160,13 @@ class QualityHook:
         self._act(done)
 
     def _judge(
-        self, number: int, image: np.ndarray | None, mask: np.ndarray | None, verdicts: list[Any], place: int, verdict: Verdict | None
+        self,
+        number: int,
+        image: np.ndarray | None,
+        mask: np.ndarray | None,
+        verdicts: list[Any],
+        place: int,
+        verdict: Verdict | None,
     ) -> Inspection:
         """Judge one prediction, unless reading it gave a verdict already, and keep account of it."""
         if verdict is None:
@@ -213,7 +224,10 @@ class QualityHook:
         return self._worker is None or self._worker.flush(timeout)
 
     def close(self) -> None:
-        """Leave the model as it was, after the background has judged what it has. Calling the hook still calls the model."""
+        """Leave the model as it was, after the background has judged what it has.
+
+        Calling the hook still calls the model.
+        """
         if self._closed:
             return
         self._closed = True
@@ -230,7 +244,10 @@ class QualityHook:
 
 
 class _Listener:
-    """What a module holds of a hook. Copies of the module, and files of it, hold something that does nothing, and needs no segqc to be loaded."""
+    """What a module holds of a hook.
+
+    Copies of the module, and files of it, hold something that does nothing, and needs no segqc to be loaded.
+    """
 
     def __init__(self, hook: QualityHook) -> None:
         # Compiled code breaks its graph here and goes on after it; tracing into the quality model would fail.
@@ -267,20 +284,21 @@ def attach(
     ----------
     qc : QualityControl
     model : nn.Module or callable
-        A module gets a forward hook and is called as before. Of any other callable (a TorchScript module, too), call the returned hook instead; its
-        pictures are found among the arguments.
+        A module gets a forward hook and is called as before. Of any other callable (a TorchScript module, too), call
+        the returned hook instead; its pictures are found among the arguments.
     mean, std : float or three of them, optional
-        Of the normalisation that the model's inputs went through; ImageNet's by default. Inputs of uint8, and Pillow images, went through none.
+        Of the normalisation that the model's inputs went through; ImageNet's by default. Inputs of uint8, and Pillow
+        images, went through none.
     image_processor : optional
         The Hugging Face processor that made the inputs: brings its own normalisation and post-processing.
     classes : sequence of str, int or None, optional
-        For each class of the segmenter the quality model's (name or index); needed only where they differ. Names that it does not know, and None,
-        are not judged.
+        For each class of the segmenter the quality model's (name or index); needed only where they differ. Names that
+        it does not know, and None, are not judged.
     binary_threshold : float
         Of segmenters with one channel: 0 for logits, 0.5 for probabilities.
     policy : optional
-        What happens beside `.last`: "annotate" (nothing), a function (called with every `Inspection`), "raise" (`QualityAlarm` on a failure), a
-        folder (suspect predictions are written there), or a list of these.
+        What happens beside `.last`: "annotate" (nothing), a function (called with every `Inspection`), "raise"
+        (`QualityAlarm` on a failure), a folder (suspect predictions are written there), or a list of these.
     threshold : float, optional
         Without a calibration: scores above it fail, the others pass.
     sample_rate : float
@@ -297,26 +315,37 @@ def attach(
     Returns
     -------
     QualityHook
-        Its verdicts do not depend on batch size, order or companions. Predictions in training mode are not judged. Nothing that goes wrong inside
-        the hook reaches the pipeline: it is counted, kept in `.errors`, and warned of once.
+        Its verdicts do not depend on batch size, order or companions. Predictions in training mode are not judged.
+        Nothing that goes wrong inside the hook reaches the pipeline: it is counted, kept in `.errors`, and warned of
+        once.
 
     Raises
     ------
     ValueError
-        Options that contradict each other, or a policy that waits for decisions which neither calibration nor threshold will give.
+        Options that contradict each other, or a policy that waits for decisions which neither calibration nor threshold
+        will give.
     """
     policies = make_policies(policy, qc.labels)
     if not 0 < sample_rate <= 1:
         raise ValueError(f"Expected `sample_rate` in (0, 1], but got {sample_rate}")
     if threshold is not None and qc.calibration is not None:
-        raise ValueError("Expected no `threshold` beside a calibration, which decides by itself: load the model without it, or leave it out")
+        raise ValueError(
+            "Expected no `threshold` beside a calibration, which decides by itself: load the model without it, or leave it out"
+        )
     if threshold is None and qc.calibration is None and any(item.needs_decision for item in policies):
-        raise ValueError("This policy needs decisions: give `threshold`, or calibrate (`segqc calibrate`) and load the model with its calibration")
+        raise ValueError(
+            "This policy needs decisions: give `threshold`, or calibrate (`segqc calibrate`) and load the model with its calibration"
+        )
     if background and any(isinstance(item, Raise) for item in policies):
-        raise ValueError("A background thread cannot stop the pipeline: raise without `background`, or use a function or a folder")
+        raise ValueError(
+            "A background thread cannot stop the pipeline: raise without `background`, or use a function or a folder"
+        )
     masks = MaskReader(qc.labels, classes, binary_threshold, image_processor)
     if masks.not_judged:
-        warnings.warn(f"The quality model does not know these classes, whose pixels are not judged: {', '.join(masks.not_judged)}", stacklevel=3)
+        warnings.warn(
+            f"The quality model does not know these classes, whose pixels are not judged: {', '.join(masks.not_judged)}",
+            stacklevel=3,
+        )
     return QualityHook(
         qc,
         model,

@@ -6,8 +6,9 @@
     after post-processing           a list of [H, W], one a picture
     ONNX Runtime, TFLite, yours     the same, channels first or last, or class indices [N, H, W], [N, 1, H, W], [N, H, W, 1]
 
-What counts is the class with the highest score after bilinear interpolation to the picture's size, as these libraries do it themselves. With a
-Hugging Face processor its own post-processing is asked, so that the judged mask is the one that its users get.
+What counts is the class with the highest score after bilinear interpolation to the picture's size, as these libraries
+do it themselves. With a Hugging Face processor its own post-processing is asked, so that the judged mask is the one
+that its users get.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,8 +31,8 @@ class MaskReader:
     labels : LabelSpace
         Of the quality model.
     classes : sequence of str, int or None, optional
-        For each class of the segmenter the quality model's class, by name or index; None, or a name that it does not know: not judged (void). By
-        default both have the same classes.
+        For each class of the segmenter the quality model's class, by name or index; None, or a name that it does not
+        know: not judged (void). By default both have the same classes.
     binary_threshold : float
         For segmenters with one channel: scores above it are foreground. 0 for logits, 0.5 for probabilities.
     image_processor : optional
@@ -48,7 +49,13 @@ class MaskReader:
         `classes` with an index that the quality model does not have.
     """
 
-    def __init__(self, labels: LabelSpace, classes: Sequence[Any] | None = None, binary_threshold: float = 0.0, image_processor: Any = None) -> None:
+    def __init__(
+        self,
+        labels: LabelSpace,
+        classes: Sequence[Any] | None = None,
+        binary_threshold: float = 0.0,
+        image_processor: Any = None,
+    ) -> None:
         self.labels = labels
         self.binary_threshold = binary_threshold
         self.post_process = getattr(image_processor, "post_process_semantic_segmentation", None)
@@ -61,7 +68,9 @@ class MaskReader:
             return VOID
         index = self.labels.names.index(name) if isinstance(name, str) else int(name)
         if not (0 <= index < self.labels.num_classes or index == VOID):
-            raise ValueError(f"Expected classes of the quality model, 0 to {self.labels.num_classes - 1}, but got {index}")
+            raise ValueError(
+                f"Expected classes of the quality model, 0 to {self.labels.num_classes - 1}, but got {index}"
+            )
         return index
 
     def find(self, output: Any, sizes: Sequence[tuple[int, int]]) -> list[Any]:
@@ -113,7 +122,9 @@ class MaskReader:
                 mask = mask[np.ix_(pixel_of_cell(mask.shape[0], size[0]), pixel_of_cell(mask.shape[1], size[1]))]
             outside = (mask < 0) | ((mask >= self.num_classes) & (mask != VOID))
             if outside.any():
-                raise ValueError(f"Expected class indices 0 to {self.num_classes - 1}, but got {np.unique(mask[outside])[:8].tolist()}")
+                raise ValueError(
+                    f"Expected class indices 0 to {self.num_classes - 1}, but got {np.unique(mask[outside])[:8].tolist()}"
+                )
             mask = mask.astype(np.uint8)
         if self._translation is None:
             return mask
@@ -130,10 +141,17 @@ class MaskReader:
                 return list(value)
             value = value[0]
         if not isinstance(value, Tensor | np.ndarray):
-            raise ValueError(f"Expected masks or scores of classes in the model's output, but found {type(value).__name__}")
+            raise ValueError(
+                f"Expected masks or scores of classes in the model's output, but found {type(value).__name__}"
+            )
         floating, counts = is_floating(value), {self.num_classes, 1}
         dimensions = 3 if floating else 2
-        if not floating and value.ndim >= 3 and 1 in (value.shape[-3], value.shape[-1]) and (value.ndim == 4 or count == 1):
+        if (
+            not floating
+            and value.ndim >= 3
+            and 1 in (value.shape[-3], value.shape[-1])
+            and (value.ndim == 4 or count == 1)
+        ):
             value = value.squeeze(-1) if value.shape[-1] == 1 else value.squeeze(-3)
         value = value[None] if value.ndim == dimensions else value
         if value.ndim != dimensions + 1:
@@ -144,7 +162,8 @@ class MaskReader:
 
 
 def query_scores(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
-    """Class scores of mask classification (Cheng et al. 2021, equation 4): sum over queries of p(class | query) p(pixel | query).
+    """Class scores of mask classification (Cheng et al. 2021, equation 4): sum over queries of p(class | query) p(pixel
+    | query).
 
     Parameters
     ----------

@@ -22,7 +22,8 @@ class PictureReader:
     Parameters
     ----------
     mean, std : float or three of them, optional
-        Of the normalisation (x - mean) / std with x in [0, 1]; ImageNet's by default. They concern floats only: uint8 is taken as it is.
+        Of the normalisation (x - mean) / std with x in [0, 1]; ImageNet's by default. They concern floats only: uint8
+        is taken as it is.
     image_processor : optional
         A Hugging Face image processor, whose settings are used instead.
 
@@ -59,10 +60,14 @@ class PictureReader:
             items = _as_pictures(value)
             if items is not None:
                 return items
-        raise ValueError("Expected a batch of pictures [N, 3, H, W] or [N, H, W, 3] among the model's inputs, but found none")
+        raise ValueError(
+            "Expected a batch of pictures [N, 3, H, W] or [N, H, W, 3] among the model's inputs, but found none"
+        )
 
     def read(self, raw: Any) -> np.ndarray:
-        """One found picture as uint8 `[H, W, 3]`; warns once when it does not look like one that was normalised as said."""
+        """One found picture as uint8 `[H, W, 3]`; warns once when it does not look like one that was normalised as
+        said.
+        """
         if isinstance(raw, Image.Image):
             return np.asarray(to_rgb(raw))
         first = raw.shape[0] == 3
@@ -72,7 +77,10 @@ class PictureReader:
         values = (raw if isinstance(raw, Tensor) else torch.from_numpy(np.ascontiguousarray(raw))).detach().float()
         shape, pixels = ((3, 1, 1), (1, 2)) if first else ((3,), (0, 1))
         self._check_range(values.amin(pixels).cpu().numpy(), values.amax(pixels).cpu().numpy())
-        factor, offset = (torch.from_numpy(numbers * (255 / self.scale)).to(values.device).view(shape) for numbers in (self.std, self.mean))
+        factor, offset = (
+            torch.from_numpy(numbers * (255 / self.scale)).to(values.device).view(shape)
+            for numbers in (self.std, self.mean)
+        )
         levels = torch.addcmul(offset, values, factor).round_().clamp_(0, 255).nan_to_num_(0).to(torch.uint8)
         levels = levels.flip(0 if first else 2) if self.flip else levels
         return (levels.permute(1, 2, 0) if first else levels).contiguous().cpu().numpy()
@@ -81,13 +89,20 @@ class PictureReader:
         """Warn once when values, given by their extremes per channel, cannot have been normalised as said."""
         if self._warned:
             return
-        low, high = (float(edge((values * self.std + self.mean) / self.scale)) for edge, values in ((np.min, lowest), (np.max, highest)))
+        low, high = (
+            float(edge((values * self.std + self.mean) / self.scale))
+            for edge, values in ((np.min, lowest), (np.max, highest))
+        )
         inside = low >= -_SLACK and high <= 1 + _SLACK
         never_normalised = self.mean.any() and lowest.min() >= 0 and highest.max() <= 1
         if inside and not never_normalised:
             return
         self._warned = True
-        seen = "look as if they had never been normalised" if inside else f"reach from {low:.3g} to {high:.3g}, not from 0 to 1"
+        seen = (
+            "look as if they had never been normalised"
+            if inside
+            else f"reach from {low:.3g} to {high:.3g}, not from 0 to 1"
+        )
         warnings.warn(
             f"With mean {_short(self.mean)} and std {_short(self.std)} undone, pixels {seen}: the quality model sees other pictures than it was "
             "trained on. Pass the segmenter's own mean= and std= (mean=0, std=1 for inputs in [0, 1]), or its image_processor=",
@@ -119,7 +134,10 @@ def _as_pictures(value: Any) -> list[Any] | None:
         return [items[0] for items in found] if all(len(items) == 1 for items in found) else None
     if not isinstance(value, Tensor | np.ndarray) or value.ndim not in (3, 4) or 0 in value.shape[-3:]:
         return None
-    if not (is_floating(value) or value.dtype in (np.uint8, torch.uint8)) or 3 not in (value.shape[-3], value.shape[-1]):
+    if not (is_floating(value) or value.dtype in (np.uint8, torch.uint8)) or 3 not in (
+        value.shape[-3],
+        value.shape[-1],
+    ):
         return None
     return list(value) if value.ndim == 4 else [value]
 

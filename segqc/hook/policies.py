@@ -1,4 +1,7 @@
-"""What happens to predictions that were judged in a pipeline: call back, raise, write to a review folder. `handle.last` is there in any case."""
+"""What happens to predictions that were judged in a pipeline: call back, raise, write to a review folder.
+
+`handle.last` is there in any case.
+"""
 
 import csv
 import secrets
@@ -95,8 +98,9 @@ class Raise:
 class ReviewFolder:
     """Write suspect predictions to a folder that `segqc gallery`, `segqc export` and `segqc monitor` read.
 
-    ``scores.csv`` gets a row for every judged prediction; ``images/``, ``predictions/`` and ``heatmaps/`` the PNGs of those whose decision is among
-    `on`, and ``classes.json`` what `--classes` takes. Several runs may write to one folder: ids begin with the time at which the run began.
+    ``scores.csv`` gets a row for every judged prediction; ``images/``, ``predictions/`` and ``heatmaps/`` the PNGs of
+    those whose decision is among `on`, and ``classes.json`` what `--classes` takes. Several runs may write to one
+    folder: ids begin with the time at which the run began.
 
     Parameters
     ----------
@@ -156,7 +160,8 @@ class ReviewFolder:
 
 
 def make_policies(given: Any, labels: LabelSpace) -> list[Policy]:
-    """Policies from what `attach` accepts: "annotate", "raise", a folder, a function, a policy, or several of these; raising comes last.
+    """Policies from what `attach` accepts: "annotate", "raise", a folder, a function, a policy, or several of these;
+    raising comes last.
 
     Raises
     ------
@@ -176,5 +181,7 @@ def make_policies(given: Any, labels: LabelSpace) -> list[Policy]:
         elif callable(item):
             policies.append(Callback(item))
         else:
-            raise ValueError(f'Expected `policy` to be "annotate", "raise", a folder, a function, or a list of these, but got {item!r}')
+            raise ValueError(
+                f'Expected `policy` to be "annotate", "raise", a folder, a function, or a list of these, but got {item!r}'
+            )
     return sorted(policies, key=lambda policy: isinstance(policy, Raise))

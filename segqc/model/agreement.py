@@ -4,18 +4,21 @@ Let y be the observed mask, p the posterior, both on the grid, and for a foregro
 
     q   = p^2 / sum_k p_k^2                          the posterior, sharpened
     d_c = 2 sum(q_c y_c) / (sum q_c + sum y_c)       soft Dice: the Dice that q expects of y, to first order
-    w_c = 1 if y has the class, else the mean of q_c over the 2 % of the cells where it is greatest: how sure q is that it is there
+    w_c = 1 if y has the class, else the mean of q_c over the 2 % of the cells where it is greatest: how sure q is that
+    it is there
 
-Sharpened, because the Dice of a mask is taken with one true mask and not with an average of many: along every outline p is a slope, which costs a
-small object more of its soft Dice than a large one, right or wrong as they may be. On held-out training pairs the exponent 2 was the best of 1 (as
-it is), 1.5, 2, 3, 4, 8 and infinity (argmax): 0.02 better in rank correlation than 1, and 0.01 better than argmax.
+Sharpened, because the Dice of a mask is taken with one true mask and not with an average of many: along every outline p
+is a slope, which costs a small object more of its soft Dice than a large one, right or wrong as they may be. On
+held-out training pairs the exponent 2 was the best of 1 (as it is), 1.5, 2, 3, 4, 8 and infinity (argmax): 0.02 better
+in rank correlation than 1, and 0.01 better than argmax.
 
-The Dice of an image is a mean over the classes of mask or truth. Which classes the truth has is uncertain, so each counts by w_c: a class that
-is surely missing from y counts in full, a trace of one hardly. (A threshold in place of w_c makes the score jump where a class crosses it.)
+The Dice of an image is a mean over the classes of mask or truth. Which classes the truth has is uncertain, so each
+counts by w_c: a class that is surely missing from y counts in full, a trace of one hardly. (A threshold in place of w_c
+makes the score jump where a class crosses it.)
 
-A mask without foreground has the Dice 1 or 0, as the truth is empty or not. Its agreement is the probability of the former: the cells' evidence
-w = max w_c joined with the share e of training masks that are empty, odds e/(1 - e) (1 - w)/w. Where every picture shows something, a network that
-overlooks it does not make an empty prediction good.
+A mask without foreground has the Dice 1 or 0, as the truth is empty or not. Its agreement is the probability of the
+former: the cells' evidence w = max w_c joined with the share e of training masks that are empty, odds e/(1 - e) (1 -
+w)/w. Where every picture shows something, a network that overlooks it does not make an empty prediction good.
 """
 
 from collections.abc import Sequence

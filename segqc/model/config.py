@@ -41,12 +41,16 @@ class ModelConfig:
 
     @property
     def empty_share(self) -> float:
-        """Share of training masks without foreground, one pseudo-count on either side; 0.5 where training kept no count."""
+        """Share of training masks without foreground, one pseudo-count on either side; 0.5 where training kept no
+        count.
+        """
         empty, pairs = self.training.get("empty_pictures"), self.training.get("train_pairs")
         return 0.5 if empty is None or pairs is None else (empty + 1) / (pairs + 2)
 
     def hardly_seen(self, fewest: int = 50) -> dict[int, int]:
-        """Foreground classes that were in fewer than `fewest` training pictures, with the number; empty where training kept no count."""
+        """Foreground classes that were in fewer than `fewest` training pictures, with the number; empty where training
+        kept no count.
+        """
         counts = self.training.get("class_pictures", [])
         return {c: counts[c] for c in self.label_space.foreground if c < len(counts) and counts[c] < fewest}
 
@@ -72,5 +76,10 @@ class ModelConfig:
 
 def make_ladder(method: Method, num_classes: int) -> NoiseLadder:
     """The noise ladder of a method."""
-    ladders = {"structured": structured_ladder, "mixing": mixing_ladder, "paper": lambda: paper_ladder(num_classes), "segmenter": context_ladder}
+    ladders = {
+        "structured": structured_ladder,
+        "mixing": mixing_ladder,
+        "paper": lambda: paper_ladder(num_classes),
+        "segmenter": context_ladder,
+    }
     return ladders[method]()

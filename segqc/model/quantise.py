@@ -1,7 +1,8 @@
 """Weights in 8 bits: a quarter of the size, for a model that is to be shipped.
 
-Each row of a matrix or kernel (an output channel) is stored as whole numbers from -127 to 127 and one scale, so that its greatest weight is exact and
-no other is off by more than half a step. Vectors (biases, norms) stay as they are. Weights are restored when they are loaded: scoring is in float32.
+Each row of a matrix or kernel (an output channel) is stored as whole numbers from -127 to 127 and one scale, so that
+its greatest weight is exact and no other is off by more than half a step. Vectors (biases, norms) stay as they are.
+Weights are restored when they are loaded: scoring is in float32.
 """
 
 from collections.abc import Mapping

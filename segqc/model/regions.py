@@ -1,4 +1,6 @@
-"""Where a mask is most suspect: one region of the heat map, with the class that is there and the class that was expected."""
+"""Where a mask is most suspect: one region of the heat map, with the class that is there and the class that was
+expected.
+"""
 
 from dataclasses import dataclass
 
@@ -17,7 +19,8 @@ class Region:
     box : (x0, y0, x1, y1)
         In cells, half-open.
     observed : int
-        Class that the mask has there (most of the region's heat lies on it); may be the background, where an object is missing.
+        Class that the mask has there (most of the region's heat lies on it); may be the background, where an object is
+        missing.
     expected : int or None
         Class that the model expected there instead; None when it has no better proposal.
     """

@@ -1,8 +1,9 @@
 """Segment noise: from a true mask, a wrong one as a segmentation model would make it.
 
-The location t of `segqc.gumbel` hides each cell by itself, and independent flips average out over a neighbourhood: a network sees through them to the
-very shape that should be judged. Segmentation models err otherwise, by the segment: an object is called something else, is missed, is cut in half,
-has a wrong outline. This noise does the same to a true mask, and the network learns p(true mask | wrong mask, picture). It is ours, not the paper's.
+The location t of `segqc.gumbel` hides each cell by itself, and independent flips average out over a neighbourhood: a
+network sees through them to the very shape that should be judged. Segmentation models err otherwise, by the segment: an
+object is called something else, is missed, is cut in half, has a wrong outline. This noise does the same to a true
+mask, and the network learns p(true mask | wrong mask, picture). It is ours, not the paper's.
 
 Four kinds of error, mixed (`KIND_ENDS`):
 
@@ -37,7 +38,8 @@ class SegmentNoise:
     Parameters
     ----------
     swaps : ndarray `[K, K]` float64
-        Row c: with which probability an object of class c is called c' instead; rows of foreground classes sum to one, see `class_swaps`.
+        Row c: with which probability an object of class c is called c' instead; rows of foreground classes sum to one,
+        see `class_swaps`.
     background : int or None
         What is left where an object is missed; None: objects are never missed, only called something else.
     """
@@ -75,7 +77,11 @@ class SegmentNoise:
             if belief is None:
                 raise ValueError(f"Expected `belief` for noise of the kind {kind!r}, but got None")
             guess = draw_guess(belief, rng)
-            mask = guess if kind == "guess" else np.where(_region(truth if rng.random() < 0.5 else guess, rng), truth, guess)
+            mask = (
+                guess
+                if kind == "guess"
+                else np.where(_region(truth if rng.random() < 0.5 else guess, rng), truth, guess)
+            )
         elif kind == "edit":
             mask = self._edit(truth, fill_void(other, self.background, rng), rng)
         else:
@@ -85,7 +91,9 @@ class SegmentNoise:
         return mask
 
     def _edit(self, truth: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Each class keeps, loses or changes its name, in all of its cells, in one object or in half of them; perhaps something is added."""
+        """Each class keeps, loses or changes its name, in all of its cells, in one object or in half of them; perhaps
+        something is added.
+        """
         mask = truth.copy()
         for label in np.unique(truth):
             what = rng.random()
@@ -110,7 +118,9 @@ class SegmentNoise:
         return mask
 
 
-def class_swaps(looks: np.ndarray, foreground: tuple[int, ...], alike: float = 0.6, sharpness: float = 6.0) -> np.ndarray:
+def class_swaps(
+    looks: np.ndarray, foreground: tuple[int, ...], alike: float = 0.6, sharpness: float = 6.0
+) -> np.ndarray:
     """Probabilities of calling a class by another one's name, from how alike classes look.
 
     Parameters
@@ -137,7 +147,9 @@ def class_swaps(looks: np.ndarray, foreground: tuple[int, ...], alike: float = 0
     others = 1 - np.eye(len(classes))
     swaps = np.zeros((len(looks), len(looks)))
     if len(classes) > 1:
-        part = alike * likeness * others / (likeness * others).sum(1, keepdims=True) + (1 - alike) * others / others.sum(1, keepdims=True)
+        part = alike * likeness * others / (likeness * others).sum(1, keepdims=True) + (
+            1 - alike
+        ) * others / others.sum(1, keepdims=True)
         swaps[np.ix_(classes, classes)] = part
     else:
         swaps[classes[0], classes[0]] = 1.0  # a single class has no other name
@@ -145,7 +157,9 @@ def class_swaps(looks: np.ndarray, foreground: tuple[int, ...], alike: float = 0
 
 
 def fill_void(mask: np.ndarray, background: int | None, rng: np.random.Generator) -> np.ndarray:
-    """Void cells get the nearest label (always without a background class, else in six of ten masks), or become background."""
+    """Void cells get the nearest label (always without a background class, else in six of ten masks), or become
+    background.
+    """
     void = mask == VOID
     if not void.any() or void.all():
         return mask
@@ -156,7 +170,8 @@ def fill_void(mask: np.ndarray, background: int | None, rng: np.random.Generator
 
 
 def draw_guess(belief: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """argmax of log p + s G with Gumbel noise G on a coarse grid, linear in between: at s = 1 about a sample of p (Gumbel-max trick).
+    """argmax of log p + s G with Gumbel noise G on a coarse grid, linear in between: at s = 1 about a sample of p
+    (Gumbel-max trick).
 
     `belief` `[K, S, S]` to uint8 `[S, S]`.
     """
@@ -167,7 +182,9 @@ def draw_guess(belief: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def bend(mask: np.ndarray, amplitude: float, rng: np.random.Generator) -> np.ndarray:
-    """Move the cells along a smooth random field of `amplitude` cells (standard deviation), in three of ten masks also all of them together."""
+    """Move the cells along a smooth random field of `amplitude` cells (standard deviation), in three of ten masks also
+    all of them together.
+    """
     side, knots = len(mask), int(rng.choice((3, 5, 9)))
     field = _interpolated(rng.normal(0, amplitude, (2, knots, knots)).astype(np.float32), side)
     if rng.random() < 0.3:

@@ -1,6 +1,7 @@
 """A reviewer's verdicts: the JSON file that the gallery saves, and that `segqc export --review` and a calibration read.
 
-{"format": "segqc-review-1", "audit": "<fingerprint>", "items": {"<id>": {"verdict": "accept", "note": "", "score": 1.5}}}
+{"format": "segqc-review-1", "audit": "<fingerprint>", "items": {"<id>": {"verdict": "accept", "note": "", "score":
+1.5}}}
 """
 
 from collections.abc import Mapping
@@ -49,19 +50,38 @@ def read_review(path: Path | str) -> Review:
     Raises
     ------
     BadInput
-        When the file is missing, not JSON, not a review, or holds an item that cannot be read; the reason names the item.
+        When the file is missing, not JSON, not a review, or holds an item that cannot be read; the reason names the
+        item.
     """
     content = read_json(path)
-    if not isinstance(content, dict) or content.get("format") != REVIEW_FORMAT or not isinstance(content.get("items"), dict):
-        raise BadInput(path, f"is not a review: it lacks the format {REVIEW_FORMAT!r} or its items", "save one from the gallery's review page")
-    return Review(str(content.get("audit", "")), {id_: _item(path, id_, item) for id_, item in content["items"].items()})
+    if (
+        not isinstance(content, dict)
+        or content.get("format") != REVIEW_FORMAT
+        or not isinstance(content.get("items"), dict)
+    ):
+        raise BadInput(
+            path,
+            f"is not a review: it lacks the format {REVIEW_FORMAT!r} or its items",
+            "save one from the gallery's review page",
+        )
+    return Review(
+        str(content.get("audit", "")), {id_: _item(path, id_, item) for id_, item in content["items"].items()}
+    )
 
 
 def _item(path: Path | str, id_: str, item: Any) -> ReviewItem:
     if not isinstance(item, Mapping) or item.get("verdict") not in get_args(Verdict):
-        raise BadInput(path, f"says of {id_} neither accept nor reject nor unsure", "save the review again from the gallery, or mend the item")
+        raise BadInput(
+            path,
+            f"says of {id_} neither accept nor reject nor unsure",
+            "save the review again from the gallery, or mend the item",
+        )
     note, score = item.get("note") or "", item.get("score")
     if not isinstance(note, str) or not (score is None or is_number(score)):
-        raise BadInput(path, f"has a note that is no text, or a score that is no number, at {id_}", "save the review again from the gallery")
+        raise BadInput(
+            path,
+            f"has a note that is no text, or a score that is no number, at {id_}",
+            "save the review again from the gallery",
+        )
     # JSON may hold halves of letters outside the basic plane, which no file in UTF-8 can.
     return ReviewItem(cast(Verdict, item["verdict"]), note.encode("utf-8", "replace").decode(), score)

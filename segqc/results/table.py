@@ -20,7 +20,16 @@ from segqc.data.labels import LabelSpace, parse_classes
 from segqc.model.config import ModelConfig
 
 WHOLE_NUMBERS = ("rank", "width", "height")
-NUMBERS = ("score", "dice", "agreement", "density", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high")
+NUMBERS = (
+    "score",
+    "dice",
+    "agreement",
+    "density",
+    "p_value",
+    "expected_dice",
+    "expected_dice_low",
+    "expected_dice_high",
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class AuditTable:
     folder : Path
         Where the table lies.
     rows : list of dict
-        As in scores.csv, in the order of their ranks; what is absent is None or "". Columns of a calibration are there when it was used.
-        A table without ranks, as a hook writes it, is ranked by score.
+        As in scores.csv, in the order of their ranks; what is absent is None or "". Columns of a calibration are there
+        when it was used. A table without ranks, as a hook writes it, is ranked by score.
     summary : dict
         summary.json, or empty where a table lies alone.
     """
@@ -48,11 +57,17 @@ class AuditTable:
 
     @cached_property
     def base(self) -> Path:
-        """The folder that relative paths in the table start from: the working directory, or the folder above the table where they lead to files.
+        """The folder that relative paths in the table start from: the working directory, or the folder above the table
+        where they lead to files.
 
-        An audit writes paths as it was given them; this way it can be read from another place than the one in which it was run.
+        An audit writes paths as it was given them; this way it can be read from another place than the one in which it
+        was run.
         """
-        paths = [Path(row["prediction"]) for row in self.rows if row.get("prediction") and not Path(row["prediction"]).is_absolute()]
+        paths = [
+            Path(row["prediction"])
+            for row in self.rows
+            if row.get("prediction") and not Path(row["prediction"]).is_absolute()
+        ]
         candidates = [Path(), *self.folder.resolve().parents]
         return next((folder for folder in candidates if any((folder / path).is_file() for path in paths[:100])), Path())
 
@@ -74,7 +89,9 @@ class AuditTable:
         try:
             return from_json(ModelConfig, read_json(model / "config.json")).label_space
         except (BadInput, ValueError) as error:
-            raise BadInput(self.folder, f"names no model whose classes can be read: {error}", "name the classes with --classes") from error
+            raise BadInput(
+                self.folder, f"names no model whose classes can be read: {error}", "name the classes with --classes"
+            ) from error
 
 
 def read_audit_table(path: Path | str) -> AuditTable:
@@ -83,7 +100,8 @@ def read_audit_table(path: Path | str) -> AuditTable:
     Parameters
     ----------
     path : Path or str
-        The audit's folder (scores.parquet is preferred to scores.csv, since it keeps every text as it was), or a table: .csv or .parquet.
+        The audit's folder (scores.parquet is preferred to scores.csv, since it keeps every text as it was), or a table:
+        .csv or .parquet.
 
     Raises
     ------
@@ -94,13 +112,26 @@ def read_audit_table(path: Path | str) -> AuditTable:
     tables = [path / "scores.parquet", path / "scores.csv"] if path.is_dir() else [path]
     table = next((table for table in tables if table.is_file()), None)
     if table is None:
-        raise BadInput(path, "holds no scores.parquet and no scores.csv", "give a folder written by `segqc audit`, or one of its tables")
+        raise BadInput(
+            path,
+            "holds no scores.parquet and no scores.csv",
+            "give a folder written by `segqc audit`, or one of its tables",
+        )
     columns, rows = _read_parquet(table) if table.suffix == ".parquet" else _read_csv(table)
     if not {"id", "score", "status"} <= columns:
-        raise BadInput(table, "is not the table of an audit: it needs the columns id, score and status", "give the scores.csv of an audit")
+        raise BadInput(
+            table,
+            "is not the table of an audit: it needs the columns id, score and status",
+            "give the scores.csv of an audit",
+        )
     for row in rows:
         numbers = {name: parse_number(row[name]) for name in (*WHOLE_NUMBERS, *NUMBERS) if name in row}
-        row.update({name: None if value is None else int(value) if name in WHOLE_NUMBERS else float(value) for name, value in numbers.items()})
+        row.update(
+            {
+                name: None if value is None else int(value) if name in WHOLE_NUMBERS else float(value)
+                for name, value in numbers.items()
+            }
+        )
     rows.sort(key=_place)
     for place, row in enumerate(rows, start=1):
         if row.get("rank") is None:
@@ -132,13 +163,20 @@ def is_scored(row: Mapping[str, Any]) -> bool:
 
 
 def audit_fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A short name for what was audited, by which a review knows its audit: it depends on the ids and their scores, not on their order."""
-    lines = sorted(f"{row.get('id')}\t{'' if (score := parse_number(row.get('score'))) is None else float(score)!r}" for row in rows)
+    """A short name for what was audited, by which a review knows its audit: it depends on the ids and their scores, not
+    on their order.
+    """
+    lines = sorted(
+        f"{row.get('id')}\t{'' if (score := parse_number(row.get('score'))) is None else float(score)!r}"
+        for row in rows
+    )
     return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _place(row: Mapping[str, Any]) -> tuple[float, bool, float, str]:
-    """Sort key: the rank where the table has one (a hook's review folder has none), else highest score first, unscored last, equal ones by id."""
+    """Sort key: the rank where the table has one (a hook's review folder has none), else highest score first, unscored
+    last, equal ones by id.
+    """
     rank = math.inf if row.get("rank") is None else row["rank"]
     return rank, not is_scored(row), -(row["score"] or 0.0), str(row["id"])
 
@@ -153,7 +191,8 @@ def _read_parquet(path: Path) -> tuple[set[str], list[dict[str, Any]]]:
 
 def _read_csv(path: Path) -> tuple[set[str], list[dict[str, Any]]]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # a spreadsheet that saved the table may have put a mark before it
+        # a spreadsheet that saved the table may have put a mark before it
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             rows = [{name: _cell(text) for name, text in row.items() if name is not None} for row in reader]
             return set(reader.fieldnames or ()), rows

@@ -15,8 +15,8 @@ class TableConfig:
     data : Path
         CSV, TSV, ARFF or Parquet.
     categorical : tuple of str
-        Columns that are categories, though they may look like numbers. 10115.0 is read as 10115 in them, here and when a model scores: so pandas
-        writes whole numbers when one of their column is missing.
+        Columns that are categories, though they may look like numbers. 10115.0 is read as 10115 in them, here and when
+        a model scores: so pandas writes whole numbers when one of their column is missing.
     numeric : tuple of str
         Columns that must be numbers.
     drop : tuple of str
@@ -44,7 +44,8 @@ class FitConfig(TableConfig):
     out : Path
         Model folder.
     label, normal : str or None
-        Column that says what a row is, and its value for normal rows: only these are learned from. Without them all rows are.
+        Column that says what a row is, and its value for normal rows: only these are learned from. Without them all
+        rows are.
     method : str or None
         Of `GumbelScoreDetector`; its default by default.
     steps : int or None

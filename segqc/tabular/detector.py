@@ -38,14 +38,16 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     method : {"mixing", "paper"}
-        ``mixing`` (ours): how surprising the cells are at a ladder of numbers of known cells, as counting sees it (context trees), and given half of
-        the row, as a network sees it that predicts any columns from any others; a row's score is that of the level where it is oddest, plus that of
-        the company that its cells keep in other rows. ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20
-        temperatures, then a Gaussian mixture.
+        ``mixing`` (ours): how surprising the cells are at a ladder of numbers of known cells, as counting sees it
+        (context trees), and given half of the row, as a network sees it that predicts any columns from any others; a
+        row's score is that of the level where it is oddest, plus that of the company that its cells keep in other rows.
+        ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a
+        Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices
-        ``infer``: text, booleans, objects and categories (of pandas, polars or Arrow, integers too) are categorical; numbers, decimals and dates are
-        continuous, dates as seconds since 1970 in UTC: later than all training rows is beyond the range. Outcomes of a column are told apart up to
-        the 256 most frequent; identifiers and free text, where most cells have others, say nothing, and `fit` warns of them.
+        ``infer``: text, booleans, objects and categories (of pandas, polars or Arrow, integers too) are categorical;
+        numbers, decimals and dates are continuous, dates as seconds since 1970 in UTC: later than all training rows is
+        beyond the range. Outcomes of a column are told apart up to the 256 most frequent; identifiers and free text,
+        where most cells have others, say nothing, and `fit` warns of them.
     scaling : {"standard", "quantile"}
         Of continuous columns.
     width, blocks : int
@@ -61,7 +63,8 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     validation_fraction : float
         Of the rows, split off in `fit` when it is given no validation rows.
     contamination : float
-        Share of the training rows that `predict` calls outliers. Of fresh rows it is somewhat more, the more so where it is small.
+        Share of the training rows that `predict` calls outliers. Of fresh rows it is somewhat more, the more so where
+        it is small.
     device : str
         "cpu", "cuda", ...
     random_state : int, RandomState instance or None
@@ -115,7 +118,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, X_validation: Any = None, progress: Callable[[int, float], None] | None = None) -> "GumbelScoreDetector":
+    def fit(
+        self, X: Any, y: Any = None, *, X_validation: Any = None, progress: Callable[[int, float], None] | None = None
+    ) -> "GumbelScoreDetector":
         """Learn from inliers.
 
         Parameters
@@ -151,16 +156,29 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         else:
             fitted_on, validation_rows = everything, np.empty(0, int)
         training_table = table.take(fitted_on)
-        self.encoder_ = TableEncoder.fit(training_table, choose_categorical(table, self.categorical_features), self.scaling)
+        self.encoder_ = TableEncoder.fit(
+            training_table, choose_categorical(table, self.categorical_features), self.scaling
+        )
         if suspects := like_identifiers(training_table, self.encoder_):
-            said = "looks like an identifier: leave it out" if len(suspects) == 1 else "look like identifiers: leave them out"
-            warnings.warn(f"Most rows have a rare value, or one of their own, in {', '.join(suspects)}: {said}", stacklevel=2)
+            said = (
+                "looks like an identifier: leave it out"
+                if len(suspects) == 1
+                else "look like identifiers: leave them out"
+            )
+            warnings.warn(
+                f"Most rows have a rare value, or one of their own, in {', '.join(suspects)}: {said}", stacklevel=2
+            )
         all_rows = self.encoder_.transform(table)
         rows = all_rows.take(fitted_on)
-        validation = all_rows.take(validation_rows) if X_validation is None else self.encoder_.transform(self._read(X_validation))
+        validation = (
+            all_rows.take(validation_rows)
+            if X_validation is None
+            else self.encoder_.transform(self._read(X_validation))
+        )
         if not len(validation):
             validation = rows
-        with torch.random.fork_rng(devices=[]):  # initial weights and dropout come from torch's global generator; leave it as it was
+        # initial weights and dropout come from torch's global generator; leave it as it was
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model_: Any = self.build_model()
             if self.method == "mixing":
@@ -188,10 +206,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> np.ndarray:
         """What each column contributes to how anomalous a row is, float64 `[n, C]`, in the order of `columns_`.
 
-        With ``mixing`` they are the surprises of the cells at the row's oddest level minus what is usual there, weighed by column and level, plus
-        how odd the rest of the rows is that have the cell's outcome (negative: plainer than usual), and sum to ``-score_samples(X)``.
-        The mixture of ``paper`` is no sum over columns: there, a contribution is the column's squared score norm in standard deviations above its
-        mean over validation inliers, averaged over the levels.
+        With ``mixing`` they are the surprises of the cells at the row's oddest level minus what is usual there, weighed
+        by column and level, plus how odd the rest of the rows is that have the cell's outcome (negative: plainer than
+        usual), and sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over columns: there, a contribution
+        is the column's squared score norm in standard deviations above its mean over validation inliers, averaged over
+        the levels.
         """
         check_is_fitted(self)
         rows = self.encoder_.transform(self._read(X))
@@ -239,7 +258,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
                 raise ValueError(f"Expected `{name}` to be a number from {low} to {high}, but got {value!r}")
 
     def _read(self, X: Any, fitting: bool = False) -> Columns:
-        """Columns of `X`, checked against those of the training table: DataFrames and arrays as scikit-learn does, dicts and Arrow tables by name."""
+        """Columns of `X`, checked against those of the training table: DataFrames and arrays as scikit-learn does,
+        dicts and Arrow tables by name.
+        """
         if isinstance(X, dict | pyarrow.Table) and not scipy.sparse.issparse(X):  # one of SciPy's is a dict
             table = read_columns(X)
             if fitting:
@@ -250,13 +271,18 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             validate_data(self, X, reset=fitting, skip_check_array=True)
             table = read_columns(X)
             if not fitting and table.names != self.columns_ and not all(isinstance(name, str) for name in X.columns):
-                # scikit-learn compares names that are text; where these are integers, columns in another order would go unnoticed.
-                raise ValueError(f"Expected the columns {', '.join(self.columns_)} in this order, but got {', '.join(table.names)}")
+                # scikit-learn compares names that are text; where these are integers, columns in another order would go
+                # unnoticed.
+                raise ValueError(
+                    f"Expected the columns {', '.join(self.columns_)} in this order, but got {', '.join(table.names)}"
+                )
         else:
             X = np.array(X, dtype=object) if isinstance(X, list | tuple) else X
             table = read_columns(validate_data(self, X, reset=fitting, dtype=None, ensure_all_finite=False))
         if not len(table) or not table.names:
-            raise ValueError(f"Found array with {len(table)} sample(s) and {len(table.names)} feature(s) while a minimum of 1 is required.")
+            raise ValueError(
+                f"Found array with {len(table)} sample(s) and {len(table.names)} feature(s) while a minimum of 1 is required."
+            )
         return table
 
     def build_model(self) -> TableModel:
@@ -279,7 +305,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             surprise = by_distinct(distinct, self._surprise)
             self.levels_ = OddestLevel.fit(surprise, counts, self.encoder_.continuous)
             mean, scale = self.levels_.mean[0], self.levels_.scale[0]
-            oddness = np.repeat(scale**2, sizes) * (self.trees_.start + self.spread_.added(sizes) - np.repeat(mean, sizes))
+            oddness = np.repeat(scale**2, sizes) * (
+                self.trees_.start + self.spread_.added(sizes) - np.repeat(mean, sizes)
+            )
             levels, oddest = self.levels_.excess(surprise).sum(2), self.levels_.contributions(surprise).sum(1)
             self.company_ = Company.fit(training, (bins.codes(distinct), counts), sizes, oddness, levels, oddest)
             return
@@ -287,14 +315,18 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
         features = level_norms(self.model_, rows).mean(2)
         # Rows that are all alike have no density: any difference from them is odd.
-        self.density_ = None if np.ptp(features, axis=0).max() < 1e-9 else DensityHead.fit(features, norms.mean(2), seed=self.seed_)
+        self.density_ = (
+            None if np.ptp(features, axis=0).max() < 1e-9 else DensityHead.fit(features, norms.mean(2), seed=self.seed_)
+        )
 
     def _surprise(self, rows: Encoded) -> np.ndarray:
         return level_surprise(self.trees_, self.spread_, self.model_, rows, self.views_hidden_, self.views_weights_)
 
     def _cells(self, rows: Encoded) -> np.ndarray:
         def contributions(part: Encoded) -> np.ndarray:
-            return self.levels_.contributions(self._surprise(part)) + self.company_.contributions(self.spread_.bins.codes(part))
+            return self.levels_.contributions(self._surprise(part)) + self.company_.contributions(
+                self.spread_.bins.codes(part)
+            )
 
         return by_distinct(rows, contributions)
 
@@ -302,7 +334,11 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         if self.method == "mixing":
             return -self._cells(rows).sum(1)
         features = level_norms(self.model_, rows).mean(2)
-        return -np.abs(features - self.norm_mean_.mean(1)).sum(1) if self.density_ is None else -self.density_.score(features)
+        return (
+            -np.abs(features - self.norm_mean_.mean(1)).sum(1)
+            if self.density_ is None
+            else -self.density_.score(features)
+        )
 
 
 def _some(rows: Encoded, seed: int) -> Encoded:

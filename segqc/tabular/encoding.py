@@ -1,10 +1,12 @@
 """Tables as codes and scaled numbers; vocabularies and scales come from the training rows alone.
 
-A categorical column with n seen outcomes has n + 2 codes: n is "missing", n + 1 "a value that training did not have". A continuous column gives a
-scaled number and a code of its own kind: 0 present, 1 missing, 2 never occurs, so that a missing number is an outcome like any other.
+A categorical column with n seen outcomes has n + 2 codes: n is "missing", n + 1 "a value that training did not have". A
+continuous column gives a scaled number and a code of its own kind: 0 present, 1 missing, 2 never occurs, so that a
+missing number is an outcome like any other.
 
-Identifiers and free text would be outcomes without end, each seen once, and every new row's would be unseen. A column of very many outcomes keeps
-the most frequent: the others are unseen to it. It keeps none if most cells have others: such a column says nothing, and does no harm.
+Identifiers and free text would be outcomes without end, each seen once, and every new row's would be unseen. A column
+of very many outcomes keeps the most frequent: the others are unseen to it. It keeps none if most cells have others:
+such a column says nothing, and does no harm.
 """
 
 from dataclasses import dataclass
@@ -61,10 +63,17 @@ class ContinuousColumn:
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """Scaled values, float32 `[n]` in +-50; NaN becomes 0."""
         if len(self.quantiles):
-            rank = np.interp(values, self.quantiles, np.linspace(0.5, len(self.quantiles) - 0.5, len(self.quantiles)) / len(self.quantiles))
+            rank = np.interp(
+                values,
+                self.quantiles,
+                np.linspace(0.5, len(self.quantiles) - 0.5, len(self.quantiles)) / len(self.quantiles),
+            )
             z = ndtri(rank)
             # Beyond the training range ranks say nothing: go on linearly, in standard deviations.
-            z = z + (np.maximum(values - self.quantiles[-1], 0) + np.minimum(values - self.quantiles[0], 0)) / self.scale
+            z = (
+                z
+                + (np.maximum(values - self.quantiles[-1], 0) + np.minimum(values - self.quantiles[0], 0)) / self.scale
+            )
         else:
             with np.errstate(over="ignore"):
                 z = (values - self.mean) / self.scale
@@ -78,9 +87,14 @@ def _learn_numbers(values: np.ndarray, scaling: str) -> ContinuousColumn:
     largest = float(np.abs(values).max())
     if np.ptp(values) == 0:
         return ContinuousColumn(float(values[0]), largest or 1.0, np.empty(0))
-    unit = np.ldexp(1.0, np.frexp(largest)[1])  # squares of what is left neither overflow nor vanish; a power of two rounds nothing
+    # squares of what is left neither overflow nor vanish; a power of two rounds nothing
+    unit = np.ldexp(1.0, np.frexp(largest)[1])
     mean, scale = float((values / unit).mean() * unit), float((values / unit).std() * unit)
-    quantiles = np.unique(np.quantile(values, np.linspace(0, 1, min(QUANTILES, len(values))))) if scaling == "quantile" else np.empty(0)
+    quantiles = (
+        np.unique(np.quantile(values, np.linspace(0, 1, min(QUANTILES, len(values)))))
+        if scaling == "quantile"
+        else np.empty(0)
+    )
     return ContinuousColumn(mean, max(scale, _LEAST_SCALE * largest), quantiles if len(quantiles) > 1 else np.empty(0))
 
 
@@ -168,7 +182,9 @@ class TableEncoder:
     @property
     def sizes(self) -> np.ndarray:
         """K of every column, int64 `[C]`; 3 for a continuous one."""
-        return np.array([column.size if isinstance(column, CategoricalColumn) else 3 for column in self.columns], np.int64)
+        return np.array(
+            [column.size if isinstance(column, CategoricalColumn) else 3 for column in self.columns], np.int64
+        )
 
     @property
     def continuous(self) -> np.ndarray:
@@ -185,7 +201,9 @@ class TableEncoder:
                 raw = as_numbers(values, name)
                 codes.append(np.isnan(raw).astype(np.int64))
                 numbers.append(column.scaled(raw))
-        return Encoded(np.stack(codes, axis=1), np.stack(numbers, axis=1) if numbers else np.empty((len(table), 0), np.float32))
+        return Encoded(
+            np.stack(codes, axis=1), np.stack(numbers, axis=1) if numbers else np.empty((len(table), 0), np.float32)
+        )
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain data for `from_json`."""
@@ -209,7 +227,9 @@ class TableEncoder:
 
 
 def like_identifiers(table: Columns, encoder: TableEncoder) -> list[str]:
-    """Columns of a training table that better are left out: text of which no outcome is told apart, and dates that are nearly all distinct."""
+    """Columns of a training table that better are left out: text of which no outcome is told apart, and dates that are
+    nearly all distinct.
+    """
     found = []
     for name, values, declared, column in zip(table.names, table.values, table.declared, encoder.columns, strict=True):
         if isinstance(column, CategoricalColumn):
@@ -239,10 +259,18 @@ def choose_categorical(table: Columns, categorical_features: Any) -> np.ndarray:
     if isinstance(categorical_features, str):
         if categorical_features == "infer":
             columns = zip(table.values, table.declared, strict=True)
-            return np.array([declared == "category" or (declared is None and is_categorical(values)) for values, declared in columns], bool)
+            return np.array(
+                [
+                    declared == "category" or (declared is None and is_categorical(values))
+                    for values, declared in columns
+                ],
+                bool,
+            )
         if categorical_features == "all":
             return np.ones(count, bool)
-        raise ValueError(f"Expected `categorical_features` to be 'infer', 'all', a mask, names or indices, but got {categorical_features!r}")
+        raise ValueError(
+            f"Expected `categorical_features` to be 'infer', 'all', a mask, names or indices, but got {categorical_features!r}"
+        )
     chosen = list([] if categorical_features is None else categorical_features)
     if chosen and all(isinstance(value, bool | np.bool_) for value in chosen):
         if len(chosen) != count:
@@ -252,7 +280,9 @@ def choose_categorical(table: Columns, categorical_features: Any) -> np.ndarray:
     for value in chosen:
         if isinstance(value, str):
             if value not in table.names:
-                raise ValueError(f"Expected names of columns in `categorical_features`, but {value!r} is not among {', '.join(table.names)}")
+                raise ValueError(
+                    f"Expected names of columns in `categorical_features`, but {value!r} is not among {', '.join(table.names)}"
+                )
             mask[table.names.index(value)] = True
         elif isinstance(value, int | np.integer) and 0 <= value < count:
             mask[value] = True

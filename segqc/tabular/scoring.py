@@ -1,7 +1,7 @@
 """From a trained model to numbers per row: each distinct row once, the network in blocks of one size.
 
-Matrix products round differently for different numbers of rows. All blocks have the same shape (the last is filled up), so that no score depends on
-how many rows it was scored with. Counting only gathers, and takes any number.
+Matrix products round differently for different numbers of rows. All blocks have the same shape (the last is filled up),
+so that no score depends on how many rows it was scored with. Counting only gathers, and takes any number.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,10 @@ CHUNK = 4096  # rows in memory at all levels
 def by_distinct(rows: Encoded, compute: Callable[[Encoded], np.ndarray]) -> np.ndarray:
     """`compute` of every row, `[n, ...]`, in chunks, repeated rows computed once."""
     distinct, inverse, _ = rows.distinct()
-    parts = [compute(distinct.take(np.arange(start, min(start + CHUNK, len(distinct))))) for start in range(0, len(distinct), CHUNK)]
+    parts = [
+        compute(distinct.take(np.arange(start, min(start + CHUNK, len(distinct)))))
+        for start in range(0, len(distinct), CHUNK)
+    ]
     return np.concatenate(parts)[inverse]
 
 
@@ -60,7 +63,12 @@ def network_surprise(model: MixingModel, rows: Encoded, hidden: np.ndarray, weig
 
 
 def level_surprise(
-    trees: ContextTrees, spread: NumberSpread, model: MixingModel, rows: Encoded, hidden: np.ndarray, weights: np.ndarray
+    trees: ContextTrees,
+    spread: NumberSpread,
+    model: MixingModel,
+    rows: Encoded,
+    hidden: np.ndarray,
+    weights: np.ndarray,
 ) -> np.ndarray:
     """Surprise of every cell at every level, float64 `[n, L, C]`: the trees' levels, then the network's."""
     codes = spread.bins.codes(rows)

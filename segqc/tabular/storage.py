@@ -1,7 +1,9 @@
-"""A fitted detector as a folder: config.json, model.safetensors, and for `paper` density.safetensors. No pickle, no code.
+"""A fitted detector as a folder: config.json, model.safetensors, and for `paper` density.safetensors.
 
-config.json holds the SHA-256 of the others and, under "sha256", of itself without that line: a folder in which one file was changed, damaged or left
-behind by a save that was interrupted does not load.
+No pickle, no code.
+
+config.json holds the SHA-256 of the others and, under "sha256", of itself without that line: a folder in which one file
+was changed, damaged or left behind by a save that was interrupted does not load.
 """
 
 import dataclasses
@@ -63,7 +65,9 @@ def check_place(folder: Path) -> None:
         raise BadInput(there, "is a file, and a model needs a folder there", "name another folder")
     config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {"format": FORMAT}
     if not isinstance(config, dict) or not str(config.get("format")).startswith(_FAMILY):
-        raise BadInput(folder, f"holds another model or run: its {CONFIG} is not a table model's", "name another folder")
+        raise BadInput(
+            folder, f"holds another model or run: its {CONFIG} is not a table model's", "name another folder"
+        )
 
 
 def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
@@ -79,7 +83,11 @@ def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
     arrays = {f"detector.{name}": getattr(detector, name) for name in _ARRAYS[detector.method]}
     if detector.method == "mixing":
         arrays |= {f"trees.{name}": array for name, array in detector.trees_.to_arrays().items()}
-        arrays |= {"bins.edges": detector.spread_.bins.edges, "levels.mean": detector.levels_.mean, "levels.scale": detector.levels_.scale}
+        arrays |= {
+            "bins.edges": detector.spread_.bins.edges,
+            "levels.mean": detector.levels_.mean,
+            "levels.scale": detector.levels_.scale,
+        }
         arrays["company.added"] = detector.company_.added
         arrays |= {f"spread.{name}": getattr(detector.spread_, name) for name in ("scale", "shape", "usual")}
     tensors |= {name: torch.as_tensor(np.ascontiguousarray(array)) for name, array in arrays.items()}
@@ -89,7 +97,9 @@ def save_detector(detector: "GumbelScoreDetector", folder: Path) -> None:
     if detector.method == "paper" and detector.density_ is not None:
         detector.density_.save(folder / DENSITY)
         files.append(DENSITY)
-    parameters = {name: value.item() if isinstance(value, np.generic) else value for name, value in detector.get_params().items()}
+    parameters = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in detector.get_params().items()
+    }
     parameters["categorical_features"] = ["outcomes" in column for column in detector.encoder_.to_json()]
     parameters["random_state"] = detector.seed_
     config = {
@@ -118,9 +128,19 @@ def load_detector(cls: type["GumbelScoreDetector"], folder: Path, device: str) -
     try:
         detector = _build(cls, config, folder)
         detector.set_params(device=device)
-        # A row of nothing but missing cells is scored: what does not fit together fails here and not in the middle of a table.
+        # A row of nothing but missing cells is scored: what does not fit together fails here and not in the middle of a
+        # table.
         finite = np.isfinite(detector.score_samples({name: [None] for name in detector.columns_})).all()
-    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        RuntimeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+    ) as error:
         raise BadInput(folder, f"is not a whole table model: {type(error).__name__}: {error}", _AGAIN) from error
     if not finite:
         raise BadInput(folder, "holds a model whose scores are not finite", _AGAIN)
@@ -132,7 +152,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
     """The configuration of a folder whose files all belong to it."""
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or not str(config.get("format")).startswith(_FAMILY):
-        raise BadInput(folder / CONFIG, "is not the configuration of a table detector", "write one by GumbelScoreDetector.save")
+        raise BadInput(
+            folder / CONFIG, "is not the configuration of a table detector", "write one by GumbelScoreDetector.save"
+        )
     if config["format"] != FORMAT:
         raise BadInput(folder, f"is of the format {config['format']}, and this version reads {FORMAT}", "fit again")
     if config.get("sha256") != config_digest(config) or not isinstance(config.get("files"), dict):
@@ -141,7 +163,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
         if not (folder / name).is_file():
             raise BadInput(folder, f"has no {name}", _AGAIN)
         if file_digest(folder / name) != digest:
-            raise BadInput(folder, f"has a {name} that is not the one that {CONFIG} was written for, or is damaged", _AGAIN)
+            raise BadInput(
+                folder, f"has a {name} that is not the one that {CONFIG} was written for, or is damaged", _AGAIN
+            )
     return config
 
 
@@ -164,13 +188,20 @@ def _build(cls: type["GumbelScoreDetector"], config: dict[str, Any], folder: Pat
         setattr(detector, name, tensors.pop(f"detector.{name}").numpy())
     if detector.method == "mixing":
         names = [name for name in tensors if name.startswith("trees.")]
-        detector.trees_ = ContextTrees.from_arrays({name.removeprefix("trees."): tensors.pop(name).numpy() for name in names})
+        detector.trees_ = ContextTrees.from_arrays(
+            {name.removeprefix("trees."): tensors.pop(name).numpy() for name in names}
+        )
         bins = NumberBins(detector.encoder_.continuous, tensors.pop("bins.edges").numpy())
-        detector.spread_ = NumberSpread(bins, *(tensors.pop(f"spread.{name}").numpy() for name in ("scale", "shape", "usual")))
+        detector.spread_ = NumberSpread(
+            bins, *(tensors.pop(f"spread.{name}").numpy() for name in ("scale", "shape", "usual"))
+        )
         detector.levels_ = OddestLevel(tensors.pop("levels.mean").numpy(), tensors.pop("levels.scale").numpy())
         detector.company_ = Company(detector.trees_.sizes, tensors.pop("company.added").numpy())
         sizes = bins.sizes(detector.encoder_.sizes)
-        if not np.array_equal(detector.trees_.sizes, sizes) or {len(detector.trees_.start), len(detector.company_.added)} != {sizes.sum()}:
+        if not np.array_equal(detector.trees_.sizes, sizes) or {
+            len(detector.trees_.start),
+            len(detector.company_.added),
+        } != {sizes.sum()}:
             raise ValueError("counts of other columns or outcomes than those described")
     else:
         detector.density_ = DensityHead.load(folder / DENSITY) if DENSITY in config["files"] else None

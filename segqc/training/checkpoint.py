@@ -1,4 +1,6 @@
-"""Training state on disk: weights, their moving average and AdamW's moments in one safetensors file, the rest in its metadata. No pickle."""
+"""Training state on disk: weights, their moving average and AdamW's moments in one safetensors file, the rest in its
+metadata. No pickle.
+"""
 
 import json
 from pathlib import Path
@@ -17,7 +19,11 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write tensors and JSON metadata, atomically."""
     with atomic_path(Path(path)) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(temporary), {"meta": json.dumps(meta)})
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            str(temporary),
+            {"meta": json.dumps(meta)},
+        )
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -37,9 +43,13 @@ def training_state(network: nn.Module, ema: dict[str, Tensor], optimizer: torch.
     return tensors
 
 
-def restore_training_state(tensors: dict[str, Tensor], step: int, network: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.AdamW) -> None:
+def restore_training_state(
+    tensors: dict[str, Tensor], step: int, network: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.AdamW
+) -> None:
     """Inverse of `training_state`, in place; `step` is the number of optimizer steps taken."""
-    network.load_state_dict({name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")})
+    network.load_state_dict(
+        {name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")}
+    )
     for name, value in ema.items():
         value.copy_(tensors[f"ema.{name}"])
     for name, parameter in network.named_parameters():

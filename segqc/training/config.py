@@ -1,6 +1,7 @@
 """One dataclass per command: the same fields on the command line, in Python and in config.json.
 
-`None` in a `TrainConfig` means "as the preset says"; `resolve` fills it in, so that what is written to disk is complete.
+`None` in a `TrainConfig` means "as the preset says"; `resolve` fills it in, so that what is written to disk is
+complete.
 """
 
 import dataclasses
@@ -19,18 +20,27 @@ class Preset:
 
     image_size: int  # side of the squashed picture that the image path sees, px
     grid_size: int  # side S of the mask grid, cells
-    encoder: str | None  # timm backbone of the image pyramid; None: the picture is concatenated to the mask, as in the paper
+    # timm backbone of the image pyramid; None: the picture is concatenated to the mask, as in the paper
+    encoder: str | None
     steps: int
     batch_size: int
     learning_rate: float
     warmup_steps: int
-    views: int  # fixed augmented views per picture whose frozen features are cached; 0: a fresh augmentation at every step, no cache
+    # fixed augmented views per picture whose frozen features are cached; 0: a fresh augmentation at every step, no
+    # cache
+    views: int
 
 
 PRESETS: dict[str, Preset] = {
-    "cpu": Preset(384, 64, "tf_efficientnet_lite2", steps=3000, batch_size=16, learning_rate=2e-3, warmup_steps=100, views=4),
-    "fast": Preset(256, 64, "tf_efficientnet_lite0", steps=3000, batch_size=16, learning_rate=2e-3, warmup_steps=100, views=4),
-    "voc128": Preset(256, 128, "tf_efficientnet_lite2", steps=100_000, batch_size=32, learning_rate=5e-4, warmup_steps=2000, views=0),
+    "cpu": Preset(
+        384, 64, "tf_efficientnet_lite2", steps=3000, batch_size=16, learning_rate=2e-3, warmup_steps=100, views=4
+    ),
+    "fast": Preset(
+        256, 64, "tf_efficientnet_lite0", steps=3000, batch_size=16, learning_rate=2e-3, warmup_steps=100, views=4
+    ),
+    "voc128": Preset(
+        256, 128, "tf_efficientnet_lite2", steps=100_000, batch_size=32, learning_rate=5e-4, warmup_steps=2000, views=0
+    ),
     "voc256": Preset(256, 256, None, steps=1_000_000, batch_size=16, learning_rate=1e-3, warmup_steps=5000, views=0),
 }
 
@@ -48,17 +58,21 @@ class TrainConfig:
     method: Method = "structured"
     preset: str = "cpu"
     steps: int | None = None
-    guess_steps: int | None = None  # of each of the two networks whose mistakes `structured` learns from; a fifth of `steps` by default
+    # of each of the two networks whose mistakes `structured` learns from; a fifth of `steps` by default
+    guess_steps: int | None = None
     batch_size: int | None = None  # over all processes
     learning_rate: float | None = None
     warmup_steps: int | None = None
     image_size: int | None = None  # px
     grid_size: int | None = None  # cells
     encoder: str | None = None
-    classifier: bool = True  # what the encoder's own ImageNet classifier sees and says at each place, beside its maps; without one, no difference
+    # what the encoder's own ImageNet classifier sees and says at each place, beside its maps; without one, no
+    # difference
+    classifier: bool = True
     views: int | None = None
     mask_only: bool = False  # an ablation: the network is shown zeros instead of the picture's features
-    feature_cache: Path | None = None  # folder for cached features that outlives the run; runs on the same pictures share it
+    # folder for cached features that outlives the run; runs on the same pictures share it
+    feature_cache: Path | None = None
     download: bool = False  # fetch Pascal VOC 2012 into voc_root first
     final_learning_rate: float = 1e-5  # end of the cosine
     weight_decay: float = 0.01
@@ -71,10 +85,13 @@ class TrainConfig:
     density_items: int = 300  # at most so many training pairs behind the density head, beside the validation pairs
     seed: int = 0
     fold: int | None = (
-        None  # leave this fold out of everything, of `folds` that `segqc.data.folds` deals by (seed, id); all folds share cached features
+        # leave this fold out of everything, of `folds` that `segqc.data.folds` deals by (seed, id); all folds share
+        # cached features
+        None
     )
     folds: int = 3
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  # auto: bf16 where the hardware multiplies it natively, else fp32
+    # auto: bf16 where the hardware multiplies it natively, else fp32
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: str | None = None  # cpu, cuda; None: what is there
     workers: int | None = None  # loader processes; None: 0 with cached features, else 4
     compile: bool = False
@@ -93,8 +110,13 @@ def resolve(config: TrainConfig) -> TrainConfig:
     if config.method not in typing.get_args(Method):
         raise ValueError(f"Unknown method {config.method!r}; choose one of {', '.join(typing.get_args(Method))}")
     preset = PRESETS[config.preset]
-    missing = {name: getattr(preset, name) for name in ("steps", "batch_size", "learning_rate", "warmup_steps", "image_size", "grid_size", "views")}
-    config = dataclasses.replace(config, **{name: value for name, value in missing.items() if getattr(config, name) is None})
+    missing = {
+        name: getattr(preset, name)
+        for name in ("steps", "batch_size", "learning_rate", "warmup_steps", "image_size", "grid_size", "views")
+    }
+    config = dataclasses.replace(
+        config, **{name: value for name, value in missing.items() if getattr(config, name) is None}
+    )
     if config.guess_steps is None:
         config = dataclasses.replace(config, guess_steps=max(1, config.steps // 5))
     if config.encoder is None:
@@ -102,10 +124,14 @@ def resolve(config: TrainConfig) -> TrainConfig:
     if config.precision not in ("auto", "fp32", "bf16"):
         raise ValueError(f"Unknown precision {config.precision!r}; choose one of auto, fp32, bf16")
     if config.encoder is None and (config.views or config.image_size != config.grid_size):
-        raise ValueError("Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0")
+        raise ValueError(
+            "Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0"
+        )
     if config.fold is not None and not 0 <= config.fold < config.folds:
         raise ValueError(f"Expected fold to lie in 0..{config.folds - 1}, but got {config.fold}")
-    check_range(config, "steps guess_steps batch_size image_size grid_size validation_items validate_every checkpoint_every", 1)
+    check_range(
+        config, "steps guess_steps batch_size image_size grid_size validation_items validate_every checkpoint_every", 1
+    )
     check_range(config, "warmup_steps views density_items workers seed final_learning_rate weight_decay", 0)
     check_range(config, "learning_rate gradient_clip", 0, inside=True)
     check_range(config, "validation_fraction ema_decay", 0, 1, inside=True)

@@ -26,11 +26,15 @@ def fit_density(
     accelerator: Accelerator,
     console: Console | None,
 ) -> None:
-    """Fit `model.density` on ground-truth pairs: components chosen on the validation pairs, refitted on all; sets `inlier_norm` too.
+    """Fit `model.density` on ground-truth pairs: components chosen on the validation pairs, refitted on all; sets
+    `inlier_norm` too.
 
-    Training pairs are a fixed random subset of at most `config.density_items`. Features are kept in a journal, so that a killed run continues.
+    Training pairs are a fixed random subset of at most `config.density_items`. Features are kept in a journal, so that
+    a killed run continues.
     """
-    chosen = np.random.default_rng(stable_seed(config.seed, "density")).permutation(len(train_pairs))[: config.density_items]
+    chosen = np.random.default_rng(stable_seed(config.seed, "density")).permutation(len(train_pairs))[
+        : config.density_items
+    ]
     pairs = [train_pairs[i] for i in sorted(chosen)] + list(validation_pairs)
     train_count = len(pairs) - len(validation_pairs)
     dataset = PairDataset(pairs, model.config.label_space, config.image_size, config.grid_size, None, config.seed)
@@ -53,5 +57,8 @@ def fit_density(
 
 def weights_fingerprint(model: QualityModel) -> str:
     """A short name for the network's weights."""
-    sums = [(name, float(tensor.double().sum()), float(tensor.double().square().sum())) for name, tensor in model.network.state_dict().items()]
+    sums = [
+        (name, float(tensor.double().sum()), float(tensor.double().square().sum()))
+        for name, tensor in model.network.state_dict().items()
+    ]
     return f"{stable_seed(sums):016x}"

@@ -34,7 +34,11 @@ def network_config(config: TrainConfig, num_classes: int) -> NCSNppConfig:
     if config.encoder is None:
         network = dataclasses.replace(ncsnpp.voc256(num_classes), grid_size=config.grid_size)
         # Song's frequencies are made for log temperatures; logit t spans ten units.
-        return network if config.method == "paper" else dataclasses.replace(network, fourier_scale=NCSNppConfig.fourier_scale)
+        return (
+            network
+            if config.method == "paper"
+            else dataclasses.replace(network, fourier_scale=NCSNppConfig.fourier_scale)
+        )
     with torch.device("meta"):
         encoder = ncsnpp.ImageEncoder(config.encoder, pretrained=False, classifier=_uses_classifier(config))
     build = {"cpu": ncsnpp.cpu, "fast": ncsnpp.fast}.get(config.preset, ncsnpp.voc128)

@@ -20,12 +20,16 @@ def print_dry_run(config: TrainConfig, console: Console) -> Complexity:
     config = resolve(config)
     labels = training_labels(config)
     model = model_config(config, labels)
-    cost = ncsnpp.complexity.count(model.network, config.encoder, config.image_size if config.encoder else None, config.grid_size)
+    cost = ncsnpp.complexity.count(
+        model.network, config.encoder, config.image_size if config.encoder else None, config.grid_size
+    )
     console.print_json(json.dumps(to_json(config)))
     passes = scoring_passes(model)
     encoder = cost.encoder.parameters if cost.encoder else 0
     context = cost.context.activation_bytes if cost.context else 0
-    training = 4 * (_COPIES_IN_TRAINING * cost.parameters + encoder) + config.batch_size * (cost.denoiser.activation_bytes + context)
+    training = 4 * (_COPIES_IN_TRAINING * cost.parameters + encoder) + config.batch_size * (
+        cost.denoiser.activation_bytes + context
+    )
     lines = [("network", f"{cost.parameters / 1e6:.1f} M parameters")]
     if cost.encoder:
         lines.append(("frozen encoder", f"{encoder / 1e6:.1f} M parameters ({config.encoder})"))

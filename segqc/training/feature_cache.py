@@ -1,8 +1,8 @@
 """Frozen image features on disk, so that an epoch costs no encoder.
 
-One row per (picture, view): the encoder's maps in float16 beside the mask on the grid, in two flat memory-mapped files. Rows are computed in fixed
-blocks and a block is marked done after it is written: a killed run computes at most one block again, and always with the same companions, so that
-resumed features are equal to the last bit.
+One row per (picture, view): the encoder's maps in float16 beside the mask on the grid, in two flat memory-mapped files.
+Rows are computed in fixed blocks and a block is marked done after it is written: a killed run computes at most one
+block again, and always with the same companions, so that resumed features are equal to the last bit.
 """
 
 import math
@@ -44,7 +44,13 @@ class FeatureCache:
     """
 
     def __init__(
-        self, folder: Path, keys: Sequence[Key], shapes: Sequence[tuple[int, ...]], grid_size: int, fingerprint: str, create: bool = True
+        self,
+        folder: Path,
+        keys: Sequence[Key],
+        shapes: Sequence[tuple[int, ...]],
+        grid_size: int,
+        fingerprint: str,
+        create: bool = True,
     ) -> None:
         self.folder = Path(folder)
         self.row_of = {key: row for row, key in enumerate(keys)}
@@ -58,7 +64,13 @@ class FeatureCache:
         }
         if create:
             self._create(
-                sizes, {"fingerprint": fingerprint, "rows": len(self.keys), "shapes": [list(s) for s in self.shapes], "grid_size": grid_size}
+                sizes,
+                {
+                    "fingerprint": fingerprint,
+                    "rows": len(self.keys),
+                    "shapes": [list(s) for s in self.shapes],
+                    "grid_size": grid_size,
+                },
             )
         self._features, self._masks, self._done = (
             np.memmap(self.folder / name, dtype=dtype, mode="r+", shape=shape) for name, (dtype, shape) in sizes.items()
@@ -80,8 +92,17 @@ class FeatureCache:
         """Blocks still to be computed."""
         return np.flatnonzero(self._done == 0).tolist()
 
-    def fill(self, blocks: Sequence[int], model: QualityModel, dataset: PairDataset, advance: Callable[[int], None], bfloat16: bool = False) -> None:
-        """Compute these blocks; `advance(rows)` is called after each. `bfloat16`: autocast the encoder, whose maps are rounded to float16 anyway."""
+    def fill(
+        self,
+        blocks: Sequence[int],
+        model: QualityModel,
+        dataset: PairDataset,
+        advance: Callable[[int], None],
+        bfloat16: bool = False,
+    ) -> None:
+        """Compute these blocks; `advance(rows)` is called after each. `bfloat16`: autocast the encoder, whose maps are
+        rounded to float16 anyway.
+        """
 
         def pictures(block: int) -> tuple[int, list[dict[str, np.ndarray]]]:
             return block, [dataset.sample(*key) for key in self.keys[block * BLOCK : (block + 1) * BLOCK]]
@@ -104,5 +125,8 @@ class FeatureCache:
         """`{"features": maps [C, h, w] float32, "mask": [S, S] uint8}` of a filled key."""
         row = self.row_of[key]
         parts = np.split(self._features[row], np.cumsum([math.prod(shape) for shape in self.shapes])[:-1])
-        features = [torch.from_numpy(part.astype(np.float32)).reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        features = [
+            torch.from_numpy(part.astype(np.float32)).reshape(shape)
+            for part, shape in zip(parts, self.shapes, strict=True)
+        ]
         return {"features": features, "mask": torch.from_numpy(np.array(self._masks[row]))}

@@ -1,9 +1,10 @@
 """Networks that guess at pictures which they were not trained on.
 
-Segment noise wants the mistakes that a segmentation model makes on new pictures. A network's own belief about its training pictures has hardly any:
-it has learned their masks. So the training pairs are split in two, each half gets a plain segmenter (level t = 0, the same network, a fraction of
-the steps), and each half is guessed at by the other's (cross-fitting, as in Chernozhukov et al. 2018 or in confident learning). They are needed in
-training only and are thrown away with it.
+Segment noise wants the mistakes that a segmentation model makes on new pictures. A network's own belief about its
+training pictures has hardly any: it has learned their masks. So the training pairs are split in two, each half gets a
+plain segmenter (level t = 0, the same network, a fraction of the steps), and each half is guessed at by the other's
+(cross-fitting, as in Chernozhukov et al. 2018 or in confident learning). They are needed in training only and are
+thrown away with it.
 """
 
 import dataclasses
@@ -63,24 +64,37 @@ class CrossFitted:
         models = []
         for fold in range(FOLDS):
             own = dataclasses.replace(
-                config, method="segmenter", steps=config.guess_steps, seed=config.seed + fold, out=config.out / "training" / f"guesser-{fold}"
+                config,
+                method="segmenter",
+                steps=config.guess_steps,
+                seed=config.seed + fold,
+                out=config.out / "training" / f"guesser-{fold}",
             )
             (own.out / "training").mkdir(parents=True, exist_ok=True)
             model = build(own).to(accelerator.device)
             rows = [row for row in train_rows if fold_of(row, config.seed) != fold]
-            trainer = Trainer(own, model, source, rows, validation_rows, accelerator, console, task=f"guesser {fold + 1} of {FOLDS}")
+            trainer = Trainer(
+                own, model, source, rows, validation_rows, accelerator, console, task=f"guesser {fold + 1} of {FOLDS}"
+            )
             trainer.run()
             model.network.load_state_dict(trainer.best_network()[1])
             models.append(model.eval().requires_grad_(False))
         return cls(models, config.seed)
 
     def belief(self, features: Sequence[Tensor], rows: Sequence[int]) -> np.ndarray:
-        """log p(class | picture), float32 `[M, K, S, S]`, of M pictures by `image_features` and row, each from a network that has not seen it."""
+        """log p(class | picture), float32 `[M, K, S, S]`, of M pictures by `image_features` and row, each from a
+        network that has not seen it.
+        """
         folds = np.array([fold_of(row, self.seed) for row in rows])
         beliefs: np.ndarray | None = None
         for fold in np.unique(folds):
             mine = np.flatnonzero(folds == fold)
-            of_fold = self.models[fold].belief([maps[torch.from_numpy(mine).to(maps.device)] for maps in features]).cpu().numpy()
+            of_fold = (
+                self.models[fold]
+                .belief([maps[torch.from_numpy(mine).to(maps.device)] for maps in features])
+                .cpu()
+                .numpy()
+            )
             if beliefs is None:
                 beliefs = np.empty((len(rows), *of_fold.shape[1:]), np.float32)
             beliefs[mine] = of_fold

@@ -19,7 +19,8 @@ def training_labels(config: TrainConfig) -> LabelSpace:
 
 
 def training_pairs(config: TrainConfig, leave_out: Collection[Path] = ()) -> tuple[list[Pair], list[Problem]]:
-    """The pairs that the configuration names; in its folders, the paths in `leave_out` (symbolic links resolved) are passed over.
+    """The pairs that the configuration names; in its folders, the paths in `leave_out` (symbolic links resolved) are
+    passed over.
 
     Raises
     ------
@@ -27,7 +28,9 @@ def training_pairs(config: TrainConfig, leave_out: Collection[Path] = ()) -> tup
         Neither or both kinds of source, or nothing there.
     """
     if (config.voc_root is None) == (config.images is None) or (config.images is None) != (config.masks is None):
-        raise BadInput("training data", "expected either --voc-root, or --images together with --masks", "see `segqc train --help`")
+        raise BadInput(
+            "training data", "expected either --voc-root, or --images together with --masks", "see `segqc train --help`"
+        )
     if config.voc_root is not None:
         if config.download:
             download_voc(config.voc_root)
@@ -37,7 +40,9 @@ def training_pairs(config: TrainConfig, leave_out: Collection[Path] = ()) -> tup
     return folder_pairs(config.images, config.masks, leave_out)
 
 
-def check_pairs(pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, advance) -> tuple[list[Pair], list[Problem]]:
+def check_pairs(
+    pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, advance
+) -> tuple[list[Pair], list[Problem]]:
     """Decode every pair once: bad files are found before the first step, not in the middle of the night.
 
     Returns the pairs that can be read and the problems of the others. Results are kept in `journal`.

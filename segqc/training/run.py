@@ -1,8 +1,8 @@
 """`segqc train`: pairs of pictures and masks in, a model folder out.
 
-The run folder holds `training/` (checkpoints, feature cache, journals, TensorBoard log) while it grows; `model.safetensors` and `config.json` appear
-when it is done. Every state is written whole, and what a step sees depends on (seed, step, sample) alone, so the same command continues a killed run
-and ends, on a CPU, with the same bits.
+The run folder holds `training/` (checkpoints, feature cache, journals, TensorBoard log) while it grows;
+`model.safetensors` and `config.json` appear when it is done. Every state is written whole, and what a step sees depends
+on (seed, step, sample) alone, so the same command continues a killed run and ends, on a CPU, with the same bits.
 """
 
 import dataclasses
@@ -43,10 +43,13 @@ from segqc.training.schedule import cache_keys
 from segqc.training.statistics import class_looks, class_pictures
 from segqc.training.trainer import Trainer
 
-_VIEW_SEED = 0  # of the augmented views: the same for every run, so that runs of other seeds and methods can share cached features
+# of the augmented views: the same for every run, so that runs of other seeds and methods can share cached features
+_VIEW_SEED = 0
 
 
-def train(config: TrainConfig, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None) -> Path:
+def train(
+    config: TrainConfig, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
+) -> Path:
     """Train a model, or continue where the same run was stopped.
 
     Parameters
@@ -65,13 +68,18 @@ def train(config: TrainConfig, console: Console | None = None, found: tuple[list
     Raises
     ------
     BadInput
-        Nothing to train on, the folder holds a run with other settings or on other data, or another training is writing there.
+        Nothing to train on, the folder holds a run with other settings or on other data, or another training is writing
+        there.
     """
     config = resolve(config)
     labels = training_labels(config)
     accelerator = make_accelerator(config.device)
     if config.batch_size % accelerator.num_processes:
-        raise BadInput("--batch-size", f"{config.batch_size} cannot be shared by {accelerator.num_processes} processes", "give a multiple")
+        raise BadInput(
+            "--batch-size",
+            f"{config.batch_size} cannot be shared by {accelerator.num_processes} processes",
+            "give a multiple",
+        )
     console = console if accelerator.is_main_process else None
     if found is None:
         with accelerator.main_process_first():
@@ -90,12 +98,18 @@ def train(config: TrainConfig, console: Console | None = None, found: tuple[list
 
 
 def _train(
-    config: TrainConfig, labels: LabelSpace, found: tuple[list[Pair], list[Problem]], accelerator: Accelerator, console: Console | None
+    config: TrainConfig,
+    labels: LabelSpace,
+    found: tuple[list[Pair], list[Problem]],
+    accelerator: Accelerator,
+    console: Console | None,
 ) -> None:
     """Take a claimed run to its end, from where it stands."""
     folder = config.out / "training"
     train_pairs, validation_pairs = _usable_pairs(config, labels, *found, accelerator, console)
-    dataset = PairDataset(train_pairs + validation_pairs, labels, config.image_size, config.grid_size, AugmentConfig(), _VIEW_SEED)
+    dataset = PairDataset(
+        train_pairs + validation_pairs, labels, config.image_size, config.grid_size, AugmentConfig(), _VIEW_SEED
+    )
     model = new_model(config, labels).to(accelerator.device)
     source: FeatureCache | PairDataset = dataset
     if config.views:
@@ -122,7 +136,11 @@ def _train(
     fit_density(model, config, seen_pairs, chosen_by, accelerator, console)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        report |= {"validation_loss": validation_loss, "train_pairs": len(train_rows), "validation_pairs": len(validation_rows)}
+        report |= {
+            "validation_loss": validation_loss,
+            "train_pairs": len(train_rows),
+            "validation_pairs": len(validation_rows),
+        }
         seen, empty = class_pictures(source, train_rows, labels)
         report |= {"class_pictures": seen, "empty_pictures": empty}
         report |= {"segqc": __version__, "torch": torch.__version__, "config": to_json(config)}
@@ -134,9 +152,16 @@ def _train(
 
 
 def _usable_pairs(
-    config: TrainConfig, labels: LabelSpace, pairs: list[Pair], problems: list[Problem], accelerator: Accelerator, console: Console | None
+    config: TrainConfig,
+    labels: LabelSpace,
+    pairs: list[Pair],
+    problems: list[Problem],
+    accelerator: Accelerator,
+    console: Console | None,
 ) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation pairs that can be read; the others are listed in `training/problems.json` and counted on screen."""
+    """Training and validation pairs that can be read; the others are listed in `training/problems.json` and counted on
+    screen.
+    """
     with accelerator.main_process_first():
         header = {"data": dataset_fingerprint(pairs)}
         with make_progress(console) as progress, Journal(config.out / "training" / "checked.jsonl", header) as journal:
@@ -148,27 +173,37 @@ def _usable_pairs(
         write_json(config.out / "training" / "problems.json", [dataclasses.asdict(problem) for problem in problems])
     if console and problems:
         where = config.out / "training" / "problems.json"
-        console.print(Text.assemble((f"{len(problems)} pairs cannot be used", "yellow"), f", listed with reasons in {where}"))
+        console.print(
+            Text.assemble((f"{len(problems)} pairs cannot be used", "yellow"), f", listed with reasons in {where}")
+        )
     train_ids, validation_ids = split_validation([pair.id for pair in usable], config.validation_fraction)
     train_set, validation_set = set(train_ids), set(validation_ids)
     parts = [pair for pair in usable if pair.id in train_set], [pair for pair in usable if pair.id in validation_set]
     if not all(parts):
         raise BadInput(
-            config.voc_root or config.images, f"has {len(usable)} usable pairs: too few to train and validate on", "see training/problems.json"
+            config.voc_root or config.images,
+            f"has {len(usable)} usable pairs: too few to train and validate on",
+            "see training/problems.json",
         )
     if console:
         console.print(f"{len(parts[0])} pairs to train on, {len(parts[1])} to validate, {len(problems)} unusable.")
     return parts
 
 
-def _rows(config: TrainConfig, train_pairs: list[Pair], validation_pairs: list[Pair], console: Console | None) -> tuple[Sequence[int], Sequence[int]]:
-    """Which pairs to train and to validate on, as rows of all of them: the fold that is left out keeps its place, and its features, in the cache."""
+def _rows(
+    config: TrainConfig, train_pairs: list[Pair], validation_pairs: list[Pair], console: Console | None
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Which pairs to train and to validate on, as rows of all of them: the fold that is left out keeps its place, and
+    its features, in the cache.
+    """
     if config.fold is None:
         return range(len(train_pairs)), range(len(train_pairs), len(train_pairs) + len(validation_pairs))
     ids = [pair.id for pair in train_pairs], [pair.id for pair in validation_pairs]
     train_rows, validation_rows = rows_without_fold(*ids, config.fold, config.folds, config.seed)
     if console:
-        console.print(f"Without fold {config.fold + 1} of {config.folds}: {len(train_rows)} to train on, {len(validation_rows)} to validate.")
+        console.print(
+            f"Without fold {config.fold + 1} of {config.folds}: {len(train_rows)} to train on, {len(validation_rows)} to validate."
+        )
     return train_rows, validation_rows
 
 
@@ -185,7 +220,9 @@ def _filled_cache(
     keys = cache_keys(train_items, config.views, validation_items)
     shapes = [
         tuple(m.shape[1:])
-        for m in model.image_features(torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device))
+        for m in model.image_features(
+            torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device)
+        )
     ]
     bfloat16 = wants_bfloat16(config.precision, accelerator.device)
     made = (config.encoder, config.image_size, model.config.network.context_sizes[: len(shapes)], bfloat16)
@@ -198,7 +235,9 @@ def _filled_cache(
     missing = cache.missing
     accelerator.wait_for_everyone()  # before anyone marks a block, so that all see the same list
     with make_progress(console) as progress:
-        task = progress.add_task("image features", total=len(keys), completed=max(0, len(keys) - len(missing) * BLOCK), visible=bool(missing))
+        task = progress.add_task(
+            "image features", total=len(keys), completed=max(0, len(keys) - len(missing) * BLOCK), visible=bool(missing)
+        )
         own = missing[accelerator.process_index :: accelerator.num_processes]
         cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * accelerator.num_processes), bfloat16)
     accelerator.wait_for_everyone()

@@ -1,4 +1,6 @@
-"""What a training was begun with: the same command continues it, or hands out its model, only with the same settings and the same pairs."""
+"""What a training was begun with: the same command continues it, or hands out its model, only with the same settings
+and the same pairs.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +19,8 @@ from segqc.data.pairs import Pair
 from segqc.model.folder import CONFIG
 from segqc.training.config import TrainConfig
 
-_NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")  # settings that may change between two starts of one run
+# settings that may change between two starts of one run
+_NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")
 _OF_A_FOLD = ("fold", "folds")  # settings that only a run without one fold has
 _FIX = "choose another --out, or delete the folder"
 
@@ -25,8 +28,8 @@ _FIX = "choose another --out, or delete the folder"
 def claim_run(config: TrainConfig, pairs: Sequence[Pair], console: Console | None = None) -> None:
     """Write settings and pairs to `training/run.json`, or check that they are those of the run that is there.
 
-    Pairs are compared by the stamps of their files, and only where these differ by content, so that a copy of the data elsewhere is the same data.
-    A record without pairs, from before they were kept, is compared by its settings alone.
+    Pairs are compared by the stamps of their files, and only where these differ by content, so that a copy of the data
+    elsewhere is the same data. A record without pairs, from before they were kept, is compared by its settings alone.
 
     Raises
     ------
@@ -39,7 +42,9 @@ def claim_run(config: TrainConfig, pairs: Sequence[Pair], console: Console | Non
     if not path.is_file():
         if (config.out / CONFIG).exists():
             raise BadInput(config.out, f"holds a {CONFIG}, but not the run that made it", "choose another --out")
-        write_json(path, settings | {"pairs": {"stamps": _stamps(pairs), "contents": contents_fingerprint(pairs, console)}})
+        write_json(
+            path, settings | {"pairs": {"stamps": _stamps(pairs), "contents": contents_fingerprint(pairs, console)}}
+        )
         return
     there = read_json(path)
     begun_with = there.pop("pairs", None)
@@ -50,11 +55,17 @@ def claim_run(config: TrainConfig, pairs: Sequence[Pair], console: Console | Non
     if begun_with is None or begun_with["stamps"] == _stamps(pairs):
         return
     if begun_with["contents"] != contents_fingerprint(pairs, console):
-        raise BadInput(config.out, "holds a run on other data: pictures or masks were added, removed or changed since it began", _FIX)
+        raise BadInput(
+            config.out,
+            "holds a run on other data: pictures or masks were added, removed or changed since it began",
+            _FIX,
+        )
 
 
 def contents_fingerprint(pairs: Sequence[Pair], console: Console | None = None) -> str:
-    """A short name for the pairs, in their order, by ids and bytes of their files; one that cannot be read counts as such."""
+    """A short name for the pairs, in their order, by ids and bytes of their files; one that cannot be read counts as
+    such.
+    """
 
     def digest(pair: Pair) -> tuple[str, str, str]:
         return pair.id, _digest(pair.image), _digest(pair.mask)

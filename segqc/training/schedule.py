@@ -1,7 +1,7 @@
 """What each training step sees: pairs, and a schedule that is a pure function of (seed, step, sample).
 
-Because nothing is drawn from a running generator, a resumed run repeats what an uninterrupted one would have seen, and so does a run on another
-number of processes.
+Because nothing is drawn from a running generator, a resumed run repeats what an uninterrupted one would have seen, and
+so does a run on another number of processes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,9 @@ from segqc.training.feature_cache import FeatureCache
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample of one step: pair, augmented view (None: as it is), noise level, noise, and the pair whose mask segment noise may use."""
+    """One sample of one step: pair, augmented view (None: as it is), noise level, noise, and the pair whose mask
+    segment noise may use.
+    """
 
     index: int
     view: int | None
@@ -54,7 +56,9 @@ class Schedule:
     seed: int
 
     def batch(self, step: int) -> list[Draw]:
-        """The draws of a step: a fresh permutation of the pairs each epoch, levels spread evenly over the batch (less variance)."""
+        """The draws of a step: a fresh permutation of the pairs each epoch, levels spread evenly over the batch (less
+        variance).
+        """
         shift = int(np.random.default_rng(stable_seed(self.seed, "levels", step)).integers(self.levels))
         draws = []
         for sample in range(self.batch_size):
@@ -76,12 +80,17 @@ def _epoch(items: int, views: int, seed: int, epoch: int) -> tuple[np.ndarray, n
 
 def validation_draws(items: int, levels: int, seed: int) -> list[Draw]:
     """Unaugmented pairs with fixed levels and noise, so that validation losses compare."""
-    return [Draw(i, None, i % levels, stable_seed(seed, "validation", i), i - 1 if i else min(1, items - 1)) for i in range(items)]
+    return [
+        Draw(i, None, i % levels, stable_seed(seed, "validation", i), i - 1 if i else min(1, items - 1))
+        for i in range(items)
+    ]
 
 
 def cache_keys(train_items: int, views: int, validation_items: int) -> list[tuple[int, int | None]]:
     """Keys of a `FeatureCache` whose dataset lists the training pairs first, then the validation pairs."""
-    return [(i, view) for i in range(train_items) for view in range(views)] + [(train_items + i, None) for i in range(validation_items)]
+    return [(i, view) for i in range(train_items) for view in range(views)] + [
+        (train_items + i, None) for i in range(validation_items)
+    ]
 
 
 class Samples(Dataset):
@@ -98,10 +107,14 @@ class Samples(Dataset):
     def __getitem__(self, draw: Draw) -> dict:
         index, cached = self.rows[draw.index], isinstance(self.source, FeatureCache)
         sample = self.source[index, draw.view] if cached else self.source.sample(index, draw.view)
-        sample = {name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in sample.items()}
+        sample = {
+            name: torch.from_numpy(value) if isinstance(value, np.ndarray) else value for name, value in sample.items()
+        }
         sample |= {"draw": draw, "row": index}
         if self.others:
-            sample["other"] = torch.from_numpy(self.source.mask(self.rows[draw.other], None if draw.view is None or not cached else 0))
+            sample["other"] = torch.from_numpy(
+                self.source.mask(self.rows[draw.other], None if draw.view is None or not cached else 0)
+            )
         return sample
 
 
@@ -109,8 +122,8 @@ class Samples(Dataset):
 class Batch:
     """A collated batch of N samples.
 
-    Either `images` `[N, 3, I, I]` uint8 or frozen `features`; `masks` `[N, S, S]` uint8, the draws, their rows in the source, and where segment noise
-    wants them the masks of other pictures, like `masks`.
+    Either `images` `[N, 3, I, I]` uint8 or frozen `features`; `masks` `[N, S, S]` uint8, the draws, their rows in the
+    source, and where segment noise wants them the masks of other pictures, like `masks`.
     """
 
     images: Tensor | None
@@ -123,20 +136,38 @@ class Batch:
     def noise(self, num_classes: int, device: torch.device) -> Tensor:
         """E `[N, K, S, S]`: each sample's own generator, on the device that will use it."""
         shape = (num_classes, *self.masks.shape[1:])
-        return torch.stack([sample_exponential(shape, torch.Generator(device).manual_seed(draw.noise_seed), device) for draw in self.draws])
+        return torch.stack(
+            [
+                sample_exponential(shape, torch.Generator(device).manual_seed(draw.noise_seed), device)
+                for draw in self.draws
+            ]
+        )
 
 
 def collate(samples: list[dict]) -> Batch:
     """Stack samples into a `Batch`."""
     images = torch.stack([s["image"] for s in samples]) if "image" in samples[0] else None
-    features = None if images is not None else [torch.stack(maps) for maps in zip(*(s["features"] for s in samples), strict=True)]
+    features = (
+        None
+        if images is not None
+        else [torch.stack(maps) for maps in zip(*(s["features"] for s in samples), strict=True)]
+    )
     others = torch.stack([s["other"] for s in samples]) if "other" in samples[0] else None
-    return Batch(images, features, torch.stack([s["mask"] for s in samples]), [s["draw"] for s in samples], [s["row"] for s in samples], others)
+    return Batch(
+        images,
+        features,
+        torch.stack([s["mask"] for s in samples]),
+        [s["draw"] for s in samples],
+        [s["row"] for s in samples],
+        others,
+    )
 
 
 def make_loader(samples: Samples, batches: Iterator[list[Draw]] | Sequence[list[Draw]], workers: int) -> DataLoader:
     """A loader over given batches of draws."""
-    return DataLoader(samples, batch_sampler=_Batches(batches), collate_fn=collate, num_workers=workers, persistent_workers=False)
+    return DataLoader(
+        samples, batch_sampler=_Batches(batches), collate_fn=collate, num_workers=workers, persistent_workers=False
+    )
 
 
 class _Batches:

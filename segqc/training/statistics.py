@@ -11,8 +11,12 @@ from segqc.model.quality_model import QualityModel
 from segqc.training.feature_cache import FeatureCache
 
 
-def class_pictures(source: FeatureCache | PairDataset, rows: Sequence[int], labels: LabelSpace) -> tuple[list[int], int]:
-    """In how many of the training pairs (`rows` of the source) each class occurs, by class index, and how many have no foreground class."""
+def class_pictures(
+    source: FeatureCache | PairDataset, rows: Sequence[int], labels: LabelSpace
+) -> tuple[list[int], int]:
+    """In how many of the training pairs (`rows` of the source) each class occurs, by class index, and how many have no
+    foreground class.
+    """
     view = 0 if isinstance(source, FeatureCache) else None
     counts, empty = np.zeros(256, np.int64), 0
     for index in rows:
@@ -22,8 +26,11 @@ def class_pictures(source: FeatureCache | PairDataset, rows: Sequence[int], labe
     return counts[: labels.num_classes].tolist(), empty
 
 
-def class_looks(model: QualityModel, source: FeatureCache | PairDataset, rows: Sequence[int], at_most: int = 1000) -> np.ndarray:
-    """Mean feature of each class under the frozen encoder's coarsest map, `[K, C]`, over the first training pairs; zeros for classes they lack.
+def class_looks(
+    model: QualityModel, source: FeatureCache | PairDataset, rows: Sequence[int], at_most: int = 1000
+) -> np.ndarray:
+    """Mean feature of each class under the frozen encoder's coarsest map, `[K, C]`, over the first training pairs;
+    zeros for classes they lack.
 
     A model without an encoder has no features to compare classes by: all zeros, `[K, 1]`.
     """
@@ -37,7 +44,12 @@ def class_looks(model: QualityModel, source: FeatureCache | PairDataset, rows: S
             maps, mask = sample["features"][-1].double().numpy(), sample["mask"].numpy()
         else:
             sample = source.sample(index, None)
-            maps = model.image_features(torch.from_numpy(sample["image"])[None].to(model.device))[-1][0].double().cpu().numpy()
+            maps = (
+                model.image_features(torch.from_numpy(sample["image"])[None].to(model.device))[-1][0]
+                .double()
+                .cpu()
+                .numpy()
+            )
             mask = sample["mask"]
         side = maps.shape[-1]
         cell = np.arange(len(mask)) * side // len(mask)

@@ -31,7 +31,9 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     share = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
-    return config.final_learning_rate + 0.5 * (config.learning_rate - config.final_learning_rate) * (1 + math.cos(math.pi * share))
+    return config.final_learning_rate + 0.5 * (config.learning_rate - config.final_learning_rate) * (
+        1 + math.cos(math.pi * share)
+    )
 
 
 class Trainer:
@@ -69,7 +71,9 @@ class Trainer:
         self.network = model.network
         self.parameters = dict(self.network.named_parameters())
         self.ema = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
-        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
         self.bfloat16 = wants_bfloat16(config.precision, accelerator.device)
         self.step, self.best_loss = 0, math.inf
         self._resume()
@@ -84,8 +88,14 @@ class Trainer:
         rank, world = accelerator.process_index, accelerator.num_processes
         batches = (schedule.batch(step)[rank::world] for step in range(self.step, config.steps))
         workers = config.workers if config.workers is not None else (0 if isinstance(self.source, FeatureCache) else 4)
-        loader = make_loader(Samples(self.source, self.train_rows, others=self.segment_noise is not None), batches, workers)
-        log = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step) if accelerator.is_main_process else None
+        loader = make_loader(
+            Samples(self.source, self.train_rows, others=self.segment_noise is not None), batches, workers
+        )
+        log = (
+            SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step)
+            if accelerator.is_main_process
+            else None
+        )
         first, started = self.step, time.monotonic()
         with make_progress(self.console, "note") as progress:
             task = progress.add_task(self.task, total=config.steps, completed=self.step, note="")
@@ -93,9 +103,15 @@ class Trainer:
                 loss, norm = self._step(batch)
                 self.step += 1
                 speed = (self.step - first) * config.batch_size / (time.monotonic() - started)
-                progress.update(task, completed=self.step, note=f"loss {loss:.3f} (best {self.best_loss:.3f}) {speed:.0f} images/s")
+                progress.update(
+                    task, completed=self.step, note=f"loss {loss:.3f} (best {self.best_loss:.3f}) {speed:.0f} images/s"
+                )
                 if log is not None:
-                    for name, value in {"loss/train": loss, "gradient_norm": norm, "learning_rate": learning_rate(config, self.step - 1)}.items():
+                    for name, value in {
+                        "loss/train": loss,
+                        "gradient_norm": norm,
+                        "learning_rate": learning_rate(config, self.step - 1),
+                    }.items():
                         log.add_scalar(name, value, self.step)
                 last = self.step == config.steps
                 if last or self.step % config.validate_every == 0:
@@ -109,7 +125,9 @@ class Trainer:
         seconds = time.monotonic() - started
         return {
             "steps": config.steps,
-            "images_per_second": round((self.step - first) * config.batch_size / seconds, 2) if self.step > first else None,
+            "images_per_second": round((self.step - first) * config.batch_size / seconds, 2)
+            if self.step > first
+            else None,
             "seconds_of_last_start": round(seconds, 1),
             "peak_memory_gib": round(peak_memory_gib(self.accelerator.device), 2),
         }
@@ -132,30 +150,47 @@ class Trainer:
         torch._foreach_lerp_(list(self.ema.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise FloatingPointError(f"The loss became {value} at step {self.step}; lower --learning-rate, or use --precision fp32")
+            raise FloatingPointError(
+                f"The loss became {value} at step {self.step}; lower --learning-rate, or use --precision fp32"
+            )
         return value, float(norm)
 
     def _loss(self, batch: Batch) -> Tensor:
         """The model's loss of a batch, through the wrapper that shares gradients between processes."""
         device = self.accelerator.device
-        features = self.model.image_features(batch.images.to(device)) if batch.images is not None else [f.to(device) for f in batch.features]
+        features = (
+            self.model.image_features(batch.images.to(device))
+            if batch.images is not None
+            else [f.to(device) for f in batch.features]
+        )
         features = [f.contiguous(memory_format=torch.channels_last) for f in features]
         levels = self.model.config.ladder.at([draw.level for draw in batch.draws]).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            observed = None if self.segment_noise is None else self._observed(features, batch, self.segment_noise).to(device)
-            return self.wrapped(features, batch.masks.to(device), levels, batch.noise(self.model.config.num_classes, device), observed)
+            observed = (
+                None if self.segment_noise is None else self._observed(features, batch, self.segment_noise).to(device)
+            )
+            return self.wrapped(
+                features, batch.masks.to(device), levels, batch.noise(self.model.config.num_classes, device), observed
+            )
 
     def _observed(self, features: list[Tensor], batch: Batch, noise: SegmentNoise) -> Tensor:
-        """The batch's masks with segment noise, `[N, S, S]` uint8. At t = 0 nothing of it is seen, so nothing is drawn."""
+        """The batch's masks with segment noise, `[N, S, S]` uint8.
+
+        At t = 0 nothing of it is seen, so nothing is drawn.
+        """
         keep = self.model.config.ladder.keep
         noisy = [n for n, draw in enumerate(batch.draws) if keep[draw.level] > 0]
         guessed = [n for n in noisy if noise.needs_guess(batch.draws[n].noise_seed)]
         beliefs = {}
         if guessed and self.guess is not None:
-            beliefs = dict(zip(guessed, self.guess([f[guessed] for f in features], [batch.rows[n] for n in guessed]), strict=True))
+            beliefs = dict(
+                zip(guessed, self.guess([f[guessed] for f in features], [batch.rows[n] for n in guessed]), strict=True)
+            )
         masks = batch.masks.numpy().copy()
         for n in noisy:
-            masks[n] = noise.draw(batch.masks[n].numpy(), batch.others[n].numpy(), beliefs.get(n), batch.draws[n].noise_seed)
+            masks[n] = noise.draw(
+                batch.masks[n].numpy(), batch.others[n].numpy(), beliefs.get(n), batch.draws[n].noise_seed
+            )
         return torch.from_numpy(masks)
 
     @torch.no_grad()
@@ -168,14 +203,20 @@ class Trainer:
         self.model.network.eval()
         total = torch.zeros(2, dtype=torch.float64)
         with self._averaged():
-            for batch in make_loader(Samples(self.source, self.validation_rows, self.segment_noise is not None), batches, 0):
-                total += torch.tensor([float(self._loss(batch)) * len(batch.draws), len(batch.draws)], dtype=torch.float64)
+            for batch in make_loader(
+                Samples(self.source, self.validation_rows, self.segment_noise is not None), batches, 0
+            ):
+                total += torch.tensor(
+                    [float(self._loss(batch)) * len(batch.draws), len(batch.draws)], dtype=torch.float64
+                )
             total = self.accelerator.reduce(total.to(self.accelerator.device, torch.float32), "sum")
             loss = float(total[0] / total[1].clamp_min(1))
             if loss < self.best_loss:
                 self.best_loss = loss
                 if self.accelerator.is_main_process:
-                    save_tensors(self.folder / "best.safetensors", self.network.state_dict(), {"step": self.step, "loss": loss})
+                    save_tensors(
+                        self.folder / "best.safetensors", self.network.state_dict(), {"step": self.step, "loss": loss}
+                    )
         return loss
 
     @contextmanager

@@ -31,12 +31,26 @@ def table(folder: Path) -> list[dict[str, str]]:
 
 
 def config(voc: Path, predictions: Path, model: Path, out: Path, **changes: object) -> AuditConfig:
-    return AuditConfig(**({"predictions": predictions, "voc_root": voc, "model": model, "out": out, "device": "cpu", "image_set": "val"} | changes))
+    return AuditConfig(
+        **(
+            {
+                "predictions": predictions,
+                "voc_root": voc,
+                "model": model,
+                "out": out,
+                "device": "cpu",
+                "image_set": "val",
+            }
+            | changes
+        )
+    )
 
 
 @pytest.fixture(scope="module")
 def audited(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory):
-    return audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path_factory.mktemp("audit") / "out"), DiceComparison())
+    return audit(
+        config(tiny_voc, tiny_predictions, tiny_model, tmp_path_factory.mktemp("audit") / "out"), DiceComparison()
+    )
 
 
 def test_it_writes_what_it_promises(audited) -> None:
@@ -47,7 +61,12 @@ def test_it_writes_what_it_promises(audited) -> None:
     assert scores == sorted(scores, reverse=True)
     assert pyarrow.parquet.read_table(audited.out / "scores.parquet").column("score").to_pylist() == scores
     summary = json.loads((audited.out / "summary.json").read_text())
-    assert (summary["predictions"], summary["scored"], summary["errors"], summary["images_without_prediction"]) == (6, 6, 0, 0)
+    assert (summary["predictions"], summary["scored"], summary["errors"], summary["images_without_prediction"]) == (
+        6,
+        6,
+        0,
+        0,
+    )
     assert Image.open(audited.out / "contact_sheet.png").width > 100
     assert "scene_00028" in (audited.out / "gallery.html").read_text()
     for row in rows:
@@ -64,8 +83,14 @@ def test_dice_comes_from_the_ground_truth_and_the_score_does_not(
 ) -> None:
     for row in audited.rows:
         truth = read_mask(tiny_voc / "SegmentationClass" / f"{row['id']}.png", DEMO_LABELS)
-        assert row["dice"] == pytest.approx(mean_dice(read_mask(tiny_predictions / f"{row['id']}.png", DEMO_LABELS), truth, 7))
-    blind = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "blind", voc_root=None, images=tiny_voc / "JPEGImages"))
+        assert row["dice"] == pytest.approx(
+            mean_dice(read_mask(tiny_predictions / f"{row['id']}.png", DEMO_LABELS), truth, 7)
+        )
+    blind = audit(
+        config(
+            tiny_voc, tiny_predictions, tiny_model, tmp_path / "blind", voc_root=None, images=tiny_voc / "JPEGImages"
+        )
+    )
     assert {row["id"]: row["score"] for row in blind.rows} == {row["id"]: row["score"] for row in audited.rows}
     assert all(row["dice"] is None for row in blind.rows)
     assert blind.summary["images_without_prediction"] == 28
@@ -90,7 +115,9 @@ def test_python_gives_the_audits_numbers_singly_in_batches_and_in_any_form(audit
         assert alone.worst_box == tuple(map(int, row["worst_box"].split(",")))
 
 
-def test_a_companion_more_or_less_changes_nothing(audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_companion_more_or_less_changes_nothing(
+    audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     few = tmp_path / "few"
     few.mkdir()
     for path in sorted(tiny_predictions.iterdir())[2:5]:
@@ -101,7 +128,9 @@ def test_a_companion_more_or_less_changes_nothing(audited, tiny_voc: Path, tiny_
     assert report.summary["images_without_prediction"] == 3
 
 
-def test_bad_predictions_are_rows_with_reasons_and_rank_last(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_bad_predictions_are_rows_with_reasons_and_rank_last(
+    tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     folder = shutil.copytree(tiny_predictions, tmp_path / "predictions")
     names = sorted(path.stem for path in folder.iterdir())
     (folder / f"{names[0]}.png").write_bytes(b"not a picture")
@@ -133,16 +162,22 @@ def test_all_predictions_bad_is_still_a_report(tiny_voc: Path, tiny_model: Path,
     assert report.summary["score_quantiles"] is None
 
 
-def test_an_unreadable_ground_truth_costs_the_dice_only(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_an_unreadable_ground_truth_costs_the_dice_only(
+    tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     truth = shutil.copytree(tiny_voc / "SegmentationClass", tmp_path / "truth")
     (truth / "scene_00029.png").write_bytes(b"?")
-    report = audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "out", ground_truth=truth), DiceComparison())
+    report = audit(
+        config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "out", ground_truth=truth), DiceComparison()
+    )
     row = next(row for row in report.rows if row["id"] == "scene_00029")
     assert (row["status"], row["dice"]) == ("ok", None)
     assert "not compared" in row["reason"]
 
 
-def test_killed_and_repeated_gives_the_same_table(audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_killed_and_repeated_gives_the_same_table(
+    audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     arguments = [
         sys.executable, "-m", "segqc", "audit", "--model", tiny_model, "--predictions", tiny_predictions, "--voc-root", tiny_voc,
         "--image-set", "val", "--out", tmp_path / "out", "--device", "cpu",
@@ -161,7 +196,9 @@ def test_killed_and_repeated_gives_the_same_table(audited, tiny_voc: Path, tiny_
     assert (tmp_path / "out" / "scores.csv").read_bytes() == (audited.out / "scores.csv").read_bytes()
 
 
-def test_a_replaced_prediction_or_another_model_is_scored_again(tiny_voc, tiny_predictions, tiny_model, tiny_paper_model, tmp_path: Path) -> None:
+def test_a_replaced_prediction_or_another_model_is_scored_again(
+    tiny_voc, tiny_predictions, tiny_model, tiny_paper_model, tmp_path: Path
+) -> None:
     folder = shutil.copytree(tiny_predictions, tmp_path / "predictions")
     first = audit(config(tiny_voc, folder, tiny_model, tmp_path / "out"))
     changed = sorted(folder.iterdir())[0]
@@ -174,8 +211,21 @@ def test_a_replaced_prediction_or_another_model_is_scored_again(tiny_voc, tiny_p
     assert all(row["agreement"] is None and row["density"] == row["score"] for row in other.rows)
 
 
-def test_two_processes_write_the_same_table(audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+def test_two_processes_write_the_same_table(
+    audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    launcher = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+    ]
     arguments = [
         "-m", "segqc", "audit", "--model", tiny_model, "--predictions", tiny_predictions, "--voc-root", tiny_voc, "--image-set", "val", "--out",
         tmp_path / "out", "--device", "cpu",
@@ -189,7 +239,10 @@ def test_two_processes_write_the_same_table(audited, tiny_voc: Path, tiny_predic
 
 
 def test_ties_rank_by_id_and_errors_last() -> None:
-    rows = [{"id": i, "status": s, "score": v} for i, s, v in (("b", "ok", 0.5), ("e", "error", None), ("a", "ok", 0.5), ("c", "ok", -3.0))]
+    rows = [
+        {"id": i, "status": s, "score": v}
+        for i, s, v in (("b", "ok", 0.5), ("e", "error", None), ("a", "ok", 0.5), ("c", "ok", -3.0))
+    ]
     assert [(row["id"], row["rank"]) for row in rank_rows(rows)] == [("a", 1), ("b", 2), ("c", 3), ("e", 4)]
 
 
@@ -205,7 +258,9 @@ def test_an_object_of_ten_pixels_changes_score_and_heat_map(tiny_model: Path) ->
     assert small.heatmap[y - 4 : y + 4, x - 8 : x + 8].mean() != clean.heatmap[y - 4 : y + 4, x - 8 : x + 8].mean()
 
 
-def test_missing_model_predictions_or_images_say_what_to_do(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_missing_model_predictions_or_images_say_what_to_do(
+    tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     (tmp_path / "empty").mkdir()
     for changes, words in (
         ({"model": tmp_path}, "segqc train"),
@@ -215,7 +270,12 @@ def test_missing_model_predictions_or_images_say_what_to_do(tiny_voc: Path, tiny
         ({"voc_root": None}, "--images"),
     ):
         with pytest.raises(BadInput, match=words):
-            audit(config(tiny_voc, **({"predictions": tiny_predictions, "model": tiny_model, "out": tmp_path / "out"} | changes)))
+            audit(
+                config(
+                    tiny_voc,
+                    **({"predictions": tiny_predictions, "model": tiny_model, "out": tmp_path / "out"} | changes),
+                )
+            )
 
 
 def test_levels_that_are_read_change_the_score_and_the_journal_knows(

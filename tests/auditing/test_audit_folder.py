@@ -1,4 +1,6 @@
-"""Whose an audit's folder is: results of other files are not taken for these, nothing foreign is lost, and one audit writes at a time."""
+"""Whose an audit's folder is: results of other files are not taken for these, nothing foreign is lost, and one audit
+writes at a time.
+"""
 
 import json
 import os
@@ -37,8 +39,14 @@ def folders(tiny_voc: Path, tiny_predictions: Path, tmp_path: Path) -> tuple[Pat
 def run(folders: tuple[Path, Path], tiny_model: Path, tmp_path: Path):
     """An audit of these folders, or others, into one folder."""
 
-    def run(images: Path = folders[0], masks: Path = folders[1], out: Path = tmp_path / "out", **changes: Any) -> AuditReport:
-        return audit(AuditConfig(**({"predictions": masks, "images": images, "model": tiny_model, "out": out, "device": "cpu"} | changes)))
+    def run(
+        images: Path = folders[0], masks: Path = folders[1], out: Path = tmp_path / "out", **changes: Any
+    ) -> AuditReport:
+        return audit(
+            AuditConfig(
+                **({"predictions": masks, "images": images, "model": tiny_model, "out": out, "device": "cpu"} | changes)
+            )
+        )
 
     return run
 
@@ -77,7 +85,9 @@ def test_another_folder_of_equal_sizes_and_times_is_scored_for_itself(run, folde
     assert {Path(row["prediction"]).parent for row in second.rows} == {others}
 
 
-def test_files_replaced_under_their_names_with_their_sizes_and_times_are_scored_again(run, folders, tmp_path: Path) -> None:
+def test_files_replaced_under_their_names_with_their_sizes_and_times_are_scored_again(
+    run, folders, tmp_path: Path
+) -> None:
     first = run()
     write_others(folders[1], tmp_path / "others")
     shutil.rmtree(folders[1])
@@ -96,7 +106,9 @@ def test_the_table_of_moved_folders_names_them_where_they_are(run, folders, tmp_
         assert Path(row["prediction"]).is_file()
 
 
-def test_the_same_files_by_other_words_keep_their_scores_and_are_named_by_these(run, folders, tmp_path: Path, monkeypatch) -> None:
+def test_the_same_files_by_other_words_keep_their_scores_and_are_named_by_these(
+    run, folders, tmp_path: Path, monkeypatch
+) -> None:
     run()
     monkeypatch.chdir(tmp_path)
     again = run(Path("images"), Path("masks"))
@@ -158,7 +170,9 @@ def test_each_pair_is_taken_from_the_journal_of_the_process_that_had_it(tmp_path
     assert [row["age"] for row in audit_module._rows(pairs, journals)] == ["new", "old", "new"]
 
 
-@pytest.mark.parametrize("names", [["heatmaps/a.png"], ["scores.csv"], ["scores.csv", "heatmaps/a.png", "classes.json"], ["summary.json"]])
+@pytest.mark.parametrize(
+    "names", [["heatmaps/a.png"], ["scores.csv"], ["scores.csv", "heatmaps/a.png", "classes.json"], ["summary.json"]]
+)
 def test_a_folder_with_files_of_somebody_else_is_refused_and_left_alone(run, tmp_path: Path, names: list[str]) -> None:
     for name in names:
         path = tmp_path / "out" / name

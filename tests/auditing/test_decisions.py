@@ -37,7 +37,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def plain(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory):
     out = tmp_path_factory.mktemp("plain") / "audit"
-    return audit(AuditConfig(predictions=tiny_predictions, voc_root=tiny_voc, model=tiny_model, out=out, device="cpu", image_set="val"))
+    return audit(
+        AuditConfig(
+            predictions=tiny_predictions, voc_root=tiny_voc, model=tiny_model, out=out, device="cpu", image_set="val"
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,8 @@ def test_an_audit_gets_columns_and_the_numbers_are_those_of_a_call(
     with (out / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS + DECISION_COLUMNS
-    assert [row["score"] for row in rows[:-1]] == [str(row["score"]) for row in plain.rows]  # the score is the same with and without
+    # the score is the same with and without
+    assert [row["score"] for row in rows[:-1]] == [str(row["score"]) for row in plain.rows]
     assert float(rows[0]["p_value"]) == pytest.approx(1 / 6)
     assert rows[-1]["decision"] == "review"
     assert rows[-1]["p_value"] == ""
@@ -94,18 +99,32 @@ def test_a_calibration_of_another_model_is_refused_before_anything_is_scored(
 ) -> None:
     save_model(tmp_path / "other", tiny.tiny_model(labels=DEMO_LABELS, seed=1))
     config = AuditConfig(
-        predictions=tiny_predictions, voc_root=tiny_voc, model=tmp_path / "other", out=tmp_path / "audit", device="cpu", calibration=calibration
+        predictions=tiny_predictions,
+        voc_root=tiny_voc,
+        model=tmp_path / "other",
+        out=tmp_path / "audit",
+        device="cpu",
+        calibration=calibration,
     )
     with pytest.raises(BadInput, match="fitted on scores of the model"):
         audit(config)
     assert not (tmp_path / "audit").exists()
 
 
-def test_labelled_audits_get_dice_and_interval(plain, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_labelled_audits_get_dice_and_interval(
+    plain, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     scores = np.linspace(0, 1, 60)
-    save_calibration(tmp_path / "c.json", fit_calibration(fingerprint(tiny_model), None, scores, labelled=(scores, 1 - scores)))
+    save_calibration(
+        tmp_path / "c.json", fit_calibration(fingerprint(tiny_model), None, scores, labelled=(scores, 1 - scores))
+    )
     config = AuditConfig(
-        predictions=tiny_predictions, voc_root=tiny_voc, model=tiny_model, out=tmp_path / "audit", device="cpu", calibration=tmp_path / "c.json"
+        predictions=tiny_predictions,
+        voc_root=tiny_voc,
+        model=tiny_model,
+        out=tmp_path / "audit",
+        device="cpu",
+        calibration=tmp_path / "c.json",
     )
     for row in audit(config).rows:
         assert row["expected_dice"] == pytest.approx(1 - row["score"], abs=0.05)

@@ -1,4 +1,6 @@
-"""The ground-truth audit: no model has seen what it scores, features are computed once, killed and repeated, bad pairs, command line."""
+"""The ground-truth audit: no model has seen what it scores, features are computed once, killed and repeated, bad pairs,
+command line.
+"""
 
 import csv
 import dataclasses
@@ -49,7 +51,11 @@ audit_labels(from_json(LabelAuditConfig, json.loads(sys.argv[1])))
 
 
 def trainings(root: Path, **changes: Any) -> TrainConfig:
-    return tiny_train_config(root, Path("unused"), **({"method": "segmenter", "steps": 4, "checkpoint_every": 2, "validate_every": 2} | changes))
+    return tiny_train_config(
+        root,
+        Path("unused"),
+        **({"method": "segmenter", "steps": 4, "checkpoint_every": 2, "validate_every": 2} | changes),
+    )
 
 
 def ids_of(root: Path) -> list[str]:
@@ -60,7 +66,9 @@ def count_fills(patch: pytest.MonkeyPatch) -> list[int]:
     """How many blocks of features each training from now on computes."""
     fills: list[int] = []
     original = FeatureCache.fill
-    patch.setattr(FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), original(self, blocks, *rest)))
+    patch.setattr(
+        FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), original(self, blocks, *rest))
+    )
     return fills
 
 
@@ -82,9 +90,13 @@ def test_every_mask_is_scored_by_the_model_of_its_fold(audited: Audited, tiny_vo
     out, rows = audited.report.out, {row["id"]: row for row in audited.report.rows}
     fold_of = folds(ids_of(tiny_voc), 3, 0)
     assert rows.keys() == fold_of.keys()
-    assert [row["score"] for row in audited.report.rows] == sorted((row["score"] for row in rows.values()), reverse=True)
+    assert [row["score"] for row in audited.report.rows] == sorted(
+        (row["score"] for row in rows.values()), reverse=True
+    )
     for fold in range(3):
-        own, other = (QualityControl(load_model(out / "models" / f"fold-{f}-of-3-seed-0", "cpu")) for f in (fold, (fold + 1) % 3))
+        own, other = (
+            QualityControl(load_model(out / "models" / f"fold-{f}-of-3-seed-0", "cpu")) for f in (fold, (fold + 1) % 3)
+        )
         training = own.model.config.training
         assert (training["config"]["fold"], training["config"]["folds"]) == (fold, 3)
         assert training["train_pairs"] + training["validation_pairs"] == sum(f != fold for f in fold_of.values())
@@ -134,8 +146,12 @@ def test_the_cache_of_a_plain_training_is_used_again_and_left_as_it_is(
 
 
 @pytest.mark.parametrize("views", [1, 0])
-def test_nothing_in_a_training_touches_a_pair_of_its_fold(views: int, tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even its guessers, the likeness of classes, the counts of classes or the density head; filling the cache of all pairs alone may."""
+def test_nothing_in_a_training_touches_a_pair_of_its_fold(
+    views: int, tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even its guessers, the likeness of classes, the counts of classes or the density head; filling the cache of
+    all pairs alone may.
+    """
     ids = ids_of(tiny_voc)
     rows = [id_ for part in split_validation(ids, 0.2) for id_ in part]
     touched: set[str] = set()
@@ -166,21 +182,30 @@ def test_nothing_in_a_training_touches_a_pair_of_its_fold(views: int, tiny_voc: 
     spy(FeatureCache, "__getitem__", lambda arguments: arguments[0][0])
     spy(FeatureCache, "mask", lambda arguments: arguments[0])
     spy(PairDataset, "mask", lambda arguments: arguments[0])
-    train_without(1, trainings(tiny_voc, method="structured", steps=4, views=views, workers=0, density_items=100), tmp_path)
+    train_without(
+        1, trainings(tiny_voc, method="structured", steps=4, views=views, workers=0, density_items=100), tmp_path
+    )
     assert touched == {id_ for id_, fold in folds(ids, 3, 0).items() if fold != 1}
 
 
-def test_a_replaced_mask_changes_no_weight_of_the_model_that_scores_it(audited: Audited, tiny_voc: Path, tmp_path: Path) -> None:
+def test_a_replaced_mask_changes_no_weight_of_the_model_that_scores_it(
+    audited: Audited, tiny_voc: Path, tmp_path: Path
+) -> None:
     root = shutil.copytree(tiny_voc, tmp_path / "voc")
     id_ = next(id_ for id_, fold in folds(ids_of(root), 3, 0).items() if fold == 2)
     write_mask(root / "SegmentationClass" / f"{id_}.png", np.full((66, 88), 3, np.uint8), DEMO_LABELS)
     for fold in (0, 2):
-        again, before = train_without(fold, trainings(root), tmp_path / "models"), audited.report.out / "models" / f"fold-{fold}-of-3-seed-0"
+        again, before = (
+            train_without(fold, trainings(root), tmp_path / "models"),
+            audited.report.out / "models" / f"fold-{fold}-of-3-seed-0",
+        )
         for name in ("model.safetensors", "density.safetensors"):
             assert ((again / name).read_bytes() == (before / name).read_bytes()) is (fold == 2), (fold, name)
 
 
-def test_killed_in_a_training_between_folds_and_in_scoring_it_ends_with_the_same_scores(tiny_voc: Path, tmp_path: Path) -> None:
+def test_killed_in_a_training_between_folds_and_in_scoring_it_ends_with_the_same_scores(
+    tiny_voc: Path, tmp_path: Path
+) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
 
     def command(out: Path) -> list[str]:
@@ -188,10 +213,14 @@ def test_killed_in_a_training_between_folds_and_in_scoring_it_ends_with_the_same
         return [sys.executable, "-c", CHILD, json.dumps(dataclasses.asdict(config), default=str)]
 
     def killed_when(ready: Callable[[], bool]) -> None:
-        process = subprocess.Popen(command(tmp_path / "out"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+        process = subprocess.Popen(
+            command(tmp_path / "out"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        )
         while process.poll() is None and not ready():
             time.sleep(0.005)
-        assert process.poll() is None, f"the audit ended before it could be killed: {process.stderr and process.stderr.read()!r}"
+        assert process.poll() is None, (
+            f"the audit ended before it could be killed: {process.stderr and process.stderr.read()!r}"
+        )
         process.send_signal(signal.SIGKILL)
         process.wait()
 
@@ -231,7 +260,9 @@ def test_bad_pairs_are_rows_with_reasons(tiny_voc: Path, tmp_path: Path) -> None
         assert [row["status"] for row in csv.DictReader(file)] == ["ok"] * 24 + ["error"] * 4
 
 
-def test_folds_that_leave_nothing_to_validate_on_are_refused_before_any_training(tiny_voc: Path, tmp_path: Path) -> None:
+def test_folds_that_leave_nothing_to_validate_on_are_refused_before_any_training(
+    tiny_voc: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="validate on"):
         audit_labels(LabelAuditConfig(trainings(tiny_voc, validation_fraction=0.01), tmp_path / "out"))
     with pytest.raises(ValueError, match="fewer folds"):
@@ -258,7 +289,9 @@ def test_outputs_among_the_masks_are_no_masks(tiny_voc: Path, tmp_path: Path, mo
     assert trained == [(job.pairs, [])] * 3
 
 
-def test_a_folder_of_somebody_else_is_refused_before_any_training(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_somebody_else_is_refused_before_any_training(
+    tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(label_audit, "train", lambda *_: pytest.fail("trains"))
     features = tmp_path / "a" / "models" / "features" / "mine.npy"
     table = tmp_path / "b" / "scores.csv"
@@ -270,7 +303,9 @@ def test_a_folder_of_somebody_else_is_refused_before_any_training(tiny_voc: Path
         assert path.read_text() == "mine"
 
 
-def test_features_that_the_user_keeps_are_kept_wherever_they_are(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_that_the_user_keeps_are_kept_wherever_they_are(
+    tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(label_audit, "train", lambda config, *_: config.out)
     cache = label_audit.features_folder(tmp_path)
     cache.mkdir()
@@ -293,7 +328,9 @@ def tiny_command(tiny_voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli_audit, "_LABELS", LabelAuditConfig(trainings(tiny_voc, voc_root=None, classes=None)))
 
 
-def test_the_command_audits_folders_and_says_what_next(tiny_command: None, tiny_voc: Path, tmp_path: Path, audited: Audited) -> None:
+def test_the_command_audits_folders_and_says_what_next(
+    tiny_command: None, tiny_voc: Path, tmp_path: Path, audited: Audited
+) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "masks").mkdir()
     for pair in voc_pairs(tiny_voc, "train")[0]:
@@ -306,7 +343,13 @@ def test_the_command_audits_folders_and_says_what_next(tiny_command: None, tiny_
     }  # fmt: skip
     done = runner.invoke(app, ["audit", "--strict", *(str(part) for pair in options.items() for part in pair)])
     assert done.exit_code == 1, done.output  # --strict: nobody.png has no picture
-    for words in ("2 trainings (segmenter, 2 steps each)", "28 scored, 1 errors;", "Wrote", "gallery.html", "segqc export --audit"):
+    for words in (
+        "2 trainings (segmenter, 2 steps each)",
+        "28 scored, 1 errors;",
+        "Wrote",
+        "gallery.html",
+        "segqc export --audit",
+    ):
         assert words in done.output
     models = tmp_path / "labels" / "models"
     assert [path.name for path in sorted(models.iterdir())] == ["fold-0-of-2-seed-1", "fold-1-of-2-seed-1"]
@@ -320,7 +363,10 @@ def test_the_command_audits_folders_and_says_what_next(tiny_command: None, tiny_
         (["--voc-root", "voc", "--model", "runs/voc"], "--model: is for predictions"),
         (["--voc-root", "voc", "--levels", "0"], "--levels: is for predictions"),
         (["--voc-root", "voc", "--predictions", "masks", "--folds", "3"], "--folds: is for the audit of ground truth"),
-        (["--voc-root", "voc", "--predictions", "masks", "--feature-cache", "x"], "--feature-cache: is for the audit of ground truth"),
+        (
+            ["--voc-root", "voc", "--predictions", "masks", "--feature-cache", "x"],
+            "--feature-cache: is for the audit of ground truth",
+        ),
         (["--voc-root", "nowhere"], "nowhere"),
     ],
 )
@@ -332,5 +378,9 @@ def test_options_that_do_not_go_together_are_refused(arguments: list[str], words
 
 def test_help_shows_both_audits() -> None:
     text = " ".join(runner.invoke(app, ["audit", "--help"]).output.split())
-    for words in ("Ground-truth audit (without --predictions)", "segqc audit --voc-root VOCdevkit --image-set train --out labels", "--folds"):
+    for words in (
+        "Ground-truth audit (without --predictions)",
+        "segqc audit --voc-root VOCdevkit --image-set train --out labels",
+        "--folds",
+    ):
         assert words in text

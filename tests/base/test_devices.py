@@ -51,6 +51,10 @@ def test_python_refuses_it_before_any_work(use: Callable[[Path], object], tmp_pa
 
 
 def test_commands_refuse_it(tmp_path: Path) -> None:
-    for command in (["audit", "--predictions", tmp_path], ["evaluate", "--audit", tmp_path], ["train", "--images", tmp_path, "--masks", tmp_path]):
+    for command in (
+        ["audit", "--predictions", tmp_path],
+        ["evaluate", "--audit", tmp_path],
+        ["train", "--images", tmp_path, "--masks", tmp_path],
+    ):
         result = CliRunner().invoke(app, [*map(str, command), "--device", "tpu9", "--out", str(tmp_path / "out")])
         assert "'tpu9' is no device" in str(result.exception), command

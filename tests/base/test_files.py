@@ -79,7 +79,14 @@ def test_json_round_trip_of_numpy_paths_dataclasses_and_odd_file_names(tmp_path)
     odd = b"caf\xe9.png".decode("utf-8", "surrogateescape")  # a Latin-1 file name as Python sees it
     obj = {"a": np.float32(0.5), "b": np.arange(3), "c": Point(1, Path("p")), "d": "Zürich", "e": odd, "f": None}
     write_json(tmp_path / "x.json", obj)
-    assert read_json(tmp_path / "x.json") == {"a": 0.5, "b": [0, 1, 2], "c": {"x": 1, "where": "p"}, "d": "Zürich", "e": odd, "f": None}
+    assert read_json(tmp_path / "x.json") == {
+        "a": 0.5,
+        "b": [0, 1, 2],
+        "c": {"x": 1, "where": "p"},
+        "d": "Zürich",
+        "e": odd,
+        "f": None,
+    }
     assert "Zürich" in (tmp_path / "x.json").read_text(encoding="utf-8")
 
 
@@ -97,7 +104,13 @@ def test_json_refuses_what_it_cannot_hold(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b'{"a": 1,}', "line 1"), (b"", "valid JSON"), (b"\xff\xfe", "UTF-8"), (b"[" * 200_000, "JSON"), (b"\x00" * 10, "valid JSON")],
+    [
+        (b'{"a": 1,}', "line 1"),
+        (b"", "valid JSON"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"[" * 200_000, "JSON"),
+        (b"\x00" * 10, "valid JSON"),
+    ],
 )
 def test_json_that_is_none_names_the_file(tmp_path, content, reason):
     path = tmp_path / "config.json"
@@ -136,7 +149,9 @@ def test_csv_defuses_formulas_but_not_negative_numbers(tmp_path):
     assert [row["dice"] for row in rows] == ["", "0.25", "", ""]
 
 
-@pytest.mark.parametrize("text", ["=1", "+A1", "-A1", "@1", "\t1", "+49-30", "-2+3", "-1,5", "-5 ", "--5", "-1e", "-inf", "-٣", "=-5"])
+@pytest.mark.parametrize(
+    "text", ["=1", "+A1", "-A1", "@1", "\t1", "+49-30", "-2+3", "-1,5", "-5 ", "--5", "-1e", "-inf", "-٣", "=-5"]
+)
 def test_csv_defuses_every_start_of_a_formula(tmp_path, text):
     write_table(tmp_path / "t.csv", [{"id": text}], ["id"])
     with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as stream:

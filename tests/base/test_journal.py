@@ -67,7 +67,8 @@ def test_a_file_cut_at_any_byte_keeps_its_whole_lines_and_takes_the_next_row(tmp
     path = tmp_path / "j.jsonl"
     write(path, {f"k{i}": {"n": i} for i in range(3)})
     content = path.read_bytes()
-    ends = [i for i, byte in enumerate(content) if byte == ord("\n")]  # a line is whole even when only its line break is missing
+    # a line is whole even when only its line break is missing
+    ends = [i for i, byte in enumerate(content) if byte == ord("\n")]
     for cut in range(len(content) + 1):
         path.write_bytes(content[:cut])
         whole = max(0, sum(end <= cut for end in ends) - 1)

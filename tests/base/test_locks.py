@@ -31,7 +31,9 @@ with exclusive(Path(sys.argv[1]), Path("out"), "audit"):
 @contextmanager
 def held(path: Path) -> Iterator[subprocess.Popen]:
     """Another process, and a child that it forked, while they hold the lock."""
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
@@ -44,7 +46,10 @@ def held(path: Path) -> Iterator[subprocess.Popen]:
 def test_another_process_is_refused_until_the_holder_is_killed_though_its_child_lives_on(tmp_path: Path) -> None:
     path = tmp_path / "new" / "lock"
     with held(path) as holder:
-        with pytest.raises(BadInput, match=r"^out: another audit is writing here"), exclusive(path, Path("out"), "audit"):
+        with (
+            pytest.raises(BadInput, match=r"^out: another audit is writing here"),
+            exclusive(path, Path("out"), "audit"),
+        ):
             pytest.fail("two at once")
         holder.kill()
         holder.wait()

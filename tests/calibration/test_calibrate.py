@@ -36,7 +36,9 @@ def write_audit(folder: Path, scores: np.ndarray, dice: np.ndarray | None = None
 
 def write_review(path: Path, audit: Path, verdicts: dict[str, str]) -> Path:
     items = {id_: {"verdict": verdict, "note": "", "score": None} for id_, verdict in verdicts.items()}
-    write_json(path, {"format": "segqc-review-1", "audit": audit_fingerprint(read_audit_table(audit).rows), "items": items})
+    write_json(
+        path, {"format": "segqc-review-1", "audit": audit_fingerprint(read_audit_table(audit).rows), "items": items}
+    )
     return path
 
 
@@ -66,7 +68,9 @@ def test_labels_may_come_from_a_table_of_their_own(tmp_path: Path, scores):
     audit = write_audit(tmp_path / "audit", scores)
     labels = tmp_path / "labels.csv"
     with labels.open("w", newline="") as file:
-        csv.writer(file).writerows([("id", "dice"), *((f"p{i}", 1 - scores[i]) for i in range(40)), ("p41", "good"), ("stranger", 0.4)])
+        csv.writer(file).writerows(
+            [("id", "dice"), *((f"p{i}", 1 - scores[i]) for i in range(40)), ("p41", "good"), ("stranger", 0.4)]
+        )
     calibration, _ = calibrate(CalibrateConfig(audit=audit, labels=labels, out=tmp_path / "c.json"))
     assert calibration.counts["labelled"] == 40
     assert any("1 rows of labels.csv" in note and "p41" in note for note in calibration.notes)
@@ -76,7 +80,9 @@ def test_labels_may_come_from_a_table_of_their_own(tmp_path: Path, scores):
 def test_a_review_that_took_a_random_sample_is_fair(tmp_path: Path, scores):
     audit = write_audit(tmp_path / "audit", scores)
     verdicts = {f"p{i}": "accept" if scores[i] < 0.7 else "reject" if scores[i] < 0.9 else "unsure" for i in range(60)}
-    calibration, _ = calibrate(CalibrateConfig(audit=audit, accepted=write_review(tmp_path / "review.json", audit, verdicts)))
+    calibration, _ = calibrate(
+        CalibrateConfig(audit=audit, accepted=write_review(tmp_path / "review.json", audit, verdicts))
+    )
     assert calibration.source == "accepted"
     assert calibration.accepted == tuple(sorted(score for score in scores[:60] if score < 0.7))
     assert len(calibration.reference) == 120
@@ -86,8 +92,15 @@ def test_a_review_that_took_a_random_sample_is_fair(tmp_path: Path, scores):
 def test_a_review_of_the_top_of_the_ranking_is_called_unfair(tmp_path: Path, scores):
     audit = write_audit(tmp_path / "audit", scores)
     worst = [f"p{i}" for i in np.argsort(-scores)[:40]]
-    calibration, _ = calibrate(CalibrateConfig(audit=audit, accepted=write_review(tmp_path / "review.json", audit, dict.fromkeys(worst, "accept"))))
-    assert any("40 reviewed predictions score higher" in note and "too little will be flagged" in note for note in calibration.notes)
+    calibration, _ = calibrate(
+        CalibrateConfig(
+            audit=audit, accepted=write_review(tmp_path / "review.json", audit, dict.fromkeys(worst, "accept"))
+        )
+    )
+    assert any(
+        "40 reviewed predictions score higher" in note and "too little will be flagged" in note
+        for note in calibration.notes
+    )
 
 
 def test_accepted_ids_may_come_as_a_list(tmp_path: Path, scores):
@@ -136,7 +149,9 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, scores, content, words):
     audit = write_audit(tmp_path / "audit", scores)
     (tmp_path / "none.txt").write_text("stranger\n")
     (tmp_path / "few.csv").write_text("id,dice\np1,0.5\np2,0.7\n")
-    write_json(tmp_path / "review.json", {"format": "segqc-review-1", "audit": "other", "items": {"p1": {"verdict": "accept"}}})
+    write_json(
+        tmp_path / "review.json", {"format": "segqc-review-1", "audit": "other", "items": {"p1": {"verdict": "accept"}}}
+    )
     with pytest.raises(BadInput, match=words):
         calibrate(CalibrateConfig(audit=audit, **{name: tmp_path / file for name, file in content.items()}))
 
@@ -164,12 +179,25 @@ def test_monitor_finds_the_window_that_drifted_and_draws_it(tmp_path: Path, refe
     rows = [{"id": f"frame_{i}", "score": float(scores[i]), "status": "ok"} for i in shuffled]
     write_table(tmp_path / "audit" / "scores.csv", [*rows, {"id": "bad", "status": "error"}], ("id", "score", "status"))
     report = monitor(MonitorConfig(scores=tmp_path / "audit" / "scores.csv", calibration=reference, window=100))
-    assert [(window.first, window.last, window.drifted) for window in report.windows] == [(0, 99, False), (100, 199, False), (200, 299, True)]
+    assert [(window.first, window.last, window.drifted) for window in report.windows] == [
+        (0, 99, False),
+        (100, 199, False),
+        (200, 299, True),
+    ]
     assert report.whole.last == 299
     assert report.order == "id"
     assert report.plot == tmp_path / "audit" / "drift.png"
     assert Image.open(report.plot).width > 600
-    command = ["monitor", str(tmp_path / "audit"), "--calibration", str(reference), "--window", "100", "--plot", str(tmp_path / "p.png")]
+    command = [
+        "monitor",
+        str(tmp_path / "audit"),
+        "--calibration",
+        str(reference),
+        "--window",
+        "100",
+        "--plot",
+        str(tmp_path / "p.png"),
+    ]
     result = runner.invoke(app, command)
     assert result.exit_code == 0, result.output
     assert "the last window has drifted" in result.output
@@ -178,12 +206,17 @@ def test_monitor_finds_the_window_that_drifted_and_draws_it(tmp_path: Path, refe
 
 def test_monitor_takes_the_order_of_time_where_there_is_one(tmp_path: Path, reference: Path):
     scores = np.random.default_rng(2).random(60)
-    rows = [{"id": f"{59 - i:02d}", "time": 0.5 * i, "score": float(score), "status": "ok"} for i, score in enumerate(scores)]
+    rows = [
+        {"id": f"{59 - i:02d}", "time": 0.5 * i, "score": float(score), "status": "ok"}
+        for i, score in enumerate(scores)
+    ]
     write_table(tmp_path / "scores.csv", rows, ("id", "time", "score", "status"))
     report = monitor(MonitorConfig(scores=tmp_path / "scores.csv", calibration=reference, window=30))
     assert report.order == "time"
     by_id = monitor(MonitorConfig(scores=tmp_path / "scores.csv", calibration=reference, window=30, order="id"))
-    assert [window.statistic for window in report.windows] == pytest.approx([window.statistic for window in by_id.windows][::-1])
+    assert [window.statistic for window in report.windows] == pytest.approx(
+        [window.statistic for window in by_id.windows][::-1]
+    )
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "a,b\n", "id,score\n"])

@@ -9,7 +9,15 @@ import pytest
 
 from segqc.auditing.decisions import DECISION_COLUMNS, judge_rows, summarise_decisions
 from segqc.base.errors import BadInput
-from segqc.calibration.calibration import Calibration, Goals, check_fits, find_calibration, fit_calibration, load_calibration, save_calibration
+from segqc.calibration.calibration import (
+    Calibration,
+    Goals,
+    check_fits,
+    find_calibration,
+    fit_calibration,
+    load_calibration,
+    save_calibration,
+)
 from segqc.calibration.conformal import benjamini_hochberg, conformal_p_values
 
 MODEL = "0123456789abcdef"
@@ -138,7 +146,8 @@ def test_another_model_or_other_levels_are_refused(by_dice, by_acceptance, tmp_p
     assert find_calibration(tmp_path, None, MODEL, (0, 2), range(3)) == by_acceptance
     with pytest.raises(BadInput, match="fitted on scores of the model"):
         find_calibration(tmp_path, path, "fedc", (0, 2), range(3))
-    with pytest.warns(UserWarning, match="not used"):  # the one in the folder must not stand in the way of making a new one
+    # the one in the folder must not stand in the way of making a new one
+    with pytest.warns(UserWarning, match="not used"):
         assert find_calibration(tmp_path, None, "fedc", (0, 2), range(3)) is None
 
 
@@ -187,7 +196,9 @@ def test_rows_get_the_same_numbers_as_single_scores_and_a_batch_its_flags(by_acc
 def test_it_says_when_a_batch_is_too_large_for_so_few_accepted(by_acceptance, batch, needed):
     for above in {0, (needed or 1) - 1, needed or 1}:
         scores = [2.0] * above + [0.0] * (batch - above)
-        rows = judge_rows([{"id": f"{i}", "status": "ok", "score": score} for i, score in enumerate(scores)], by_acceptance)
+        rows = judge_rows(
+            [{"id": f"{i}", "status": "ok", "score": score} for i, score in enumerate(scores)], by_acceptance
+        )
         assert sum(bool(row["flagged"]) for row in rows) == (above if above >= (needed or 1) else 0)
         said = [text for text in summarise_decisions(rows, by_acceptance)["statements"] if "flagging begins" in text]
         assert said == [] if needed is None else f"when {needed} of the batch" in said[0]
@@ -195,8 +206,12 @@ def test_it_says_when_a_batch_is_too_large_for_so_few_accepted(by_acceptance, ba
 
 def test_an_audit_whose_scores_have_moved_is_warned_of(by_acceptance):
     rng = np.random.default_rng(3)
-    same = judge_rows([{"id": f"{i}", "status": "ok", "score": s} for i, s in enumerate(rng.random(100))], by_acceptance)
-    moved = judge_rows([{"id": f"{i}", "status": "ok", "score": s} for i, s in enumerate(rng.random(100) + 0.5)], by_acceptance)
+    same = judge_rows(
+        [{"id": f"{i}", "status": "ok", "score": s} for i, s in enumerate(rng.random(100))], by_acceptance
+    )
+    moved = judge_rows(
+        [{"id": f"{i}", "status": "ok", "score": s} for i, s in enumerate(rng.random(100) + 0.5)], by_acceptance
+    )
     assert summarise_decisions(same, by_acceptance)["warnings"] == []
     summary = summarise_decisions(moved, by_acceptance)
     assert summary["drift"]["drifted"]

@@ -1,4 +1,6 @@
-"""Conformal p-values, false discovery rate and intervals: exact where they can be, and by simulation what they promise on average."""
+"""Conformal p-values, false discovery rate and intervals: exact where they can be, and by simulation what they promise
+on average.
+"""
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ def within(mean: float, values: np.ndarray) -> float:
 
 def test_a_p_value_counts_the_accepted_that_score_at_least_as_high_and_the_new_one():
     accepted = np.array([0.1, 0.2, 0.2, 0.4])
-    np.testing.assert_allclose(conformal_p_values([0.05, 0.1, 0.2, 0.3, 0.4, 0.5], accepted), np.array([5, 5, 4, 2, 2, 1]) / 5)
+    np.testing.assert_allclose(
+        conformal_p_values([0.05, 0.1, 0.2, 0.3, 0.4, 0.5], accepted), np.array([5, 5, 4, 2, 2, 1]) / 5
+    )
 
 
 @pytest.mark.parametrize(("scores", "accepted"), [([0.1], []), ([np.nan], [0.1]), ([0.1], [np.inf])])
@@ -33,7 +37,9 @@ def test_flagging_follows_benjamini_and_hochbergs_steps():
 
 
 def false_discovery_proportions(decimals: int | None, accepted_shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Share of fine ones among the flagged, and share of bad ones found, in 200 batches of 80 fine and 20 bad, 150 accepted each."""
+    """Share of fine ones among the flagged, and share of bad ones found, in 200 batches of 80 fine and 20 bad, 150
+    accepted each.
+    """
     rng = np.random.default_rng(0)
     proportions, found = [], []
     for _ in range(200):
@@ -55,7 +61,8 @@ def test_of_what_is_flagged_at_most_a_tenth_is_fine(decimals):
 
 
 def test_scores_of_true_masks_in_the_place_of_accepted_predictions_flag_too_much():
-    # True masks score lower than good predictions, which are smoother and lack the void rim: here by one standard deviation.
+    # True masks score lower than good predictions, which are smoother and lack the void rim: here by one standard
+    # deviation.
     proportions, _ = false_discovery_proportions(None, accepted_shift=-1.0)
     assert proportions.mean() > 0.3
 
@@ -76,7 +83,8 @@ def test_intervals_cover_as_often_as_they_say_and_are_narrow_where_the_score_is_
         coverages.append(((low <= dice) & (dice <= high)).mean())
         widths.append([(high - low)[scores < 0.1].mean(), (high - low)[(scores > 0.4) & (scores < 0.6)].mean()])
     mean, chance = np.mean(coverages), within(0.9, np.array(coverages))
-    # Split conformal covers with at least 90 % and, without ties, at most 1/61 more; clipping at 0 and 1 makes ties, which can only add.
+    # Split conformal covers with at least 90 % and, without ties, at most 1/61 more; clipping at 0 and 1 makes ties,
+    # which can only add.
     assert 0.9 - chance <= mean <= 0.9 + 1 / 61 + chance
     sure, unsure = np.mean(widths, axis=0)
     assert sure < 0.5 * unsure
@@ -94,14 +102,18 @@ def test_the_curve_falls_and_is_close_to_the_mean():
 
 
 def test_the_interval_is_that_of_crepes():
-    crepes = pytest.importorskip("crepes", reason="the reference implementation of conformal regressors is not installed")
+    crepes = pytest.importorskip(
+        "crepes", reason="the reference implementation of conformal regressors is not installed"
+    )
     scores, dice = labelled_pairs(101, np.random.default_rng(4))
     curve = fit_dice_curve(scores, dice, coverage=0.8, seed=5)
     held_out = np.random.default_rng(5).permutation(101)[50:]
     spread = np.interp(scores[held_out], curve.centres, curve.spreads)
     reference = crepes.ConformalRegressor().fit(dice[held_out] - curve.expected(scores[held_out]), sigmas=spread)
     new = np.linspace(0, 1, 17)
-    expected = reference.predict_int(curve.expected(new), sigmas=np.interp(new, curve.centres, curve.spreads), confidence=0.8, y_min=0, y_max=1)
+    expected = reference.predict_int(
+        curve.expected(new), sigmas=np.interp(new, curve.centres, curve.spreads), confidence=0.8, y_min=0, y_max=1
+    )
     np.testing.assert_allclose(np.stack(curve.interval(new), 1), expected, atol=1e-12)
 
 
@@ -116,7 +128,11 @@ def test_too_few_held_out_pairs_give_no_width_but_the_whole_range():
 def test_what_no_curve_can_be_fitted_to_is_refused():
     with pytest.raises(ValueError, match="at least 20 labelled pairs"):
         fit_dice_curve(np.zeros(19), np.zeros(19))
-    for scores, dice in ((np.full(30, np.nan), np.zeros(30)), (np.zeros(30), np.full(30, 1.1)), (np.zeros(30), np.full(30, np.nan))):
+    for scores, dice in (
+        (np.full(30, np.nan), np.zeros(30)),
+        (np.zeros(30), np.full(30, 1.1)),
+        (np.zeros(30), np.full(30, np.nan)),
+    ):
         with pytest.raises(ValueError, match=r"Dice in \[0, 1\]"):
             fit_dice_curve(scores, dice)
     for knots, values in (((), ()), ((0.0, 1.0), (1.0,)), ((1.0, 0.0), (0.0, 1.0)), ((0.0, np.nan), (0.0, 1.0))):

@@ -38,7 +38,9 @@ def confident_mistakes(score: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("risk", [monotone, confident_mistakes])
 def test_nine_times_in_ten_what_passes_fails_as_seldom_as_promised(risk):
-    """200 draws of 250 labels, "at most 10 % fail": the promise may be broken in a tenth of them, and chance allows 33 (binomial, 99.9 %)."""
+    """200 draws of 250 labels, "at most 10 % fail": the promise may be broken in a tenth of them, and chance allows 33
+    (binomial, 99.9 %).
+    """
     grid = (np.arange(20000) + 0.5) / 20000
     share_failing = np.cumsum(risk(grid)) / np.arange(1, 20001)
     rng = np.random.default_rng(0)
@@ -61,7 +63,8 @@ def test_nine_times_in_ten_what_passes_fails_as_seldom_as_promised(risk):
 
 def test_without_a_threshold_it_says_how_many_more_labels_it_would_take():
     none = certify_threshold([], [], 0.05)
-    assert (none.value, none.labels, none.more_labels, none.upper_bound) == (None, 0, 60, None)  # 45 without a failure, and a quarter aside
+    # 45 without a failure, and a quarter aside
+    assert (none.value, none.labels, none.more_labels, none.upper_bound) == (None, 0, 60, None)
     few = certify_threshold(np.linspace(0, 1, 20), np.zeros(20, bool), 0.05)
     assert few.value is None
     assert few.more_labels == 40
@@ -96,7 +99,9 @@ def test_equal_scores_pass_or_stay_together():
     assert found.failed == 0
 
 
-@pytest.mark.parametrize("bad", [{"max_failures": 0}, {"max_failures": 1}, {"confidence": 1}, {"scores": [np.nan, 1]}, {"failed": [True]}])
+@pytest.mark.parametrize(
+    "bad", [{"max_failures": 0}, {"max_failures": 1}, {"confidence": 1}, {"scores": [np.nan, 1]}, {"failed": [True]}]
+)
 def test_what_makes_no_sense_is_refused(bad):
     with pytest.raises(ValueError, match="Expected"):
         certify_threshold(**({"scores": [0.1, 0.2], "failed": [False, True]} | bad))

@@ -37,9 +37,16 @@ def test_help_does_not_import_torch() -> None:
 
 @pytest.mark.parametrize(
     ("preset", "parameters"),
-    [("voc256", "33.4 M parameters"), ("cpu", "4.8 M parameters"), ("fast", "1.7 M parameters"), ("voc128", "18.6 M parameters")],
+    [
+        ("voc256", "33.4 M parameters"),
+        ("cpu", "4.8 M parameters"),
+        ("fast", "1.7 M parameters"),
+        ("voc128", "18.6 M parameters"),
+    ],
 )
-def test_dry_run_needs_no_data_and_writes_nothing(preset: str, parameters: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dry_run_needs_no_data_and_writes_nothing(
+    preset: str, parameters: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     result = runner.invoke(app, ["train", "--preset", preset, "--dry-run"])
     assert result.exit_code == 0, result.output
@@ -49,8 +56,14 @@ def test_dry_run_needs_no_data_and_writes_nothing(preset: str, parameters: str, 
 
 
 def test_dry_run_counts_the_passes_of_the_method() -> None:
-    assert "20 denoising passes" in runner.invoke(app, ["train", "--preset", "voc256", "--method", "paper", "--dry-run"]).output
-    assert "9 denoising passes" in runner.invoke(app, ["train", "--preset", "cpu", "--method", "mixing", "--dry-run"]).output
+    assert (
+        "20 denoising passes"
+        in runner.invoke(app, ["train", "--preset", "voc256", "--method", "paper", "--dry-run"]).output
+    )
+    assert (
+        "9 denoising passes"
+        in runner.invoke(app, ["train", "--preset", "cpu", "--method", "mixing", "--dry-run"]).output
+    )
     assert "1 denoising pass" in runner.invoke(app, ["train", "--preset", "cpu", "--dry-run"]).output
 
 

@@ -16,7 +16,11 @@ from segqc.data.labels import VOC_LABELS
 from segqc.model.folder import save_model
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEEDS = {"with_smp": "segmentation_models_pytorch", "with_transformers": "transformers", "with_onnxruntime": "onnxruntime"}
+NEEDS = {
+    "with_smp": "segmentation_models_pytorch",
+    "with_transformers": "transformers",
+    "with_onnxruntime": "onnxruntime",
+}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +68,9 @@ def test_the_lines_in_the_readme_section_run_as_printed(folder, monkeypatch, cap
     """With random weights in the place from which torchvision would take its own, since there is no network here."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     weights = segmentation.DeepLabV3_MobileNet_V3_Large_Weights.DEFAULT
-    network = segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
+    network = segmentation.deeplabv3_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=21, aux_loss=True
+    )
     checkpoints = tmp_path / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
     torch.save(network.state_dict(), checkpoints / Path(weights.url).name)

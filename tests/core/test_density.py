@@ -47,7 +47,8 @@ def test_components_are_chosen_by_the_likelihood_of_the_held_out_part(fitted):
 
 
 def test_a_planted_mixture_is_recovered():
-    # With 3 too few and 9 spurious, only the planted 5 (or a split of it that overfits, which held-out likelihood punishes) is left.
+    # With 3 too few and 9 spurious, only the planted 5 (or a split of it that overfits, which held-out likelihood
+    # punishes) is left.
     head = DensityHead.fit(planted(300, 1), planted(400, 2), components=(3, 5, 9))
     assert head.components == 5
     assert head.held_out[5] > head.held_out[3] + 0.1
@@ -66,7 +67,10 @@ def test_the_training_part_alone_would_choose_otherwise():
 
 def test_held_out_rows_move_the_refitted_mixture():
     train = planted(200, 1)
-    one, other = DensityHead.fit(train, planted(60, 2), components=(5,)), DensityHead.fit(train, planted(60, 2) + 3, components=(5,))
+    one, other = (
+        DensityHead.fit(train, planted(60, 2), components=(5,)),
+        DensityHead.fit(train, planted(60, 2) + 3, components=(5,)),
+    )
     assert not np.array_equal(one.mean, other.mean)
     assert not np.allclose(one.score(train), other.score(train))
 
@@ -86,7 +90,9 @@ def test_float32_features_are_scored_in_double_precision(fitted):
         assert getattr(again, name).dtype == np.float64
     # A large offset, which float32 arithmetic would not survive: variance 1 beside a mean of 1e6.
     far = DensityHead.fit(train + 1e6, held_out + 1e6, components=(3,))
-    np.testing.assert_allclose(far.score(train + 1e6), DensityHead.fit(train, held_out, components=(3,)).score(train), rtol=1e-5)
+    np.testing.assert_allclose(
+        far.score(train + 1e6), DensityHead.fit(train, held_out, components=(3,)).score(train), rtol=1e-5
+    )
 
 
 def test_a_rows_score_does_not_depend_on_its_companions(fitted):
@@ -110,7 +116,9 @@ def test_constant_features_are_left_out():
     def widen(rows):
         return np.column_stack([rows[:, :2], np.full(len(rows), 0.1), rows[:, 2:], np.full(len(rows), 1e9)])
 
-    head, plain = (DensityHead.fit(*parts, components=(3,)) for parts in ((widen(train), widen(held_out)), (train, held_out)))
+    head, plain = (
+        DensityHead.fit(*parts, components=(3,)) for parts in ((widen(train), widen(held_out)), (train, held_out))
+    )
     assert head.used.tolist() == [True, True, False, True, True, False]
     rows = planted(10, 3)
     np.testing.assert_array_equal(head.score(widen(rows)), plain.score(rows))
@@ -119,9 +127,13 @@ def test_constant_features_are_left_out():
     np.testing.assert_array_equal(head.score(other), plain.score(rows))
 
 
-@pytest.mark.parametrize(("rows", "candidates"), [(2, [1]), (14, [1]), (15, [3]), (34, [3, 5]), (35, [3, 5, 7]), (45, [3, 5, 7, 9])])
+@pytest.mark.parametrize(
+    ("rows", "candidates"), [(2, [1]), (14, [1]), (15, [3]), (34, [3, 5]), (35, [3, 5, 7]), (45, [3, 5, 7, 9])]
+)
 def test_few_rows_have_few_candidates(rows, candidates):
-    head = DensityHead.fit(np.random.default_rng(0).normal(size=(rows, 2)), np.random.default_rng(1).normal(size=(9, 2)))
+    head = DensityHead.fit(
+        np.random.default_rng(0).normal(size=(rows, 2)), np.random.default_rng(1).normal(size=(9, 2))
+    )
     assert sorted(head.held_out) == candidates
     assert np.isfinite(head.score(np.ones((3, 2)))).all()
 
@@ -153,7 +165,8 @@ def test_there_must_be_rows_that_vary():
 
 
 def test_round_trip_is_exact(tmp_path):
-    train, held_out = (np.column_stack([planted(60, seed), np.ones(60)]) for seed in (1, 2))  # the last feature is not used
+    # the last feature is not used
+    train, held_out = (np.column_stack([planted(60, seed), np.ones(60)]) for seed in (1, 2))
     head = DensityHead.fit(train, held_out, components=(3, 5))
     head.save(tmp_path / "folder" / "density.safetensors")
     again = DensityHead.load(tmp_path / "folder" / "density.safetensors")

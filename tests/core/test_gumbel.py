@@ -36,7 +36,9 @@ def test_analytic_score_is_the_gradient_of_the_log_density(temperature: float, k
     x_tilde = g.sample_expconcrete(log_a, levels, g.sample_exponential(onehot.shape, torch.Generator().manual_seed(1)))
     exact = x_tilde.double().requires_grad_(True)
     log_density(exact, log_a.double(), temperature).backward()
-    assert torch.allclose(g.analytic_score(x_tilde, log_a, levels).double(), exact.grad, rtol=1e-4, atol=1e-3 * temperature)
+    assert torch.allclose(
+        g.analytic_score(x_tilde, log_a, levels).double(), exact.grad, rtol=1e-4, atol=1e-3 * temperature
+    )
 
 
 def test_location_is_the_papers_up_to_scale() -> None:
@@ -69,7 +71,12 @@ def test_softmax_of_eps_is_a_flat_dirichlet_whatever_the_level() -> None:
     """The fact that all temperatures carry the same information: softmax(eps) = E/sum(E)."""
     noise = g.sample_exponential((1, 4, 200_000), torch.Generator().manual_seed(3))
     expected = Dirichlet(torch.ones(4))
-    for keep, temperature in [(0.0, 1.0), (0.19, 1.0), (g.keep_from_delta(1e-5, 4), 2.0), (g.keep_from_delta(1e-5, 4), 20.0)]:
+    for keep, temperature in [
+        (0.0, 1.0),
+        (0.19, 1.0),
+        (g.keep_from_delta(1e-5, 4), 2.0),
+        (g.keep_from_delta(1e-5, 4), 20.0),
+    ]:
         levels = levels_of([keep], [temperature])
         log_a = g.log_location(random_onehot(1, 4, 200_000), levels)
         q = torch.softmax(g.eps_target(g.sample_expconcrete(log_a, levels, noise), log_a, levels), 1)
@@ -82,7 +89,9 @@ def test_softmax_of_eps_is_a_flat_dirichlet_whatever_the_level() -> None:
 def test_argmax_keeps_the_class_with_the_stated_probability(keep: float) -> None:
     onehot = random_onehot(1, K, 100_000)
     levels = levels_of([keep], [1.0])
-    x_tilde = g.sample_expconcrete(g.log_location(onehot, levels), levels, g.sample_exponential(onehot.shape, torch.Generator().manual_seed(4)))
+    x_tilde = g.sample_expconcrete(
+        g.log_location(onehot, levels), levels, g.sample_exponential(onehot.shape, torch.Generator().manual_seed(4))
+    )
     kept = (x_tilde.argmax(1) == onehot.argmax(1)).float().mean().item()
     stated = keep + (1 - keep) / K
     assert kept == pytest.approx(stated, abs=5 * math.sqrt(stated * (1 - stated) / 100_000))
@@ -103,7 +112,9 @@ def test_posterior_score_equals_the_brute_force_sum_over_classes(keep: float, te
     k = 7
     levels = levels_of([keep] * 2, [temperature] * 2)
     onehot = random_onehot(2, k, 11)
-    x_tilde = g.sample_expconcrete(g.log_location(onehot, levels), levels, g.sample_exponential(onehot.shape, torch.Generator().manual_seed(6)))
+    x_tilde = g.sample_expconcrete(
+        g.log_location(onehot, levels), levels, g.sample_exponential(onehot.shape, torch.Generator().manual_seed(6))
+    )
     posterior = torch.softmax(3 * torch.randn(2, k, 11, generator=torch.Generator().manual_seed(7)), 1)
     expected = torch.zeros_like(x_tilde, dtype=torch.float64)
     for c in range(k):
@@ -112,7 +123,9 @@ def test_posterior_score_equals_the_brute_force_sum_over_classes(keep: float, te
         a = keep * candidate.double() + (1 - keep) / k
         eps = a.log() - temperature * x_tilde.double()
         expected += posterior[:, c : c + 1].double() * (-temperature + temperature * k * torch.softmax(eps, 1))
-    assert torch.allclose(g.score_from_posterior(posterior.log(), x_tilde, levels).double(), expected, rtol=1e-4, atol=2e-4 * temperature)
+    assert torch.allclose(
+        g.score_from_posterior(posterior.log(), x_tilde, levels).double(), expected, rtol=1e-4, atol=2e-4 * temperature
+    )
 
 
 def test_the_true_posterior_minimises_both_the_score_loss_and_the_cross_entropy() -> None:
@@ -130,7 +143,11 @@ def test_the_true_posterior_minimises_both_the_score_loss_and_the_cross_entropy(
     weight = k * 0.25 / 0.75
     # p(x~ | c) is proportional to a_c / D_c^K with a_c = 1 + B at c
     log_bayes = torch.log_softmax(prior.log()[None, :, None] - k * torch.log1p(weight * log_e.exp()), 1)
-    for other in (torch.full_like(log_bayes, -math.log(k)), torch.log_softmax(0.5 * log_bayes, 1), torch.log_softmax(2 * log_bayes, 1)):
+    for other in (
+        torch.full_like(log_bayes, -math.log(k)),
+        torch.log_softmax(0.5 * log_bayes, 1),
+        torch.log_softmax(2 * log_bayes, 1),
+    ):
         for loss in (
             lambda p: g.surprise(p, onehot),
             lambda p: g.mse_loss(g.log_softmax_from_posterior(p, x_tilde, levels), target, levels),
@@ -216,7 +233,9 @@ def test_columns_of_a_table_and_pixels_of_a_mask_are_the_same_to_the_core() -> N
     assert torch.equal(flat.reshape(2, 5, 3, 4), grid)
 
 
-@pytest.mark.parametrize(("keep", "temperature"), [((1.0,), (1.0,)), ((-0.1,), (1.0,)), ((0.5,), (0.0,)), ((0.5, 0.5), (1.0,)), ((), ())])
+@pytest.mark.parametrize(
+    ("keep", "temperature"), [((1.0,), (1.0,)), ((-0.1,), (1.0,)), ((0.5,), (0.0,)), ((0.5, 0.5), (1.0,)), ((), ())]
+)
 def test_impossible_ladders_are_refused(keep: tuple, temperature: tuple) -> None:
     with pytest.raises(ValueError, match="Expected"):
         g.NoiseLadder(keep, temperature)

@@ -1,4 +1,6 @@
-"""Items padded to a common number of outcomes: the same numbers as items of their own size, and nothing from the padding."""
+"""Items padded to a common number of outcomes: the same numbers as items of their own size, and nothing from the
+padding.
+"""
 
 from collections.abc import Callable
 
@@ -66,7 +68,11 @@ def test_losses_of_padded_items_are_those_of_their_own_size(loss: str) -> None:
         log_a, x_tilde = sampled(levels, x, e)
         log_q = g.log_softmax_from_eps(network_output(x.shape[1]).expand(x.shape), levels)
         target = g.eps_target(x_tilde, log_a, levels)
-        return g.mse_loss(log_q, target, levels) if loss == "mse" else g.kl_loss(log_q, target, levels, weighted=loss == "weighted kl")
+        return (
+            g.mse_loss(log_q, target, levels)
+            if loss == "mse"
+            else g.kl_loss(log_q, target, levels, weighted=loss == "weighted kl")
+        )
 
     levels, padded = padded_levels(), of(padded_levels(), onehot(), noise())
     for i, size in enumerate(SIZES):

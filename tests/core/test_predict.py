@@ -33,7 +33,9 @@ def one_thread():
 def network(name, num_classes, aux_loss=False):
     """An untrained network whose batch norms have seen some noise, without which its output is one class throughout."""
     torch.manual_seed(0)
-    model = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=num_classes, aux_loss=aux_loss)
+    model = torchvision.models.get_model(
+        name, weights=None, weights_backbone=None, num_classes=num_classes, aux_loss=aux_loss
+    )
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # average instead of decay: one batch sets the statistics
@@ -63,7 +65,9 @@ def images(tmp_path):
 
 
 def config(images, out, path, **changes):
-    return PredictConfig(**{"images": images, "out": out, "model": SMALL, "weights": path, "resize": 32, "device": "cpu", **changes})
+    return PredictConfig(
+        **{"images": images, "out": out, "model": SMALL, "weights": path, "resize": 32, "device": "cpu", **changes}
+    )
 
 
 def by_hand(model, name, image, resize):
@@ -71,7 +75,9 @@ def by_hand(model, name, image, resize):
     transform = torchvision.models.get_model_weights(name).DEFAULT.transforms(resize_size=resize)
     with torch.inference_mode():
         logits = model(transform(image)[None])["out"]
-        return functional.interpolate(logits, image.size[::-1], mode="bilinear", align_corners=False)[0].argmax(0).numpy()
+        return (
+            functional.interpolate(logits, image.size[::-1], mode="bilinear", align_corners=False)[0].argmax(0).numpy()
+        )
 
 
 def test_masks_have_the_images_sizes_and_are_those_made_by_hand(images, tmp_path, five):
@@ -203,7 +209,11 @@ def test_default_weights_come_from_the_hubs_cache(images, tmp_path, monkeypatch)
 
 def test_offline_says_which_file_to_put_where(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "home"))
-    for error in (URLError(socket.gaierror("name resolution")), TimeoutError("timed out"), ConnectionResetError("reset")):
+    for error in (
+        URLError(socket.gaierror("name resolution")),
+        TimeoutError("timed out"),
+        ConnectionResetError("reset"),
+    ):
 
         def fail(*args, error=error, **kwargs):
             raise error

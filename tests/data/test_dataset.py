@@ -94,7 +94,10 @@ def test_jitter_changes_the_image_within_its_range_and_leaves_the_mask():
     assert 79 <= min(values) < 85
     assert 115 < max(values) <= 121
     colourful, mask = pair_whose_image_shows_its_mask()
-    views = {augment(colourful, mask, np.random.default_rng(seed), AugmentConfig((1, 1), False, 0.2))[0].tobytes() for seed in range(5)}
+    views = {
+        augment(colourful, mask, np.random.default_rng(seed), AugmentConfig((1, 1), False, 0.2))[0].tobytes()
+        for seed in range(5)
+    }
     assert len(views) == 5
 
 
@@ -163,7 +166,9 @@ def test_a_view_depends_on_seed_id_and_number_alone(pairs):
 def test_the_generator_is_the_same_in_a_process_with_another_hash_seed():
     code = "from segqc.data.dataset import view_generator; print(view_generator(1, 'a/b', 2).integers(2**62, size=3).tolist())"
     outputs = {
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
         for seed in ("1", "2")
     }
     assert outputs == {f"{view_generator(1, 'a/b', 2).integers(2**62, size=3).tolist()}\n"}

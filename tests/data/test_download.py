@@ -32,7 +32,14 @@ def test_offline_says_what_to_put_where(tmp_path, offline):
     with pytest.raises(BadInput) as caught:
         download_voc(tmp_path / "new")
     assert offline
-    for part in (TAR, str(tmp_path / "new"), "name resolution", DATASET_YEAR_DICT["2012"]["md5"], "offline", "--download"):
+    for part in (
+        TAR,
+        str(tmp_path / "new"),
+        "name resolution",
+        DATASET_YEAR_DICT["2012"]["md5"],
+        "offline",
+        "--download",
+    ):
         assert part in str(caught.value)
 
 

@@ -36,7 +36,9 @@ def scene(rng, height, width, blobs=12, void=0.02):
 
 
 def votes_by_loop(mask, size):
-    """Labels and their votes in every cell: pixels whose centre falls in the cell, or the pixel under the cell's centre on a short axis."""
+    """Labels and their votes in every cell: pixels whose centre falls in the cell, or the pixel under the cell's centre
+    on a short axis.
+    """
 
     def members(length, cell):
         if length < size:
@@ -55,7 +57,9 @@ def majority_by_loop(mask, size):
             votes.pop(255, None)
             if votes:
                 most = max(votes.values())
-                grid[i, j] = min((label for label in votes if votes[label] == most), key=lambda label: (label == 0, label))
+                grid[i, j] = min(
+                    (label for label in votes if votes[label] == most), key=lambda label: (label == 0, label)
+                )
     return grid
 
 
@@ -126,8 +130,13 @@ def check_rule(mask, size, vote):
     for pixels in objects_by_loop(mask):
         if len(pixels) >= 10:
             label = mask[pixels[0]]
-            near = {(int(rows[y]) + dy, int(columns[x]) + dx) for y, x in pixels for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
-            assert any(grid[cell] == label for cell in near if min(cell) >= 0 and max(cell) < size), (label, len(pixels))
+            near = {
+                (int(rows[y]) + dy, int(columns[x]) + dx) for y, x in pixels for dy in (-1, 0, 1) for dx in (-1, 0, 1)
+            }
+            assert any(grid[cell] == label for cell in near if min(cell) >= 0 and max(cell) < size), (
+                label,
+                len(pixels),
+            )
     assert set(np.unique(mask)) - {0, 255} == set(np.unique(grid)) - {0, 255}
     return grid
 
@@ -140,7 +149,9 @@ def test_no_object_of_ten_pixels_and_no_class_is_lost(seed, vote):
     grid = check_rule(mask, 32, vote)
     first = majority_grid(mask, 32, VOC_LABELS) if vote == "majority" else nearest_grid(mask, 32)
     rows, columns = cell_of_pixel(mask.shape[0], 32), cell_of_pixel(mask.shape[1], 32)
-    lost = [o for o in objects_by_loop(mask) if len(o) >= 10 and all(first[rows[y], columns[x]] != mask[y, x] for y, x in o)]
+    lost = [
+        o for o in objects_by_loop(mask) if len(o) >= 10 and all(first[rows[y], columns[x]] != mask[y, x] for y, x in o)
+    ]
     gone = set(np.unique(mask)) - set(np.unique(first)) - {0, 255}
     assert np.count_nonzero(grid != first) <= len(lost) + len(gone)  # a cell each and no more
 
@@ -234,7 +245,9 @@ def test_a_mask_no_larger_than_the_grid_is_enlarged_by_nearest(shape, vote):
 def test_the_memory_layout_of_a_mask_changes_nothing(vote):
     mask = scene(np.random.default_rng(1), 120, 160, blobs=30)
     for same in (np.asfortranarray(mask), np.repeat(mask, 2, axis=1)[:, ::2], mask[::-1][::-1]):
-        np.testing.assert_array_equal(mask_to_grid(same, 16, VOC_LABELS, vote), mask_to_grid(mask, 16, VOC_LABELS, vote))
+        np.testing.assert_array_equal(
+            mask_to_grid(same, 16, VOC_LABELS, vote), mask_to_grid(mask, 16, VOC_LABELS, vote)
+        )
 
 
 def test_without_background_every_class_is_an_object():
@@ -245,7 +258,9 @@ def test_without_background_every_class_is_an_object():
     assert mask_to_grid(mask, 4, LabelSpace(("a", "b")))[0, 0] == 1
 
 
-@pytest.mark.parametrize(("mask", "size"), [(np.zeros((3, 3), int), 4), (np.zeros((0, 3), np.uint8), 4), (np.zeros((3, 3), np.uint8), 0)])
+@pytest.mark.parametrize(
+    ("mask", "size"), [(np.zeros((3, 3), int), 4), (np.zeros((0, 3), np.uint8), 4), (np.zeros((3, 3), np.uint8), 0)]
+)
 def test_wrong_arguments(mask, size):
     with pytest.raises(ValueError, match="Expected"):
         mask_to_grid(mask, size, VOC_LABELS)
@@ -280,7 +295,8 @@ def test_image_is_squashed_whole_and_antialiased():
     assert grid[:, :, 0].max() == 0
     assert grid[:, 4, 7].tolist() == [200, 100, 50]
     stripes = np.tile(np.array([0, 255], np.uint8), 512)[None, :, None].repeat(64, 0).repeat(3, 2)
-    assert abs(image_to_grid(Image.fromarray(stripes), 32).astype(int) - 127).max() <= 2  # no aliasing of one-pixel stripes
+    # no aliasing of one-pixel stripes
+    assert abs(image_to_grid(Image.fromarray(stripes), 32).astype(int) - 127).max() <= 2
 
 
 def test_image_and_mask_are_squashed_alike():
@@ -329,7 +345,9 @@ def test_surprise_is_read_from_the_map_of_each_pixels_own_class():
 
 
 def test_surprise_keeps_an_outline_that_is_finer_than_the_grid():
-    """The mask of a class that the network saw everywhere: what is missing of it is surprising to the last pixel, and nothing else."""
+    """The mask of a class that the network saw everywhere: what is missing of it is surprising to the last pixel, and
+    nothing else.
+    """
     posterior = np.stack([np.zeros((8, 8)), np.ones((8, 8))]).astype(np.float32)
     mask = np.ones((160, 160), np.uint8)
     mask[33:78, 51:52] = 0

@@ -40,7 +40,8 @@ def test_views_that_are_not_contiguous():
 
 
 def test_a_shape_that_could_be_either_is_taken_as_channels_last():
-    three_rows = rgb(3, 5)  # [3, 5, 3]: three rows of five pixels, or a channels-first picture that is 5 high and 3 wide
+    # [3, 5, 3]: three rows of five pixels, or a channels-first picture that is 5 high and 3 wide
+    three_rows = rgb(3, 5)
     np.testing.assert_array_equal(pixels(three_rows), three_rows)
     three_by_three = rgb(3, 3)
     np.testing.assert_array_equal(pixels(three_by_three), three_by_three)
@@ -87,7 +88,9 @@ def test_other_types_are_refused(dtype):
         as_image(np.zeros((4, 6, 3), dtype))
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (4, 6, 4), (4, 6, 1), (4, 3, 6), (1, 3, 4, 6), (0, 6, 3), (3, 0, 6), (0, 0)])
+@pytest.mark.parametrize(
+    "shape", [(), (3,), (4, 6, 4), (4, 6, 1), (4, 3, 6), (1, 3, 4, 6), (0, 6, 3), (3, 0, 6), (0, 0)]
+)
 def test_other_shapes_are_refused_and_named(shape):
     with pytest.raises(ValueError, match="shape") as caught:
         as_image(np.zeros(shape, np.uint8))
@@ -237,7 +240,9 @@ def test_a_label_space_without_void_has_no_void_in_memory_either() -> None:
 def test_the_highest_class_is_the_same_at_once_and_one_by_one(monkeypatch):
     scores = torch.randn(5, 7, 9, generator=torch.Generator().manual_seed(0))
     for size in ((7, 9), (20, 13), (3, 4)):
-        expected = torch.nn.functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0].argmax(0)
+        expected = torch.nn.functional.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0].argmax(
+            0
+        )
         for limit in (2**26, 0):
             monkeypatch.setattr(inputs, "_VALUES_AT_ONCE", limit)
             found = inputs.highest_class(scores, size)

@@ -79,7 +79,9 @@ def test_classes_from_names_a_list_and_an_object(tmp_path):
     assert parse_classes("voc") is VOC_LABELS
     (tmp_path / "a.json").write_text('["sky", "cat"]')
     assert parse_classes(str(tmp_path / "a.json")) == LabelSpace(("sky", "cat"))
-    (tmp_path / "b.JSON").write_text('{"names": ["cat", "dog"], "void": null, "background": null, "palette": [[1, 2, 3], [9, 9, 9]]}')
+    (tmp_path / "b.JSON").write_text(
+        '{"names": ["cat", "dog"], "void": null, "background": null, "palette": [[1, 2, 3], [9, 9, 9]]}'
+    )
     labels = parse_classes(str(tmp_path / "b.JSON"))
     assert (labels.void, labels.background, labels.foreground) == (None, None, (0, 1))
     assert labels.palette[:3].tolist() == [[1, 2, 3], [9, 9, 9], [0, 128, 0]]

@@ -47,7 +47,9 @@ def test_write_then_read_and_the_colours_are_the_palettes(tmp_path):
     np.testing.assert_array_equal(np.asarray(image.convert("RGB")), THREE.palette[MASK])
 
 
-@pytest.mark.parametrize(("mask", "message"), [(MASK.astype(int), "uint8"), (MASK[0], "uint8"), (MASK + 3, "below 3"), (MASK[:0], "uint8")])
+@pytest.mark.parametrize(
+    ("mask", "message"), [(MASK.astype(int), "uint8"), (MASK[0], "uint8"), (MASK + 3, "below 3"), (MASK[:0], "uint8")]
+)
 def test_write_refuses_what_is_no_mask(tmp_path, mask, message):
     with pytest.raises(ValueError, match=message):
         write_mask(tmp_path / "m.png", mask, THREE)
@@ -62,7 +64,9 @@ def test_palette_masks_are_read_by_index_whatever_their_colours(tmp_path, suffix
 
 def test_palette_masks_with_transparency_and_with_few_colours(tmp_path):
     np.testing.assert_array_equal(read_mask(save(tmp_path / "a.png", MASK, "P", transparency=0), THREE), MASK)
-    np.testing.assert_array_equal(read_mask(save(tmp_path / "b.png", MASK, "P", transparency=bytes([0, 128, 255])), THREE), MASK)
+    np.testing.assert_array_equal(
+        read_mask(save(tmp_path / "b.png", MASK, "P", transparency=bytes([0, 128, 255])), THREE), MASK
+    )
     few = save(tmp_path / "c.png", CLASSES, "P", palette=VOC_LABELS.palette[:3].tobytes(), bits=2)
     np.testing.assert_array_equal(read_mask(few, THREE), CLASSES)
 
@@ -222,7 +226,12 @@ def test_a_jpeg_named_png_is_no_mask_but_an_image(tmp_path):
 def test_missing_empty_and_folders(tmp_path, read):
     (tmp_path / "empty.png").touch()
     (tmp_path / "folder.png").mkdir()
-    for name, message in (("none.png", "does not exist"), ("empty.png", "0 bytes"), ("folder.png", "is a folder"), ("nul\0.png", "nul")):
+    for name, message in (
+        ("none.png", "does not exist"),
+        ("empty.png", "0 bytes"),
+        ("folder.png", "is a folder"),
+        ("nul\0.png", "nul"),
+    ):
         with pytest.raises(BadInput, match=message):
             read(tmp_path / name)
 
@@ -259,7 +268,8 @@ def test_exif_orientation_is_not_applied(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
 @pytest.mark.parametrize(
-    ("orientation", "words"), [(6, "has EXIF orientation 6, which is not applied"), (3, "rotate the mask"), (None, "rotate the mask")]
+    ("orientation", "words"),
+    [(6, "has EXIF orientation 6, which is not applied"), (3, "rotate the mask"), (None, "rotate the mask")],
 )
 def test_a_mask_of_a_picture_on_its_side_is_not_to_be_resized(tmp_path, suffix, orientation, words):
     exif = Image.Exif()
@@ -290,7 +300,11 @@ def test_bombs_are_refused_by_a_limit_that_can_be_moved(tmp_path, monkeypatch, f
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(120 / factor))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        for read in (lambda: read_mask(path, THREE), lambda: read_image(path), lambda: read_mask(tmp_path / "m.npy", THREE)):
+        for read in (
+            lambda: read_mask(path, THREE),
+            lambda: read_image(path),
+            lambda: read_mask(tmp_path / "m.npy", THREE),
+        ):
             with pytest.raises(BadInput, match="MAX_IMAGE_PIXELS"):
                 read()
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
@@ -298,7 +312,9 @@ def test_bombs_are_refused_by_a_limit_that_can_be_moved(tmp_path, monkeypatch, f
 
 
 def test_an_npy_header_that_promises_terabytes_allocates_nothing(tmp_path):
-    np.lib.format.write_array_header_1_0(stream := io.BytesIO(), {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6)})
+    np.lib.format.write_array_header_1_0(
+        stream := io.BytesIO(), {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**6)}
+    )
     (tmp_path / "m.npy").write_bytes(stream.getvalue())
     with pytest.raises(BadInput, match="1,000,000,000,000 pixels"):
         read_mask(tmp_path / "m.npy", THREE)

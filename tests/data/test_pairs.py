@@ -90,7 +90,17 @@ def test_real_voc_is_complete(voc_root):
 
 
 def test_folders_pair_by_path_without_suffix(tmp_path):
-    images = touch(tmp_path / "i", "a.jpg", "sub/b.JPEG", "sub/c.d.png", "e.PNG", ".hidden.jpg", "notes.txt", ".git/f.jpg", "lonely.jpg")
+    images = touch(
+        tmp_path / "i",
+        "a.jpg",
+        "sub/b.JPEG",
+        "sub/c.d.png",
+        "e.PNG",
+        ".hidden.jpg",
+        "notes.txt",
+        ".git/f.jpg",
+        "lonely.jpg",
+    )
     masks = touch(tmp_path / "m", "a.png", "sub/b.npy", "sub/c.d.npz", "e.Png", "x.jpg", "stray.png")
     pairs, problems = folder_pairs(images, masks)
     assert [pair.id for pair in pairs] == ["a", "e", "sub/b", "sub/c.d"]
@@ -142,7 +152,9 @@ def test_images_need_exactly_one_source(voc):
 
 def test_audit_has_one_entry_for_each_prediction(tmp_path):
     images = touch(tmp_path / "i", "a.jpg", "b.png", "sub/c.jpeg", "two.jpg", "two.png", "unseen.jpg", "d.jpg", "e.jpg")
-    predictions = touch(tmp_path / "p", "a.png", "b.npy", "sub/c.png", "two.png", "stray.png", "d.png", "d.npy", "photo.jpg", "e.txt")
+    predictions = touch(
+        tmp_path / "p", "a.png", "b.npy", "sub/c.png", "two.png", "stray.png", "d.png", "d.npy", "photo.jpg", "e.txt"
+    )
     touch(predictions, "predict.json", ".a.tmp.png")
     pairs, problems, without = audit_pairs(predictions, images)
     assert [pair.id for pair in pairs] == ["a", "b", "sub/c"]
@@ -151,15 +163,24 @@ def test_audit_has_one_entry_for_each_prediction(tmp_path):
         ("d", "d.npy"), ("d", "d.png"), ("e.txt", "e.txt"), ("photo.jpg", "photo.jpg"), ("stray", "stray.png"), ("two", "two.png"),
     ]  # fmt: skip
     reasons = [problem.reason for problem in problems]
-    for reason, part in zip(reasons, ["d.png", "d.npy", "not a mask", "not a mask", "no image stray", "two images"], strict=True):
+    for reason, part in zip(
+        reasons, ["d.png", "d.npy", "not a mask", "not a mask", "no image stray", "two images"], strict=True
+    ):
         assert part in reason
     assert without == ["e", "unseen"]
-    files = [path for path in predictions.rglob("*") if path.is_file() and path.suffix != ".json" and not path.name.startswith(".")]
+    files = [
+        path
+        for path in predictions.rglob("*")
+        if path.is_file() and path.suffix != ".json" and not path.name.startswith(".")
+    ]
     assert len(pairs) + len(problems) == len(files)
 
 
 def test_audit_passes_over_probabilities_but_not_over_masks_in_npz(tmp_path):
-    images, predictions = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg", "d.jpg"), touch(tmp_path / "p", "a.png", "b.png", "c.npz")
+    images, predictions = (
+        touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg", "d.jpg"),
+        touch(tmp_path / "p", "a.png", "b.png", "c.npz"),
+    )
     np.savez(predictions / "a.npz", probs=np.zeros((2, 3, 3), np.float16), valid=np.array([3, 3]))
     np.savez(predictions / "b.npz", mask=np.zeros((3, 3), np.uint8), probs=np.zeros((2, 3, 3), np.float16))
     np.savez(predictions / "d.npz", mask=np.zeros((3, 3), np.uint8))
@@ -170,11 +191,16 @@ def test_audit_passes_over_probabilities_but_not_over_masks_in_npz(tmp_path):
 
 
 def test_audit_with_ground_truth(tmp_path):
-    images, predictions = touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg"), touch(tmp_path / "p", "a.png", "b.png", "c.png")
+    images, predictions = (
+        touch(tmp_path / "i", "a.jpg", "b.jpg", "c.jpg"),
+        touch(tmp_path / "p", "a.png", "b.png", "c.png"),
+    )
     truth = touch(tmp_path / "g", "a.png", "c.png", "c.npy")
     pairs, problems, _ = audit_pairs(predictions, images, ground_truth=truth)
     assert [(pair.id, pair.ground_truth) for pair in pairs] == [("a", truth / "a.png"), ("b", None)]
-    assert [(problem.id, problem.reason) for problem in problems] == [("c", "has several ground-truth masks: c.npy, c.png")]
+    assert [(problem.id, problem.reason) for problem in problems] == [
+        ("c", "has several ground-truth masks: c.npy, c.png")
+    ]
     with pytest.raises(BadInput, match="is not a folder"):
         audit_pairs(predictions, images, ground_truth=tmp_path / "none")
 
@@ -194,7 +220,9 @@ def test_audit_of_nothing(tmp_path):
 
 
 def test_what_is_left_out_is_passed_over_in_every_folder_and_behind_links(tmp_path):
-    images, predictions, truth = (touch(tmp_path / name, "a.png", "run/b.png", "run/maps/c.png") for name in ("i", "p", "t"))
+    images, predictions, truth = (
+        touch(tmp_path / name, "a.png", "run/b.png", "run/maps/c.png") for name in ("i", "p", "t")
+    )
     (tmp_path / "link").symlink_to(predictions)
     own = {folder / "run" / name for folder in (images, predictions, truth) for name in ("b.png", "maps")}
     for folder in (predictions, tmp_path / "link"):

@@ -19,7 +19,10 @@ def test_the_ranking_finds_the_failures_and_the_story_is_told_once(tmp_path: Pat
     assert json.loads((tmp_path / "demo" / "demo.json").read_text())["rankings"] == rankings
 
     finished = {
-        path: path.stat().st_mtime_ns for name in ("model", "predictions") for path in (tmp_path / "demo" / name).rglob("*") if path.is_file()
+        path: path.stat().st_mtime_ns
+        for name in ("model", "predictions")
+        for path in (tmp_path / "demo" / name).rglob("*")
+        if path.is_file()
     }
     again = demo(config)
     assert again["rankings"] == rankings

@@ -25,7 +25,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
 
 def fit(pairs: list[Pair], steps: int, seed: int = 0) -> tuple[LRASPP, float]:
     network = build_segmenter(DEMO_LABELS.num_classes, seed)
-    loss = train_segmenter(network, [pair.image for pair in pairs], [pair.mask for pair in pairs], steps=steps, seed=seed)
+    loss = train_segmenter(
+        network, [pair.image for pair in pairs], [pair.mask for pair in pairs], steps=steps, seed=seed
+    )
     return network, loss
 
 

@@ -8,7 +8,15 @@ from tiny import LABELS, blobs
 
 from evaluation.baselines import heuristics
 from evaluation.baselines.base import Example
-from evaluation.baselines.heuristics import NAMES, SIGNS, MaskHeuristic, RareClasses, mask_heuristics, training_fingerprint, training_log_prior
+from evaluation.baselines.heuristics import (
+    NAMES,
+    SIGNS,
+    MaskHeuristic,
+    RareClasses,
+    mask_heuristics,
+    training_fingerprint,
+    training_log_prior,
+)
 from evaluation.metrics.mask_features import MASK_FEATURES, class_log_prior, mask_features
 from segqc.base.errors import BadInput
 from segqc.data.images import write_mask
@@ -49,7 +57,9 @@ def test_each_is_its_feature_with_its_sign(labels: LabelSpace, tmp_path: Path) -
         baseline.fit(pairs, tmp_path / "fit")
         scores = baseline.score(audited)
         assert scores.dtype == np.float64
-        np.testing.assert_allclose(scores, SIGNS[MASK_FEATURES[column]] * table[:, column], rtol=0, atol=1e-12, err_msg=baseline.name)
+        np.testing.assert_allclose(
+            scores, SIGNS[MASK_FEATURES[column]] * table[:, column], rtol=0, atol=1e-12, err_msg=baseline.name
+        )
 
 
 def test_signs_are_those_that_were_fixed_beforehand(tmp_path: Path) -> None:

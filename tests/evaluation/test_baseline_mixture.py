@@ -44,7 +44,10 @@ def test_is_a_negative_log_likelihood_of_the_mask_features(training: list[Exampl
     standard = (rows[:, head.used] - head.mean) / head.scale
     covariances = [np.linalg.inv(factor @ factor.T) for factor in head.precisions_cholesky]
     parts = zip(head.weights, head.means, covariances, strict=True)
-    likelihood = sum(weight * multivariate_normal(mean, covariance, allow_singular=True).pdf(standard) for weight, mean, covariance in parts)
+    likelihood = sum(
+        weight * multivariate_normal(mean, covariance, allow_singular=True).pdf(standard)
+        for weight, mean, covariance in parts
+    )
     np.testing.assert_allclose(baseline.score(audited), -np.log(likelihood), rtol=1e-6)
 
 
@@ -73,7 +76,9 @@ def test_scores_do_not_depend_on_order_or_companions(training: list[Example], tm
     np.testing.assert_allclose(np.concatenate([baseline.score([one]) for one in audited]), scores, rtol=1e-12)
 
 
-def test_a_finished_fit_is_loaded_and_another_is_not(training: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_fit_is_loaded_and_another_is_not(
+    training: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     audited = [example(tmp_path, f"a{number}", usual(100 + number)) for number in range(4)]
     first = FeatureMixture()
     first.fit(training, tmp_path / "fit")

@@ -88,7 +88,10 @@ def test_an_object_of_ten_pixels_counts(tmp_path: Path) -> None:
 def test_training_masks_without_foreground_are_neighbours_of_such_masks(tmp_path: Path) -> None:
     empty = np.zeros((20, 20), np.uint8)
     baseline = MaskNeighbours(k=2)
-    baseline.fit([example(tmp_path, "t0", empty), example(tmp_path, "t1", empty), example(tmp_path, "t2", blobs(0))], tmp_path / "fit")
+    baseline.fit(
+        [example(tmp_path, "t0", empty), example(tmp_path, "t1", empty), example(tmp_path, "t2", blobs(0))],
+        tmp_path / "fit",
+    )
     assert baseline.score([example(tmp_path, "a", empty)]) == [0]
     assert baseline.score([example(tmp_path, "void", np.full((20, 20), 255, np.uint8))]) == [0]
 
@@ -131,7 +134,10 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"t1\.png"):
         baseline.fit(training, tmp_path / "fit")
     assert len(baseline.masks_) == 3
-    good, gone = example(tmp_path, "good", blobs(0, 30, 30)), Example("gone", tmp_path / "gone.jpg", tmp_path / "gone.png", LABELS)
+    good, gone = (
+        example(tmp_path, "good", blobs(0, 30, 30)),
+        Example("gone", tmp_path / "gone.jpg", tmp_path / "gone.png", LABELS),
+    )
     with pytest.warns(UserWarning, match=r"gone\.png"):
         scores = baseline.score([gone, good])
     assert np.isnan(scores).tolist() == [True, False]

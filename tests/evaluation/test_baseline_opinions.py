@@ -15,11 +15,19 @@ from segqc.data.labels import LabelSpace
 NO_BACKGROUND = LabelSpace(LABELS.names, background=None)
 
 
-def example(folder: Path, name: str, mask: np.ndarray, second: np.ndarray | None = None, labels: LabelSpace = LABELS) -> Example:
+def example(
+    folder: Path, name: str, mask: np.ndarray, second: np.ndarray | None = None, labels: LabelSpace = LABELS
+) -> Example:
     write_mask(folder / f"{name}.png", mask, labels)
     if second is not None:
         write_mask(folder / f"{name}_second.png", second, labels)
-    return Example(name, folder / f"{name}.jpg", folder / f"{name}.png", labels, second=None if second is None else folder / f"{name}_second.png")
+    return Example(
+        name,
+        folder / f"{name}.jpg",
+        folder / f"{name}.png",
+        labels,
+        second=None if second is None else folder / f"{name}_second.png",
+    )
 
 
 def test_is_one_minus_the_dice_of_the_metrics(tmp_path: Path) -> None:
@@ -48,7 +56,9 @@ def test_background_counts_where_the_labels_have_none(tmp_path: Path) -> None:
     other[:, :2] = 1
     assert SecondNetwork().score([example(tmp_path, "with", mask, other)]) == [1]
     # Class 0: 2 * 4 / (8 + 4); class 1: 0.
-    np.testing.assert_allclose(SecondNetwork().score([example(tmp_path, "without", mask, other, NO_BACKGROUND)]), [1 - (2 / 3) / 2])
+    np.testing.assert_allclose(
+        SecondNetwork().score([example(tmp_path, "without", mask, other, NO_BACKGROUND)]), [1 - (2 / 3) / 2]
+    )
 
 
 def test_mirror_reads_the_mirrored_mask_and_second_the_second(tmp_path: Path) -> None:
@@ -63,14 +73,19 @@ def test_mirror_reads_the_mirrored_mask_and_second_the_second(tmp_path: Path) ->
 def test_what_is_missing_or_broken_is_nan_and_named_and_stops_nothing(tmp_path: Path) -> None:
     good = example(tmp_path, "good", blobs(1), blobs(2))
     alone = example(tmp_path, "alone", blobs(1))
-    broken, gone, other_size = (example(tmp_path, name, blobs(1), blobs(2)) for name in ("broken", "gone", "other_size"))
+    broken, gone, other_size = (
+        example(tmp_path, name, blobs(1), blobs(2)) for name in ("broken", "gone", "other_size")
+    )
     broken.second.write_bytes(b"\x89PNG nothing")
     gone.second.unlink()
     write_mask(other_size.second, blobs(2, 8, 8), LABELS)
     with pytest.warns(UserWarning, match="_second") as caught:
         scores = SecondNetwork().score([broken, good, alone, gone, other_size])
     assert np.isnan(scores).tolist() == [True, False, True, True, True]
-    assert [sum(name in str(w.message) for w in caught) for name in ("broken_second.png", "gone_second.png", "other_size_second.png")] == [1, 1, 1]
+    assert [
+        sum(name in str(w.message) for w in caught)
+        for name in ("broken_second.png", "gone_second.png", "other_size_second.png")
+    ] == [1, 1, 1]
     assert len(caught) == 3
     assert scores[1] == SecondNetwork().score([good])[0]
 
@@ -79,11 +94,16 @@ def test_no_rows_and_every_order(tmp_path: Path) -> None:
     assert SecondNetwork().score([]).shape == (0,)
     examples = [example(tmp_path, f"p{i}", blobs(i), blobs(i + 9)) for i in range(5)]
     order = [3, 0, 4, 2, 1]
-    np.testing.assert_array_equal(SecondNetwork().score([examples[i] for i in order]), SecondNetwork().score(examples)[order])
+    np.testing.assert_array_equal(
+        SecondNetwork().score([examples[i] for i in order]), SecondNetwork().score(examples)[order]
+    )
 
 
 def test_says_what_it_needs() -> None:
-    assert {baseline.name for baseline in (SecondNetwork(), MirrorDisagreement())} == {"second network", "mirror disagreement"}
+    assert {baseline.name for baseline in (SecondNetwork(), MirrorDisagreement())} == {
+        "second network",
+        "mirror disagreement",
+    }
     assert {baseline.group for baseline in (SecondNetwork(), MirrorDisagreement())} == {"second opinion"}
 
 
@@ -97,7 +117,19 @@ def test_a_stronger_second_network_finds_the_failures_of_a_weaker_one(voc_root: 
     masks = shared_data / "voc" / "deeplab_out"
     pairs = voc_pairs(voc_root, "val")[0][::6]
     examples = [
-        Example(p.id, p.image, masks / "mnv2_257_float" / f"{p.id}.png", VOC_LABELS, second=masks / "mnv2_513_quant" / f"{p.id}.png") for p in pairs
+        Example(
+            p.id,
+            p.image,
+            masks / "mnv2_257_float" / f"{p.id}.png",
+            VOC_LABELS,
+            second=masks / "mnv2_513_quant" / f"{p.id}.png",
+        )
+        for p in pairs
     ]
-    dice = np.array([mean_dice(e.mask(), read_mask(p.mask, VOC_LABELS), VOC_LABELS.num_classes) for e, p in zip(examples, pairs, strict=True)])
+    dice = np.array(
+        [
+            mean_dice(e.mask(), read_mask(p.mask, VOC_LABELS), VOC_LABELS.num_classes)
+            for e, p in zip(examples, pairs, strict=True)
+        ]
+    )
     assert spearman(SecondNetwork().score(examples), dice) < -0.8

@@ -44,7 +44,9 @@ def example(folder: Path, name: str, probs: np.ndarray, mask: np.ndarray | None 
 
 
 def two_halves() -> tuple[np.ndarray, np.ndarray]:
-    """8 x 12 cells, class 1 on the left half: certain everywhere but in the two columns at the boundary, which are coin tosses."""
+    """8 x 12 cells, class 1 on the left half: certain everywhere but in the two columns at the boundary, which are coin
+    tosses.
+    """
     mask = np.zeros((8, 12), np.uint8)
     mask[:, :6] = 1
     probs = certain(mask)
@@ -125,7 +127,9 @@ def test_interior_entropy_against_a_loop() -> None:
     mask = np.kron(rng.integers(0, K, (3, 3)), np.ones((8, 8), int)).astype(np.uint8)
     probs = softmax_maps(6, 24, 24)
     cells = [(i, j) for i in range(24) for j in range(24)]
-    kept = [(i, j) for i, j in cells if min(math.dist((i, j), (y, x)) for y, x in cells if mask[y, x] != mask[i, j]) > 2]
+    kept = [
+        (i, j) for i, j in cells if min(math.dist((i, j), (y, x)) for y, x in cells if mask[y, x] != mask[i, j]) > 2
+    ]
     assert 0 < len(kept) < len(cells)
     expected = np.mean([scipy_entropy(probs[:, i, j].astype(float)) for i, j in kept])
     assert interior_entropy(probs, mask, 0) == pytest.approx(expected, rel=1e-6)
@@ -152,7 +156,8 @@ def test_the_less_certain_the_worse(function) -> None:
 
 
 def test_the_mask_is_brought_to_the_maps(tmp_path: Path) -> None:
-    # The mask at the picture's size, the maps at a quarter of it with padding below and on the right, all of it garbage.
+    # The mask at the picture's size, the maps at a quarter of it with padding below and on the right, all of it
+    # garbage.
     coarse = np.zeros((6, 5), np.uint8)
     coarse[1:4, 2:5] = 2
     probs = softmax_maps(9, 8, 8)
@@ -193,7 +198,9 @@ def bad_files(folder: Path) -> dict[str, Path]:
         "valid_float": {"probs": good, "valid": np.array([3.0, 3.0])},
         "pickled": {"probs": np.array([{"a": 1}], object)},
     }
-    paths = {name: folder / f"{name}.npz" for name in (*contents, "text", "nothing", "cut", "folder", "gone", "not_npy")}
+    paths = {
+        name: folder / f"{name}.npz" for name in (*contents, "text", "nothing", "cut", "folder", "gone", "not_npy")
+    }
     for name, arrays in contents.items():
         np.savez(paths[name], **arrays)
     np.savez(paths["cut"], probs=good)
@@ -225,7 +232,10 @@ def test_what_is_missing_or_broken_is_nan_and_named_and_stops_nothing(tmp_path: 
     good = example(tmp_path, "good", softmax_maps(1))
     without = Example("without", good.image, good.mask_file, LABELS)
     no_mask = Example("no_mask", good.image, tmp_path / "no_such_mask.png", LABELS, probabilities=good.probabilities)
-    bad = [Example(name, good.image, good.mask_file, LABELS, probabilities=path) for name, path in bad_files(tmp_path).items()]
+    bad = [
+        Example(name, good.image, good.mask_file, LABELS, probabilities=path)
+        for name, path in bad_files(tmp_path).items()
+    ]
     for baseline in probability_baselines():
         with pytest.warns(UserWarning, match="left out") as caught:
             scores = baseline.score([*bad, without, good, no_mask])

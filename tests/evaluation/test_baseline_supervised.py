@@ -66,7 +66,9 @@ def test_equals_a_forest_fitted_by_hand_with_medians_of_the_training_folds() -> 
     for number in range(4):
         training = fold != number
         filled = np.where(np.isnan(features), np.append(np.nanmedian(features[training][:, :3], axis=0), 0.0), features)
-        forest = RandomForestRegressor(25, min_samples_leaf=supervised.MIN_LEAF, random_state=9).fit(filled[training], dice[training])
+        forest = RandomForestRegressor(25, min_samples_leaf=supervised.MIN_LEAF, random_state=9).fit(
+            filled[training], dice[training]
+        )
         expected[~training] = 1 - forest.predict(filled[~training])
     np.testing.assert_array_equal(supervised_upper_line(IDS, features, dice, folds=4, seed=9), expected)
 

@@ -1,6 +1,7 @@
 """What every baseline makes of a prediction without foreground where the truth has some: as each class says it.
 
-One in ten images is such a failure. The softmax maps there are sure of background, as those of a segmenter that misses an object are.
+One in ten images is such a failure. The softmax maps there are sure of background, as those of a segmenter that misses
+an object are.
 """
 
 import warnings
@@ -42,7 +43,9 @@ EXPECTED = {
 
 def example(folder: Path, name: str, mask: np.ndarray, seed: int = 0) -> Example:
     rng = np.random.default_rng(seed)
-    files = {kind: folder / f"{name}-{kind}" for kind in ("image.png", "mask.png", "maps.npz", "mirrored.png", "second.png")}
+    files = {
+        kind: folder / f"{name}-{kind}" for kind in ("image.png", "mask.png", "maps.npz", "mirrored.png", "second.png")
+    }
     Image.fromarray(rng.integers(0, 256, (*mask.shape, 3), dtype=np.uint8)).save(files["image.png"])
     write_mask(files["mask.png"], mask, LABELS)
     sure = 0.9 if mask.any() else 0.99
@@ -52,7 +55,15 @@ def example(folder: Path, name: str, mask: np.ndarray, seed: int = 0) -> Example
     other = blobs(seed + 1, *mask.shape, void=False) if not mask.any() else np.roll(mask, 1, axis=1)
     for kind in ("mirrored.png", "second.png"):
         write_mask(files[kind], other, LABELS)
-    return Example(name, files["image.png"], files["mask.png"], LABELS, files["maps.npz"], files["mirrored.png"], files["second.png"])
+    return Example(
+        name,
+        files["image.png"],
+        files["mask.png"],
+        LABELS,
+        files["maps.npz"],
+        files["mirrored.png"],
+        files["second.png"],
+    )
 
 
 def usual(seed: int) -> np.ndarray:
@@ -69,7 +80,10 @@ def training(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
 def audited(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
     """The empty prediction first, then nine with objects."""
     folder = tmp_path_factory.mktemp("audited")
-    return [example(folder, "empty", np.zeros((40, 48), np.uint8)), *(example(folder, f"a{n}", usual(100 + n), 100 + n) for n in range(9))]
+    return [
+        example(folder, "empty", np.zeros((40, 48), np.uint8)),
+        *(example(folder, f"a{n}", usual(100 + n), 100 + n) for n in range(9)),
+    ]
 
 
 def every_baseline() -> list[Baseline]:
@@ -81,7 +95,9 @@ def test_every_baseline_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_score_of_an_empty_prediction(name: str, training: list[Example], audited: list[Example], tmp_path: Path) -> None:
+def test_score_of_an_empty_prediction(
+    name: str, training: list[Example], audited: list[Example], tmp_path: Path
+) -> None:
     baseline = next(baseline for baseline in every_baseline() if baseline.name == name)
     baseline.fit(training, tmp_path / "fit")
     empty, *others = baseline.score(audited)
@@ -99,11 +115,21 @@ def test_second_opinion_that_misses_the_same_object_finds_nothing(audited: list[
     """Documented, and what the report's table of such predictions is for."""
     for baseline in every_baseline():
         if baseline.group == "second opinion":
-            alike = Example("empty", audited[0].image, audited[0].mask_file, LABELS, None, audited[0].mask_file, audited[0].mask_file)
+            alike = Example(
+                "empty",
+                audited[0].image,
+                audited[0].mask_file,
+                LABELS,
+                None,
+                audited[0].mask_file,
+                audited[0].mask_file,
+            )
             assert baseline.score([alike]) == [0.0]
 
 
-def test_empty_training_masks_make_an_empty_prediction_usual(training: list[Example], audited: list[Example], tmp_path: Path) -> None:
+def test_empty_training_masks_make_an_empty_prediction_usual(
+    training: list[Example], audited: list[Example], tmp_path: Path
+) -> None:
     """Where masks without foreground are common, those that learn from masks have no reason for suspicion."""
     nothing = [example(tmp_path, f"n{number}", np.zeros((40, 48), np.uint8), number) for number in range(60)]
     for baseline in every_baseline():
@@ -113,7 +139,9 @@ def test_empty_training_masks_make_an_empty_prediction_usual(training: list[Exam
             assert empty < np.median(others), baseline.name
 
 
-def test_deep_svdd_takes_an_empty_prediction_for_a_pair_like_any_other(training: list[Example], audited: list[Example], tmp_path: Path) -> None:
+def test_deep_svdd_takes_an_empty_prediction_for_a_pair_like_any_other(
+    training: list[Example], audited: list[Example], tmp_path: Path
+) -> None:
     baseline = DeepSVDD(SVDDConfig(size=32, steps=2, batch_size=4, embedding=8, device="cpu"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two steps may have taught it nothing

@@ -14,14 +14,24 @@ NUMBERS = [column for column in CLASS_COLUMNS if column not in ("id", "class", "
 
 
 def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Objects that overlap, random labels, a picture that is one class, one pixel, empty, void throughout, nothing in common."""
+    """Objects that overlap, random labels, a picture that is one class, one pixel, empty, void throughout, nothing in
+    common.
+    """
     rng = np.random.default_rng(0)
     zeros = np.zeros((30, 40), np.uint8)
     one, other = zeros.copy(), zeros.copy()
     one[3, 4], other[29, 39] = 2, 2
     found = [(blobs(seed, 30, 40), blobs(seed + 50, 30, 40)) for seed in range(6)]
     found += [tuple(rng.choice(np.array([0, 0, 0, 1, 2, 3, 255], np.uint8), (2, 30, 40))) for _ in range(3)]
-    return [*found, (zeros + 1, zeros + 1), (one, other), (one, zeros), (zeros, one), (zeros, zeros), (blobs(0, 30, 40), zeros + 255)]
+    return [
+        *found,
+        (zeros + 1, zeros + 1),
+        (one, other),
+        (one, zeros),
+        (zeros, one),
+        (zeros, zeros),
+        (blobs(0, 30, 40), zeros + 255),
+    ]
 
 
 @pytest.mark.parametrize("background", [0, None])
@@ -48,7 +58,9 @@ def test_backends_agree(spacing: float | tuple[float, float] | None, background:
 
 
 def overlapping(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rectangles of three classes, the truth's moved by up to three pixels, some classes in one mask only, one in twenty true pixels void."""
+    """Rectangles of three classes, the truth's moved by up to three pixels, some classes in one mask only, one in
+    twenty true pixels void.
+    """
     rng = np.random.default_rng(seed)
     pair = []
     for shift in (0, int(rng.integers(0, 4))):
@@ -69,7 +81,10 @@ def test_backends_agree_on_forty_overlapping_pairs(spacing: tuple[float, float] 
     for seed in range(40):
         prediction, truth = overlapping(seed)
         assert (truth == 255).any()
-        ours, theirs = (class_rows("p", prediction, truth, NAMES, spacing=spacing, backend=backend) for backend in ("segqc", "medpy"))
+        ours, theirs = (
+            class_rows("p", prediction, truth, NAMES, spacing=spacing, backend=backend)
+            for backend in ("segqc", "medpy")
+        )
         for first, second in zip(ours, theirs, strict=True):
             assert tuple(first) == tuple(second) == CLASS_COLUMNS
             statuses.add(first["status"])
@@ -158,7 +173,11 @@ def test_summary_equals_counting_by_hand() -> None:
         both = missed = spurious = 0
         for prediction, truth in every:
             here = [((mask == label) & (truth != 255)).any() for mask in (prediction, truth)]
-            both, missed, spurious = both + all(here), missed + (here == [False, True]), spurious + (here == [True, False])
+            both, missed, spurious = (
+                both + all(here),
+                missed + (here == [False, True]),
+                spurious + (here == [True, False]),
+            )
         assert (line["both"], line["missed"], line["spurious"]) == (both, missed, spurious)
         assert line["images"] == both + missed + spurious
         assert line["images"] + line["absent"] == len(every)
@@ -171,7 +190,10 @@ def test_summary_equals_counting_by_hand() -> None:
 
 
 def test_summary_of_two_images_worked_out() -> None:
-    """Image a: cat found exactly, dog missed, cow spurious. Image b: cat and dog, both exact. Three further images have none of them."""
+    """Image a: cat found exactly, dog missed, cow spurious.
+
+    Image b: cat and dog, both exact. Three further images have none of them.
+    """
     truth, prediction = np.zeros((6, 6), np.uint8), np.zeros((6, 6), np.uint8)
     truth[:2], prediction[:2] = 1, 1
     truth[4:, :3] = 2

@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 from sklearn.linear_model import LinearRegression
 
-from evaluation.ranking.correlation import bootstrap_interval, paired_difference, partial_spearman, pearson, pearson_of_top, spearman
+from evaluation.ranking.correlation import (
+    bootstrap_interval,
+    paired_difference,
+    partial_spearman,
+    pearson,
+    pearson_of_top,
+    spearman,
+)
 
 
 def sample(seed: int = 0, n: int = 120) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -87,7 +94,9 @@ def test_interval_equals_scipy_bootstrap_up_to_the_draws(method: str) -> None:
     rng = np.random.default_rng(5)
     skewed = rng.exponential(size=60)
     mine = bootstrap_interval(np.mean, skewed, resamples=4000, method=method)
-    theirs = stats.bootstrap((skewed,), np.mean, n_resamples=4000, method=method, rng=np.random.default_rng(1)).confidence_interval
+    theirs = stats.bootstrap(
+        (skewed,), np.mean, n_resamples=4000, method=method, rng=np.random.default_rng(1)
+    ).confidence_interval
     assert mine.estimate == pytest.approx(skewed.mean())
     assert (mine.low, mine.high) == pytest.approx((theirs.low, theirs.high), abs=0.03)
 

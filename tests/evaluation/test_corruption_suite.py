@@ -23,7 +23,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
     made = []
     for number in range(7):
         mask = blobs(number, 32, 40) if number < 6 else np.full((32, 40), 255, np.uint8)
-        Image.fromarray(np.random.default_rng(number).integers(0, 256, (32, 40, 3), dtype=np.uint8)).save(folder / f"p{number}.png")
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (32, 40, 3), dtype=np.uint8)).save(
+            folder / f"p{number}.png"
+        )
         write_mask(folder / f"p{number}_mask.png", mask, LABELS)
         made.append(Pair(f"p{number}", folder / f"p{number}.png", folder / f"p{number}_mask.png"))
     return made
@@ -39,7 +41,9 @@ def test_auroc_and_win_rate_are_those_of_a_loop(pairs: list[Pair], tmp_path: Pat
     assert report.pictures == 6
     assert report.unlabelled == ["p6"]
     for line in report.table:
-        mine = [row for row in report.rows if (row["corruption"], row["strength"]) == (line["corruption"], line["strength"])]
+        mine = [
+            row for row in report.rows if (row["corruption"], row["strength"]) == (line["corruption"], line["strength"])
+        ]
         assert line["pairs"] == len(mine)
         if not mine:  # "of a picture without a class in common": too few classes for one
             assert line["auroc"] is None
@@ -47,7 +51,9 @@ def test_auroc_and_win_rate_are_those_of_a_loop(pairs: list[Pair], tmp_path: Pat
         bad, good = [row["score"] for row in mine], [row["untouched_score"] for row in mine]
         wins = [(b > g) + 0.5 * (b == g) for b in bad for g in good]
         assert line["auroc"] == pytest.approx(np.mean(wins))
-        assert line["win_rate"] == pytest.approx(np.mean([(b > g) + 0.5 * (b == g) for b, g in zip(bad, good, strict=True)]))
+        assert line["win_rate"] == pytest.approx(
+            np.mean([(b > g) + 0.5 * (b == g) for b, g in zip(bad, good, strict=True)])
+        )
         assert line["mean_dice"] == pytest.approx(np.mean([row["dice"] for row in mine]))
         if line["corruption"] == "class_swap":  # the outline is that of the truth: area sees nothing
             assert line["auroc"] == line["win_rate"] == 0.5
@@ -79,16 +85,30 @@ def test_a_killed_run_continues(pairs: list[Pair], tmp_path: Path) -> None:
 
 def test_one_scorer_for_many_masks_gives_the_audits_numbers(pairs: list[Pair], tmp_path: Path) -> None:
     qc = QualityControl(tiny_model())
-    together = run_suite(shared_scorer(qc), pairs[:2], LABELS, CHOSEN[:1], out=tmp_path / "a", scorer_id="s", resamples=2)
+    together = run_suite(
+        shared_scorer(qc), pairs[:2], LABELS, CHOSEN[:1], out=tmp_path / "a", scorer_id="s", resamples=2
+    )
     alone = run_suite(
-        lambda image, mask: qc.score_pair(image, mask).score, pairs[:2], LABELS, CHOSEN[:1], out=tmp_path / "b", scorer_id="s", resamples=2
+        lambda image, mask: qc.score_pair(image, mask).score,
+        pairs[:2],
+        LABELS,
+        CHOSEN[:1],
+        out=tmp_path / "b",
+        scorer_id="s",
+        resamples=2,
     )
     assert together == alone
 
 
 def test_a_smaller_subset_is_part_of_a_larger_one(pairs: list[Pair], tmp_path: Path) -> None:
     chosen = [
-        {row["id"] for row in run_suite(area, pairs, LABELS, CHOSEN, out=tmp_path, scorer_id="s", max_items=n, resamples=2).rows} for n in (2, 4)
+        {
+            row["id"]
+            for row in run_suite(
+                area, pairs, LABELS, CHOSEN, out=tmp_path, scorer_id="s", max_items=n, resamples=2
+            ).rows
+        }
+        for n in (2, 4)
     ]
     assert chosen[0] < chosen[1]
 

@@ -65,7 +65,11 @@ def test_what_is_reported_is_what_happened(name: str, strength: int) -> None:
         assert result.mask.shape == mask.shape
         assert ((result.mask == VOID) == (mask == VOID)).all(), "void stays void, and nothing else becomes void"
         assert result.mask[mask != VOID].max() < K
-        assert result.changed == sum(a != b for a, b in zip(result.mask.ravel().tolist(), mask.ravel().tolist(), strict=True)) > 0
+        assert (
+            result.changed
+            == sum(a != b for a, b in zip(result.mask.ravel().tolist(), mask.ravel().tolist(), strict=True))
+            > 0
+        )
         assert result.dice == mean_dice(result.mask, mask, K)
     assert applied >= (15 if name == "other_mask" else 38)
 
@@ -89,7 +93,10 @@ def test_random_numbers_depend_on_seed_and_names_alone(name: str, strength: int)
         if first is None:
             continue
         assert (first.mask == again.mask).all(), "not on the order of the donors"
-        for other in (corrupted(name, strength, MASKS[id_], id_, seed=1), corrupted(name, strength, MASKS[id_], "another id")):
+        for other in (
+            corrupted(name, strength, MASKS[id_], id_, seed=1),
+            corrupted(name, strength, MASKS[id_], "another id"),
+        ):
             differ += other is None or (other.mask != first.mask).any()
     draws_nothing = name in ("dilation", "erosion") or (name, strength) == ("missing_object", 3)
     assert (differ == 0) == draws_nothing
@@ -130,7 +137,9 @@ def test_another_mask_is_that_of_a_donor_resized_without_its_void() -> None:
     alone = scene(3, 31, 44)
     target = scene(5)
     result = corrupted("other_mask", 2, target, context=context_of({"donor": alone}))
-    rows, columns = (np.floor((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip((60, 80), (31, 44), strict=True))
+    rows, columns = (
+        np.floor((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip((60, 80), (31, 44), strict=True)
+    )
     expected = alone[rows][:, columns]
     known = (expected != VOID) & (target != VOID)
     assert (result.mask[known] == expected[known]).all()
@@ -143,7 +152,9 @@ def test_the_three_kinds_of_donors() -> None:
         mask[:side, :side] = label
         return mask
 
-    donors = {f"{label} {side}": square(label, side) for label in (1, 2) for side in range(4, 20)} | {"empty": square(0, 0)}
+    donors = {f"{label} {side}": square(label, side) for label in (1, 2) for side in range(4, 20)} | {
+        "empty": square(0, 0)
+    }
     context, own = context_of(donors), np.rot90(square(1, 10), 2).copy()
     areas, labels, disjoint = set(), set(), set()
     for i in range(60):
@@ -283,7 +294,10 @@ def test_a_torn_edge_stays_near_the_edge_and_is_longer(strength: int, reach: int
     changed = result.mask != mask
     distance = np.where(mask == 2, ndimage.distance_transform_edt(mask == 2), ndimage.distance_transform_edt(mask != 2))
     assert distance[changed].max() <= reach * np.sqrt(2)
-    length = {name: np.count_nonzero(m[1:] != m[:-1]) + np.count_nonzero(m[:, 1:] != m[:, :-1]) for name, m in (("new", result.mask), ("old", mask))}
+    length = {
+        name: np.count_nonzero(m[1:] != m[:-1]) + np.count_nonzero(m[:, 1:] != m[:, :-1])
+        for name, m in (("new", result.mask), ("old", mask))
+    }
     assert length["new"] > 1.2 * length["old"]
     assert abs((result.mask == 2).sum() / (mask == 2).sum() - 1) < 0.15
 
@@ -311,7 +325,9 @@ def test_an_object_of_one_pixel_in_a_corner(name: str, strength: int) -> None:
     if name == "class_swap":
         assert all(result.changed == 1 and result.mask[0, 0] in (2, 3, 4) for result in results)
     if name == "dilation":
-        assert all((result.mask == 1).sum() == 3 and result.mask[1, 1] == 0 for result in results), "at least one pixel, to four neighbours"
+        assert all((result.mask == 1).sum() == 3 and result.mask[1, 1] == 0 for result in results), (
+            "at least one pixel, to four neighbours"
+        )
 
 
 @pytest.mark.parametrize(("name", "strength"), EVERY)
@@ -327,7 +343,9 @@ def test_label_spaces_without_background(name: str, strength: int) -> None:
             assert result.dice == mean_dice(result.mask, mask, K, background=None)
             if name in ("missing_object", "hole"):
                 assert len(set(mask[result.mask != mask].tolist())) == 1
-                assert set(result.mask.ravel().tolist()) <= set(mask.ravel().tolist()), "what takes the place was there before"
+                assert set(result.mask.ravel().tolist()) <= set(mask.ravel().tolist()), (
+                    "what takes the place was there before"
+                )
     # Where every class is foreground, all of it cannot go missing, and every mask here has class 0.
     impossible = (name, strength) in (("missing_object", 3), ("other_mask", 3))
     assert (applied == 0) == impossible

@@ -48,7 +48,9 @@ def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> list[Example]:
     """32 pairs: the first 24 to train on."""
-    return [Example(pair.id, pair.image, pair.mask, LABELS) for pair in write_pairs(tmp_path_factory.mktemp("pairs"), 32)]
+    return [
+        Example(pair.id, pair.image, pair.mask, LABELS) for pair in write_pairs(tmp_path_factory.mktemp("pairs"), 32)
+    ]
 
 
 def fitted(training: list[Example], folder: Path, **changes: object) -> DeepSVDD:
@@ -117,7 +119,9 @@ def healthy(examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -
         return fitted(examples[:24], folder), folder
 
 
-def test_a_healthy_fit_is_alive_on_pairs_it_has_not_seen(healthy: tuple[DeepSVDD, Path], examples: list[Example]) -> None:
+def test_a_healthy_fit_is_alive_on_pairs_it_has_not_seen(
+    healthy: tuple[DeepSVDD, Path], examples: list[Example]
+) -> None:
     model, _ = healthy
     assert is_alive(model.report_)
     report = collapse_report(model, examples[24:])
@@ -141,9 +145,17 @@ class OnlyBias(nn.Module):
         return self.bias + 0 * self.network(inputs)
 
 
-def test_a_network_that_answers_with_its_bias_is_caught(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same pairs, steps and learning rate as the healthy fit; the loss is nearly 0, which alone would look like a success."""
-    monkeypatch.setattr(deep_svdd, "make_networks", lambda name, classes, embedding: (svdd_networks.Pixels(), OnlyBias(classes, embedding)))
+def test_a_network_that_answers_with_its_bias_is_caught(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same pairs, steps and learning rate as the healthy fit; the loss is nearly 0, which alone would look like a
+    success.
+    """
+    monkeypatch.setattr(
+        deep_svdd,
+        "make_networks",
+        lambda name, classes, embedding: (svdd_networks.Pixels(), OnlyBias(classes, embedding)),
+    )
     with pytest.warns(UserWarning, match="has collapsed"):
         model = fitted(examples[:24], tmp_path)
     assert not is_alive(model.report_)
@@ -169,20 +181,30 @@ def test_a_constant_beside_the_centre_is_a_collapse_too() -> None:
     """Every embedding on a sphere around the centre: embeddings vary, scores do not."""
     rng = np.random.default_rng(1)
     directions = rng.standard_normal((50, 8))
-    report = collapse_statistics(np.full(8, 0.2) + 0.1 * directions / np.linalg.norm(directions, axis=1, keepdims=True), np.full(8, 0.2))
+    report = collapse_statistics(
+        np.full(8, 0.2) + 0.1 * directions / np.linalg.norm(directions, axis=1, keepdims=True), np.full(8, 0.2)
+    )
     assert report["embedding_variance"] > 1e-2
     assert not is_alive(report | {"loss_first": 1.0, "loss_last": 0.5})
 
 
 def test_statistics_by_hand() -> None:
     report = collapse_statistics(np.array([[1.0, 0.0], [3.0, 0.0]]), np.array([2.0, 0.0]))
-    assert report == {"examples": 2, "distinct_scores": 1, "embedding_variance": 0.25, "score_spread": 0.0, "centre_norm": 2.0}
+    assert report == {
+        "examples": 2,
+        "distinct_scores": 1,
+        "embedding_variance": 0.25,
+        "score_spread": 0.0,
+        "centre_norm": 2.0,
+    }
 
 
 # ---- scores
 
 
-def test_scores_depend_neither_on_companions_nor_on_order(healthy: tuple[DeepSVDD, Path], examples: list[Example]) -> None:
+def test_scores_depend_neither_on_companions_nor_on_order(
+    healthy: tuple[DeepSVDD, Path], examples: list[Example]
+) -> None:
     model, _ = healthy
     together = model.score(examples)
     assert np.array_equal(model.score(examples[::-1]), together[::-1])
@@ -191,11 +213,15 @@ def test_scores_depend_neither_on_companions_nor_on_order(healthy: tuple[DeepSVD
 
 def test_score_is_the_squared_distance(healthy: tuple[DeepSVDD, Path], examples: list[Example]) -> None:
     model, _ = healthy
-    expected = sum((a - b) ** 2 for a, b in zip(model.embed(examples[30]).tolist(), model.centre_.tolist(), strict=True))
+    expected = sum(
+        (a - b) ** 2 for a, b in zip(model.embed(examples[30]).tolist(), model.centre_.tolist(), strict=True)
+    )
     assert model.score([examples[30]])[0] == pytest.approx(expected, rel=1e-12)
 
 
-def test_what_cannot_be_read_is_nan_with_a_warning(healthy: tuple[DeepSVDD, Path], examples: list[Example], tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_nan_with_a_warning(
+    healthy: tuple[DeepSVDD, Path], examples: list[Example], tmp_path: Path
+) -> None:
     model, _ = healthy
     (tmp_path / "cut.png").write_bytes(examples[0].image.read_bytes()[:60])
     write_mask(tmp_path / "small.png", blobs(0, 9, 9), LABELS)
@@ -211,9 +237,15 @@ def test_what_cannot_be_read_is_nan_with_a_warning(healthy: tuple[DeepSVDD, Path
     assert [str(warning.message).split()[0] for warning in caught] == ["cut", "absent", "size"]
 
 
-def test_void_throughout_and_one_class_have_scores(healthy: tuple[DeepSVDD, Path], examples: list[Example], tmp_path: Path) -> None:
+def test_void_throughout_and_one_class_have_scores(
+    healthy: tuple[DeepSVDD, Path], examples: list[Example], tmp_path: Path
+) -> None:
     model, _ = healthy
-    masks = {"void": np.full((30, 40), 255, np.uint8), "empty": np.zeros((30, 40), np.uint8), "pixel": np.zeros((30, 40), np.uint8)}
+    masks = {
+        "void": np.full((30, 40), 255, np.uint8),
+        "empty": np.zeros((30, 40), np.uint8),
+        "pixel": np.zeros((30, 40), np.uint8),
+    }
     masks["pixel"][29, 39] = 2
     for name, mask in masks.items():
         write_mask(tmp_path / f"{name}.png", mask, LABELS)
@@ -231,7 +263,9 @@ def test_another_label_space_is_refused(healthy: tuple[DeepSVDD, Path], examples
 # ---- soft boundary
 
 
-def test_soft_boundary_solves_for_its_radius(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_soft_boundary_solves_for_its_radius(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[tuple[torch.Tensor, float]] = []
 
     def recorded(distances: torch.Tensor, radius: float, *rest: object) -> torch.Tensor:
@@ -255,7 +289,9 @@ def test_soft_boundary_solves_for_its_radius(examples: list[Example], tmp_path: 
 # ---- fits on disk
 
 
-def test_a_killed_fit_continues_as_if_nothing_had_happened(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_fit_continues_as_if_nothing_had_happened(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changes = {"objective": "soft-boundary", "steps": 9}
     whole = fitted(examples[:24], tmp_path / "whole", **changes)
     step = SVDDTraining._take_step
@@ -279,9 +315,12 @@ def test_a_killed_fit_continues_as_if_nothing_had_happened(examples: list[Exampl
     assert all(torch.equal(value, state[name]) for name, value in whole.network_.state_dict().items())
 
 
-def test_a_finished_fit_of_the_same_pairs_is_loaded(healthy: tuple[DeepSVDD, Path], examples: list[Example], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_fit_of_the_same_pairs_is_loaded(
+    healthy: tuple[DeepSVDD, Path], examples: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, folder = healthy
-    assert sorted(path.name for path in folder.iterdir()) == ["checked.jsonl", "svdd.json", "svdd.safetensors"]  # no inputs, no checkpoint
+    # no inputs, no checkpoint
+    assert sorted(path.name for path in folder.iterdir()) == ["checked.jsonl", "svdd.json", "svdd.safetensors"]
     monkeypatch.setattr(SVDDTraining, "run", lambda self, progress: pytest.fail("trained again"))
     again = fitted(examples[:24][::-1], folder, workers=0, cache_gib=1.0)
     assert again.report_ == model.report_
@@ -298,7 +337,9 @@ def test_a_fit_of_something_else_is_not(change: str, tmp_path: Path) -> None:
     assert second.report_ != first.report_
 
 
-def test_pairs_too_many_for_the_cache_are_read_anew_and_give_the_same_model(examples: list[Example], tmp_path: Path) -> None:
+def test_pairs_too_many_for_the_cache_are_read_anew_and_give_the_same_model(
+    examples: list[Example], tmp_path: Path
+) -> None:
     cached, read = (fitted(examples[:9], tmp_path / str(gib), steps=3, cache_gib=gib, workers=0) for gib in (1.0, 0.0))
     assert cached.report_ == read.report_
 
@@ -306,7 +347,9 @@ def test_pairs_too_many_for_the_cache_are_read_anew_and_give_the_same_model(exam
 def test_fits_share_a_cache(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled = []
     fill = FeatureCache.fill
-    monkeypatch.setattr(FeatureCache, "fill", lambda self, blocks, *rest: filled.append(len(blocks)) or fill(self, blocks, *rest))
+    monkeypatch.setattr(
+        FeatureCache, "fill", lambda self, blocks, *rest: filled.append(len(blocks)) or fill(self, blocks, *rest)
+    )
     for objective in ("one-class", "soft-boundary"):
         config = dataclasses.replace(CONFIG, objective=objective, steps=1)
         DeepSVDD(config, tmp_path / "inputs").fit(examples[:20], tmp_path / objective)
@@ -344,7 +387,10 @@ def test_frozen_features_with_a_trained_head_are_alive(examples: list[Example], 
 def test_real_pairs(voc_root: Path, tmp_path: Path) -> None:
     folder = voc_root / "VOC2012"
     names = (folder / "ImageSets" / "Segmentation" / "train.txt").read_text().split()[:8]
-    pairs = [Example(name, folder / "JPEGImages" / f"{name}.jpg", folder / "SegmentationClass" / f"{name}.png", VOC_LABELS) for name in names]
+    pairs = [
+        Example(name, folder / "JPEGImages" / f"{name}.jpg", folder / "SegmentationClass" / f"{name}.png", VOC_LABELS)
+        for name in names
+    ]
     model = fitted(pairs, tmp_path, steps=2)
     assert len(set(model.score(pairs).tolist())) == 8
 
@@ -362,4 +408,6 @@ def test_settings_that_make_no_sense_are_refused(wrong: dict) -> None:
 
 
 def test_every_network_has_a_preset() -> None:
-    assert {name: config.network for name, config in PRESETS.items()} == {name: name for name in ("v2_b0", "v2_s", "v2_m", "frozen_lite")}
+    assert {name: config.network for name, config in PRESETS.items()} == {
+        name: name for name in ("v2_b0", "v2_s", "v2_m", "frozen_lite")
+    }

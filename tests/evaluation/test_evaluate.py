@@ -48,12 +48,17 @@ def predictions(tiny_predictions: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture(scope="module")
 def audited(predictions: Path, tiny_voc: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("audit") / "audit"
-    audit(AuditConfig(predictions=predictions, out=out, model=tiny_model, voc_root=tiny_voc, device="cpu"), DiceComparison())
+    audit(
+        AuditConfig(predictions=predictions, out=out, model=tiny_model, voc_root=tiny_voc, device="cpu"),
+        DiceComparison(),
+    )
     return out
 
 
 @pytest.fixture(scope="module")
-def config(audited: Path, tiny_voc: Path, predictions: Path, tmp_path_factory: pytest.TempPathFactory) -> EvaluateConfig:
+def config(
+    audited: Path, tiny_voc: Path, predictions: Path, tmp_path_factory: pytest.TempPathFactory
+) -> EvaluateConfig:
     """With everything that can be given but Deep SVDD, which has tests of its own."""
     folder = tmp_path_factory.mktemp("given")
     rng = np.random.default_rng(0)
@@ -85,25 +90,72 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 def test_the_command_writes_what_it_says(config: EvaluateConfig, found: Evaluation, tmp_path: Path) -> None:
     """The same through the command line, in a process of its own, with medpy's metrics: the same numbers."""
     out = tmp_path / "by command"
-    arguments = ["--audit", config.audit, "--voc-root", config.voc_root, "--probs", config.probs, "--second", config.second, "--tta", config.tta]
-    arguments += ["--compare", config.compare[0], "--deep-svdd", "none", "--resamples", 20, "--top", 3, "--device", "cpu", "--corruptions", 2]
-    command = [sys.executable, "-m", "segqc", "evaluate", *map(str, arguments), "--out", str(out), "--metrics-backend", "medpy"]
+    arguments = [
+        "--audit",
+        config.audit,
+        "--voc-root",
+        config.voc_root,
+        "--probs",
+        config.probs,
+        "--second",
+        config.second,
+        "--tta",
+        config.tta,
+    ]
+    arguments += [
+        "--compare",
+        config.compare[0],
+        "--deep-svdd",
+        "none",
+        "--resamples",
+        20,
+        "--top",
+        3,
+        "--device",
+        "cpu",
+        "--corruptions",
+        2,
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "segqc",
+        "evaluate",
+        *map(str, arguments),
+        "--out",
+        str(out),
+        "--metrics-backend",
+        "medpy",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     assert "report.html" in result.stdout
     assert "1 predictions left out" in result.stdout
-    names = {"report.html", "methods.csv", "methods.parquet", "images.csv", "images.parquet", "classes.csv", "classes.parquet", "class_summary.csv"}
+    names = {
+        "report.html",
+        "methods.csv",
+        "methods.parquet",
+        "images.csv",
+        "images.parquet",
+        "classes.csv",
+        "classes.parquet",
+        "class_summary.csv",
+    }
     names |= {"evaluation.json", "correlations.png", "risk_coverage.png", "score_against_dice.png", "top_segqc.png"}
     names |= {"corruptions.png", "corruption_table.csv", "corruption_scores.csv"}
     assert names <= {path.name for path in out.iterdir()}
     for ours, theirs in zip(read_csv(config.out / "methods.csv"), read_csv(out / "methods.csv"), strict=True):
         for key in set(ours) - {"group", "method"}:
-            assert (ours[key] == theirs[key] == "") or float(ours[key]) == pytest.approx(float(theirs[key]), abs=1e-9), (ours["method"], key)
+            assert (ours[key] == theirs[key] == "") or float(ours[key]) == pytest.approx(
+                float(theirs[key]), abs=1e-9
+            ), (ours["method"], key)
     ours, theirs = (read_csv(folder / "classes.csv") for folder in (config.out, out))
     assert [row["status"] for row in ours] == [row["status"] for row in theirs]
 
 
-def test_numbers_are_those_of_a_second_computation(config: EvaluateConfig, found: Evaluation, predictions: Path) -> None:
+def test_numbers_are_those_of_a_second_computation(
+    config: EvaluateConfig, found: Evaluation, predictions: Path
+) -> None:
     images = read_csv(config.out / "images.csv")
     assert len(images) == 6
     for row in images:
@@ -133,7 +185,13 @@ def test_every_kind_of_baseline_is_there(found: Evaluation) -> None:
     assert (found.top, found.top_note) == (3, "")
     itself = next(row for row in found.rows if row["method"] == "itself")
     assert itself["spearman_difference"] == 0
-    assert {"rare classes", "nearest training masks", "mixture of mask features", "second network", "mirror disagreement"} <= set(found.groups)
+    assert {
+        "rare classes",
+        "nearest training masks",
+        "mixture of mask features",
+        "second network",
+        "mirror disagreement",
+    } <= set(found.groups)
 
 
 def test_what_cannot_be_judged_is_named(found: Evaluation, config: EvaluateConfig) -> None:
@@ -144,7 +202,9 @@ def test_what_cannot_be_judged_is_named(found: Evaluation, config: EvaluateConfi
     assert record["images"] == 6
 
 
-def test_a_second_run_computes_no_baseline_again(config: EvaluateConfig, found: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_computes_no_baseline_again(
+    config: EvaluateConfig, found: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("fitted again")
 
@@ -155,9 +215,18 @@ def test_a_second_run_computes_no_baseline_again(config: EvaluateConfig, found: 
         evaluate(replace(config, seed=1))
 
 
-def test_without_training_pairs_those_that_learn_say_so(config: EvaluateConfig, found: Evaluation, tmp_path: Path) -> None:
+def test_without_training_pairs_those_that_learn_say_so(
+    config: EvaluateConfig, found: Evaluation, tmp_path: Path
+) -> None:
     truth = config.voc_root / "SegmentationClass"  # type: ignore[operator]
-    alone = EvaluateConfig(audit=config.audit, ground_truth=truth, out=tmp_path / "out", deep_svdd=("v2_b0/one-class",), resamples=2, device="cpu")
+    alone = EvaluateConfig(
+        audit=config.audit,
+        ground_truth=truth,
+        out=tmp_path / "out",
+        deep_svdd=("v2_b0/one-class",),
+        resamples=2,
+        device="cpu",
+    )
     result = evaluate(alone)
     for name in ("rare classes", "nearest training masks", "mixture of mask features", "Deep SVDD, one-class (v2_b0)"):
         assert "--train-set" in result.absent[name]
@@ -213,18 +282,41 @@ def test_the_page_is_whole_and_escapes_names(config: EvaluateConfig, found: Eval
     rows = [row | {"method": f"<b>{row['method']}"} for row in found.rows]
     groups = {f"<b>{name}": group for name, group in found.groups.items()}
     quoted = {rows[0]["method"]: GNSM}
-    nasty = render_report("<i>", ["<i>"], rows, groups, {"<u>": "<u>"}, {"<s>": "<s>"}, quoted, [], [("<em>", "", [{"<em>": "<em>"}])], 50, 0.5)
+    nasty = render_report(
+        "<i>",
+        ["<i>"],
+        rows,
+        groups,
+        {"<u>": "<u>"},
+        {"<s>": "<s>"},
+        quoted,
+        [],
+        [("<em>", "", [{"<em>": "<em>"}])],
+        50,
+        0.5,
+    )
     assert not re.search(r"<(b|i|u|s|em)>", nasty)
     assert "&lt;b&gt;segqc" in nasty
 
 
 @pytest.fixture(scope="module")
 def with_the_papers(
-    config: EvaluateConfig, predictions: Path, tiny_voc: Path, tiny_paper_model: Path, tmp_path_factory: pytest.TempPathFactory
+    config: EvaluateConfig,
+    predictions: Path,
+    tiny_voc: Path,
+    tiny_paper_model: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Evaluation, EvaluateConfig]:
-    """Beside the method on trial an audit by the paper's recipe and a Deep SVDD of two steps, whose scores need not mean anything here."""
+    """Beside the method on trial an audit by the paper's recipe and a Deep SVDD of two steps, whose scores need not
+    mean anything here.
+    """
     folder = tmp_path_factory.mktemp("papers")
-    audit(AuditConfig(predictions=predictions, out=folder / "audit", model=tiny_paper_model, voc_root=tiny_voc, device="cpu"), DiceComparison())
+    audit(
+        AuditConfig(
+            predictions=predictions, out=folder / "audit", model=tiny_paper_model, voc_root=tiny_voc, device="cpu"
+        ),
+        DiceComparison(),
+    )
     chosen = replace(
         config, out=folder / "evaluation", compare=(f"its recipe={folder / 'audit'}",), deep_svdd=("v2_b0/one-class",), top=3, resamples=2
     )  # fmt: skip
@@ -235,7 +327,9 @@ def with_the_papers(
         return evaluate(chosen), chosen
 
 
-def test_the_papers_figures_stand_below_the_rows_that_rebuild_them(with_the_papers: tuple[Evaluation, EvaluateConfig]) -> None:
+def test_the_papers_figures_stand_below_the_rows_that_rebuild_them(
+    with_the_papers: tuple[Evaluation, EvaluateConfig],
+) -> None:
     found, config = with_the_papers
     page = (config.out / "report.html").read_text(encoding="utf-8")
     headline = page[page.index("The paper") : page.index("<h2>Ranking")]
@@ -255,7 +349,11 @@ def test_the_papers_figures_stand_below_the_rows_that_rebuild_them(with_the_pape
 def test_the_worst_of_each_method_are_shown(with_the_papers: tuple[Evaluation, EvaluateConfig]) -> None:
     _, config = with_the_papers
     page = (config.out / "report.html").read_text(encoding="utf-8")
-    for name, title in (("top_segqc", "segqc ("), ("top_gnsm", "its recipe"), ("top_deep_svdd", "Deep SVDD, one-class")):
+    for name, title in (
+        ("top_segqc", "segqc ("),
+        ("top_gnsm", "its recipe"),
+        ("top_deep_svdd", "Deep SVDD, one-class"),
+    ):
         assert (config.out / f"{name}.png").is_file()
         assert f"<h2>Ranked worst by {title}" in page
     # The sheet of another audit has that audit's heat maps, that of Deep SVDD has none.
@@ -270,15 +368,29 @@ def test_another_top_is_not_compared_with_the_papers(config: EvaluateConfig) -> 
     assert f"{GNSM.name} -0.53, +0.14, +0.30" in page  # in words, with its own K
 
 
-def test_empty_predictions_that_look_perfect_are_counted(config: EvaluateConfig, predictions: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_empty_predictions_that_look_perfect_are_counted(
+    config: EvaluateConfig, predictions: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     """Every method's share of the other images that it takes for better: none of the six, or all of them."""
     folder = tmp_path / "predictions"
     shutil.copytree(predictions, folder)
     first, second = sorted(path for path in folder.glob("*.png") if path.stem != "broken")[:2]
     for path in (first, second):
         write_mask(path, np.zeros_like(read_mask(path, DEMO_LABELS)), DEMO_LABELS)
-    audit(AuditConfig(predictions=folder, out=tmp_path / "audit", model=tiny_model, voc_root=config.voc_root, device="cpu"), DiceComparison())
-    again = EvaluateConfig(audit=tmp_path / "audit", voc_root=config.voc_root, out=tmp_path / "out", deep_svdd=(), resamples=2, device="cpu")
+    audit(
+        AuditConfig(
+            predictions=folder, out=tmp_path / "audit", model=tiny_model, voc_root=config.voc_root, device="cpu"
+        ),
+        DiceComparison(),
+    )
+    again = EvaluateConfig(
+        audit=tmp_path / "audit",
+        voc_root=config.voc_root,
+        out=tmp_path / "out",
+        deep_svdd=(),
+        resamples=2,
+        device="cpu",
+    )
     result = evaluate(again)
     rows = {row["method"]: row for row in json.loads((tmp_path / "out" / "evaluation.json").read_text())["empty"]}
     assert rows.keys() == set(result.groups)

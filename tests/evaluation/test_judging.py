@@ -11,8 +11,17 @@ from evaluation.ranking.judging import DIFFERENCES, Quality, best_methods, judge
 def study(n: int = 60, seed: int = 0) -> tuple[Quality, dict[str, np.ndarray]]:
     rng = np.random.default_rng(seed)
     dice = rng.uniform(0, 1, n)
-    quality = Quality(dice, 30 * (1 - dice) + rng.normal(0, 3, n) ** 2, 90 * (1 - dice) + rng.normal(0, 9, n) ** 2, rng.uniform(0, 1, (n, 4)))
-    return quality, {"good": 1 - dice + rng.normal(0, 0.2, n), "blind": rng.uniform(0, 1, n), "coarse": np.round(3 * (1 - dice))}
+    quality = Quality(
+        dice,
+        30 * (1 - dice) + rng.normal(0, 3, n) ** 2,
+        90 * (1 - dice) + rng.normal(0, 9, n) ** 2,
+        rng.uniform(0, 1, (n, 4)),
+    )
+    return quality, {
+        "good": 1 - dice + rng.normal(0, 0.2, n),
+        "blind": rng.uniform(0, 1, n),
+        "coarse": np.round(3 * (1 - dice)),
+    }
 
 
 def test_every_measure_is_that_of_a_reference() -> None:
@@ -60,7 +69,9 @@ def test_neither_order_nor_ties_change_a_number(seed: int) -> None:
     quality.dice[:6] = quality.dice[0]
     order = np.random.default_rng(seed + 9).permutation(40)
     shuffled = Quality(*(getattr(quality, name)[order] for name in ("dice", "msd", "hd95", "covariates")))
-    assert judge(scores, quality, "good", 7, resamples=30) == judge({k: v[order] for k, v in scores.items()}, shuffled, "good", 7, resamples=30)
+    assert judge(scores, quality, "good", 7, resamples=30) == judge(
+        {k: v[order] for k, v in scores.items()}, shuffled, "good", 7, resamples=30
+    )
 
 
 def test_missing_scores_are_counted_and_compared_on_what_both_have() -> None:
@@ -69,7 +80,10 @@ def test_missing_scores_are_counted_and_compared_on_what_both_have() -> None:
     scores["none"] = np.full(60, np.nan)
     rows = {row["method"]: row for row in judge(scores, quality, "good", resamples=20)}
     assert (rows["partial"]["images"], rows["none"]["images"], rows["good"]["images"]) == (45, 0, 60)
-    expected = stats.spearmanr(scores["blind"][:45], quality.dice[:45]).statistic - stats.spearmanr(scores["good"][:45], quality.dice[:45]).statistic
+    expected = (
+        stats.spearmanr(scores["blind"][:45], quality.dice[:45]).statistic
+        - stats.spearmanr(scores["good"][:45], quality.dice[:45]).statistic
+    )
     assert rows["partial"]["spearman_difference"] == pytest.approx(expected)
     assert all(value is None for key, value in rows["none"].items() if key not in ("method", "images"))
 
@@ -110,7 +124,8 @@ def test_refused(bad: str) -> None:
 
 
 def test_empty_predictions_are_held_against_the_others() -> None:
-    empty, dice = np.array([True, True, False, False, True]), np.array([0.0, 0.0, 0.9, 0.4, 1.0])  # the last is right to be empty
+    # the last is right to be empty
+    empty, dice = np.array([True, True, False, False, True]), np.array([0.0, 0.0, 0.9, 0.4, 1.0])
     scores = {
         "sees them": np.array([5.0, 4.0, 1.0, 2.0, 0.0]),
         "takes them for perfect": np.array([0.0, 0.0, 1.0, 2.0, 3.0]),

@@ -1,4 +1,6 @@
-"""Injected label errors, cross-fitting with trainings that record what they saw, and the judgement against cleanlab and scikit-learn."""
+"""Injected label errors, cross-fitting with trainings that record what they saw, and the judgement against cleanlab and
+scikit-learn.
+"""
 
 import csv
 from collections import Counter
@@ -68,9 +70,10 @@ def test_list_of_errors_is_written_and_a_finished_copy_is_left_alone(tmp_path: P
     errors = inject_label_errors(pairs, LABELS, tmp_path / "voc", 0.25, seed=5)
     with (tmp_path / "voc" / "label_errors.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["id"], row["corruption"], int(row["strength"]), int(row["changed_pixels"]), float(row["dice"])) for row in rows] == [
-        (error.id, error.corruption, error.strength, error.changed_pixels, error.dice) for error in errors
-    ]
+    assert [
+        (row["id"], row["corruption"], int(row["strength"]), int(row["changed_pixels"]), float(row["dice"]))
+        for row in rows
+    ] == [(error.id, error.corruption, error.strength, error.changed_pixels, error.dice) for error in errors]
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "voc").rglob("*")}
     assert inject_label_errors(pairs, LABELS, tmp_path / "voc", 0.25, seed=5) == errors
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "voc").rglob("*")} == times
@@ -206,21 +209,31 @@ def test_measures_of_a_model(tmp_path: Path) -> None:
     assert both["score"] == pytest.approx(quality_score(qc, image, mask)["score"], abs=1e-6)
     assert both["score"] == pytest.approx(qc.score_pair(image, mask).score, abs=1e-6)
     picture, grid = qc.prepare(image, mask)
-    assert both["cleanlab"] == pytest.approx(cleanlab_scores([grid], [qc.model.read(picture, grid, qc.levels).posterior])[0], abs=1e-6)
+    assert both["cleanlab"] == pytest.approx(
+        cleanlab_scores([grid], [qc.model.read(picture, grid, qc.levels).posterior])[0], abs=1e-6
+    )
     with pytest.raises(BadInput, match="paper"):
         quality_and_cleanlab(QualityControl(tiny_model("paper")), image, mask)
 
 
 def test_mask_whose_grid_is_void_is_judged_like_any_other(tmp_path: Path) -> None:
-    """A single labelled pixel of background, of 375 x 500, lies under no cell: neither score may be NaN, and the judgement goes on."""
+    """A single labelled pixel of background, of 375 x 500, lies under no cell: neither score may be NaN, and the
+    judgement goes on.
+    """
     pytest.importorskip("cleanlab")
-    qc, image, mask = QualityControl(tiny_model()), Image.new("RGB", (500, 375), (90, 60, 30)), np.full((375, 500), 255, np.uint8)
+    qc, image, mask = (
+        QualityControl(tiny_model()),
+        Image.new("RGB", (500, 375), (90, 60, 30)),
+        np.full((375, 500), 255, np.uint8),
+    )
     mask[3, 3] = 0
     assert (qc.prepare(image, mask)[1] == 255).all()
     numbers = quality_and_cleanlab(qc, image, mask)
     assert numbers == {"score": 0.0, "cleanlab": 0.0}
     for name, value in numbers.items():
-        (row, *_) = judge_label_errors({"nearly void": value, "wrong": 0.4, "right": 0.1}, [error("wrong", "shift")], resamples=20)
+        (row, *_) = judge_label_errors(
+            {"nearly void": value, "wrong": 0.4, "right": 0.1}, [error("wrong", "shift")], resamples=20
+        )
         assert (row["auroc"], row["masks"]) == (1.0, 3), name
 
 
@@ -234,7 +247,11 @@ def test_judgement_is_scikit_learns() -> None:
     kinds = {e.id: e.corruption for e in errors}
     scores = {f"m{i}": float(rng.normal(i < 15)) for i in range(60)}
     rows = judge_label_errors(scores, errors, resamples=50)
-    assert [(row["error"], row["injected"], row["masks"]) for row in rows] == [("all", 15, 60), ("class_swap", 5, 50), ("shift", 10, 55)]
+    assert [(row["error"], row["injected"], row["masks"]) for row in rows] == [
+        ("all", 15, 60),
+        ("class_swap", 5, 50),
+        ("shift", 10, 55),
+    ]
     for row in rows:
         assert tuple(row) == JUDGEMENT_COLUMNS
         ids = [id_ for id_ in scores if id_ not in kinds or row["error"] in ("all", kinds[id_])]
@@ -248,7 +265,9 @@ def test_judgement_is_scikit_learns() -> None:
 
 def test_precision_is_that_of_as_many_masks_as_errors() -> None:
     scores: dict[str, Any] = {"a": 5, "b": 4, "c": 3, "d": 2, "e": 1}
-    (row, *_) = judge_label_errors(scores, [error("a", "shift"), error("c", "shift"), error("b", "shift")], resamples=20)
+    (row, *_) = judge_label_errors(
+        scores, [error("a", "shift"), error("c", "shift"), error("b", "shift")], resamples=20
+    )
     assert row["precision"] == 1.0
     (row, *_) = judge_label_errors(scores, [error("a", "shift"), error("e", "shift")], resamples=20)
     assert row["precision"] == 0.5

@@ -41,7 +41,11 @@ def slow_features(mask: np.ndarray, background: int | None, void: int | None, lo
             reached = [other for other in around if other in unseen and labels[other] == labels[place]]
             unseen.difference_update(reached)
             queue += reached
-        sides = sum((i + down, j + right) not in members for i, j in members for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)))
+        sides = sum(
+            (i + down, j + right) not in members
+            for i, j in members
+            for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0))
+        )
         components.append((len(members), sides))
     large = sum(size >= SPECK * len(known) for size, _ in components)
     frame = {(i, j) for i, j in known if i in (0, height - 1) or j in (0, width - 1)}
@@ -62,8 +66,13 @@ def test_equal_to_a_loop_over_pixels(background: int | None, void: int | None) -
     rng = np.random.default_rng(0)
     log_prior = np.log([0.9, 0.3, 0.2, 0.05, 0.01])
     special = 3 if void is None else void
-    masks = [np.where(mask == 255, special, mask).astype(np.uint8) for mask in (blobs(seed, 13, 17) for seed in range(6))]
-    masks += [rng.choice([0, 0, 0, 1, 2, special], shape).astype(np.uint8) for shape in ((9, 9), (1, 12), (12, 1), (2, 2), (60, 50))]
+    masks = [
+        np.where(mask == 255, special, mask).astype(np.uint8) for mask in (blobs(seed, 13, 17) for seed in range(6))
+    ]
+    masks += [
+        rng.choice([0, 0, 0, 1, 2, special], shape).astype(np.uint8)
+        for shape in ((9, 9), (1, 12), (12, 1), (2, 2), (60, 50))
+    ]
     masks += [np.full((5, 6), value, np.uint8) for value in (0, special)]
     for mask in masks:
         found = mask_features(mask, NUM_CLASSES, background, void, log_prior)
@@ -121,7 +130,8 @@ def test_rounder_is_more_compact() -> None:
     line = np.zeros((101, 101), np.uint8)
     line[50, 10:90] = 1
     values = [by_name(mask)["compactness"] for mask in (disc, line)]
-    assert values[0] == pytest.approx((math.pi / 4) ** 2, rel=0.03)  # the perimeter of a disc in pixel sides is that of its bounding square
+    # the perimeter of a disc in pixel sides is that of its bounding square
+    assert values[0] == pytest.approx((math.pi / 4) ** 2, rel=0.03)
     assert values[1] == pytest.approx(4 * math.pi * 80 / 162**2)
 
 
@@ -146,14 +156,18 @@ def test_specks_are_not_counted_unless_there_is_nothing_else() -> None:
 def test_enlarging_a_mask_changes_little() -> None:
     mask = blobs(3, 60, 80, void=False)
     large = mask.repeat(3, axis=0).repeat(3, axis=1)
-    np.testing.assert_allclose(mask_features(large, NUM_CLASSES), mask_features(mask, NUM_CLASSES), rtol=0.02, atol=0.01)
+    np.testing.assert_allclose(
+        mask_features(large, NUM_CLASSES), mask_features(mask, NUM_CLASSES), rtol=0.02, atol=0.01
+    )
 
 
 @pytest.mark.parametrize("background", [0, None])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (20, 30)])
 @pytest.mark.parametrize("value", [0, 1, 255])
 def test_a_mask_of_one_value_is_finite(value: int, shape: tuple[int, int], background: int | None) -> None:
-    found = mask_features(np.full(shape, value, np.uint8), NUM_CLASSES, background, log_prior=np.log(np.full(NUM_CLASSES + 1, 0.25)))
+    found = mask_features(
+        np.full(shape, value, np.uint8), NUM_CLASSES, background, log_prior=np.log(np.full(NUM_CLASSES + 1, 0.25))
+    )
     assert np.isfinite(found).all()
     if value == 255 or value == background:
         assert not found[:-1].any()
@@ -213,7 +227,9 @@ def test_prior_counts_masks_and_not_pixels() -> None:
     np.testing.assert_allclose(np.exp(class_log_prior([small, nothing, void, half_void], NUM_CLASSES))[-1], 3 / 6)
     assert class_log_prior([nothing], NUM_CLASSES, background=None)[-1] == np.log(1 / 3)
     assert np.isfinite(class_log_prior([], NUM_CLASSES)).all()
-    np.testing.assert_allclose(np.exp(class_log_prior(iter([small]), 256, void=None))[[0, 1, 2, 255]], [2 / 3, 2 / 3, 1 / 3, 2 / 3])
+    np.testing.assert_allclose(
+        np.exp(class_log_prior(iter([small]), 256, void=None))[[0, 1, 2, 255]], [2 / 3, 2 / 3, 1 / 3, 2 / 3]
+    )
 
 
 def test_fast_on_a_picture_of_usual_size() -> None:

@@ -1,4 +1,6 @@
-"""evaluation.metrics.classes and evaluation.metrics.surfaces against medpy, against numbers derived by hand, and at the edges of its conventions."""
+"""evaluation.metrics.classes and evaluation.metrics.surfaces against medpy, against numbers derived by hand, and at the
+edges of its conventions.
+"""
 
 import math
 
@@ -15,7 +17,9 @@ TOL = 1e-9
 
 def blobs(rng: np.random.Generator, shape: tuple[int, ...], num_classes: int) -> np.ndarray:
     """Label map of smooth blobs, some of which touch the frame; some classes may be absent."""
-    noise = ndimage.gaussian_filter(rng.standard_normal((num_classes, *shape)), [0] + [rng.uniform(0.4, 2.5)] * len(shape))
+    noise = ndimage.gaussian_filter(
+        rng.standard_normal((num_classes, *shape)), [0] + [rng.uniform(0.4, 2.5)] * len(shape)
+    )
     return noise.argmax(0).astype(np.uint8)
 
 
@@ -29,7 +33,9 @@ def disturbed(rng: np.random.Generator, mask: np.ndarray, num_classes: int) -> n
 SHAPES = [(40,), (1, 9), (19, 24), (31, 17), (9, 11, 8), (4, 1, 6)]
 
 
-def values_equal_to_medpy(rng: np.random.Generator, shape: tuple[int, ...], num_classes: int, spacing: float | tuple[float, ...] | None) -> int:
+def values_equal_to_medpy(
+    rng: np.random.Generator, shape: tuple[int, ...], num_classes: int, spacing: float | tuple[float, ...] | None
+) -> int:
     """Compare all rows of one random pair with medpy, value by value; how many values that were."""
     truth = blobs(rng, shape, num_classes)
     prediction = disturbed(rng, truth, num_classes)
@@ -44,7 +50,14 @@ def values_equal_to_medpy(rng: np.random.Generator, shape: tuple[int, ...], num_
         if row.status == "both":
             forth, back = medpy.asd(a, b, spacing), medpy.asd(b, a, spacing)
             ours += [row.msd, row.hd95, row.hd, row.mean_to_truth, row.mean_to_prediction, row.masd]
-            theirs += [medpy.assd(a, b, spacing), medpy.hd95(a, b, spacing), medpy.hd(a, b, spacing), forth, back, (forth + back) / 2]
+            theirs += [
+                medpy.assd(a, b, spacing),
+                medpy.hd95(a, b, spacing),
+                medpy.hd(a, b, spacing),
+                forth,
+                back,
+                (forth + back) / 2,
+            ]
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOL)
         compared += len(ours)
     return compared
@@ -76,7 +89,9 @@ def test_large_masks_equal_medpy(shape: tuple[int, ...], sigma: float) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_percentiles_and_nsd_equal_brute_force(seed: int) -> None:
-    """hd95_max is MONAI's: the larger of the two directed 95th percentiles; NSD counts the pixels of both surfaces within the tolerance."""
+    """hd95_max is MONAI's: the larger of the two directed 95th percentiles; NSD counts the pixels of both surfaces
+    within the tolerance.
+    """
     rng = np.random.default_rng(seed)
     truth = blobs(rng, (17, 13), 3)
     prediction = disturbed(rng, truth, 3)
@@ -161,14 +176,15 @@ def test_touching_the_frame_is_surface() -> None:
     centre[1, 1] = 1
     (row,) = class_metrics(centre, full, 2)
     assert row.mean_to_truth == 1.0  # (1, 1) to (0, 1)
-    # ten surface pixels: rows 0 and 2 hold 1, two diagonal steps and one of (1, 2); row 1 holds 1 to the left and 2 to the right
+    # ten surface pixels: rows 0 and 2 hold 1, two diagonal steps and one of (1, 2); row 1 holds 1 to the left and 2 to
+    # the right
     assert row.mean_to_prediction == pytest.approx((2 * (1 + 2 * math.sqrt(2) + math.sqrt(5)) + 1 + 2) / 10, abs=TOL)
 
 
 def test_box_in_space_by_hand() -> None:
     # truth: a 3 x 3 x 3 cube in the middle of a 5 x 5 x 5 room: 26 of its voxels are surface, all but the centre.
-    # prediction: the centre alone. From it to the truth's surface: 1, 2 or 3 along the axes' spacing, the least of them 1.
-    # Back: 6 faces at spacing, 12 edges and 8 corners diagonally.
+    # prediction: the centre alone. From it to the truth's surface: 1, 2 or 3 along the axes' spacing, the least of them
+    # 1. Back: 6 faces at spacing, 12 edges and 8 corners diagonally.
     truth, prediction = np.zeros((2, 5, 5, 5), np.uint8)
     truth[1:4, 1:4, 1:4] = 1
     prediction[2, 2, 2] = 1
@@ -305,7 +321,9 @@ def test_inputs_are_left_alone() -> None:
         (np.zeros(2, int), np.zeros(2, int), {"undefined": "drop"}, "`undefined`"),
     ],
 )
-def test_misuse_is_refused_with_a_reason(prediction: np.ndarray, truth: np.ndarray, options: dict, message: str) -> None:
+def test_misuse_is_refused_with_a_reason(
+    prediction: np.ndarray, truth: np.ndarray, options: dict, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         image_metrics(prediction, truth, 2, **options)
 

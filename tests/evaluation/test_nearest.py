@@ -1,4 +1,6 @@
-"""evaluation.metrics.nearest against all pairs: each way of finding the nearest pixel, in one to three dimensions, near and far."""
+"""evaluation.metrics.nearest against all pairs: each way of finding the nearest pixel, in one to three dimensions, near
+and far.
+"""
 
 import numpy as np
 import pytest
@@ -20,7 +22,9 @@ def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[np.ndarray, 
     return pixels, chosen[0], chosen[1] if len(chosen[1]) else np.array([0])
 
 
-def all_pairs(pixels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shape: tuple[int, ...], spacing: np.ndarray) -> np.ndarray:
+def all_pairs(
+    pixels: np.ndarray, sources: np.ndarray, targets: np.ndarray, shape: tuple[int, ...], spacing: np.ndarray
+) -> np.ndarray:
     places = np.stack(np.unravel_index(pixels, shape), axis=1) * spacing
     return cdist(places[sources], places[targets]).min(axis=1) if len(sources) else np.zeros(0)
 

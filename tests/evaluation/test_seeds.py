@@ -36,7 +36,9 @@ def test_a_single_seed_has_the_interval_and_the_difference_of_the_plain_table():
     for name, row in zip(("good", "poor"), rows, strict=True):
         for key in KEYS:
             mean = found[name][key].mean
-            assert (mean.estimate, mean.low, mean.high) == pytest.approx((row[key], row[f"{key}_low"], row[f"{key}_high"]))
+            assert (mean.estimate, mean.low, mean.high) == pytest.approx(
+                (row[key], row[f"{key}_low"], row[f"{key}_high"])
+            )
     difference = found["poor"]["spearman"].difference
     assert (difference.estimate, difference.low, difference.high) == pytest.approx(
         tuple(rows[1][f"spearman_difference{end}"] for end in ("", "_low", "_high"))
@@ -46,7 +48,9 @@ def test_a_single_seed_has_the_interval_and_the_difference_of_the_plain_table():
 def test_seeds_that_agree_leave_no_more_doubt_than_one():
     quality, good, _ = study()
     one = judge_seeds({"a": good[:, :1]}, quality, "a", ["spearman"], resamples=50)["a"]["spearman"].mean
-    same = judge_seeds({"a": np.repeat(good[:, :1], 3, axis=1)}, quality, "a", ["spearman"], resamples=50)["a"]["spearman"].mean
+    same = judge_seeds({"a": np.repeat(good[:, :1], 3, axis=1)}, quality, "a", ["spearman"], resamples=50)["a"][
+        "spearman"
+    ].mean
     assert (same.low, same.high) == pytest.approx((one.low, one.high))
 
 

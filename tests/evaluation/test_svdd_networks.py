@@ -7,7 +7,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from evaluation.baselines.svdd import networks as svdd_networks
-from evaluation.baselines.svdd.networks import FeatureNetwork, Pixels, V2Network, encode, make_networks, one_hot, remove_biases
+from evaluation.baselines.svdd.networks import (
+    FeatureNetwork,
+    Pixels,
+    V2Network,
+    encode,
+    make_networks,
+    one_hot,
+    remove_biases,
+)
 
 SMALL = "test_efficientnet"  # timm's own backbone for tests; has squeeze-and-excite like the large ones
 
@@ -19,7 +27,9 @@ def constants(module: nn.Module) -> list[str]:
 
 def inputs(count: int = 4, side: int = 64, seed: int = 0) -> tuple[list[torch.Tensor], torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    return [torch.rand(count, 3, side, side, generator=generator) * 255], torch.randint(0, 4, (count, side, side), generator=generator).byte()
+    return [torch.rand(count, 3, side, side, generator=generator) * 255], torch.randint(
+        0, 4, (count, side, side), generator=generator
+    ).byte()
 
 
 @pytest.mark.parametrize("name", ["v2_b0", "v2_s", "v2_m"])
@@ -29,7 +39,9 @@ def test_efficientnets_have_neither_a_bias_nor_an_affine_normalisation(name: str
         original, network = timm.create_model(backbone, pretrained=False, num_classes=0), V2Network(backbone, 21, 64)
     assert constants(original)
     assert constants(network) == []
-    assert all(m.weight is None and m.bias is None and not m.affine for m in network.modules() if isinstance(m, nn.BatchNorm2d))
+    assert all(
+        m.weight is None and m.bias is None and not m.affine for m in network.modules() if isinstance(m, nn.BatchNorm2d)
+    )
     assert any("se.conv_reduce" in name for name, _ in network.named_parameters())  # squeeze-and-excite is still there
     weights = [p.numel() for p in original.parameters() if p.ndim >= 2]
     # All weights are kept; 21 more input channels in a 3 x 3 stem, and a linear map to 64.
@@ -69,7 +81,11 @@ def test_picture_and_mask_both_reach_the_embedding() -> None:
     network = V2Network(SMALL, 4, 8).train()
     (pixels,), mask = inputs()
     with torch.no_grad():
-        reference, other_mask, other_picture = network(([pixels], mask)), network(([pixels], 3 - mask)), network(([255 - pixels], mask))
+        reference, other_mask, other_picture = (
+            network(([pixels], mask)),
+            network(([pixels], 3 - mask)),
+            network(([255 - pixels], mask)),
+        )
     assert (reference - other_mask).abs().max() > 1e-3
     assert (reference - other_picture).abs().max() > 1e-3
 
@@ -93,7 +109,9 @@ def test_one_hot_of_void_is_zero() -> None:
 
 def test_remove_biases_leaves_plain_operations() -> None:
     torch.manual_seed(0)
-    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.GroupNorm(2, 4), nn.BatchNorm2d(4), nn.Flatten(), nn.LayerNorm(16), nn.Linear(16, 2))
+    layers = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.GroupNorm(2, 4), nn.BatchNorm2d(4), nn.Flatten(), nn.LayerNorm(16), nn.Linear(16, 2)
+    )
     with torch.no_grad():
         for parameter in layers.parameters():
             parameter.uniform_(1, 2)

@@ -36,7 +36,8 @@ def audit(tmp_path: Path) -> Path:
     return write_audit(tmp_path)
 
 
-# The table ------------------------------------------------------------------------------------------------------------------------
+# The table
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffixes", [(".csv",), (".parquet",), (".csv", ".parquet")])
@@ -45,7 +46,8 @@ def test_an_audit_is_read_back_the_same_from_either_table(tmp_path, suffixes):
     assert [row["id"] for row in table.rows] == [*NAMES, "mask gone", "unscored", "no score"]
     assert [row["score"] for row in table.rows] == [*SCORES, 0.3, None, None]
     assert (table.rows[0]["rank"], table.rows[0]["p_value"], table.rows[0]["width"]) == (1, 0.01, 40)
-    assert audit_fingerprint(table.rows) == audit_fingerprint(reversed(table.rows)) == "1ca11d676354784b"  # saved reviews hold it
+    # saved reviews hold it
+    assert audit_fingerprint(table.rows) == audit_fingerprint(reversed(table.rows)) == "1ca11d676354784b"
 
 
 def test_rows_come_in_the_order_of_ranks_whoever_sorted_the_file(tmp_path, audit):
@@ -85,7 +87,8 @@ def test_classes_come_from_the_audits_model(audit, tmp_path, tiny_model):
     assert read_audit_table(audit).labels().names[:2] == ("background", "bird")
 
 
-# The queue ------------------------------------------------------------------------------------------------------------------------
+# The queue
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("to", TARGETS)
@@ -103,7 +106,9 @@ def test_every_target_counts_and_lists_what_it_cannot_export(audit, tmp_path, to
     assert not list((tmp_path / "out").glob(".*"))
     first = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     run(audit, tmp_path / "out", to, shapes=shapes)
-    assert first == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}, "the same queue twice is the same bytes"
+    assert first == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}, (
+        "the same queue twice is the same bytes"
+    )
 
 
 @pytest.mark.parametrize("to", TARGETS)
@@ -194,13 +199,21 @@ def test_wrong_options_say_what_is_right(audit, tmp_path, changes, words):
         run(audit, tmp_path / "out", **changes)
 
 
-# What is said ---------------------------------------------------------------------------------------------------------------------
+# What is said
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_reason_in_words():
     row = {"score": 1.23456, "rank": 3, "worst_class": "cat", "expected_class": "dog", "worst_box": "1,2,30,40"}
     assert reason_of(row) == "cat where dog was expected between (1, 2) and (30, 40); score 1.235, rank 3"
-    row |= {"expected_class": None, "p_value": 0.0123, "expected_dice": 0.4, "expected_dice_low": 0.1, "expected_dice_high": 0.6, "decision": "fail"}
+    row |= {
+        "expected_class": None,
+        "p_value": 0.0123,
+        "expected_dice": 0.4,
+        "expected_dice_low": 0.1,
+        "expected_dice_high": 0.6,
+        "decision": "fail",
+    }
     assert reason_of(row).endswith("; p-value 0.0123; expected Dice 0.40 (0.10 to 0.60); decision fail")
     assert reason_of(row).startswith("unlikely cat between")
     assert reason_of({"score": 2.0}) == "score 2"
@@ -209,7 +222,10 @@ def test_the_reason_in_words():
 def test_pictures_are_named_from_their_root_or_by_an_address(tmp_path):
     locate = Locator(tmp_path / "a")
     assert locate(tmp_path / "a" / "b c" / "d&.png") == "b c/d&.png"
-    assert Locator(tmp_path / "a", "https://host/x?d=")(tmp_path / "a" / "b c" / 'd&"ü.png') == "https://host/x?d=b%20c/d%26%22%C3%BC.png"
+    assert (
+        Locator(tmp_path / "a", "https://host/x?d=")(tmp_path / "a" / "b c" / 'd&"ü.png')
+        == "https://host/x?d=b%20c/d%26%22%C3%BC.png"
+    )
     assert Locator(tmp_path / "out", outside=True)(tmp_path / "a" / "b.png") == "../a/b.png"
     with pytest.raises(BadInput, match="--images-root"):
         locate(tmp_path / "elsewhere.png")
@@ -223,7 +239,8 @@ def test_xml_holds_any_text():
     assert xml_text("a\0b\ud800c\x1b\tü\U0001f600") == "a\ufffdb\ufffdc\ufffd\tü\U0001f600"
 
 
-# The command ----------------------------------------------------------------------------------------------------------------------
+# The command
+# ----------------------------------------------------------------------------------------------------------------------
 
 
 def test_pictures_that_a_tool_would_turn_are_named(audit, tmp_path):
@@ -231,7 +248,9 @@ def test_pictures_that_a_tool_would_turn_are_named(audit, tmp_path):
     exif[0x0112] = 8
     picture = tmp_path / "pictures" / f"{NAMES[1]}.png"
     Image.open(picture).save(picture, exif=exif)
-    done = CliRunner().invoke(app, ["export", "--audit", str(audit), "--to", "csv", "--out", str(tmp_path / "out"), "--classes", CLASSES])
+    done = CliRunner().invoke(
+        app, ["export", "--audit", str(audit), "--to", "csv", "--out", str(tmp_path / "out"), "--classes", CLASSES]
+    )
     assert "Warning: 1 pictures have an EXIF orientation" in done.output
     assert json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))["turned_by_exif"] == [NAMES[1]]
 

@@ -5,7 +5,17 @@ import pytest
 from scipy import ndimage
 from tiny import LABELS, blobs
 
-from segqc.export.shapes import bounding_box, class_masks, coco_rle, cvat_rle, label_studio_rle, outlines, polygons, ring_area, run_lengths
+from segqc.export.shapes import (
+    bounding_box,
+    class_masks,
+    coco_rle,
+    cvat_rle,
+    label_studio_rle,
+    outlines,
+    polygons,
+    ring_area,
+    run_lengths,
+)
 
 
 def mask_from(text: str) -> np.ndarray:
@@ -20,7 +30,11 @@ def random_masks(count: int) -> list[np.ndarray]:
     for number in range(count):
         height, width = rng.integers(1, 40, 2)
         noise = rng.random((height, width))
-        mask = noise < rng.uniform(0.05, 0.95) if number % 2 else ndimage.gaussian_filter(noise, 2) > np.median(ndimage.gaussian_filter(noise, 2))
+        mask = (
+            noise < rng.uniform(0.05, 0.95)
+            if number % 2
+            else ndimage.gaussian_filter(noise, 2) > np.median(ndimage.gaussian_filter(noise, 2))
+        )
         mask[rng.integers(height), rng.integers(width)] = True
         masks.append(mask)
     return masks
@@ -58,14 +72,30 @@ def test_cvat_counts_rows_within_the_box() -> None:
 
 def test_label_studio_of_two_pixels_by_hand() -> None:
     # 8 channel values; word size 8; sizes 3, 4, 8, 16; then 4 zeros and 4 of 255, each a run whose length fits 3 bits.
-    bits = f"{8:032b}" + "00111" + "0010" + "0011" + "0111" + "1111" + "1" + "00" + "011" + "0" * 8 + "1" + "00" + "011" + "1" * 8
+    bits = (
+        f"{8:032b}"
+        + "00111"
+        + "0010"
+        + "0011"
+        + "0111"
+        + "1111"
+        + "1"
+        + "00"
+        + "011"
+        + "0" * 8
+        + "1"
+        + "00"
+        + "011"
+        + "1" * 8
+    )
     bits += "0" * (-len(bits) % 8)
     assert label_studio_rle(np.array([[False, True]])) == [int(bits[i : i + 8], 2) for i in range(0, len(bits), 8)]
 
 
 def test_label_studio_reads_its_brush() -> None:
     brush = pytest.importorskip("label_studio_sdk.converter.brush", reason="label-studio-sdk is not installed")
-    for mask in [*random_masks(20), np.ones((300, 300), bool), np.zeros((1, 1), bool)]:  # 90,000 pixels: runs longer than 16 bits hold
+    # 90,000 pixels: runs longer than 16 bits hold
+    for mask in [*random_masks(20), np.ones((300, 300), bool), np.zeros((1, 1), bool)]:
         assert (brush.decode_rle(label_studio_rle(mask)).reshape(*mask.shape, 4)[..., 3] == 255 * mask).all()
 
 
@@ -73,7 +103,10 @@ def test_cvat_reads_its_run_lengths() -> None:
     masks = pytest.importorskip("cvat_sdk.masks", reason="cvat-sdk is not installed")
     for mask in random_masks(20):
         lengths, (x0, y0, x1, y1) = cvat_rle(mask)
-        assert (masks.decode_mask([*lengths, x0, y0, x1 - 1, y1 - 1], image_width=mask.shape[1], image_height=mask.shape[0]) == mask).all()
+        assert (
+            masks.decode_mask([*lengths, x0, y0, x1 - 1, y1 - 1], image_width=mask.shape[1], image_height=mask.shape[0])
+            == mask
+        ).all()
 
 
 def test_pycocotools_writes_and_reads_the_same_run_lengths() -> None:
@@ -81,7 +114,10 @@ def test_pycocotools_writes_and_reads_the_same_run_lengths() -> None:
     for mask in random_masks(100):
         ours, theirs = coco_rle(mask), coco.encode(np.asfortranarray(mask.astype(np.uint8)))
         assert ours == {"size": list(theirs["size"]), "counts": theirs["counts"].decode()}
-        assert coco.toBbox(ours).astype(int).tolist() == [*bounding_box(mask)[:2], *np.subtract(bounding_box(mask)[2:], bounding_box(mask)[:2])]
+        assert coco.toBbox(ours).astype(int).tolist() == [
+            *bounding_box(mask)[:2],
+            *np.subtract(bounding_box(mask)[2:], bounding_box(mask)[:2]),
+        ]
 
 
 def test_pycocotools_fills_exact_polygons_to_the_same_mask() -> None:

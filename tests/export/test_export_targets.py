@@ -16,7 +16,8 @@ from segqc.data.labels import LabelSpace
 from segqc.export import export
 from segqc.export.config import ExportConfig
 
-PREDICTED = [np.where(mask_of(index) == 255, 0, mask_of(index)) for index in range(len(NAMES))]  # what masks of classes can say: void is none
+# what masks of classes can say: void is none
+PREDICTED = [np.where(mask_of(index) == 255, 0, mask_of(index)) for index in range(len(NAMES))]
 
 
 @pytest.fixture(scope="module")
@@ -34,30 +35,53 @@ def exported(audit, tmp_path, shapes):
     """Function that exports to a target and returns the folder."""
 
     def run(to: str, **changes: object) -> Path:
-        export(ExportConfig(**({"audit": audit, "to": to, "out": tmp_path / to, "classes": CLASSES, "shapes": shapes, "tolerance": 0.0} | changes)))
+        export(
+            ExportConfig(
+                **(
+                    {
+                        "audit": audit,
+                        "to": to,
+                        "out": tmp_path / to,
+                        "classes": CLASSES,
+                        "shapes": shapes,
+                        "tolerance": 0.0,
+                    }
+                    | changes
+                )
+            )
+        )
         return tmp_path / to
 
     return run
 
 
-# Label Studio ---------------------------------------------------------------------------------------------------------------------
+# Label Studio
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_label_studio_tasks(exported, shapes):
     tasks = json.loads((exported("labelstudio") / "tasks.json").read_text("utf-8"))
     assert [task["data"]["id"] for task in tasks] == NAMES
     assert tasks[1]["data"]["image"] == "/data/local-files/?d=sub/with%20space.png"
-    assert tasks[1]["data"]["reason"] == "cat where dog was expected between (4, 5) and (24, 20); score 0.8, rank 2; p-value 0.02; " + (
+    assert tasks[1]["data"][
+        "reason"
+    ] == "cat where dog was expected between (4, 5) and (24, 20); score 0.8, rank 2; p-value 0.02; " + (
         "expected Dice 0.20 (0.00 to 1.00); decision fail"
     )
     first = tasks[0]["predictions"][0]
     assert first["score"] == 0.9
     box = next(result for result in first["result"] if result["type"] == "rectanglelabels")
-    assert {name: box["value"][name] for name in ("x", "y", "width", "height")} == {"x": 10, "y": pytest.approx(16.6667), "width": 50, "height": 50}
+    assert {name: box["value"][name] for name in ("x", "y", "width", "height")} == {
+        "x": 10,
+        "y": pytest.approx(16.6667),
+        "width": 50,
+        "height": 50,
+    }
     assert box["meta"]["text"] == [tasks[0]["data"]["reason"]]
     kinds = {result["type"] for result in first["result"]} - {"rectanglelabels"}
     assert kinds == {"polygonlabels" if shapes == "polygon" else "brushlabels"}
-    assert not [result for result in tasks[4]["predictions"][0]["result"] if result["type"] == "rectanglelabels"]  # it has no box
+    # it has no box
+    assert not [result for result in tasks[4]["predictions"][0]["result"] if result["type"] == "rectanglelabels"]
     ids = [result["id"] for task in tasks for result in task["predictions"][0]["result"]]
     assert len(ids) == len(set(ids))
 
@@ -76,12 +100,18 @@ def test_label_studio_validates_its_tasks_and_decodes_its_masks(exported, shapes
             seen = np.zeros_like(PREDICTED[index])
             for result in task["predictions"][0]["result"]:
                 if result["type"] == "brushlabels":
-                    mask = decode_rle(result["value"]["rle"]).reshape(result["original_height"], result["original_width"], 4)[..., 3] > 0
+                    mask = (
+                        decode_rle(result["value"]["rle"]).reshape(
+                            result["original_height"], result["original_width"], 4
+                        )[..., 3]
+                        > 0
+                    )
                     seen[mask] = LABELS.names.index(result["value"]["brushlabels"][0])
             assert (seen == PREDICTED[index]).all()
 
 
-# CVAT -----------------------------------------------------------------------------------------------------------------------------
+# CVAT
+# -----------------------------------------------------------------------------------------------------------------------------
 
 
 def test_cvat_annotations(exported, shapes):
@@ -114,7 +144,12 @@ def test_cvat_texts_that_xml_cannot_hold_and_labels_that_are_taken(tmp_path, aud
     classes.write_text(json.dumps(["background", "suspect", "a<b>&\u0001", "suspect region"]))
     export(ExportConfig(audit=audit, to="cvat", out=tmp_path / "cvat", classes=str(classes)))
     root = ElementTree.parse(tmp_path / "cvat" / "annotations.xml").getroot()
-    assert [label.findtext("name") for label in root.iter("label")] == ["suspect", "a<b>&\ufffd", "suspect region", "suspect region region"]
+    assert [label.findtext("name") for label in root.iter("label")] == [
+        "suspect",
+        "a<b>&\ufffd",
+        "suspect region",
+        "suspect region region",
+    ]
     assert [label["name"] for label in json.loads((tmp_path / "cvat" / "labels.json").read_text())] == [
         label.findtext("name") for label in root.iter("label")
     ]
@@ -142,7 +177,8 @@ def test_datumaro_reads_the_cvat_file(exported, audit, shapes):
         assert all((mask.image.astype(bool) == (expected == mask.label + 1)).all() for mask in masks)
 
 
-# COCO -----------------------------------------------------------------------------------------------------------------------------
+# COCO
+# -----------------------------------------------------------------------------------------------------------------------------
 
 
 def test_coco_file(exported, shapes):
@@ -171,11 +207,17 @@ def test_categories_without_background_begin_at_one(tmp_path, audit):
     classes = tmp_path / "classes.json"
     classes.write_text(json.dumps({"names": list(LABELS.names), "background": None}))
     export(ExportConfig(audit=audit, to="coco", out=tmp_path, classes=str(classes)))
-    assert [category["id"] for category in json.loads((tmp_path / "annotations.json").read_text())["categories"]] == [1, 2, 3, 4]
+    assert [category["id"] for category in json.loads((tmp_path / "annotations.json").read_text())["categories"]] == [
+        1,
+        2,
+        3,
+        4,
+    ]
     assert LabelSpace(LABELS.names, background=None).foreground == (0, 1, 2, 3)
 
 
-# FiftyOne -------------------------------------------------------------------------------------------------------------------------
+# FiftyOne
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def test_fiftyone_dataset_on_disk(exported, shapes):
@@ -185,14 +227,20 @@ def test_fiftyone_dataset_on_disk(exported, shapes):
     assert info["default_mask_targets"] == {"1": "cat", "2": "dog", "3": "cow", "255": "void"}
     for index, sample in enumerate(samples):
         assert Path(os.path.normpath(folder / sample["filepath"])).is_file()
-        assert (sample["qc_id"], sample["qc_rank"], sample["tags"]) == (NAMES[index], index + 1, [sample["qc_decision"]])
+        assert (sample["qc_id"], sample["qc_rank"], sample["tags"]) == (
+            NAMES[index],
+            index + 1,
+            [sample["qc_decision"]],
+        )
         assert (np.asarray(Image.open(folder / sample["heatmap"]["map_path"])) == 40 * index).all()
         if shapes == "rle":
             mask = Image.open(folder / sample["prediction"]["mask_path"])
             assert (mask.mode, mask.size) == ("L", SIZE)
             assert (np.asarray(mask) == mask_of(index)).all()
         else:
-            assert {line["label"] for line in sample["prediction"]["polylines"]} == {LABELS.names[c] for c in np.unique(PREDICTED[index]) if c}
+            assert {line["label"] for line in sample["prediction"]["polylines"]} == {
+                LABELS.names[c] for c in np.unique(PREDICTED[index]) if c
+            }
     assert samples[1]["suspect"]["detections"][0] | {"reason": ""} == {
         "_cls": "Detection", "label": "cat", "bounding_box": [0.1, pytest.approx(1 / 6), 0.5, 0.5], "expected": "dog", "reason": "",
     }  # fmt: skip
@@ -226,7 +274,8 @@ def test_fiftyone_imports_its_dataset(exported, shapes):
             assert all(line.closed and line.filled for line in sample.prediction.polylines)
 
 
-# CSV ------------------------------------------------------------------------------------------------------------------------------
+# CSV
+# ------------------------------------------------------------------------------------------------------------------------------
 
 
 def test_csv_table(exported, shapes):

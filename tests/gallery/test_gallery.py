@@ -1,4 +1,7 @@
-"""The file of the gallery: its data blocks, its pictures, and that nothing in it can run. The page is tested in test_gallery_page.py."""
+"""The file of the gallery: its data blocks, its pictures, and that nothing in it can run.
+
+The page is tested in test_gallery_page.py.
+"""
 
 import base64
 import html.parser
@@ -55,7 +58,8 @@ def scripts_of(path: Path) -> Scripts:
     return Scripts(path.read_text("utf-8"))
 
 
-# The file ------------------------------------------------------------------------------------------------------------------------
+# The file
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -84,7 +88,10 @@ def test_pictures_show_photo_prediction_heat_and_truth(tmp_path, pictures):
     write_gallery(tmp_path / "page.html", [pictures.entry(0, size=(800, 400))], VOC_LABELS, "Title", {})
     scripts = scripts_of(tmp_path / "page.html")
     shipped = scripts.json("pictures-0")
-    images = {name: Image.open(io.BytesIO(base64.b64decode(shipped[name]))) for name in ("photo", "prediction", "heat", "truth")}
+    images = {
+        name: Image.open(io.BytesIO(base64.b64decode(shipped[name])))
+        for name in ("photo", "prediction", "heat", "truth")
+    }
     assert {name: image.size for name, image in images.items()} == {
         "photo": (480, 240), "prediction": (480, 240), "heat": (96, 48), "truth": (480, 240)
     }  # fmt: skip
@@ -98,9 +105,13 @@ def test_pictures_show_photo_prediction_heat_and_truth(tmp_path, pictures):
 
 def test_only_the_first_entries_are_large(tmp_path, pictures, monkeypatch):
     monkeypatch.setattr(gallery_thumbnails, "LARGE_COUNT", 1)
-    write_gallery(tmp_path / "page.html", [pictures.entry(index, size=(800, 400)) for index in range(2)], VOC_LABELS, "Title", {})
+    write_gallery(
+        tmp_path / "page.html", [pictures.entry(index, size=(800, 400)) for index in range(2)], VOC_LABELS, "Title", {}
+    )
     scripts = scripts_of(tmp_path / "page.html")
-    sizes = [Image.open(io.BytesIO(base64.b64decode(scripts.json(f"pictures-{index}")["photo"]))).size for index in range(2)]
+    sizes = [
+        Image.open(io.BytesIO(base64.b64decode(scripts.json(f"pictures-{index}")["photo"]))).size for index in range(2)
+    ]
     assert sizes == [(480, 240), (240, 120)]
 
 
@@ -120,7 +131,9 @@ def test_bytes_per_entry_stay_bounded(tmp_path, pictures):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n broken"])
-@pytest.mark.parametrize(("kind", "layer"), [("photo", "photo"), ("pred", "prediction"), ("heat", "heat"), ("truth", "truth")])
+@pytest.mark.parametrize(
+    ("kind", "layer"), [("photo", "photo"), ("pred", "prediction"), ("heat", "heat"), ("truth", "truth")]
+)
 def test_a_missing_or_broken_picture_costs_only_its_layer(tmp_path, pictures, kind, layer, content):
     entries = [pictures.entry(0), pictures.entry(1)]
     victim = pictures.folder / f"0_{kind}.png"
@@ -147,11 +160,19 @@ def test_a_mask_of_another_size_is_a_problem_not_a_distorted_layer(tmp_path, pic
 
 
 def test_rows_of_a_table_are_understood_whatever_their_types(tmp_path, pictures):
-    typed = pictures.entry(0, score=np.float32(0.5), dice=float("nan"), rank=np.int64(1), classes="cat;dog", extra=Path("a/b"))
+    typed = pictures.entry(
+        0, score=np.float32(0.5), dice=float("nan"), rank=np.int64(1), classes="cat;dog", extra=Path("a/b")
+    )
     text = pictures.entry(1, score="0.25", dice="", rank="2", width="", height=None, worst_box="", expected_class=None)
     write_gallery(tmp_path / "page.html", [typed, text], VOC_LABELS, "Title", {})
     first, second = scripts_of(tmp_path / "page.html").json("rows")["rows"]
-    assert (first["score"], first["dice"], first["rank"], first["classes"], first["extra"]) == (0.5, None, 1, ["cat", "dog"], "a/b")
+    assert (first["score"], first["dice"], first["rank"], first["classes"], first["extra"]) == (
+        0.5,
+        None,
+        1,
+        ["cat", "dog"],
+        "a/b",
+    )
     assert (second["score"], second["dice"], second["rank"], second["worst_box"]) == (0.25, None, 2, None)
     assert (second["width"], second["height"]) == (64, 48)  # from the picture
 
@@ -177,7 +198,8 @@ def test_the_policy_allows_the_one_script_and_no_address(tmp_path):
     assert "https:" not in addresses
 
 
-# Pictures beside the page --------------------------------------------------------------------------------------------------------
+# Pictures beside the page
+# --------------------------------------------------------------------------------------------------------
 
 
 def test_large_audits_keep_their_pictures_beside_the_page(tmp_path, pictures, monkeypatch):
@@ -220,7 +242,9 @@ def test_a_failed_write_leaves_no_pictures_behind(tmp_path, pictures):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_gallery(page, [pictures.entry(1), pictures.entry(2)], VOC_LABELS, "Title", {}, thumbnails="beside", on_progress=stop)
+        write_gallery(
+            page, [pictures.entry(1), pictures.entry(2)], VOC_LABELS, "Title", {}, thumbnails="beside", on_progress=stop
+        )
     assert before[1] == page.read_bytes()
     assert {path for path in tmp_path.rglob("*") if pictures.folder not in path.parents} == {
         path for path in before[0] if pictures.folder not in path.parents

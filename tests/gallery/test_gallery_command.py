@@ -1,4 +1,6 @@
-"""`segqc gallery`: the page made again from an audit's folder, alone or beside another audit; and a review of a real audit from end to end."""
+"""`segqc gallery`: the page made again from an audit's folder, alone or beside another audit; and a review of a real
+audit from end to end.
+"""
 
 import json
 import shutil
@@ -54,7 +56,12 @@ def test_a_folder_is_no_page(tmp_path):
 
 def test_two_audits_side_by_side_show_the_other_mask_only_where_it_is_another_file(tmp_path):
     one, two = write_audit(tmp_path / "one"), write_audit(tmp_path / "two", suffixes=(".csv",))
-    table = (two / "scores.csv").read_text("utf-8").replace(",0.5,ok", ",5.0,ok").replace(str(tmp_path / "two" / "predictions" / NAMES[1]), "nowhere")
+    table = (
+        (two / "scores.csv")
+        .read_text("utf-8")
+        .replace(",0.5,ok", ",5.0,ok")
+        .replace(str(tmp_path / "two" / "predictions" / NAMES[1]), "nowhere")
+    )
     (two / "scores.csv").write_text(table, "utf-8")
     make_gallery(GalleryConfig(one, tmp_path / "page.html", compare=two / "scores.csv", classes=CLASSES))
     rows = page_data(tmp_path / "page.html")["rows"]
@@ -97,9 +104,16 @@ def test_a_row_without_a_score_is_an_error_whatever_its_status():
 def test_a_hooks_review_folder_is_an_audit_too(tmp_path):
     region, heat = SuspectRegion("cat", "dog", (1, 2, 30, 20)), np.zeros((30, 40), np.float32)
     suspect = Verdict(0.9, worst_region=region, decision="fail", draw_heatmap=lambda: heat)
-    verdicts = [Verdict(0.1, decision="pass"), suspect, Verdict(0.5, decision="review"), Verdict(None, decision="review", error="all void")]
+    verdicts = [
+        Verdict(0.1, decision="pass"),
+        suspect,
+        Verdict(0.5, decision="review"),
+        Verdict(None, decision="review", error="all void"),
+    ]
     picture, mask = np.zeros((30, 40, 3), np.uint8), np.ones((30, 40), np.uint8)
-    ReviewFolder(tmp_path / "review", LABELS)([Inspection(number, picture, mask, verdict) for number, verdict in enumerate(verdicts)])
+    ReviewFolder(tmp_path / "review", LABELS)(
+        [Inspection(number, picture, mask, verdict) for number, verdict in enumerate(verdicts)]
+    )
     table = read_audit_table(tmp_path / "review")
     assert [(row["rank"], row["score"]) for row in table.rows] == [(1, 0.9), (2, 0.5), (3, 0.1), (4, None)]
     data = page_data(make_gallery(GalleryConfig(tmp_path / "review", classes=CLASSES)))
@@ -157,12 +171,23 @@ def test_a_real_audit_is_reviewed_saved_loaded_compared_and_exported(
 
     review = read_review(tmp_path / "review.json")
     assert review.audit == audit_fingerprint(read_audit_table(tmp_path / "audit").rows)
-    assert {id_: item.verdict for id_, item in review.items.items()} == dict(zip(ids, ("reject", "reject", "accept"), strict=False))
+    assert {id_: item.verdict for id_, item in review.items.items()} == dict(
+        zip(ids, ("reject", "reject", "accept"), strict=False)
+    )
     report = export(ExportConfig(tmp_path / "audit", "coco", tmp_path / "queue", review=tmp_path / "review.json"))
     assert (report.exported, report.left_out, len(report.skipped)) == (2, 3, 1)
 
     done = CliRunner().invoke(
-        app, ["gallery", "--audit", str(tmp_path / "audit"), "--compare", str(tmp_path / "audit"), "--out", str(tmp_path / "new.html")]
+        app,
+        [
+            "gallery",
+            "--audit",
+            str(tmp_path / "audit"),
+            "--compare",
+            str(tmp_path / "audit"),
+            "--out",
+            str(tmp_path / "new.html"),
+        ],
     )
     assert done.exit_code == 0, done.output
     rows = page_data(tmp_path / "new.html")["rows"]

@@ -85,11 +85,14 @@ def test_scrolling_builds_only_what_comes_into_sight(opened):
 
     work = work_during(opened, scroll)
     per_card = page.evaluate("document.querySelector('#grid li').querySelectorAll('*').length + 1")
-    assert max(work) <= 12 * per_card  # three lines of cards at once at most, where one comes into sight every other frame
+    # three lines of cards at once at most, where one comes into sight every other frame
+    assert max(work) <= 12 * per_card
     assert sum(work) <= 300 * per_card  # 9,000 px are some 35 lines of 4
     assert_small(opened)
     for share in (0.5, 1, 0.25, 0):
-        page.evaluate(f"() => {{ const box = document.getElementById('scroller'); box.scrollTop = {share} * box.scrollHeight; }}")
+        page.evaluate(
+            f"() => {{ const box = document.getElementById('scroller'); box.scrollTop = {share} * box.scrollHeight; }}"
+        )
         page.wait_for_timeout(50)
         assert_small(opened)
 
@@ -121,7 +124,9 @@ def test_sorting_filtering_and_the_plot_stay_small(opened):
     page.keyboard.press("Escape")
     page.click("#reset")
     page.click("#plot-button")
-    opened.wait_until(lambda: "10,000 of 10,000 entries" in (page.locator("#plot canvas").get_attribute("aria-label") or ""))
+    opened.wait_until(
+        lambda: "10,000 of 10,000 entries" in (page.locator("#plot canvas").get_attribute("aria-label") or "")
+    )
     assert_small(opened)
     page.locator("#grid .card").first.focus()
     page.keyboard.press("End")

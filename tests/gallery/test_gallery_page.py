@@ -19,7 +19,9 @@ def browser() -> Iterator:
 
 @pytest.fixture
 def show(browser, tmp_path) -> Iterator:
-    """Function that writes a gallery of entries, opens it and returns an `Opened`; checks at the end that nothing was complained about."""
+    """Function that writes a gallery of entries, opens it and returns an `Opened`; checks at the end that nothing was
+    complained about.
+    """
     opened: list[Opened] = []
 
     def open_page(entries: list[GalleryEntry], address: str = "", title: str = "A title", **context) -> Opened:
@@ -43,7 +45,10 @@ def pictures(tmp_path_factory) -> Pictures:
 @pytest.fixture(scope="module")
 def entries(pictures) -> list[GalleryEntry]:
     """Six scored pairs, cats and cows by turns, Dice falling where the score falls, and two errors."""
-    scored = [pictures.entry(index, label=(8, 10)[index % 2], dice=(0.3, 0.1, 0.2, 0.6, 0.5, None)[index]) for index in range(6)]
+    scored = [
+        pictures.entry(index, label=(8, 10)[index % 2], dice=(0.3, 0.1, 0.2, 0.6, 0.5, None)[index])
+        for index in range(6)
+    ]
     return [*scored, failed_entry("bad_one", "the image is missing"), failed_entry("bad_two", "another size")]
 
 
@@ -53,14 +58,19 @@ def test_opens_worst_first_with_errors_apart(show, entries):
     assert opened.count() == "6 of 6 shown, 2 errors"
     assert opened.page.title() == "A title"
     opened.page.locator("#errors-summary").click()
-    assert opened.page.locator("#errors-body tr").all_inner_texts() == ["bad_one\tthe image is missing", "bad_two\tanother size"]
+    assert opened.page.locator("#errors-body tr").all_inner_texts() == [
+        "bad_one\tthe image is missing",
+        "bad_two\tanother size",
+    ]
 
 
 def test_every_picture_of_a_card_is_drawn(show, entries):
     opened = show(entries)
     images = opened.page.locator("#grid li").first.locator("img")
     assert images.count() == 4
-    assert images.evaluate_all("all => Promise.all(all.map((image) => image.decode().then(() => image.naturalWidth)))") == [64, 64, 64, 64]
+    assert images.evaluate_all(
+        "all => Promise.all(all.map((image) => image.decode().then(() => image.naturalWidth)))"
+    ) == [64, 64, 64, 64]
     # The worst box: a quarter of the picture from its left edge, and a quarter of it wide.
     frame, box = (opened.page.locator(f"#grid li:first-child {name}").bounding_box() for name in (".frame", ".box"))
     assert box["x"] - frame["x"] == pytest.approx(frame["width"] / 4, abs=1)
@@ -69,14 +79,24 @@ def test_every_picture_of_a_card_is_drawn(show, entries):
 
 @pytest.mark.parametrize(
     ("sort", "order"),
-    [("id", (0, 1, 2, 3, 4, 5)), ("dice", (1, 2, 0, 4, 3, 5)), ("worst", (0, 2, 4, 1, 3, 5)), ("score", (0, 1, 2, 3, 4, 5))],
+    [
+        ("id", (0, 1, 2, 3, 4, 5)),
+        ("dice", (1, 2, 0, 4, 3, 5)),
+        ("worst", (0, 2, 4, 1, 3, 5)),
+        ("score", (0, 1, 2, 3, 4, 5)),
+    ],
 )
 def test_sorts_and_turns_round(show, entries, sort, order):
     opened = show(entries)
     opened.page.select_option("#sort", sort)
     assert opened.ids() == pair(*order)
     opened.page.click("#direction")
-    turned = {"id": (5, 4, 3, 2, 1, 0), "dice": (3, 4, 0, 2, 1, 5), "worst": (1, 3, 5, 0, 2, 4), "score": (5, 4, 3, 2, 1, 0)}[sort]
+    turned = {
+        "id": (5, 4, 3, 2, 1, 0),
+        "dice": (3, 4, 0, 2, 1, 5),
+        "worst": (1, 3, 5, 0, 2, 4),
+        "score": (5, 4, 3, 2, 1, 0),
+    }[sort]
     assert opened.ids() == pair(*turned)  # the one without a Dice stays last
 
 
@@ -138,7 +158,9 @@ def test_keys_move_open_and_close(show, entries):
     opened = show(entries)
     page = opened.page
     current = "document.activeElement.querySelector('.id')?.textContent"
-    columns = page.locator("#grid").evaluate("list => getComputedStyle(list).width && Math.floor((list.clientWidth + 12) / 250)")
+    columns = page.locator("#grid").evaluate(
+        "list => getComputedStyle(list).width && Math.floor((list.clientWidth + 12) / 250)"
+    )
     page.keyboard.press("j")
     assert page.evaluate(current) == "pair_0000"
     page.keyboard.press("j")
@@ -182,7 +204,10 @@ def test_the_address_carries_the_state(show, entries):
 
 
 def test_a_foreign_address_does_no_harm(show, entries):
-    opened = show(entries, "#sort=toString&status=__proto__&by=constructor&low=x&high=&opacity=9e9&open=nobody&class=%3Cb%3E&zzz=1")
+    opened = show(
+        entries,
+        "#sort=toString&status=__proto__&by=constructor&low=x&high=&opacity=9e9&open=nobody&class=%3Cb%3E&zzz=1",
+    )
     assert opened.ids() == []  # the unknown class filters everything
     opened.page.click("#reset")
     assert opened.ids() == pair(0, 1, 2, 3, 4, 5)
@@ -191,12 +216,17 @@ def test_a_foreign_address_does_no_harm(show, entries):
 
 def test_1500_entries_scroll_with_few_cards(show, pictures):
     first = pictures.entry(0)
-    many = [GalleryEntry(dict(first.row) | {"id": f"pair_{i:04d}", "rank": i + 1, "score": 1 - i / 1500}, first.image) for i in range(1500)]
+    many = [
+        GalleryEntry(dict(first.row) | {"id": f"pair_{i:04d}", "rank": i + 1, "score": 1 - i / 1500}, first.image)
+        for i in range(1500)
+    ]
     opened = show(many)
     page = opened.page
     assert opened.count() == "1,500 of 1,500 shown"
     for share in (0.25, 0.5, 1, 0):
-        page.evaluate(f"() => {{ const box = document.getElementById('scroller'); box.scrollTop = {share} * box.scrollHeight; }}")
+        page.evaluate(
+            f"() => {{ const box = document.getElementById('scroller'); box.scrollTop = {share} * box.scrollHeight; }}"
+        )
         expected = "pair_1499" if share == 1 else "pair_0000" if share == 0 else None
         if expected:
             page.locator("#grid .id", has_text=expected).wait_for()
@@ -210,7 +240,9 @@ def test_1500_entries_scroll_with_few_cards(show, pictures):
 
 def test_hostile_texts_stay_texts(show, pictures):
     hostile = [
-        pictures.entry(100 + index, id=text, reason=text, note=text, worst_class=text, expected_class=text[::-1], classes=text)
+        pictures.entry(
+            100 + index, id=text, reason=text, note=text, worst_class=text, expected_class=text[::-1], classes=text
+        )
         for index, text in enumerate(HOSTILE)
     ]
     opened = show([*hostile, *(failed_entry(text, text) for text in HOSTILE)], title=HOSTILE[1])
@@ -274,7 +306,18 @@ def test_words_have_contrast_and_controls_have_names(show, entries, scheme):
         return [selector, (a + 0.05) / (b + 0.05)];
       });
     }"""
-    words = ["h1", ".facts dt", ".caption", ".id", ".score", ".small-print", "#count", ".toggle", "#errors-summary", "#legend .number"]
+    words = [
+        "h1",
+        ".facts dt",
+        ".caption",
+        ".id",
+        ".score",
+        ".small-print",
+        "#count",
+        ".toggle",
+        "#errors-summary",
+        "#legend .number",
+    ]
     for selector, contrast in page.evaluate(ratio, words):
         assert contrast >= 4.5, f"{selector}: {contrast:.2f}"
     nameless = """() => [...document.querySelectorAll('button, input, select')].filter((node) =>

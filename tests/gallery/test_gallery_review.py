@@ -1,4 +1,6 @@
-"""The review in headless Chromium: judging by keys and by mouse, notes, what is kept and what is saved, filters, comparison, plot."""
+"""The review in headless Chromium: judging by keys and by mouse, notes, what is kept and what is saved, filters,
+comparison, plot.
+"""
 
 import json
 import re
@@ -43,7 +45,9 @@ def entries(pictures) -> list[GalleryEntry]:
 
 @pytest.fixture
 def show(browser, tmp_path) -> Iterator:
-    """Function that opens a gallery of entries in one browser context, and checks at the end that nothing was complained about."""
+    """Function that opens a gallery of entries in one browser context, and checks at the end that nothing was
+    complained about.
+    """
     context = browser.new_context(viewport={"width": 1366, "height": 768}, accept_downloads=True)
     opened: list[Opened] = []
 
@@ -107,7 +111,9 @@ def test_keys_judge_and_move_on_and_all_of_it_is_saved_kept_and_read_back(show, 
         },
     }
     review = read_review(tmp_path / "review.json")
-    assert {id_: item.verdict for id_, item in review.items.items()} == {id_: item["verdict"] for id_, item in saved["items"].items()}
+    assert {id_: item.verdict for id_, item in review.items.items()} == {
+        id_: item["verdict"] for id_, item in saved["items"].items()
+    }
 
     page.reload()
     assert badges(opened)["pair_0003"] == "Unsure ✎"
@@ -149,7 +155,9 @@ def test_the_same_key_takes_a_verdict_back_and_undo_restores(show, entries):
 
 
 def test_a_card_out_of_sight_is_not_judged(show, pictures):
-    opened = show([pictures.entry(index % 8, id=f"pair_{index:04d}", score=100 - index, rank=index + 1) for index in range(80)])
+    opened = show(
+        [pictures.entry(index % 8, id=f"pair_{index:04d}", score=100 - index, rank=index + 1) for index in range(80)]
+    )
     page = opened.page
     page.evaluate("document.getElementById('scroller').scrollTop = 1e6")
     page.locator("#grid .id", has_text="pair_0079").wait_for()
@@ -186,7 +194,13 @@ def test_what_is_judged_leaves_the_to_do_list_and_the_next_one_takes_its_place(s
         page.keyboard.press(key)
     assert opened.ids() == pair(0, 3, 4, 5, 6, 7)
     assert opened.focused() == "pair_0003"
-    assert page.locator("#review-filter option").all_inner_texts() == ["All (8)", "To do (6)", "Accepted (2)", "Rejected (0)", "Unsure (0)"]
+    assert page.locator("#review-filter option").all_inner_texts() == [
+        "All (8)",
+        "To do (6)",
+        "Accepted (2)",
+        "Rejected (0)",
+        "Unsure (0)",
+    ]
     page.keyboard.press("Enter")
     page.keyboard.press("r")  # in the large view the list waits until one comes back
     assert page.locator("#detail-title").inner_text().split() == ["#5", "pair_0004"]
@@ -198,7 +212,10 @@ def test_what_is_judged_leaves_the_to_do_list_and_the_next_one_takes_its_place(s
 
 
 def test_a_review_of_another_audit_is_loaded_only_on_demand(show, entries, tmp_path):
-    items = {"pair_0001": {"verdict": "accept", "note": "", "score": 7.0}, "elsewhere": {"verdict": "reject", "note": "", "score": 1.0}}
+    items = {
+        "pair_0001": {"verdict": "accept", "note": "", "score": 7.0},
+        "elsewhere": {"verdict": "reject", "note": "", "score": 1.0},
+    }
     path = tmp_path / "foreign.json"
     path.write_text(json.dumps({"format": "segqc-review-1", "audit": "another", "items": items}))
     opened = show(entries)
@@ -239,7 +256,12 @@ def test_a_broken_or_foreign_storage_does_no_harm(show, entries):
     opened = show(entries)
     page = opened.page
     place = f"segqc-review:{audit_fingerprint(entry.row for entry in entries)}"
-    for stored in ("{", "null", '{"items": 3}', '{"items": [["nobody", {"verdict": "accept"}], ["pair_0000", {"verdict": "constructor"}], 7]}'):
+    for stored in (
+        "{",
+        "null",
+        '{"items": 3}',
+        '{"items": [["nobody", {"verdict": "accept"}], ["pair_0000", {"verdict": "constructor"}], 7]}',
+    ):
         page.evaluate("([place, stored]) => localStorage.setItem(place, stored)", [place, stored])
         page.reload()
         assert page.locator("#progress").inner_text() == "0 of 8 reviewed", stored
@@ -251,10 +273,15 @@ def test_a_broken_or_foreign_storage_does_no_harm(show, entries):
 def test_a_browser_that_keeps_nothing_says_so_and_saving_still_works(show, entries, tmp_path):
     opened = show(entries)
     page = opened.page
-    page.evaluate("() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }")
+    page.evaluate(
+        "() => { Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }; }"
+    )
     page.keyboard.press("j")
     page.keyboard.press("a")
-    assert page.locator("#saved").inner_text() == "1 change not in a file. This browser keeps nothing: save before you leave."
+    assert (
+        page.locator("#saved").inner_text()
+        == "1 change not in a file. This browser keeps nothing: save before you leave."
+    )
     assert list(save(page, tmp_path / "review.json")["items"]) == ["pair_0000"]
 
 
@@ -293,13 +320,18 @@ def test_filters_by_decision_p_value_and_expected_dice(show, entries):
 
 
 def test_the_random_order_is_the_same_at_every_visit_and_has_nothing_to_do_with_the_score(show, pictures):
-    entries = [pictures.entry(index % 8, id=f"pair_{index:04d}", score=100 - index, rank=index + 1) for index in range(24)]
+    entries = [
+        pictures.entry(index % 8, id=f"pair_{index:04d}", score=100 - index, rank=index + 1) for index in range(24)
+    ]
     opened = show(entries)
     opened.page.select_option("#sort", "random")
     shuffled = opened.ids()
     assert shuffled != sorted(shuffled)
     places = [int(id_.removeprefix("pair_")) for id_ in shuffled]
-    assert abs(sum((place - 11.5) * (index - (len(places) - 1) / 2) for index, place in enumerate(places))) < 0.6 * 24 * 575 / 12
+    assert (
+        abs(sum((place - 11.5) * (index - (len(places) - 1) / 2) for index, place in enumerate(places)))
+        < 0.6 * 24 * 575 / 12
+    )
     opened.page.reload()
     assert opened.ids() == shuffled
 
@@ -315,9 +347,13 @@ def test_controls_of_columns_that_are_absent_are_not_there(show, pictures):
 
 
 def compared(pictures: Pictures) -> list[GalleryEntry]:
-    """Four pairs of which the last was the worst in the other audit, one that only this audit has, and another prediction of the first."""
+    """Four pairs of which the last was the worst in the other audit, one that only this audit has, and another
+    prediction of the first.
+    """
     entries = [pictures.entry(index, dice=0.2 * index) for index in range(5)]
-    others = [{"id": id_, "status": "ok", "score": score} for id_, score in zip(pair(3, 0, 1, 2), (4, 3, 2, 1), strict=True)]
+    others = [
+        {"id": id_, "status": "ok", "score": score} for id_, score in zip(pair(3, 0, 1, 2), (4, 3, 2, 1), strict=True)
+    ]
     rows, facts = compare_rows([entry.row for entry in entries], others)
     assert (facts["in_both"], facts["only_here"], facts["only_in_the_other"]) == (4, 1, 0)
     masks = [pictures.entry(20, label=12).prediction, None, None, None, None]
@@ -405,7 +441,9 @@ def test_pictures_beside_the_page_are_shown_and_a_missing_one_says_so(show, entr
     opened = show(entries, thumbnails="beside")
     page = opened.page
     images = page.locator("#grid li").first.locator("img")
-    assert images.evaluate_all("all => Promise.all(all.map((image) => image.decode().then(() => image.naturalWidth)))") == [64, 64, 64, 64]
+    assert images.evaluate_all(
+        "all => Promise.all(all.map((image) => image.decode().then(() => image.naturalWidth)))"
+    ) == [64, 64, 64, 64]
     assert all(address.startswith(tmp_path.as_uri()) for address in opened.files)
     next(tmp_path.glob("page_files/*/0/1.photo.jpg")).unlink()
     page.reload()
@@ -418,8 +456,25 @@ def test_every_control_is_reached_by_tab_and_named(show, entries):
     seen = []
     for _ in range(60):
         page.keyboard.press("Tab")
-        seen.append(page.evaluate("document.activeElement.id || document.activeElement.className || document.activeElement.value"))
-    wanted = {"skip", "search", "sort", "direction", "review-filter", "low", "high", "p-low", "p-high", "opacity", "load", "card current"}
+        seen.append(
+            page.evaluate(
+                "document.activeElement.id || document.activeElement.className || document.activeElement.value"
+            )
+        )
+    wanted = {
+        "skip",
+        "search",
+        "sort",
+        "direction",
+        "review-filter",
+        "low",
+        "high",
+        "p-low",
+        "p-high",
+        "opacity",
+        "load",
+        "card current",
+    }
     assert wanted <= set(seen)
     nameless = """() => [...document.querySelectorAll('button, input, select, textarea')].filter((node) =>
       !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length)).map((node) => node.outerHTML)"""

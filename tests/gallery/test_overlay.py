@@ -124,7 +124,9 @@ def test_box_is_drawn_in_place_and_stays_inside():
     assert not np.asarray(picture).any()  # the original is left alone
 
 
-@pytest.mark.parametrize("box", [(0, 0, 1, 1), (99, 79, 100, 80), (-50, -50, 500, 500), (150, 150, 160, 160), (50, 0, 51, 80)])
+@pytest.mark.parametrize(
+    "box", [(0, 0, 1, 1), (99, 79, 100, 80), (-50, -50, 500, 500), (150, 150, 160, 160), (50, 0, 51, 80)]
+)
 def test_awkward_boxes_are_still_visible(box):
     drawn = np.asarray(draw_box(Image.new("RGB", (100, 80)), box, (100, 80)))
     assert (drawn == BOX_RGB).all(-1).any()

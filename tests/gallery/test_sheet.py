@@ -16,14 +16,23 @@ from segqc.gallery.page import GalleryEntry
 
 def make_entry(folder: Path, index: int, *, size=(60, 40), truth=True, **row) -> GalleryEntry:
     rng = np.random.default_rng(index)
-    image, prediction, heat, ground_truth = (folder / f"{index}_{kind}" for kind in ("photo.png", "pred.png", "heat.png", "truth.png"))
+    image, prediction, heat, ground_truth = (
+        folder / f"{index}_{kind}" for kind in ("photo.png", "pred.png", "heat.png", "truth.png")
+    )
     Image.fromarray(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)).save(image)
     mask = np.zeros((size[1], size[0]), np.uint8)
     mask[size[1] // 4 : size[1] // 2, size[0] // 4 : size[0] // 2] = 8
     write_mask(prediction, mask, VOC_LABELS)
     write_mask(ground_truth, mask, VOC_LABELS)
     Image.fromarray(mask * 30).save(heat)
-    values = {"id": f"pair_{index}", "rank": index + 1, "score": 1 / (index + 1), "status": "ok", "classes": "cat", "dice": 0.5}
+    values = {
+        "id": f"pair_{index}",
+        "rank": index + 1,
+        "score": 1 / (index + 1),
+        "status": "ok",
+        "classes": "cat",
+        "dice": 0.5,
+    }
     values |= {"worst_class": "cat", "expected_class": "dog", "worst_box": f"0,0,{size[0] // 2},{size[1] // 2}"}
     return GalleryEntry(values | row, image, prediction, heat, ground_truth if truth else None)
 
@@ -64,7 +73,9 @@ def test_ground_truth_column_only_when_there_is_any(tmp_path):
 
 def test_page_margins_stay_white(tmp_path):
     long_texts = {"id": "long/" * 60, "worst_class": "name " * 60}
-    entries = [make_entry(tmp_path, index, size=size, **long_texts) for index, size in enumerate([(300, 4), (4, 300), (1, 1)])]
+    entries = [
+        make_entry(tmp_path, index, size=size, **long_texts) for index, size in enumerate([(300, 4), (4, 300), (1, 1)])
+    ]
     write_contact_sheet(tmp_path / "sheet.png", entries, VOC_LABELS, title="Title " * 100)
     page = pixels(tmp_path / "sheet.png")
     edge = sheet.MARGIN * sheet.SCALE - 2

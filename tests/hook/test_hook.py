@@ -1,4 +1,6 @@
-"""The hook in a pipeline: it changes nothing, judges each prediction by itself, keeps count, and lets nothing of its own reach the pipeline."""
+"""The hook in a pipeline: it changes nothing, judges each prediction by itself, keeps count, and lets nothing of its
+own reach the pipeline.
+"""
 
 import threading
 import time
@@ -48,7 +50,10 @@ def qc(quality_model) -> QualityControl:
 @pytest.fixture
 def calibrated(quality_model) -> QualityControl:
     """Everything with a score above 0.3 fails: the accepted ones all score lower."""
-    return QualityControl(quality_model, calibration=fit_calibration(MODEL, None, np.linspace(0, 0.3, 200), accepted=np.linspace(0, 0.3, 200)))
+    return QualityControl(
+        quality_model,
+        calibration=fit_calibration(MODEL, None, np.linspace(0, 0.3, 200), accepted=np.linspace(0, 0.3, 200)),
+    )
 
 
 @pytest.fixture
@@ -59,7 +64,9 @@ def segmenter() -> Segmenter:
 def inputs(count: int = 3, seed: int = 0) -> torch.Tensor:
     """Pictures normalised as for ImageNet."""
     pixels = torch.rand(count, 3, *SIZE, generator=torch.Generator().manual_seed(seed))
-    return (pixels - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    return (pixels - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(
+        3, 1, 1
+    )
 
 
 def repeat(function, values: list) -> list:
@@ -189,7 +196,10 @@ def test_an_error_in_a_users_function_is_the_users(qc, segmenter):
 
 def test_raising_stops_the_pipeline_after_all_other_policies(calibrated, segmenter):
     seen = []
-    with calibrated.attach(segmenter, policy=["raise", seen.append]), pytest.raises(QualityAlarm, match="prediction 0: fail: score") as caught:
+    with (
+        calibrated.attach(segmenter, policy=["raise", seen.append]),
+        pytest.raises(QualityAlarm, match="prediction 0: fail: score") as caught,
+    ):
         segmenter(inputs(2))
     assert len(seen) == 2
     assert [item.number for item in caught.value.inspections] == [0, 1]
@@ -233,7 +243,10 @@ def test_predictions_that_pass_are_rows_without_pictures(calibrated, segmenter, 
 
 def test_a_folder_that_cannot_be_written_is_warned_of_once(calibrated, segmenter, tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
-    with calibrated.attach(segmenter, policy=tmp_path / "file") as handle, pytest.warns(UserWarning, match="review folder") as caught:
+    with (
+        calibrated.attach(segmenter, policy=tmp_path / "file") as handle,
+        pytest.warns(UserWarning, match="review folder") as caught,
+    ):
         outputs = repeat(segmenter, [inputs(1)] * 2)
     assert [out["out"].shape for out in outputs] == [(1, 4, *SIZE)] * 2
     assert len(caught) == 1
@@ -266,7 +279,9 @@ def test_inputs_that_are_no_pictures_stop_nothing(qc):
     assert handle.counts.failed == 1
 
 
-def test_in_the_background_the_pipeline_does_not_wait_and_a_full_queue_drops_with_a_count(qc, segmenter, monkeypatch: pytest.MonkeyPatch):
+def test_in_the_background_the_pipeline_does_not_wait_and_a_full_queue_drops_with_a_count(
+    qc, segmenter, monkeypatch: pytest.MonkeyPatch
+):
     gate, judged = threading.Event(), threading.Event()
     judge = qc.judge_pair
 
@@ -298,7 +313,12 @@ def test_the_background_gives_the_same_verdicts(qc, segmenter):
     with qc.attach(segmenter) as handle, torch.inference_mode():
         segmenter(inputs())
     names = []
-    with qc.attach(segmenter, background=True, policy=lambda item: names.append(threading.current_thread().name)) as other, torch.inference_mode():
+    with (
+        qc.attach(
+            segmenter, background=True, policy=lambda item: names.append(threading.current_thread().name)
+        ) as other,
+        torch.inference_mode(),
+    ):
         segmenter(inputs())
     assert [verdict.score for verdict in other.last] == [verdict.score for verdict in handle.last]
     assert names == ["segqc-hook"] * 3
@@ -317,7 +337,11 @@ def test_errors_in_the_background_are_kept(qc, segmenter):
 
 def test_padding_is_cut_off(qc):
     picture, mask = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8), blobs(0, *SIZE)
-    padded, labels, valid = np.zeros((1, 50, 60, 3), np.uint8), np.zeros((1, 50, 60), np.int64), np.zeros((1, 50, 60), np.int64)
+    padded, labels, valid = (
+        np.zeros((1, 50, 60, 3), np.uint8),
+        np.zeros((1, 50, 60), np.int64),
+        np.zeros((1, 50, 60), np.int64),
+    )
     padded[0, : SIZE[0], : SIZE[1]], labels[0, : SIZE[0], : SIZE[1]], valid[0, : SIZE[0], : SIZE[1]] = picture, mask, 1
     handle = qc.attach(lambda pixel_values, pixel_mask: labels)
     handle(pixel_values=padded, pixel_mask=valid)

@@ -1,4 +1,6 @@
-"""The hook on real architectures and runtimes: outputs unchanged, and the judged mask is the one that the library's users get."""
+"""The hook on real architectures and runtimes: outputs unchanged, and the judged mask is the one that the library's
+users get.
+"""
 
 from pathlib import Path
 
@@ -37,7 +39,9 @@ def photos(count: int = 2, size: tuple[int, int] = (64, 96)) -> list[Image.Image
 def normalised(pictures: list[Image.Image]) -> torch.Tensor:
     """As torchvision's transforms do it, for ImageNet."""
     pixels = torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures])).permute(0, 3, 1, 2) / 255
-    return (pixels - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    return (pixels - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(
+        3, 1, 1
+    )
 
 
 def assert_judged(qc: QualityControl, handle, pictures, masks) -> None:
@@ -65,7 +69,9 @@ def test_segmentation_models_pytorch(qc):
     model = smp.Unet("timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=CLASSES).eval()
     with torch.inference_mode(), qc.attach(model) as handle:
         assert_judged(qc, handle, pictures, model(normalised(pictures)).argmax(1))
-    with_label = smp.Unet("timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=CLASSES, aux_params={"classes": 3}).eval()
+    with_label = smp.Unet(
+        "timm-mobilenetv3_small_minimal_100", encoder_weights=None, classes=CLASSES, aux_params={"classes": 3}
+    ).eval()
     with torch.inference_mode(), qc.attach(with_label) as handle:
         masks, labels = with_label(normalised(pictures))
         assert labels.shape == (2, 3)
@@ -84,10 +90,16 @@ def test_segmentation_models_pytorch_with_one_class():
 def test_segformer_and_its_processor(qc):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     config = transformers.SegformerConfig(
-        num_labels=CLASSES, depths=[1] * 4, hidden_sizes=[8, 16, 16, 32], decoder_hidden_size=16, num_attention_heads=[1, 1, 2, 2]
+        num_labels=CLASSES,
+        depths=[1] * 4,
+        hidden_sizes=[8, 16, 16, 32],
+        decoder_hidden_size=16,
+        num_attention_heads=[1, 1, 2, 2],
     )
     model = transformers.SegformerForSemanticSegmentation(config).eval()
-    processor = transformers.SegformerImageProcessor(size={"height": 64, "width": 64}, image_mean=[0.4] * 3, image_std=[0.2] * 3)
+    processor = transformers.SegformerImageProcessor(
+        size={"height": 64, "width": 64}, image_mean=[0.4] * 3, image_std=[0.2] * 3
+    )
     inputs = processor(images=photos(), return_tensors="pt")
     seen = [PictureReader(image_processor=processor).read(item) for item in inputs["pixel_values"]]
     assert np.abs(seen[0].astype(int) - np.asarray(photos()[0].resize((64, 64), Image.Resampling.BILINEAR))).max() <= 3
@@ -104,7 +116,12 @@ def test_segformer_and_its_processor(qc):
 def test_mask2former_and_its_processor(qc):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     backbone = transformers.SwinConfig(
-        embed_dim=8, depths=[1] * 4, num_heads=[1, 1, 2, 2], window_size=4, image_size=64, out_features=["stage1", "stage2", "stage3", "stage4"]
+        embed_dim=8,
+        depths=[1] * 4,
+        num_heads=[1, 1, 2, 2],
+        window_size=4,
+        image_size=64,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
     )
     config = transformers.Mask2FormerConfig(
         backbone_config=backbone, num_labels=CLASSES, hidden_dim=32, feature_size=32, mask_feature_size=32, num_queries=6, encoder_layers=1,
@@ -116,10 +133,14 @@ def test_mask2former_and_its_processor(qc):
     seen = [PictureReader(image_processor=processor).read(item) for item in inputs["pixel_values"]]
     with torch.inference_mode(), qc.attach(model, image_processor=processor) as handle:
         outputs = model(**inputs)
-        assert_judged(qc, handle, seen, processor.post_process_semantic_segmentation(outputs, target_sizes=[(64, 64)] * 2))
+        assert_judged(
+            qc, handle, seen, processor.post_process_semantic_segmentation(outputs, target_sizes=[(64, 64)] * 2)
+        )
     with torch.inference_mode(), qc.attach(model) as handle:
         outputs = model(**inputs)
-        scores = torch.einsum("nqk,nqhw->nkhw", outputs.class_queries_logits.softmax(-1)[..., :-1], outputs.masks_queries_logits.sigmoid())
+        scores = torch.einsum(
+            "nqk,nqhw->nkhw", outputs.class_queries_logits.softmax(-1)[..., :-1], outputs.masks_queries_logits.sigmoid()
+        )
         assert_judged(qc, handle, seen, functional.interpolate(scores, (64, 64), mode="bilinear").argmax(1))
 
 
@@ -175,7 +196,9 @@ def test_a_float_tflite_network(qc, shared_data: Path, voc_root: Path):
 
 
 def test_a_pipeline_from_photo_to_mask_around_a_quantised_tflite_network(qc, shared_data: Path, voc_root: Path):
-    """The whole pipeline is attached, so that the judged pair is the one of the audit: the photo and the mask at its size."""
+    """The whole pipeline is attached, so that the judged pair is the one of the audit: the photo and the mask at its
+    size.
+    """
     run = interpreter(shared_data / "weights" / "deeplabv3_mnv2_dm05_pascal_quant.tflite")
     name, photo = first_photo(voc_root)
 

@@ -1,4 +1,6 @@
-"""What a hook makes of a model's outputs: one mask a picture, in the quality model's classes, as the libraries themselves would take it."""
+"""What a hook makes of a model's outputs: one mask a picture, in the quality model's classes, as the libraries
+themselves would take it.
+"""
 
 import numpy as np
 import pytest
@@ -52,7 +54,14 @@ def test_half_precision_is_interpolated_in_full():
 def test_class_indices_of_any_shape():
     truth = np.random.default_rng(0).integers(0, 4, (2, *SIZE))
     reader = MaskReader(LABELS)
-    for value in (truth, torch.from_numpy(truth), truth[:, None], truth[..., None], list(truth), [torch.from_numpy(mask) for mask in truth]):
+    for value in (
+        truth,
+        torch.from_numpy(truth),
+        truth[:, None],
+        truth[..., None],
+        list(truth),
+        [torch.from_numpy(mask) for mask in truth],
+    ):
         np.testing.assert_array_equal(masks(reader, value), truth)
     for value in (truth[0], truth[:1], truth[:1, None], truth[:1, ..., None], [truth[0]], truth[0].astype(np.uint8)):
         np.testing.assert_array_equal(masks(reader, value, 1), truth[:1])
@@ -65,7 +74,8 @@ def test_class_indices_of_another_size_are_brought_to_the_pictures_by_nearest_ne
 
 
 def test_queries_become_class_scores():
-    classes, queries = logits(2, 7, (1, 5))[:, :, 0], logits(2, 7, (6, 5), seed=1)  # 4 classes and "no object"; 7 queries
+    # 4 classes and "no object"; 7 queries
+    classes, queries = logits(2, 7, (1, 5))[:, :, 0], logits(2, 7, (6, 5), seed=1)
     scores = query_scores(classes, queries)
     by_hand = sum(classes.softmax(-1)[:, q, :4, None, None] * queries.sigmoid()[:, q, None] for q in range(7))
     torch.testing.assert_close(scores, by_hand)
@@ -97,7 +107,9 @@ def test_classes_are_translated_by_name_and_index():
     assert reader.not_judged == ["sky"]
     truth = np.random.default_rng(0).integers(0, 5, (1, *SIZE))
     np.testing.assert_array_equal(masks(reader, truth, 1), np.array([255, 2, 3, 255, 0])[truth])
-    np.testing.assert_array_equal(masks(reader, logits(classes=5)), np.array([255, 2, 3, 255, 0])[expected(logits(classes=5))])
+    np.testing.assert_array_equal(
+        masks(reader, logits(classes=5)), np.array([255, 2, 3, 255, 0])[expected(logits(classes=5))]
+    )
     with pytest.raises(ValueError, match="0 to 3, but got 4"):
         MaskReader(LABELS, classes=[0, 4])
 

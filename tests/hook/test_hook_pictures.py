@@ -1,4 +1,6 @@
-"""What a hook makes of a model's inputs: the pictures as they were before normalisation, and a warning where they cannot have been."""
+"""What a hook makes of a model's inputs: the pictures as they were before normalisation, and a warning where they
+cannot have been.
+"""
 
 import warnings
 from types import SimpleNamespace
@@ -54,7 +56,12 @@ def test_channels_last_and_numpy():
 
 def test_bytes_and_pillow_images_were_never_normalised():
     pictures = [rgb(seed=1), rgb(seed=2)]
-    for value in (np.stack(pictures), torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2), [Image.fromarray(p) for p in pictures], pictures):
+    for value in (
+        np.stack(pictures),
+        torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2),
+        [Image.fromarray(p) for p in pictures],
+        pictures,
+    ):
         for picture, back in zip(pictures, read_all(PictureReader(), value), strict=True):
             np.testing.assert_array_equal(back, picture)
     np.testing.assert_array_equal(read_all(PictureReader(), pictures[0])[0], pictures[0])
@@ -62,7 +69,13 @@ def test_bytes_and_pillow_images_were_never_normalised():
 
 def processor(**settings) -> SimpleNamespace:
     """The attributes of a Hugging Face image processor that matter."""
-    standard = {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.2, 0.3, 0.4], "do_normalize": True, "do_rescale": True, "rescale_factor": 1 / 255}
+    standard = {
+        "image_mean": [0.5, 0.4, 0.3],
+        "image_std": [0.2, 0.3, 0.4],
+        "do_normalize": True,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+    }
     return SimpleNamespace(**(standard | settings))
 
 
@@ -73,16 +86,26 @@ def test_a_processors_own_settings():
     flipped = PictureReader(image_processor=processor(do_flip_channel_order=True))
     np.testing.assert_array_equal(read_all(flipped, normalised(picture[..., ::-1].copy(), mean, std)[None])[0], picture)
     not_normalised = PictureReader(image_processor=processor(do_normalize=False))
-    np.testing.assert_array_equal(read_all(not_normalised, torch.from_numpy(picture).permute(2, 0, 1)[None] / 255)[0], picture)
-    not_rescaled = PictureReader(image_processor=processor(do_rescale=False, image_mean=[120.0] * 3, image_std=[60.0] * 3))
-    np.testing.assert_array_equal(read_all(not_rescaled, normalised(picture, [120.0] * 3, [60.0] * 3, scale=1)[None])[0], picture)
+    np.testing.assert_array_equal(
+        read_all(not_normalised, torch.from_numpy(picture).permute(2, 0, 1)[None] / 255)[0], picture
+    )
+    not_rescaled = PictureReader(
+        image_processor=processor(do_rescale=False, image_mean=[120.0] * 3, image_std=[60.0] * 3)
+    )
+    np.testing.assert_array_equal(
+        read_all(not_rescaled, normalised(picture, [120.0] * 3, [60.0] * 3, scale=1)[None])[0], picture
+    )
     with pytest.raises(ValueError, match="either"):
         PictureReader(mean=0.5, image_processor=processor())
 
 
 @pytest.mark.parametrize(
     ("inputs", "words"),
-    [(torch.rand(1, 3, 4, 4), "never been normalised"), (255 * torch.rand(1, 3, 4, 4), "reach from"), (torch.full((1, 3, 4, 4), -9.0), "reach from")],
+    [
+        (torch.rand(1, 3, 4, 4), "never been normalised"),
+        (255 * torch.rand(1, 3, 4, 4), "reach from"),
+        (torch.full((1, 3, 4, 4), -9.0), "reach from"),
+    ],
     ids=["unit interval", "bytes as floats", "far below"],
 )
 def test_pixels_that_cannot_be_are_warned_of_once(inputs, words):
@@ -117,7 +140,9 @@ def test_an_empty_batch_has_no_pictures_and_is_no_error():
 
 def test_grey_pictures_of_sixteen_bits_keep_their_upper_bits():
     values = np.arange(0, 60_000, 1_000, dtype=np.uint16).reshape(6, 10)
-    np.testing.assert_array_equal(PictureReader().read(Image.fromarray(values)), np.repeat((values >> 8)[..., None], 3, axis=2))
+    np.testing.assert_array_equal(
+        PictureReader().read(Image.fromarray(values)), np.repeat((values >> 8)[..., None], 3, axis=2)
+    )
 
 
 def test_the_part_that_is_not_padding():

@@ -1,4 +1,6 @@
-"""The hook where something is broken, and the model that carries it: nothing slips through, reaches the pipeline, or sticks to copies."""
+"""The hook where something is broken, and the model that carries it: nothing slips through, reaches the pipeline, or
+sticks to copies.
+"""
 
 import copy
 import csv
@@ -75,7 +77,10 @@ def test_a_guard_may_stop_on_what_could_not_be_judged(qc, breakable):
 
 def test_the_review_folder_has_a_row_and_the_picture_of_what_could_not_be_judged(qc, breakable, tmp_path: Path):
     breakable.broken = (0,)
-    with qc.attach(breakable, threshold=1.0, policy=tmp_path / "review"), pytest.warns(UserWarning, match="finite scores"):
+    with (
+        qc.attach(breakable, threshold=1.0, policy=tmp_path / "review"),
+        pytest.warns(UserWarning, match="finite scores"),
+    ):
         predict(breakable, inputs(1))
     (row,) = csv.DictReader((tmp_path / "review" / "scores.csv").open())
     assert (row["status"], row["decision"], row["prediction"], row["score"]) == ("error", "review", "", "")
@@ -84,7 +89,10 @@ def test_the_review_folder_has_a_row_and_the_picture_of_what_could_not_be_judged
 
 
 def test_pictures_that_cannot_be_read_are_for_review(qc, breakable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    with qc.attach(breakable, threshold=1.0, policy=tmp_path / "review") as handle, warnings.catch_warnings(action="ignore"):
+    with (
+        qc.attach(breakable, threshold=1.0, policy=tmp_path / "review") as handle,
+        warnings.catch_warnings(action="ignore"),
+    ):
         monkeypatch.setattr(handle._pictures, "read", lambda raw: (_ for _ in ()).throw(RuntimeError("no such device")))
         predict(breakable, inputs(1))
     assert handle.last[0].error == "RuntimeError: no such device"
@@ -167,7 +175,9 @@ def test_traces_and_exports_hold_the_model_alone(qc):
         traced = torch.jit.trace(model, inputs(1), check_trace=False)
         exported = torch.export.export(model, (inputs(1),))
     assert handle.counts.seen == 0
-    assert [node.target for node in exported.graph.nodes if node.op == "call_function"] == [torch.ops.aten.conv2d.default]
+    assert [node.target for node in exported.graph.nodes if node.op == "call_function"] == [
+        torch.ops.aten.conv2d.default
+    ]
     np.testing.assert_allclose(traced(inputs(1)).detach(), model(inputs(1)).detach(), atol=1e-6)
 
 

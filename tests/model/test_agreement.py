@@ -25,7 +25,12 @@ def agreement_by_loops(posterior: np.ndarray, mask: np.ndarray, foreground: tupl
         soft = [float(posterior[(c, *cell)]) ** 2 / sharp[cell] for cell in cells]
         presences.append(sum(sorted(soft)[-greatest:]) / greatest)
         weight = 1.0 if sum(observed) else presences[-1]
-        weighted += weight * 2 * sum(o * e for o, e in zip(observed, soft, strict=True)) / max(sum(observed) + sum(soft), 1e-300)
+        weighted += (
+            weight
+            * 2
+            * sum(o * e for o, e in zip(observed, soft, strict=True))
+            / max(sum(observed) + sum(soft), 1e-300)
+        )
         weights += weight
     empty = not any(mask[cell] in foreground for cell in cells)
     return 1 - max(presences) if empty else weighted / weights
@@ -33,7 +38,9 @@ def agreement_by_loops(posterior: np.ndarray, mask: np.ndarray, foreground: tupl
 
 def random_posterior(seed: int, sharpness: float) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    logits = sharpness * (rng.normal(size=(4, 16, 16)) + 2 * (np.arange(4)[:, None, None] == blobs(seed + 1, void=False)))
+    logits = sharpness * (
+        rng.normal(size=(4, 16, 16)) + 2 * (np.arange(4)[:, None, None] == blobs(seed + 1, void=False))
+    )
     logits[0] += sharpness
     return (np.exp(logits) / np.exp(logits).sum(0)).astype(np.float32)
 
@@ -58,7 +65,9 @@ def test_agreement_equals_the_loop_over_cells(seed: int, background: int | None)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_mask_without_foreground_equals_the_loop_too(seed: int) -> None:
     posterior = random_posterior(seed, 0.3)
-    assert agreement(posterior, EMPTY, FOREGROUND) == pytest.approx(agreement_by_loops(posterior, EMPTY, FOREGROUND), rel=1e-6)
+    assert agreement(posterior, EMPTY, FOREGROUND) == pytest.approx(
+        agreement_by_loops(posterior, EMPTY, FOREGROUND), rel=1e-6
+    )
 
 
 def test_agreement_at_its_ends() -> None:
@@ -82,7 +91,9 @@ def test_where_hardly_any_picture_is_empty_an_empty_mask_is_suspect() -> None:
     posterior = certain(EMPTY)
     posterior[0], posterior[1] = 0.98, 0.02
     sharp = 0.98**2 / (0.98**2 + 0.02**2)
-    assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.01) == pytest.approx(0.01 * sharp / (0.01 * sharp + 0.99 * (1 - sharp)), rel=1e-5)
+    assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.01) == pytest.approx(
+        0.01 * sharp / (0.01 * sharp + 0.99 * (1 - sharp)), rel=1e-5
+    )
     assert agreement(posterior, EMPTY, FOREGROUND, empty_share=0.9) > 0.99
     assert agreement(certain(EMPTY), EMPTY, FOREGROUND, empty_share=0.01) == 1  # nothing can be there
     mask = blobs(0, void=False)

@@ -20,7 +20,9 @@ FILES = ["config.json", "density.safetensors", "model.safetensors"]
 
 def with_density(model):
     width = len(model.config.ladder) * len(model.config.feature_names)
-    model.density = DensityHead.fit(np.random.default_rng(0).normal(size=(40, width)), np.empty((0, width)), components=(1, 3))
+    model.density = DensityHead.fit(
+        np.random.default_rng(0).normal(size=(40, width)), np.empty((0, width)), components=(1, 3)
+    )
     return model
 
 

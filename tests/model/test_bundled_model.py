@@ -1,4 +1,6 @@
-"""The models that come with the package: complete, small enough, found by name or without one, and better than chance on real predictions."""
+"""The models that come with the package: complete, small enough, found by name or without one, and better than chance
+on real predictions.
+"""
 
 import json
 from pathlib import Path
@@ -18,14 +20,21 @@ from segqc.model.folder import model_folder
 
 @pytest.mark.parametrize("folder", BUNDLED_MODELS.values(), ids=BUNDLED_MODELS)
 def test_they_are_whole_and_small_and_say_where_they_come_from(folder: Path) -> None:
-    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "config.json", "density.safetensors", "MODEL_CARD.md"}
+    assert {path.name for path in folder.iterdir()} == {
+        "model.safetensors",
+        "config.json",
+        "density.safetensors",
+        "MODEL_CARD.md",
+    }
     assert sum(path.stat().st_size for path in folder.iterdir()) < 6e6
     config = json.loads((folder / "config.json").read_text())
     assert config["method"] == "structured"
     assert not {"out", "voc_root", "feature_cache"} & set(config["training"]["config"])
 
 
-def test_a_name_is_a_bundled_model_unless_there_is_such_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_a_bundled_model_unless_there_is_such_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert model_folder("voc-fast") == model_folder(Path("voc-fast")) == BUNDLED_MODELS["voc-fast"]
     assert model_folder("runs/voc") == Path("runs/voc")
@@ -36,7 +45,10 @@ def test_a_name_is_a_bundled_model_unless_there_is_such_a_folder(tmp_path: Path,
 def test_the_first_is_what_load_gives() -> None:
     default = segqc.load(device="cpu").model
     assert default.config == segqc.load("voc", device="cpu").model.config
-    parameters = {name: sum(p.numel() for p in segqc.load(name, device="cpu").model.network.parameters()) for name in BUNDLED_MODELS}
+    parameters = {
+        name: sum(p.numel() for p in segqc.load(name, device="cpu").model.network.parameters())
+        for name in BUNDLED_MODELS
+    }
     assert parameters["voc"] == sum(p.numel() for p in default.network.parameters()) > 2 * parameters["voc-fast"]
 
 
@@ -61,7 +73,9 @@ def test_it_warns_of_classes_that_it_hardly_saw(tmp_path: Path) -> None:
         mask = np.zeros((48, 64), np.uint8)
         mask[10:30, 10:40] = VOC_LABELS.names.index(label)
         Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
-    report = audit(AuditConfig(predictions=tmp_path / "masks", images=tmp_path / "images", out=tmp_path / "out", device="cpu"))
+    report = audit(
+        AuditConfig(predictions=tmp_path / "masks", images=tmp_path / "images", out=tmp_path / "out", device="cpu")
+    )
     reasons = {row["id"]: row["reason"] for row in report.rows}
     assert reasons["cat"] == ""
     assert reasons["plane"].startswith(HARDLY_SEEN)

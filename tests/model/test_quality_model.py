@@ -1,4 +1,6 @@
-"""The model against its definitions: what it reads, what it ignores, how its losses begin, and its agreement against a loop."""
+"""The model against its definitions: what it reads, what it ignores, how its losses begin, and its agreement against a
+loop.
+"""
 
 import dataclasses
 import hashlib
@@ -34,12 +36,21 @@ def pair(model: QualityModel, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return picture(seed, side(model)), blobs(seed)
 
 
-def batch(model: QualityModel, masks: np.ndarray, seed: int = 0) -> tuple[list[torch.Tensor], torch.Tensor, Levels, torch.Tensor]:
+def batch(
+    model: QualityModel, masks: np.ndarray, seed: int = 0
+) -> tuple[list[torch.Tensor], torch.Tensor, Levels, torch.Tensor]:
     """Arguments of `forward` for these masks."""
-    features = model.image_features(torch.from_numpy(np.stack([picture(seed + i, side(model)) for i in range(len(masks))])))
+    features = model.image_features(
+        torch.from_numpy(np.stack([picture(seed + i, side(model)) for i in range(len(masks))]))
+    )
     levels = model.config.ladder.at([i % len(model.config.ladder) for i in range(len(masks))])
     shape = (len(masks), model.config.num_classes, *masks.shape[1:])
-    return features, torch.from_numpy(masks), levels, gumbel.sample_exponential(shape, torch.Generator().manual_seed(seed))
+    return (
+        features,
+        torch.from_numpy(masks),
+        levels,
+        gumbel.sample_exponential(shape, torch.Generator().manual_seed(seed)),
+    )
 
 
 def assert_same(one: Reading, other: Reading) -> None:
@@ -103,7 +114,10 @@ def test_reading_is_by_the_levels_of_the_ladder_in_order(models):
     reading = model.read(*pair(model, 0))
     for level in range(3):
         one = QualityModel(
-            dataclasses.replace(model.config, ladder=NoiseLadder((model.config.ladder.keep[level],), (model.config.ladder.temperature[level],)))
+            dataclasses.replace(
+                model.config,
+                ladder=NoiseLadder((model.config.ladder.keep[level],), (model.config.ladder.temperature[level],)),
+            )
         ).eval()
         one.load_state_dict(model.state_dict())
         one._noise = model.scoring_noise()[1][level : level + 1]
@@ -154,7 +168,8 @@ def test_a_mask_only_model_is_blind_to_the_picture(variant):
 def test_a_ladder_read_in_several_forwards_is_read_the_same(models, variant, monkeypatch):
     model = models[variant]
     whole = model.read(*pair(model, 0))
-    monkeypatch.setattr(quality_model, "_CELLS_PER_FORWARD", 2 * 16 * 16)  # two passes at a time; the last of three levels is alone
+    # two passes at a time; the last of three levels is alone
+    monkeypatch.setattr(quality_model, "_CELLS_PER_FORWARD", 2 * 16 * 16)
     parts = model.read(*pair(model, 0))
     np.testing.assert_allclose(parts.features, whole.features, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(parts.heat, whole.heat, atol=1e-4)
@@ -163,7 +178,9 @@ def test_a_ladder_read_in_several_forwards_is_read_the_same(models, variant, mon
 
 
 def test_features_are_those_of_the_definitions(models):
-    """Norm (eq. 7), denoising error and surprise of each level, from the score that the K^2 sum over the posterior gives."""
+    """Norm (eq. 7), denoising error and surprise of each level, from the score that the K^2 sum over the posterior
+    gives.
+    """
     model = models["mixing", True]
     image, mask = pair(model, 0)
     reading = model.read(image, mask)
@@ -222,7 +239,9 @@ def test_heat_of_the_paper_is_relative_to_the_norm_of_inliers(models):
     model = models["paper", True]
     image, mask = pair(model, 0)
     reading = model.read(image, mask)
-    hot = QualityModel(dataclasses.replace(model.config, inlier_norm=tuple((reading.features[:, 0] / 7).tolist()))).eval()
+    hot = QualityModel(
+        dataclasses.replace(model.config, inlier_norm=tuple((reading.features[:, 0] / 7).tolist()))
+    ).eval()
     hot.load_state_dict(model.state_dict())
     heat = hot.read(image, mask).heat
     valid = mask != 255
@@ -304,7 +323,8 @@ def test_what_void_cells_hold_has_no_influence(models, variant):
     assert len(levels) == len(other._noise)
     assert_same(reading, other.read(image, mask))
     if model.config.draws:
-        other._noise = torch.where(torch.from_numpy(void), noise, noise.flip(0))  # while noise on the labelled cells does count
+        # while noise on the labelled cells does count
+        other._noise = torch.where(torch.from_numpy(void), noise, noise.flip(0))
         assert not np.array_equal(reading.features, other.read(image, mask).features)
 
 
@@ -345,7 +365,8 @@ def test_frozen_features_are_independent_of_the_batch_up_to_rounding(models):
     model = models["mixing", True]
     images = torch.from_numpy(np.stack([picture(i) for i in range(6)]))
     together = model.image_features(images)
-    assert len(together) == len(model.encoder.channels) == len(model.config.network.context_channels) - 1  # the classifier reads the last
+    # the classifier reads the last
+    assert len(together) == len(model.encoder.channels) == len(model.config.network.context_channels) - 1
     for i in range(6):
         for one, many in zip(model.image_features(images[i : i + 1]), together, strict=True):
             torch.testing.assert_close(one[0], many[i], rtol=1e-4, atol=1e-4)
@@ -383,7 +404,9 @@ def test_loss_of_a_fresh_mixing_model_is_log_k(classes, encoder):
 
 @pytest.mark.parametrize("classes", [2, 4, 21])
 def test_loss_of_a_fresh_paper_model_is_that_of_a_dirichlet_draw_from_the_uniform(classes):
-    """E KL(Dirichlet(1) || uniform) = log K - (H_K - 1): a component is Beta(1, K - 1), for which E[p log p] = -(H_K - 1)/K."""
+    """E KL(Dirichlet(1) || uniform) = log K - (H_K - 1): a component is Beta(1, K - 1), for which E[p log p] = -(H_K -
+    1)/K.
+    """
     expected = math.log(classes) - (harmonic(classes) - 1)
     draws = np.random.default_rng(0).dirichlet(np.ones(classes), size=200_000)
     kl = math.log(classes) + (draws * np.log(draws)).sum(1)
@@ -461,7 +484,11 @@ def test_score_of_mixing_is_disagreement_and_the_density_stands_beside_it(models
     image, mask = pair(model, 0)
     reading = model.read(image, mask)
     numbers = model.score_reading(reading, mask)
-    assert numbers == {"score": 1 - model.agreement(reading, mask), "agreement": model.agreement(reading, mask), "density": None}
+    assert numbers == {
+        "score": 1 - model.agreement(reading, mask),
+        "agreement": model.agreement(reading, mask),
+        "density": None,
+    }
     head = DensityHead.fit(np.random.default_rng(0).normal(size=(20, 9)), np.empty((0, 9)), components=(1,))
     model.density = head
     try:

@@ -8,7 +8,9 @@ from segqc.model.regions import Region, worst_region
 
 def drawing(rows: list[str]) -> np.ndarray:
     """Digits are tenths of heat; "." is none, "X" is 1."""
-    return np.array([[{".": 0.0, "X": 1.0}.get(c) if c in ".X" else int(c) / 10 for c in row] for row in rows], np.float32)
+    return np.array(
+        [[{".": 0.0, "X": 1.0}.get(c) if c in ".X" else int(c) / 10 for c in row] for row in rows], np.float32
+    )
 
 
 def labels(rows: list[str]) -> np.ndarray:

@@ -33,7 +33,10 @@ def test_kinds_come_as_often_as_they_should() -> None:
     counts = Counter(NOISE.kind(seed) for seed in range(4000))
     shares = np.diff((0, *KIND_ENDS))
     assert [counts[kind] / 4000 for kind in KINDS] == pytest.approx(shares, abs=0.03)
-    assert {kind for seed in range(200) if NOISE.needs_guess(seed) for kind in [NOISE.kind(seed)]} == {"guess", "partial"}
+    assert {kind for seed in range(200) if NOISE.needs_guess(seed) for kind in [NOISE.kind(seed)]} == {
+        "guess",
+        "partial",
+    }
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -67,7 +70,9 @@ def test_a_foreign_mask_is_the_other_picture_s() -> None:
 def test_a_partial_guess_is_truth_or_guess_in_every_cell_unless_it_is_bent() -> None:
     truth, guess = blobs(0, void=False), blobs(2, void=False)
     belief = np.where(np.arange(4)[:, None, None] == guess, 0.0, -1e9).astype(np.float32)  # no noise can change it
-    whole = [((m := NOISE.draw(truth, blobs(1), belief, seed)) == truth) | (m == guess) for seed in seeds_of("partial", 40)]
+    whole = [
+        ((m := NOISE.draw(truth, blobs(1), belief, seed)) == truth) | (m == guess) for seed in seeds_of("partial", 40)
+    ]
     assert np.mean([cells.all() for cells in whole]) > 0.3
 
 

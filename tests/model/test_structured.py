@@ -32,7 +32,9 @@ def test_the_target_is_the_truth_and_the_input_what_is_observed(model: QualityMo
         onehot, valid = model.one_hot(truth)
         expected = torch.stack([-(log_p[n] * onehot[n]).sum(0)[valid[n]].mean() for n in range(2)]).mean()
         assert float(loss) == pytest.approx(float(expected), rel=1e-5)
-        assert float(model(features, truth, levels, exponential, truth)) == float(model(features, truth, levels, exponential))
+        assert float(model(features, truth, levels, exponential, truth)) == float(
+            model(features, truth, levels, exponential)
+        )
         assert float(loss) != float(model(features, truth, levels, exponential))
 
 
@@ -65,5 +67,8 @@ def test_the_share_of_empty_masks_is_that_of_training_with_a_pseudo_count(model:
 def test_maps_larger_than_the_grid_needs_are_brought_down() -> None:
     model = tiny_model("structured", image_size=96)
     sides = [maps.shape[-1] for maps in model.image_features(torch.from_numpy(picture(0, 96))[None])]
-    assert sides == [min(-(-96 // r), s) for r, s in zip(model.encoder.reductions, model.config.network.context_sizes[:-1], strict=True)]
+    assert sides == [
+        min(-(-96 // r), s)
+        for r, s in zip(model.encoder.reductions, model.config.network.context_sizes[:-1], strict=True)
+    ]
     model.read(picture(0, 96), blobs(0))

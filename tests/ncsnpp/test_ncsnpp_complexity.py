@@ -9,7 +9,9 @@ from ncsnpp.complexity import count, measure
 
 
 def test_convolution_and_dense_layer_by_hand():
-    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, device="meta"), nn.Flatten(), nn.Linear(8 * 16, 5, device="meta"))
+    module = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1, device="meta"), nn.Flatten(), nn.Linear(8 * 16, 5, device="meta")
+    )
     cost = measure(module, lambda: module(torch.empty(2, 3, 4, 4, device="meta")))
     assert cost.parameters == 8 * 3 * 9 + 8 + 5 * 8 * 16 + 5
     assert cost.macs == 2 * 16 * 8 * 3 * 9 + 2 * 128 * 5
@@ -43,7 +45,9 @@ def test_cpu_preset_stays_within_what_two_cores_can_train():
 
 
 def test_cost_grows_with_the_grid():
-    config = NCSNppConfig(3, 3, grid_size=16, channels=8, channel_mult=(1, 2), blocks=1, attention_resolutions=(), attention_middle=False)
+    config = NCSNppConfig(
+        3, 3, grid_size=16, channels=8, channel_mult=(1, 2), blocks=1, attention_resolutions=(), attention_middle=False
+    )
     small, large = count(config).denoiser, count(config, grid_size=32).denoiser
     assert large.macs == pytest.approx(4 * small.macs, rel=0.01)
     assert large.activation_bytes == pytest.approx(4 * small.activation_bytes, rel=0.05)
@@ -52,7 +56,9 @@ def test_cost_grows_with_the_grid():
 
 def test_concat_and_plain_networks_have_no_context():
     plain = count(NCSNppConfig(3, 3, grid_size=16, channels=8, channel_mult=(1,), attention_resolutions=()))
-    concat = count(NCSNppConfig(3, 3, grid_size=16, channels=8, channel_mult=(1,), attention_resolutions=(), conditioning="concat"))
+    concat = count(
+        NCSNppConfig(3, 3, grid_size=16, channels=8, channel_mult=(1,), attention_resolutions=(), conditioning="concat")
+    )
     assert plain.context is None
     assert concat.context is None
     assert concat.denoiser.macs - plain.denoiser.macs == 16 * 16 * 8 * 3 * 9

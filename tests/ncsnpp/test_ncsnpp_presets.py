@@ -38,7 +38,8 @@ def test_fast_is_less_than_half_of_cpu():
 
 
 @pytest.mark.parametrize(
-    ("preset", "encoder_name"), [(cpu, "tf_efficientnet_lite2"), (voc128, "tf_efficientnet_lite2"), (fast, "tf_efficientnet_lite0")]
+    ("preset", "encoder_name"),
+    [(cpu, "tf_efficientnet_lite2"), (voc128, "tf_efficientnet_lite2"), (fast, "tf_efficientnet_lite0")],
 )
 def test_defaults_fit_the_default_encoder(preset, encoder_name):
     config = preset()
@@ -54,9 +55,13 @@ def test_defaults_fit_the_default_encoder(preset, encoder_name):
 
 @pytest.mark.parametrize(("num_classes", "grid_size", "image_size"), [(2, 32, 128), (150, 48, 224), (3, 33, 97)])
 def test_cpu_takes_any_problem(num_classes, grid_size, image_size):
-    config = cpu(num_classes, context_channels=(24, 40), context_reductions=(4, 8), image_size=image_size, grid_size=grid_size)
+    config = cpu(
+        num_classes, context_channels=(24, 40), context_reductions=(4, 8), image_size=image_size, grid_size=grid_size
+    )
     with torch.device("meta"):
         net = NCSNpp(config)
-        maps = [torch.empty(1, channels, side, side) for channels, side in zip((24, 40), config.context_sizes, strict=True)]
+        maps = [
+            torch.empty(1, channels, side, side) for channels, side in zip((24, 40), config.context_sizes, strict=True)
+        ]
         y = net(torch.empty(2, num_classes, grid_size, grid_size), torch.empty(2), net.encode_context(maps))
     assert y.shape == (2, num_classes, grid_size, grid_size)

@@ -9,7 +9,9 @@ from ncsnpp.resample import FIRDownsample, FIRUpsample, depth_to_space, half, re
 SIZES = [(8, 8), (7, 7), (37, 53), (1, 1), (1, 6), (2, 5)]
 
 
-def upfirdn(image: np.ndarray, kernel: np.ndarray, up: int, down: int, pad: tuple[tuple[int, int], tuple[int, int]]) -> np.ndarray:
+def upfirdn(
+    image: np.ndarray, kernel: np.ndarray, up: int, down: int, pad: tuple[tuple[int, int], tuple[int, int]]
+) -> np.ndarray:
     """Insert zeros, pad, correlate, decimate; one channel, by loops."""
     inserted = np.zeros((image.shape[0] * up, image.shape[1] * up))
     inserted[::up, ::up] = image
@@ -33,7 +35,9 @@ def test_downsampling_is_upfirdn(size):
     assert out.shape[-2:] == half(size)
     pad = tuple((1, 1 + side % 2) for side in size)
     for item, expected_item in zip(out.flatten(0, 1), x.flatten(0, 1), strict=True):
-        np.testing.assert_allclose(item, upfirdn(expected_item.double().numpy(), KERNEL, up=1, down=2, pad=pad), atol=1e-6)
+        np.testing.assert_allclose(
+            item, upfirdn(expected_item.double().numpy(), KERNEL, up=1, down=2, pad=pad), atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("size", SIZES)

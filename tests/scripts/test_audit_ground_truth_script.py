@@ -1,4 +1,6 @@
-"""scripts/audit_ground_truth.py on rendered scenes: its copy, its tables, what it leaves out, and a run that is killed twice."""
+"""scripts/audit_ground_truth.py on rendered scenes: its copy, its tables, what it leaves out, and a run that is killed
+twice.
+"""
 
 import csv
 import importlib.util
@@ -48,7 +50,9 @@ def script() -> ModuleType:
     def small(**given: Any) -> Any:
         assert given.pop("preset") == "cpu"
         given = {name: value for name, value in given.items() if value is not None}
-        return tiny_train_config(given.pop("voc_root"), given.pop("out"), **({"checkpoint_every": 2, "validate_every": 2} | given))
+        return tiny_train_config(
+            given.pop("voc_root"), given.pop("out"), **({"checkpoint_every": 2, "validate_every": 2} | given)
+        )
 
     module.TrainConfig = small
     return module
@@ -108,7 +112,9 @@ def test_tables_agree_with_each_other(whole: Path) -> None:
         overall = next(row for row in judgement if (row["score"], row["error"]) == (name, "all"))
         values = [float(row[name]) for row in scores]
         assert float(overall["auroc"]) == pytest.approx(roc_auc_score(wrong, values))
-        assert float(overall["average_precision"]) == pytest.approx(average_precision(np.array(values), np.array(wrong)))
+        assert float(overall["average_precision"]) == pytest.approx(
+            average_precision(np.array(values), np.array(wrong))
+        )
         assert (int(overall["injected"]), int(overall["masks"])) == (6, 28)
         assert {row["error"] for row in judgement if row["score"] == name} == {"all", *listed.values()}
 
@@ -182,18 +188,24 @@ def test_folds_share_the_features_of_the_copy_and_a_cache_of_the_dataset_is_left
     cache, fills, fill = tmp_path / "features", [], FeatureCache.fill
     train(tiny_train_config(tiny_voc, tmp_path / "plain", steps=1, method="segmenter", feature_cache=cache))
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir()}
-    monkeypatch.setattr(FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), fill(self, blocks, *rest)))
+    monkeypatch.setattr(
+        FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), fill(self, blocks, *rest))
+    )
     script.main(arguments(tiny_voc, tmp_path / "out", "--feature-cache", str(cache)))
     assert fills[0] > 0
     assert fills[1:] == [0, 0]
     assert (cache / "with-label-errors" / "features.f16").is_file()
-    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir() if path.is_file()}
+    assert before == {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir() if path.is_file()
+    }
     assert not (tmp_path / "out" / "models" / "features").exists()
     assert not (whole / "models" / "features").exists()
     assert (tmp_path / "out" / "scores.csv").read_bytes() == (whole / "scores.csv").read_bytes()
 
 
-def test_bad_pairs_stop_nothing_and_are_listed(script: ModuleType, tiny_voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_bad_pairs_stop_nothing_and_are_listed(
+    script: ModuleType, tiny_voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
     root = tmp_path / "data"
     shutil.copytree(tiny_voc, root)
     torn, void, absent, *_ = voc_pairs(root, "train")[0]

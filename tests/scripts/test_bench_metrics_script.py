@@ -11,13 +11,17 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench_metrics.py"
 
 
 def run(*arguments: object) -> str:
-    result = subprocess.run([sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, timeout=300
+    )
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout
 
 
 def differences(printed: str) -> list[float]:
-    return [float(number) for number in re.findall(r"largest difference to medpy in dice, assd and hd95: (\S+)", printed)]
+    return [
+        float(number) for number in re.findall(r"largest difference to medpy in dice, assd and hd95: (\S+)", printed)
+    ]
 
 
 @pytest.mark.parametrize("turns", [(), ("--alternate",)])
@@ -39,6 +43,8 @@ def test_several_folders_of_real_masks_in_one_run(voc_root: Path, shared_data: P
 
 
 def test_predictions_need_their_ground_truth(tmp_path: Path) -> None:
-    result = subprocess.run([sys.executable, str(SCRIPT), "--predictions", str(tmp_path)], capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        [sys.executable, str(SCRIPT), "--predictions", str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
     assert result.returncode == 2
     assert "belong together" in result.stderr

@@ -30,13 +30,21 @@ def audits(tmp_path: Path) -> tuple[Path, Path]:
     rng = np.random.default_rng(0)
     scores = rng.random(300)
     dice = np.clip(1 - scores**2 + rng.normal(0, 0.1, 300), 0, 1)
-    rows = [{"id": f"{i}", "status": "ok", "score": s, "dice": d} for i, (s, d) in enumerate(zip(scores, dice, strict=True))]
+    rows = [
+        {"id": f"{i}", "status": "ok", "score": s, "dice": d} for i, (s, d) in enumerate(zip(scores, dice, strict=True))
+    ]
     write_table(tmp_path / "audit" / "scores.csv", rows, ("id", "status", "score", "dice"))
-    write_table(tmp_path / "truth" / "scores.csv", [row | {"score": 0.2 * row["score"]} for row in rows], ("id", "status", "score", "dice"))
+    write_table(
+        tmp_path / "truth" / "scores.csv",
+        [row | {"score": 0.2 * row["score"]} for row in rows],
+        ("id", "status", "score", "dice"),
+    )
     return tmp_path / "audit", tmp_path / "truth"
 
 
-def test_promises_hold_on_an_audit_and_not_for_true_masks(script: ModuleType, audits, capsys: pytest.CaptureFixture[str]) -> None:
+def test_promises_hold_on_an_audit_and_not_for_true_masks(
+    script: ModuleType, audits, capsys: pytest.CaptureFixture[str]
+) -> None:
     (data,) = script.from_audit(*audits)
     flags, wrong = script.check_flags(data), script.check_flags(data, use_true_masks=True)
     assert flags["fdr"].mean() < 0.12

@@ -22,14 +22,38 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def run(script: str, *arguments: object) -> str:
-    result = subprocess.run([sys.executable, str(SCRIPTS / script), *map(str, arguments)], capture_output=True, text=True, timeout=500)
+    result = subprocess.run(
+        [sys.executable, str(SCRIPTS / script), *map(str, arguments)], capture_output=True, text=True, timeout=500
+    )
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout
 
 
 def test_the_papers_experiment_at_four_steps(tiny_voc: Path, tiny_predictions: Path, tmp_path: Path) -> None:
-    arguments = ["--voc-root", tiny_voc, "--predictions", tiny_predictions, "--out", tmp_path, "--classes", DEMO_CLASSES]
-    arguments += ["--deep-svdd", "none", "--steps", 4, "--batch-size", 2, "--size", 32, "--density-items", 4, "--resamples", 20]
+    arguments = [
+        "--voc-root",
+        tiny_voc,
+        "--predictions",
+        tiny_predictions,
+        "--out",
+        tmp_path,
+        "--classes",
+        DEMO_CLASSES,
+    ]
+    arguments += [
+        "--deep-svdd",
+        "none",
+        "--steps",
+        4,
+        "--batch-size",
+        2,
+        "--size",
+        32,
+        "--density-items",
+        4,
+        "--resamples",
+        20,
+    ]
     arguments += ["--device", "cpu", "--precision", "fp32"]
     printed = run("reproduce_paper_voc.py", *arguments)
     assert "-0.53, +0.14, +0.30" in printed
@@ -40,14 +64,23 @@ def test_the_papers_experiment_at_four_steps(tiny_voc: Path, tiny_predictions: P
     assert record["images"] == 6
 
 
-def test_the_results_on_voc_in_small_with_two_seeds(tiny_voc: Path, tiny_predictions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_results_on_voc_in_small_with_two_seeds(
+    tiny_voc: Path, tiny_predictions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(SCRIPTS))
     script = importlib.import_module("reproduce_voc")
     trained = []
 
     def train_small(config, console):
         trained.append((config.out.name, config.method, config.seed))
-        small = {"encoder": "tf_efficientnet_lite0", "image_size": 64, "grid_size": 16, "batch_size": 4, "guess_steps": 2, "views": 1}
+        small = {
+            "encoder": "tf_efficientnet_lite0",
+            "image_size": 64,
+            "grid_size": 16,
+            "batch_size": 4,
+            "guess_steps": 2,
+            "views": 1,
+        }
         return train(dataclasses.replace(config, density_items=8, device="cpu", precision="fp32", **small), console)
 
     monkeypatch.setattr(script, "train", train_small)
@@ -57,7 +90,18 @@ def test_the_results_on_voc_in_small_with_two_seeds(tiny_voc: Path, tiny_predict
         mask[: 10 * number] = number  # the later, the worse
         write_mask(tmp_path / "predictions" / "net" / path.name, mask, DEMO_LABELS)
     out = tmp_path / "out"
-    arguments = ["--voc-root", tiny_voc, "--predictions", tmp_path / "predictions", "--out", out, "--train-set", "train", "--deep-svdd", "none"]
+    arguments = [
+        "--voc-root",
+        tiny_voc,
+        "--predictions",
+        tmp_path / "predictions",
+        "--out",
+        out,
+        "--train-set",
+        "train",
+        "--deep-svdd",
+        "none",
+    ]
     arguments += ["--steps", 4, "--ablation-steps", 3, "--corruptions", 1, "--seeds", 0, 1, "--resamples", 20]
     monkeypatch.setattr(sys, "argv", ["reproduce_voc.py", *map(str, arguments)])
     script.main()

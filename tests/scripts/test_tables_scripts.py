@@ -38,10 +38,23 @@ def small_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_table_2_on_small_sets(small_sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_2_on_small_sets(
+    small_sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     module = script("reproduce_table2")
     monkeypatch.setattr(module, "TRIAL", "chow-liu")
-    arguments = ["--data", str(small_sets), "--out", str(tmp_path / "out"), "--sets", "CMC", "Solar", "--seeds", "0", "1"]
+    arguments = [
+        "--data",
+        str(small_sets),
+        "--out",
+        str(tmp_path / "out"),
+        "--sets",
+        "CMC",
+        "Solar",
+        "--seeds",
+        "0",
+        "1",
+    ]
     document = tmp_path / "docs" / "results.md"
     module.main([*arguments, "--methods", "independent", "chow-liu", "--document", str(document)])
     text = document.read_text()
@@ -52,7 +65,8 @@ def test_table_2_on_small_sets(small_sets: Path, tmp_path: Path, monkeypatch: py
     assert "![Critical-difference diagram: average ranks over 2 sets](images/results-ranks.png)" in text
     assert "Solar, chow-liu, seed 1: AP 100.00" in capsys.readouterr().out
     (small_sets / "CMC.arff").unlink()
-    module.main([*arguments, "--methods", "independent", "chow-liu", "--document", str(document)])  # nothing is missing, so that nothing is read
+    # nothing is missing, so that nothing is read
+    module.main([*arguments, "--methods", "independent", "chow-liu", "--document", str(document)])
     assert "seed 1" not in capsys.readouterr().out
     with pytest.raises(SystemExit, match=r"CMC\.arff: does not exist"):
         module.main([*arguments, "--methods", "pairs"])
@@ -61,12 +75,16 @@ def test_table_2_on_small_sets(small_sets: Path, tmp_path: Path, monkeypatch: py
 def test_table_2_refuses_a_set_that_is_another(small_sets: Path, tmp_path: Path) -> None:
     (small_sets / "CMC.arff").write_text((small_sets / "CMC.arff").read_text() + "v0,v0,0\n")
     with pytest.raises(SystemExit, match="has 331 rows where the paper's CMC has 330"):
-        script("reproduce_table2").main(["--data", str(small_sets), "--out", str(tmp_path / "out"), "--sets", "CMC", "--methods", "rows"])
+        script("reproduce_table2").main(
+            ["--data", str(small_sets), "--out", str(tmp_path / "out"), "--sets", "CMC", "--methods", "rows"]
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the seven sets are not here")
-def test_the_bench_measures_what_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_bench_measures_what_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     module = script("bench_tabular")
     detector = module.GumbelScoreDetector
     monkeypatch.setattr(module, "GumbelScoreDetector", lambda **settings: detector(**{"steps": 2} | settings))

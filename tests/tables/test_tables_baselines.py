@@ -1,4 +1,6 @@
-"""Baselines on tables against values worked out by hand, by loops or by other libraries; and whether those that train are alive."""
+"""Baselines on tables against values worked out by hand, by loops or by other libraries; and whether those that train
+are alive.
+"""
 
 import math
 from collections import Counter
@@ -23,14 +25,26 @@ def mixed(rows: int, seed: int = 0) -> pyarrow.Table:
     a = rng.integers(4, size=rows)
     b = np.where(rng.random(rows) < 0.9, a, rng.integers(4, size=rows))
     c = np.where(rng.random(rows) < 0.9, b % 2, rng.integers(2, size=rows))
-    return pyarrow.table({"c": [f"c{v}" for v in c], "a": [f"a{v}" for v in a], "b": [f"b{v}" for v in b], "x": rng.normal(size=rows) + a})
+    return pyarrow.table(
+        {
+            "c": [f"c{v}" for v in c],
+            "a": [f"a{v}" for v in a],
+            "b": [f"b{v}" for v in b],
+            "x": rng.normal(size=rows) + a,
+        }
+    )
 
 
 def test_codes_keep_missing_and_unseen_apart() -> None:
     encoder = BaselineEncoder().fit(TRAIN)
     assert encoder.sizes_.tolist() == [4, 4]
     assert encoder.codes(TEST).tolist() == [[0, 0], [1, 0], [3, 1], [2, 1]]
-    assert encoder.one_hot(TEST).tolist() == [[1, 0, 0, 0, 1, 0, 0, 0], [0, 1, 0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 0, 1, 0, 0], [0, 0, 1, 0, 0, 1, 0, 0]]
+    assert encoder.one_hot(TEST).tolist() == [
+        [1, 0, 0, 0, 1, 0, 0, 0],
+        [0, 1, 0, 0, 1, 0, 0, 0],
+        [0, 0, 0, 1, 0, 1, 0, 0],
+        [0, 0, 1, 0, 0, 1, 0, 0],
+    ]
 
 
 def test_numbers_are_binned_for_counting_and_standardised_otherwise() -> None:
@@ -51,7 +65,12 @@ def test_independent_frequencies_by_hand() -> None:
 
 def test_pair_frequencies_by_hand() -> None:
     scores = PairFrequencies().fit(TRAIN, TRAIN).anomaly_score(TEST)
-    expected = [-math.log((2 + 4 / 8 * 3 / 8) / 5), -math.log((0 + 2 / 8 * 3 / 8) / 5), -math.log(1 / 8 * 3 / 8 / 5), -math.log(1 / 8 * 3 / 8 / 5)]
+    expected = [
+        -math.log((2 + 4 / 8 * 3 / 8) / 5),
+        -math.log((0 + 2 / 8 * 3 / 8) / 5),
+        -math.log(1 / 8 * 3 / 8 / 5),
+        -math.log(1 / 8 * 3 / 8 / 5),
+    ]
     assert scores == pytest.approx(expected)
 
 
@@ -69,8 +88,11 @@ def test_row_frequency_counts_rows_and_ties_what_it_never_saw() -> None:
 def test_chow_liu_finds_the_chain_and_is_a_distribution() -> None:
     table = mixed(2000).drop_columns(["x"])
     tree = ChowLiuTree().fit(table, table)
-    assert {frozenset(edge) for edge in tree.conditionals_} == {frozenset({1, 2}), frozenset({0, 2})}  # a - b - c, columns in the order c, a, b
-    codes = np.stack(np.meshgrid(*(np.arange(size) for size in tree.encoder_.sizes_), indexing="ij"), axis=-1).reshape(-1, 3)
+    # a - b - c, columns in the order c, a, b
+    assert {frozenset(edge) for edge in tree.conditionals_} == {frozenset({1, 2}), frozenset({0, 2})}
+    codes = np.stack(np.meshgrid(*(np.arange(size) for size in tree.encoder_.sizes_), indexing="ij"), axis=-1).reshape(
+        -1, 3
+    )
     assert np.exp(-tree._surprise(codes)).sum() == pytest.approx(1)
     likely = -tree.anomaly_score(table).mean()
     assert likely > -IndependentFrequencies().fit(table, table).anomaly_score(table).mean() + 1
@@ -135,14 +157,19 @@ def test_dagmm_energy_is_the_negative_log_density_of_its_mixture() -> None:
     weights = gamma[:, 0] / gamma[:, 0].sum()
     assert mu[0].numpy() == pytest.approx((weights[:, None] * z).sum(0).numpy())
     assert sigma[0].numpy() == pytest.approx(np.cov(z.numpy().T, aweights=weights.numpy(), ddof=0) + 1e-4 * np.eye(3))
-    density = sum(p * multivariate_normal(m, s).pdf(z.numpy()) for p, m, s in zip(phi.numpy(), mu.numpy(), sigma.numpy(), strict=True))
+    density = sum(
+        p * multivariate_normal(m, s).pdf(z.numpy())
+        for p, m, s in zip(phi.numpy(), mu.numpy(), sigma.numpy(), strict=True)
+    )
     assert energy(z, phi, mu, sigma).numpy() == pytest.approx(-np.log(density))
 
 
 def test_dagmm_learns_and_its_scores_are_finite_for_rows_unlike_any() -> None:
     train = mixed(500)
     model = DAGMM(epochs=60, steps=60, batch_size=128, learning_rate=1e-3)
-    scores = model.fit(train, train).anomaly_score(pyarrow.table({"c": ["?", "c0"], "a": ["?", "a1"], "b": [None, "b1"], "x": [1e6, None]}))
+    scores = model.fit(train, train).anomaly_score(
+        pyarrow.table({"c": ["?", "c0"], "a": ["?", "a1"], "b": [None, "b1"], "x": [1e6, None]})
+    )
     assert np.isfinite(scores).all()
     assert scores[0] > model.anomaly_score(train).max()
     assert model.epochs_ == "60 epochs of 500 rows, batches of 128"

@@ -1,4 +1,6 @@
-"""The benchmark end to end on small tables: rows that are kept, resumed and replaced, and a document that says what they say."""
+"""The benchmark end to end on small tables: rows that are kept, resumed and replaced, and a document that says what
+they say.
+"""
 
 import importlib.util
 import json
@@ -40,7 +42,9 @@ class Scripted(TableBaseline):
 
 def labelled(name: str) -> LabelledTable:
     anomalous = np.arange(220) >= 200
-    return LabelledTable(name, pyarrow.table({"truth": anomalous + 1e-3 * np.arange(220), "kind": ["k"] * 220}), anomalous)
+    return LabelledTable(
+        name, pyarrow.table({"truth": anomalous + 1e-3 * np.arange(220), "kind": ["k"] * 220}), anomalous
+    )
 
 
 @pytest.fixture
@@ -84,8 +88,12 @@ def test_a_row_says_what_was_measured(tmp_path: Path, methods: dict[str, Method]
     assert 0 <= row.fit_seconds < 5
 
 
-def test_scores_that_are_not_finite_stop_the_benchmark(tmp_path: Path, methods: dict[str, Method], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(methods, "noisy", Method("noisy", "noisy", "published", lambda seed: Scripted(float("inf"), seed)))
+def test_scores_that_are_not_finite_stop_the_benchmark(
+    tmp_path: Path, methods: dict[str, Method], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        methods, "noisy", Method("noisy", "noisy", "published", lambda seed: Scripted(float("inf"), seed))
+    )
     with pytest.raises(FloatingPointError, match=r"noisy on Bank, seed 0: .* scores are not finite"):
         run(tmp_path, methods)
     assert load_row(tmp_path, "Bank", "noisy", 0) is None
@@ -103,8 +111,14 @@ def test_the_document_says_what_the_rows_say(tmp_path: Path, methods: dict[str, 
     assert results.datasets == ["Bank", "CMC"]
     noisy = results.cell("noisy", "Bank", "average_precision")
     rows = [json.loads(row_path(tmp_path, "Bank", "noisy", seed).read_text())["average_precision"] for seed in (0, 1)]
-    assert (noisy.mean, noisy.deviation, noisy.seeds) == (pytest.approx(100 * np.mean(rows)), pytest.approx(100 * np.std(rows, ddof=1)), 2)
-    text, ranking = render_report(results, "segqc", "paper", "2026-01-01, commit abc", "python x", "a machine", "images/x.png")
+    assert (noisy.mean, noisy.deviation, noisy.seeds) == (
+        pytest.approx(100 * np.mean(rows)),
+        pytest.approx(100 * np.std(rows, ddof=1)),
+        2,
+    )
+    text, ranking = render_report(
+        results, "segqc", "paper", "2026-01-01, commit abc", "python x", "a machine", "images/x.png"
+    )
     lines = {line.split(" | ")[0]: line for line in text.splitlines() if line.startswith("|")}
     assert "| segqc (default) | **100.00** ± 0.0 | **100.00** ± 0.0 (2) | 100.0 |" in text
     assert f"| noisy [one] | {noisy.mean:.2f} ± {noisy.deviation:.1f} (2) |" in text
@@ -117,7 +131,9 @@ def test_the_document_says_what_the_rows_say(tmp_path: Path, methods: dict[str, 
 
 def test_a_document_of_one_method_has_no_ranks(tmp_path: Path, methods: dict[str, Method]) -> None:
     run(tmp_path, ["segqc"])
-    text, ranking = render_report(Results(tmp_path, methods, ["Bank", "CMC"], (0, 1)), "segqc", "paper", "s", "c", "m", "p")
+    text, ranking = render_report(
+        Results(tmp_path, methods, ["Bank", "CMC"], (0, 1)), "segqc", "paper", "s", "c", "m", "p"
+    )
     assert ranking is None
     assert "## Differences" not in text
 

@@ -33,12 +33,23 @@ def test_the_sets_are_those_of_the_papers_table(name: str) -> None:
 def test_census_read_both_ways() -> None:
     nominal, mixed = (load_dataset(DATASETS[name], DATA) for name in ("Census", "Census, 5 numeric"))
     assert one_hot_width(mixed.features.filter(pyarrow.array(~mixed.anomalous))) == 396
-    assert [field.name for field in mixed.features.schema if pyarrow.types.is_float64(field.type)] == ["att3", "att4", "att37", "att39", "att41"]
+    assert [field.name for field in mixed.features.schema if pyarrow.types.is_float64(field.type)] == [
+        "att3",
+        "att4",
+        "att37",
+        "att39",
+        "att41",
+    ]
     assert np.array_equal(nominal.anomalous, mixed.anomalous)
 
 
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changed: object) -> Dataset:
-    dataset = Dataset(**({"name": "S", "file": "s.arff", "anomaly": "1", "rows": 4, "anomalies": 1, "columns": 2, "width": 6} | changed))
+    dataset = Dataset(
+        **(
+            {"name": "S", "file": "s.arff", "anomaly": "1", "rows": 4, "anomalies": 1, "columns": 2, "width": 6}
+            | changed
+        )
+    )
     (tmp_path / "s.arff").write_text(ARFF)
     monkeypatch.setitem(datasets.DATASETS, "S", dataset)
     return dataset
@@ -122,5 +133,7 @@ def test_equal_numbers_are_equal_values_not_equal_bins() -> None:
 
 
 def test_the_paper_is_quoted_for_every_set() -> None:
-    assert set(published.GNSM) == set(published.BEST_OTHER) == set(published.GOAL) == set(DATASETS) - {"Census, 5 numeric"}
+    assert (
+        set(published.GNSM) == set(published.BEST_OTHER) == set(published.GOAL) == set(DATASETS) - {"Census, 5 numeric"}
+    )
     assert file_name("Census, 5 numeric") == "Census-5-numeric"

@@ -1,17 +1,28 @@
-"""Ranks, tests and intervals against published values, SciPy, scikit-learn on repeated rows, and cases with a known answer."""
+"""Ranks, tests and intervals against published values, SciPy, scikit-learn on repeated rows, and cases with a known
+answer.
+"""
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
 from evaluation.tables.figures import cliques, critical_difference_diagram
-from evaluation.tables.statistics import average_ranks, compare_over_sets, critical_difference, holm, paired_bootstrap, resampled_precision
+from evaluation.tables.statistics import (
+    average_ranks,
+    compare_over_sets,
+    critical_difference,
+    holm,
+    paired_bootstrap,
+    resampled_precision,
+)
 
 
 def test_the_critical_differences_of_demsar() -> None:
     # Demšar 2006, table 5(a): q at 5 % is 1.960, 2.343, 2.728, 3.164 for 2, 3, 5, 10 classifiers
     for methods, q in ((2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)):
-        assert critical_difference(methods, 14) == pytest.approx(q * np.sqrt(methods * (methods + 1) / (6 * 14)), abs=2e-3)
+        assert critical_difference(methods, 14) == pytest.approx(
+            q * np.sqrt(methods * (methods + 1) / (6 * 14)), abs=2e-3
+        )
 
 
 def test_ranks_share_ties() -> None:
@@ -24,7 +35,9 @@ def test_holm_by_hand() -> None:
 
 
 def test_a_win_on_all_of_seven_sets_has_the_smallest_p_value() -> None:
-    values = np.stack([np.arange(7) + 1.0 + np.arange(7) / 10, np.arange(7.0), np.arange(7) + 1.0 + np.arange(7) / 10], axis=1)
+    values = np.stack(
+        [np.arange(7) + 1.0 + np.arange(7) / 10, np.arange(7.0), np.arange(7) + 1.0 + np.arange(7) / 10], axis=1
+    )
     worse, same = compare_over_sets(values, ["trial", "worse", "same"], "trial")
     assert (worse.better, worse.worse) == (7, 0)
     assert worse.p_value == pytest.approx(2 / 2**7)

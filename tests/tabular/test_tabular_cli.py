@@ -1,4 +1,6 @@
-"""`segqc tabular` as a user meets it: from a file to a model, from a model to a ranking in which no row is missing, and a benchmark."""
+"""`segqc tabular` as a user meets it: from a file to a model, from a model to a ranking in which no row is missing, and
+a benchmark.
+"""
 
 import csv
 import re
@@ -40,11 +42,17 @@ def orders(seed: int = 0) -> list[list[str]]:
     rng = np.random.default_rng(seed)
     country = rng.choice(["=de", "us", "jp"], size=ROWS)
     currency = {"=de": "eur", "us": "usd", "jp": "yen"}
-    return [[str(i), c, currency[c], f"{a:.2f}", "ok"] for i, (c, a) in enumerate(zip(country, rng.normal(50, 5, ROWS), strict=True))]
+    return [
+        [str(i), c, currency[c], f"{a:.2f}", "ok"]
+        for i, (c, a) in enumerate(zip(country, rng.normal(50, 5, ROWS), strict=True))
+    ]
 
 
 def write(path: Path, rows: list[list[str]]) -> Path:
-    path.write_text("\n".join(",".join(row) for row in [["id", "country", "currency", "amount", "kind"], *rows]) + "\n", encoding="utf-8")
+    path.write_text(
+        "\n".join(",".join(row) for row in [["id", "country", "currency", "amount", "kind"], *rows]) + "\n",
+        encoding="utf-8",
+    )
     return path
 
 
@@ -53,7 +61,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fit")
     rows = [*orders(), ["x1", "us", "yen", "1.0", "fraud"], ["x2", "jp", "usd", "2.0", ""]]
     data = write(folder / "orders.csv", rows)
-    out = run("fit", "--data", data, "--label", "kind", "--normal", "ok", "--drop", "id", "--out", folder / "model", "--steps", 300)
+    out = run(
+        "fit",
+        "--data",
+        data,
+        "--label",
+        "kind",
+        "--normal",
+        "ok",
+        "--drop",
+        "id",
+        "--out",
+        folder / "model",
+        "--steps",
+        300,
+    )
     assert "Learned from 400 rows (2 of another label left out)" in out
     assert "Categories: country, currency." in out
     assert "Numbers: amount." in out
@@ -81,7 +103,10 @@ def test_odd_rows_come_first_with_their_cells_and_no_row_is_lost(model: Path, tm
     found = lines(out)
     assert [int(line["row"]) for line in found] == list(range(1, ROWS + 1))
     errors = {int(line["row"]): line for line in found if line["status"] == "error"}
-    assert {row: line["reason"][:27] for row, line in errors.items()} == {41: "has 2 cells instead of 5: 4", ROWS: "has 6 cells instead of 5: t"}
+    assert {row: line["reason"][:27] for row, line in errors.items()} == {
+        41: "has 2 cells instead of 5: 4",
+        ROWS: "has 6 cells instead of 5: t",
+    }
     assert all(line["score"] == line["rank"] == "" for line in errors.values())
     ok = [line for line in found if line["status"] == "ok"]
     assert [line["kept_id"] for line in ok] == [row[0] for row in rows if len(row) == 5]
@@ -95,9 +120,18 @@ def test_odd_rows_come_first_with_their_cells_and_no_row_is_lost(model: Path, tm
     assert "'many', no number, and was read as missing" in found[30]["reason"]
     assert float(found[20]["score"]) > float(found[21]["score"])
     assert found[20]["outlier"] == "yes"
-    for words in ("398 rows scored", "2 rows could not be read, and 1 have a cell", "The ten oddest rows", f"Wrote {out}", "Next: "):
+    for words in (
+        "398 rows scored",
+        "2 rows could not be read, and 1 have a cell",
+        "The ten oddest rows",
+        f"Wrote {out}",
+        "Next: ",
+    ):
         assert words in re.sub(r"\s+", " ", printed), words
-    strict = runner.invoke(app, ["tabular", "score", "--data", str(tmp_path / "new.csv"), "--model", str(model), "--out", str(out), "--strict"])
+    strict = runner.invoke(
+        app,
+        ["tabular", "score", "--data", str(tmp_path / "new.csv"), "--model", str(model), "--out", str(out), "--strict"],
+    )
     assert strict.exit_code == 1
 
 
@@ -111,7 +145,11 @@ def test_scores_ranks_and_reasons_do_not_depend_on_the_chunks_or_the_kind_of_fil
     score_table(ScoreConfig(data, model, tmp_path / "chunks.csv", chunk=7))
     score_table(ScoreConfig(tmp_path / "new.parquet", model, tmp_path / "parquet.csv"))
     assert (whole.rows, whole.bad, whole.noted) == (ROWS, 0, 0)
-    assert (tmp_path / "chunks.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes() == (tmp_path / "parquet.csv").read_bytes()
+    assert (
+        (tmp_path / "chunks.csv").read_bytes()
+        == (tmp_path / "whole.csv").read_bytes()
+        == (tmp_path / "parquet.csv").read_bytes()
+    )
     found = lines(tmp_path / "whole.csv")
     scores = np.array([float(line["score"]) for line in found])
     ranks = np.array([int(line["rank"]) for line in found])
@@ -120,7 +158,9 @@ def test_scores_ranks_and_reasons_do_not_depend_on_the_chunks_or_the_kind_of_fil
 
 
 def test_only_the_oddest_rows_are_explained_where_so_asked(model: Path, tmp_path: Path) -> None:
-    score_table(ScoreConfig(write(tmp_path / "new.csv", orders(seed=3)), model, tmp_path / "scores.csv", explained=5, cells=1))
+    score_table(
+        ScoreConfig(write(tmp_path / "new.csv", orders(seed=3)), model, tmp_path / "scores.csv", explained=5, cells=1)
+    )
     found = lines(tmp_path / "scores.csv")
     assert "odd_2" not in found[0]
     assert {line["odd_1"] != "" for line in found if int(line["rank"]) > 5} == {False}
@@ -132,7 +172,9 @@ def test_numbers_that_look_like_codes_are_pointed_out(tmp_path: Path) -> None:
     data = write(tmp_path / "a.csv", rows)
     out = run("fit", "--data", data, "--drop", "id,kind", "--out", tmp_path / "m", "--steps", 2)
     assert "if they are codes, fit again with --categorical country" in out
-    out = run("fit", "--data", data, "--drop", "id,kind", "--out", tmp_path / "m", "--steps", 2, "--categorical", "country")
+    out = run(
+        "fit", "--data", data, "--drop", "id,kind", "--out", tmp_path / "m", "--steps", 2, "--categorical", "country"
+    )
     assert "Categories: country, currency." in out
     assert "codes" not in out
 
@@ -149,7 +191,10 @@ def test_what_cannot_be_done_is_said_of_the_file(model: Path, tmp_path: Path) ->
     for arguments, words in (
         (("fit", "--data", data, "--label", "kind"), "--label and --normal: are needed together"),
         (("fit", "--data", data, "--label", "sort", "--normal", "ok"), "has no column 'sort'"),
-        (("fit", "--data", data, "--label", "kind", "--normal", "fine"), "has no row whose 'kind' is 'fine' (it has 'ok' 400 times)"),
+        (
+            ("fit", "--data", data, "--label", "kind", "--normal", "fine"),
+            "has no row whose 'kind' is 'fine' (it has 'ok' 400 times)",
+        ),
         (("fit", "--data", data, "--drop", "nothing"), "has no column 'nothing' to drop"),
         (("score", "--data", narrow, "--model", model), "has no column 'currency' (it has country, amount)"),
         (("score", "--data", data, "--model", tmp_path), "holds no table.json"),
@@ -159,7 +204,10 @@ def test_what_cannot_be_done_is_said_of_the_file(model: Path, tmp_path: Path) ->
         (("fit", "--data", data, "--out", data), "a.csv: is a file, and a model needs a folder there"),
         (("fit", "--data", data, "--out", images), "images: holds another model or run"),
         (("fit", "--data", empty, "--numeric", "n"), "has nothing in the column 'n'"),
-        (("benchmark", "--data", data, "--label", "kind", "--anomaly", "bad"), "has 0 rows whose 'kind' is 'bad', and 400 others"),
+        (
+            ("benchmark", "--data", data, "--label", "kind", "--anomaly", "bad"),
+            "has 0 rows whose 'kind' is 'bad', and 400 others",
+        ),
         (("benchmark", "--data", data, "--label", "kind", "--anomaly", "ok", "--seeds", "a"), "expected whole numbers"),
     ):
         with pytest.raises(BadInput, match=re.escape(words)):
@@ -191,7 +239,9 @@ def from_parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_table_scores_the_same_from_csv_and_parquet_and_keeps_its_identifiers(from_parquet: Path, tmp_path: Path) -> None:
+def test_a_table_scores_the_same_from_csv_and_parquet_and_keeps_its_identifiers(
+    from_parquet: Path, tmp_path: Path
+) -> None:
     mixed_frame().to_csv(tmp_path / "a.csv", index=False)
     found = []
     for data in (from_parquet / "a.parquet", tmp_path / "a.csv"):
@@ -211,7 +261,9 @@ def test_codes_beside_a_missing_one_stay_the_codes_they_were(from_parquet: Path,
             frame["zip"] = frame["zip"].astype(float)
             frame.loc[0, "zip"] = np.nan
         frame.to_csv(tmp_path / "a.csv", index=False)
-        report = score_table(ScoreConfig(tmp_path / "a.csv", from_parquet / "model", tmp_path / "scores.csv", keep=("zip",)))
+        report = score_table(
+            ScoreConfig(tmp_path / "a.csv", from_parquet / "model", tmp_path / "scores.csv", keep=("zip",))
+        )
         scores.append([line["score"] for line in lines(tmp_path / "scores.csv")])
         assert report.warnings == {}
     assert "10115.0" in (tmp_path / "a.csv").read_text()
@@ -230,17 +282,26 @@ def test_a_column_of_another_format_is_pointed_out_once(from_parquet: Path, tmp_
     frame["zip"] = mixed_frame()["zip"]
     frame.loc[:3, "zip"] = 99999
     frame.iloc[:5].to_csv(tmp_path / "a.csv", index=False)
-    assert "Warning" not in run("score", "--data", tmp_path / "a.csv", "--model", from_parquet / "model", "--out", out), "odd rows are no format"
+    assert "Warning" not in run(
+        "score", "--data", tmp_path / "a.csv", "--model", from_parquet / "model", "--out", out
+    ), "odd rows are no format"
 
 
 @pytest.mark.parametrize("change", ["weights", "columns", "codes"])
-def test_a_folder_whose_files_do_not_belong_together_does_not_score(from_parquet: Path, tmp_path: Path, change: str) -> None:
+def test_a_folder_whose_files_do_not_belong_together_does_not_score(
+    from_parquet: Path, tmp_path: Path, change: str
+) -> None:
     folder = shutil.copytree(from_parquet / "model", tmp_path / "model")
     reader = read_json(folder / "table.json")
     if change == "codes":
         del reader["codes"]
-    write_json(folder / "table.json", reader | ({"weights": "0"} if change == "weights" else {"columns": "x"} if change == "columns" else {}))
-    words = "belongs to another model.safetensors" if change == "weights" else "does not describe a table to this version"
+    write_json(
+        folder / "table.json",
+        reader | ({"weights": "0"} if change == "weights" else {"columns": "x"} if change == "columns" else {}),
+    )
+    words = (
+        "belongs to another model.safetensors" if change == "weights" else "does not describe a table to this version"
+    )
     with pytest.raises(BadInput, match=words) as error:
         score_table(ScoreConfig(from_parquet / "a.parquet", folder, tmp_path / "scores.csv"))
     assert error.value.fix == "fit again"
@@ -251,7 +312,21 @@ def test_a_benchmark_of_ones_own_table(tmp_path: Path) -> None:
     for i in range(0, ROWS, 20):
         rows[i][1:] = ["us", "yen", "50", "fraud"]
     data = write(tmp_path / "a.csv", rows)
-    arguments = ("benchmark", "--data", data, "--label", "kind", "--anomaly", "fraud", "--drop", "id", "--seeds", "0,1", "--out", tmp_path / "out")
+    arguments = (
+        "benchmark",
+        "--data",
+        data,
+        "--label",
+        "kind",
+        "--anomaly",
+        "fraud",
+        "--drop",
+        "id",
+        "--seeds",
+        "0,1",
+        "--out",
+        tmp_path / "out",
+    )
     printed = run(*arguments, "--methods", "independent,chow-liu")
     assert "380 inliers, 20 anomalies" in printed
     found = {line["method"]: line for line in lines(tmp_path / "out" / "benchmark.csv")}
@@ -262,7 +337,9 @@ def test_a_benchmark_of_ones_own_table(tmp_path: Path) -> None:
     data.rename(tmp_path / "b.csv")
     same = [tmp_path / "b.csv" if argument == data else argument for argument in arguments]
     assert run(*same, "--methods", "independent,chow-liu").count("fit 0.") == 0, "the same table under another name"
-    swapped = [[*row[:-1], {"ok": "fraud", "fraud": "ok"}[row[-1]]] if i in (0, 1) else row for i, row in enumerate(rows)]
+    swapped = [
+        [*row[:-1], {"ok": "fraud", "fraud": "ok"}[row[-1]]] if i in (0, 1) else row for i, row in enumerate(rows)
+    ]
     for other in (rows[:-1], swapped):
         write(data, other)
         with pytest.raises(BadInput, match="holds the benchmark of another table"):

@@ -1,4 +1,6 @@
-"""What a table says of its columns is kept: categories of integers, large identifiers, dates, decimals, and which column is which."""
+"""What a table says of its columns is kept: categories of integers, large identifiers, dates, decimals, and which
+column is which.
+"""
 
 import datetime
 import decimal
@@ -36,7 +38,10 @@ def as_tables(column: object) -> list[Columns]:
         pandas.Series(DISTRICTS, dtype="Int64").astype("category"),
         pyarrow.array(DISTRICTS).dictionary_encode(),
         pyarrow.chunked_array([pyarrow.array(DISTRICTS).dictionary_encode()]),
-        pandas.Series(pyarrow.array(DISTRICTS).dictionary_encode(), dtype=pandas.ArrowDtype(pyarrow.dictionary(pyarrow.int32(), pyarrow.int64()))),
+        pandas.Series(
+            pyarrow.array(DISTRICTS).dictionary_encode(),
+            dtype=pandas.ArrowDtype(pyarrow.dictionary(pyarrow.int32(), pyarrow.int64())),
+        ),
     ],
     ids=["Categorical", "pandas", "Arrow", "Arrow in chunks", "Arrow in pandas"],
 )
@@ -50,7 +55,9 @@ def test_categories_of_integers_are_categories(column: object) -> None:
 def test_categories_of_polars_are_categories() -> None:
     polars = pytest.importorskip("polars")
     texts = polars.Series(["1", "2", None])
-    table = polars.DataFrame({"categorical": texts.cast(polars.Categorical), "enum": texts.cast(polars.Enum(["1", "2"]))})
+    table = polars.DataFrame(
+        {"categorical": texts.cast(polars.Categorical), "enum": texts.cast(polars.Enum(["1", "2"]))}
+    )
     assert choose_categorical(read_columns(table), "infer").tolist() == [True, True]
 
 
@@ -66,7 +73,16 @@ def test_categories_of_polars_are_categories() -> None:
         pyarrow.array(LARGE).dictionary_encode(),
         pyarrow.array([decimal.Decimal(value) for value in LARGE]),
     ],
-    ids=["NumPy", "pandas", "pandas with a gap", "Arrow in pandas", "Arrow", "Arrow with a gap", "Arrow dictionary", "decimals"],
+    ids=[
+        "NumPy",
+        "pandas",
+        "pandas with a gap",
+        "Arrow in pandas",
+        "Arrow",
+        "Arrow with a gap",
+        "Arrow dictionary",
+        "decimals",
+    ],
 )
 def test_large_integers_stay_distinct_as_categories(column: object) -> None:
     for table in as_tables(column):
@@ -84,7 +100,9 @@ def as_dates() -> dict[str, object]:
         "pandas, another zone": pandas.Series(numpy).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
         "Arrow in pandas": pandas.Series(numpy).astype(pandas.ArrowDtype(pyarrow.timestamp("ms"))),
         "Arrow": pyarrow.array([DAY, None]),
-        "Arrow in chunks, UTC": pyarrow.chunked_array([pyarrow.array([DAY, None], type=pyarrow.timestamp("us", tz="UTC"))]),
+        "Arrow in chunks, UTC": pyarrow.chunked_array(
+            [pyarrow.array([DAY, None], type=pyarrow.timestamp("us", tz="UTC"))]
+        ),
         "objects": [DAY, None],
         "objects, a zone": [DAY.replace(tzinfo=datetime.UTC), None],
     }
@@ -124,12 +142,19 @@ def test_days_durations_and_times_of_day_are_seconds() -> None:
 
 
 def test_dates_among_text_stay_text() -> None:
-    assert as_text(read_columns({"a": [datetime.date(2020, 1, 2), "soon"]}).values[0]).to_pylist() == ["2020-01-02", "soon"]
+    assert as_text(read_columns({"a": [datetime.date(2020, 1, 2), "soon"]}).values[0]).to_pylist() == [
+        "2020-01-02",
+        "soon",
+    ]
 
 
 def test_decimals_are_numbers() -> None:
     decimals = [decimal.Decimal("1.5"), decimal.Decimal("2"), None]
-    for column in (decimals, pyarrow.array(decimals), pandas.Series(decimals, dtype=pandas.ArrowDtype(pyarrow.decimal128(5, 2)))):
+    for column in (
+        decimals,
+        pyarrow.array(decimals),
+        pandas.Series(decimals, dtype=pandas.ArrowDtype(pyarrow.decimal128(5, 2))),
+    ):
         table = read_columns({"a": column})
         assert choose_categorical(table, "infer").tolist() == [False]
         assert as_text(table.values[0]).to_pylist() == ["1.5", "2", None]

@@ -25,7 +25,9 @@ def surprise_of(rows: np.ndarray) -> np.ndarray:
 
 
 def fit(rows: np.ndarray, oddest: np.ndarray | None = None, counts: np.ndarray | None = None) -> Company:
-    """With the training rows as validation inliers; odd by two levels of which the first says what `oddest` says, by default the cells' surprises."""
+    """With the training rows as validation inliers; odd by two levels of which the first says what `oddest` says, by
+    default the cells' surprises.
+    """
     counts = np.ones(len(rows)) if counts is None else counts
     oddness = surprise_of(np.repeat(rows, counts.astype(int), axis=0))
     oddest = oddness[rows + np.array([0, 3, 7])].sum(1) if oddest is None else oddest

@@ -114,7 +114,8 @@ def test_only_frequent_contexts_are_kept(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(counting, "MIN_ROWS", 1000)
     rows = chained_rows()
     alone = fit(rows).surprise(rows)
-    assert np.array_equal(alone, np.repeat(alone[:, :1], 4, axis=1))  # no contexts: every level says what the first says
+    # no contexts: every level says what the first says
+    assert np.array_equal(alone, np.repeat(alone[:, :1], 4, axis=1))
 
 
 def test_surprise_is_independent_of_companions() -> None:
@@ -168,7 +169,10 @@ def test_usual_surprises_count_rows_as_often_as_they_occur() -> None:
     rng = np.random.default_rng(0)
     surprise, counts = rng.exponential(size=(20, 3, 4)), rng.integers(1, 4, size=20)
     rows, continuous = np.repeat(surprise, counts, axis=0), np.array([1])
-    weighed, repeated = OddestLevel.fit(surprise, counts, continuous), OddestLevel.fit(rows, np.ones(counts.sum()), continuous)
+    weighed, repeated = (
+        OddestLevel.fit(surprise, counts, continuous),
+        OddestLevel.fit(rows, np.ones(counts.sum()), continuous),
+    )
     assert np.allclose(weighed.mean, repeated.mean)
     assert np.allclose(weighed.scale, repeated.scale)
 
@@ -178,7 +182,9 @@ def test_a_nat_of_a_number_weighs_as_one_of_a_usual_category() -> None:
     rule = OddestLevel.fit(surprise, np.ones(50), np.array([3]))
     level = rule.scale[0] / rule.scale[0, 3]
     assert level[:3].mean() == pytest.approx(1)
-    assert np.allclose(level[:3] / level[0], np.sqrt((surprise[:, 0, :3] ** 2).mean(0) / (surprise[:, 0, 0] ** 2).mean()))
+    assert np.allclose(
+        level[:3] / level[0], np.sqrt((surprise[:, 0, :3] ** 2).mean(0) / (surprise[:, 0, 0] ** 2).mean())
+    )
     numbers = OddestLevel.fit(surprise, np.ones(50), np.arange(4))
     assert np.allclose(numbers.scale, numbers.scale[:, :1])
 

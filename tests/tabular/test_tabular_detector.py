@@ -1,4 +1,6 @@
-"""The detector as its users meet it: tables of every kind, scikit-learn's and PyOD's conventions, files, and rows that are odd."""
+"""The detector as its users meet it: tables of every kind, scikit-learn's and PyOD's conventions, files, and rows that
+are odd.
+"""
 
 import numpy as np
 import pandas
@@ -19,7 +21,9 @@ def mixed_table(rows: int = 300) -> pandas.DataFrame:
     rng = np.random.default_rng(0)
     a = rng.choice(list("uvw"), rows)
     b = np.where(rng.random(rows) < 0.02, rng.choice(list("uvw"), rows), a)
-    table = pandas.DataFrame({"a": a, "b": b, "x": rng.normal(size=rows) + 3.0 * (a == "u"), "flag": rng.random(rows) < 0.5})
+    table = pandas.DataFrame(
+        {"a": a, "b": b, "x": rng.normal(size=rows) + 3.0 * (a == "u"), "flag": rng.random(rows) < 0.5}
+    )
     table.loc[3, "x"] = np.nan
     table.loc[4, "a"] = None
     return table
@@ -37,7 +41,8 @@ def fitted(request: pytest.FixtureRequest, table: pandas.DataFrame) -> GumbelSco
 
 @pytest.mark.parametrize("method", ["mixing", "paper"])
 def test_scikit_learns_checks_pass(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Hundreds of fits on a handful of rows: small blocks and few noisy copies of validation rows, that they take seconds.
+    # Hundreds of fits on a handful of rows: small blocks and few noisy copies of validation rows, that they take
+    # seconds.
     monkeypatch.setattr(scoring, "BLOCK", 64)
     monkeypatch.setattr(training, "_VALIDATION_ROWS", 64)
     detector = GumbelScoreDetector(method, random_state=0, width=4, blocks=1, steps=2, batch_size=16, views=1)
@@ -57,7 +62,9 @@ def test_scores_are_independent_of_companions_and_order(fitted: GumbelScoreDetec
 def test_the_same_random_state_gives_the_same_detector(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:
     again = clone(fitted).fit(table)
     assert np.array_equal(again.score_samples(table), fitted.score_samples(table))
-    assert not np.array_equal(clone(fitted).set_params(random_state=1).fit(table).score_samples(table), fitted.score_samples(table))
+    assert not np.array_equal(
+        clone(fitted).set_params(random_state=1).fit(table).score_samples(table), fitted.score_samples(table)
+    )
 
 
 def test_unseen_missing_and_extreme_cells_are_the_oddest(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:
@@ -83,7 +90,9 @@ def test_contributions_of_mixing_sum_to_the_anomaly_score(table: pandas.DataFram
 
 
 def test_broken_dependences_are_found(table: pandas.DataFrame) -> None:
-    """A row of common cells that never occur together is odd; cells that contradict each other are blamed, not the one that depends on nothing."""
+    """A row of common cells that never occur together is odd; cells that contradict each other are blamed, not the one
+    that depends on nothing.
+    """
     detector = GumbelScoreDetector(random_state=0, **QUICK | {"steps": 400}).fit(table)
     rows = table.iloc[[0] * 2].copy()
     rows[["a", "b", "x"]] = [["u", "u", 3.0], ["u", "v", 3.0]]
@@ -111,7 +120,12 @@ def test_every_kind_of_table_scores_alike(fitted: GumbelScoreDetector, table: pa
 
 def test_polars_frames_are_tables(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:
     polars = pytest.importorskip("polars")
-    columns = {"a": table["a"].tolist(), "b": table["b"].tolist(), "x": table["x"].tolist(), "flag": table["flag"].tolist()}
+    columns = {
+        "a": table["a"].tolist(),
+        "b": table["b"].tolist(),
+        "x": table["x"].tolist(),
+        "flag": table["flag"].tolist(),
+    }
     columns["a"] = [value if isinstance(value, str) else None for value in columns["a"]]
     assert np.array_equal(fitted.score_samples(polars.DataFrame(columns)), fitted.score_samples(table))
 
@@ -151,7 +165,14 @@ def test_validation_rows_may_be_given(table: pandas.DataFrame) -> None:
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("method", "best"), ("scaling", "log"), ("steps", 1.5), ("contamination", 0.9), ("contamination", "auto"), ("validation_fraction", -1)],
+    [
+        ("method", "best"),
+        ("scaling", "log"),
+        ("steps", 1.5),
+        ("contamination", 0.9),
+        ("contamination", "auto"),
+        ("validation_fraction", -1),
+    ],
 )
 def test_parameters_out_of_range_are_refused(parameter: str, value: object, table: pandas.DataFrame) -> None:
     with pytest.raises(ValueError, match=f"`{parameter}`"):
@@ -173,8 +194,17 @@ def test_pyods_conventions(table: pandas.DataFrame) -> None:
 def test_pyods_detector_can_be_cloned_and_set() -> None:
     detector = PyODDetector(contamination=0.2, random_state=3, **QUICK)
     copy = clone(detector)
-    assert copy.get_params() == detector.get_params() == GumbelScoreDetector(contamination=0.2, random_state=3, **QUICK).get_params()
+    assert (
+        copy.get_params()
+        == detector.get_params()
+        == GumbelScoreDetector(contamination=0.2, random_state=3, **QUICK).get_params()
+    )
     copy.set_params(contamination=0.3, steps=7)
-    assert (copy.contamination, copy.get_params()["steps"], detector.contamination, detector.get_params()["steps"]) == (0.3, 7, 0.2, QUICK["steps"])
+    assert (copy.contamination, copy.get_params()["steps"], detector.contamination, detector.get_params()["steps"]) == (
+        0.3,
+        7,
+        0.2,
+        QUICK["steps"],
+    )
     with pytest.raises(ValueError, match="'depth'"):
         copy.set_params(depth=1)

@@ -61,7 +61,8 @@ def test_views_hide_half_and_weigh_every_column_alike(columns: int, views: int) 
 
 JOINT = np.array([[0.4, 0.1], [0.05, 0.45]])
 CELLS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-CONDITIONALS = np.stack([(JOINT / JOINT.sum(0)).ravel(), (JOINT / JOINT.sum(1, keepdims=True)).ravel()], axis=1)  # p(a | b), p(b | a) of CELLS
+# p(a | b), p(b | a) of CELLS
+CONDITIONALS = np.stack([(JOINT / JOINT.sum(0)).ravel(), (JOINT / JOINT.sum(1, keepdims=True)).ravel()], axis=1)
 
 
 def test_two_columns_are_judged_given_each_other() -> None:
@@ -69,7 +70,9 @@ def test_two_columns_are_judged_given_each_other() -> None:
         def view_surprise(self, batch: Batch, hidden: torch.Tensor) -> torch.Tensor:
             a, b = batch.codes.numpy().T
             assert int(hidden.sum()) == 1
-            return torch.as_tensor(-np.log(CONDITIONALS[2 * a + b])).masked_fill(~hidden, math.inf).nan_to_num(posinf=99.0)
+            return (
+                torch.as_tensor(-np.log(CONDITIONALS[2 * a + b])).masked_fill(~hidden, math.inf).nan_to_num(posinf=99.0)
+            )
 
     found = network_surprise(Truth(np.array([2, 2]), NO_NUMBERS, 4, 1, 0.0), encoded(CELLS), *half_views(2, 1, seed=0))
     assert np.allclose(found, -np.log(CONDITIONALS))
@@ -110,7 +113,9 @@ def test_a_missing_number_is_neither_seen_nor_scored() -> None:
     torch.manual_seed(0)
     model = MixingModel(np.array([4, 3]), np.array([1]), 16, 2, 0.0).eval()
     torch.nn.init.normal_(model.network.head.weight)
-    surprise = model.view_surprise(Batch(torch.tensor([[0, 1], [0, 1]]), torch.tensor([[0.0], [7.0]])), torch.tensor([True, False]))
+    surprise = model.view_surprise(
+        Batch(torch.tensor([[0, 1], [0, 1]]), torch.tensor([[0.0], [7.0]])), torch.tensor([True, False])
+    )
     assert torch.equal(surprise[0], surprise[1])
 
 
@@ -123,7 +128,9 @@ def test_paper_norms_are_those_of_the_network_column_by_column() -> None:
     norms = level_norms(model, encoded(codes.numpy()))
     for i, temperature in ((0, 2.0), (19, 20.0)):
         cells = [torch.nn.functional.one_hot(codes[:, j], int(size)).double() for j, size in enumerate(SIZES)]
-        clean = torch.cat([((x + 1e-5) / (1 + x.shape[1] * 1e-5)).log().clamp_min(math.log(1e-5)) for x in cells], 1).float()
+        clean = torch.cat(
+            [((x + 1e-5) / (1 + x.shape[1] * 1e-5)).log().clamp_min(math.log(1e-5)) for x in cells], 1
+        ).float()
         eps = model.network(clean, torch.full((2, 1), math.log(temperature))).split(SIZES.tolist(), 1)
         for j, size in enumerate(SIZES):
             score = -temperature + temperature * float(size) * torch.softmax(eps[j], 1)
@@ -131,12 +138,17 @@ def test_paper_norms_are_those_of_the_network_column_by_column() -> None:
 
 
 def test_paper_loss_is_the_divergence_of_the_columns() -> None:
-    """An untrained network says softmax(eps) = uniform; the target is a Dirichlet(1) draw, whose mean divergence from the uniform is known."""
+    """An untrained network says softmax(eps) = uniform; the target is a Dirichlet(1) draw, whose mean divergence from
+    the uniform is known.
+    """
     model = PaperModel(np.array([4]), NO_NUMBERS, 8, 1, 0.0)
     torch.nn.init.zeros_(model.network.head.weight)
-    loss = model.loss(Batch(torch.zeros(20000, 1, dtype=torch.int64), torch.zeros(20000, 0)), torch.Generator().manual_seed(0)).mean()
+    loss = model.loss(
+        Batch(torch.zeros(20000, 1, dtype=torch.int64), torch.zeros(20000, 0)), torch.Generator().manual_seed(0)
+    ).mean()
     harmonic = sum(1 / k for k in range(2, 5))
-    assert abs(float(loss.detach()) - (math.log(4) - harmonic)) < 0.01  # E sum q log q = psi(2) - psi(K + 1) = -(1/2 + ... + 1/K)
+    # E sum q log q = psi(2) - psi(K + 1) = -(1/2 + ... + 1/K)
+    assert abs(float(loss.detach()) - (math.log(4) - harmonic)) < 0.01
 
 
 def test_blocks_have_one_shape_and_repeated_rows_are_computed_once() -> None:
@@ -148,5 +160,7 @@ def test_blocks_have_one_shape_and_repeated_rows_are_computed_once() -> None:
 
     codes = np.arange(2 * BLOCK + 1)[:, None].repeat(2, 1)
     rows = encoded(np.concatenate([codes, codes]))
-    assert np.array_equal(by_distinct(rows, lambda part: in_blocks(part, torch.device("cpu"), compute)), rows.codes[:, 0])
+    assert np.array_equal(
+        by_distinct(rows, lambda part: in_blocks(part, torch.device("cpu"), compute)), rows.codes[:, 0]
+    )
     assert seen == [BLOCK] * 3

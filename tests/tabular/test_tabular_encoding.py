@@ -17,9 +17,13 @@ LENGTHS = [1.0, 2.0, float("nan"), 3.0]
 def as_inputs() -> dict[str, object]:
     inputs = {
         "pandas": pandas.DataFrame({"colour": COLOURS, "length": LENGTHS}),
-        "pandas category": pandas.DataFrame({"colour": pandas.Categorical(COLOURS), "length": pandas.array([1, 2, None, 3], dtype="Int64")}),
+        "pandas category": pandas.DataFrame(
+            {"colour": pandas.Categorical(COLOURS), "length": pandas.array([1, 2, None, 3], dtype="Int64")}
+        ),
         "arrow": pyarrow.table({"colour": COLOURS, "length": [1.0, 2.0, None, 3.0]}),
-        "arrow dictionary": pyarrow.table({"colour": pyarrow.array(COLOURS).dictionary_encode(), "length": [1, 2, None, 3]}),
+        "arrow dictionary": pyarrow.table(
+            {"colour": pyarrow.array(COLOURS).dictionary_encode(), "length": [1, 2, None, 3]}
+        ),
         "dict": {"colour": np.array(COLOURS, dtype=object), "length": np.array(LENGTHS)},
         "rows": [list(row) for row in zip(COLOURS, LENGTHS, strict=True)],
         "objects": np.array(list(zip(COLOURS, LENGTHS, strict=True)), dtype=object),
@@ -50,7 +54,12 @@ def test_unseen_outcomes_get_a_code_of_their_own() -> None:
 
 def test_numbers_as_categories_are_the_same_however_they_are_stored() -> None:
     encoder = TableEncoder.fit(read_columns({"a": np.array([1, 2])}), np.array([True]))
-    for same in (np.array([1.0, 2.0]), np.array(["1", "2"]), np.array([1, 2], dtype=object), np.array([np.int8(1), 2.0], dtype=object)):
+    for same in (
+        np.array([1.0, 2.0]),
+        np.array(["1", "2"]),
+        np.array([1, 2], dtype=object),
+        np.array([np.int8(1), 2.0], dtype=object),
+    ):
         assert encoder.transform(read_columns({"a": same})).codes.ravel().tolist() == [0, 1]
 
 
@@ -171,7 +180,9 @@ def test_identifiers_are_named_and_do_no_harm() -> None:
 
 
 def test_dates_that_are_all_distinct_are_named(recwarn: pytest.WarningsRecorder) -> None:
-    table = pandas.DataFrame({"a": list("xxxxy") * 10, "x": np.arange(50.0), "when": pandas.date_range("2020", periods=50)})
+    table = pandas.DataFrame(
+        {"a": list("xxxxy") * 10, "x": np.arange(50.0), "when": pandas.date_range("2020", periods=50)}
+    )
     detector = GumbelScoreDetector(width=8, blocks=1, steps=2, batch_size=16, views=1, random_state=0)
     with pytest.warns(UserWarning, match="in when: looks like an identifier"):
         detector.fit(table)

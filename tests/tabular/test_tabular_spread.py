@@ -1,4 +1,6 @@
-"""Densities of numbers within their bins, against SciPy's distributions, and what they are for: numbers far out are found."""
+"""Densities of numbers within their bins, against SciPy's distributions, and what they are for: numbers far out are
+found.
+"""
 
 import numpy as np
 import pandas as pd

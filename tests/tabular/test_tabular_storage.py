@@ -82,10 +82,18 @@ def swap(config: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [swap, lambda c: c.update(offset=1.0), lambda c: c["parameters"].update(views=9), lambda c: c.pop("sha256"), lambda c: c.pop("files")],
+    [
+        swap,
+        lambda c: c.update(offset=1.0),
+        lambda c: c["parameters"].update(views=9),
+        lambda c: c.pop("sha256"),
+        lambda c: c.pop("files"),
+    ],
     ids=["outcomes swapped", "offset", "parameter", "no digest", "no files"],
 )
-def test_a_configuration_that_was_changed_does_not_load(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+def test_a_configuration_that_was_changed_does_not_load(
+    folder: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
     config = read_json(folder / CONFIG)
     change(config)
     write_json(folder / CONFIG, config)
@@ -116,7 +124,9 @@ def test_the_density_belongs_to_the_model(tmp_path: Path) -> None:
     refuse(tmp_path / "a", rf"has a {DENSITY} that is not the one")
 
 
-def test_a_save_that_was_killed_between_its_files_leaves_no_mixture(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_save_that_was_killed_between_its_files_leaves_no_mixture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(path: Path, config: object) -> None:
         raise KeyboardInterrupt
 
@@ -127,7 +137,9 @@ def test_a_save_that_was_killed_between_its_files_leaves_no_mixture(folder: Path
     refuse(folder, "is not the one")
 
 
-def forge(folder: Path, of_tensors: Callable[[Tensors], object] | None, of_config: Callable[[dict[str, Any]], object] | None) -> None:
+def forge(
+    folder: Path, of_tensors: Callable[[Tensors], object] | None, of_config: Callable[[dict[str, Any]], object] | None
+) -> None:
     """Change a model so that its digests fit."""
     tensors, config = load_file(folder / WEIGHTS), read_json(folder / CONFIG)
     if of_tensors:
@@ -166,7 +178,9 @@ def cut(name: str) -> Callable[[Tensors], None]:
         (None, lambda c: c["files"].update({"absent.safetensors": ""}), "has no absent.safetensors"),
     ],
 )
-def test_what_does_not_fit_together_is_said_at_loading(folder: Path, of_tensors: Any, of_config: Any, words: str) -> None:
+def test_what_does_not_fit_together_is_said_at_loading(
+    folder: Path, of_tensors: Any, of_config: Any, words: str
+) -> None:
     forge(folder, of_tensors, of_config)
     refuse(folder, words)
 
@@ -174,7 +188,11 @@ def test_what_does_not_fit_together_is_said_at_loading(folder: Path, of_tensors:
 def test_a_model_of_another_kind_or_a_file_is_never_replaced(fitted: GumbelScoreDetector, tmp_path: Path) -> None:
     write_json(tmp_path / "images" / CONFIG, {"format": "segqc-model-1"})
     (tmp_path / "file").write_text("mine")
-    for place, words in (("images", "holds another model or run"), ("file", "is a file, and a model needs a folder"), ("file/model", "is a file")):
+    for place, words in (
+        ("images", "holds another model or run"),
+        ("file", "is a file, and a model needs a folder"),
+        ("file/model", "is a file"),
+    ):
         with pytest.raises(BadInput, match=words):
             fitted.save(tmp_path / place)
     assert [path.name for path in (tmp_path / "images").iterdir()] == [CONFIG]

@@ -20,9 +20,15 @@ def write(path: Path, text: str) -> Path:
 
 
 def test_csv_columns_of_numbers_are_numbers_and_the_others_text(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path / "a.csv", 'age,name,zip\n31,"Lee, A",8001\n,"two\nlines",8002\n 4.5e1,NA,8003\n'))
+    table = read_table(
+        write(tmp_path / "a.csv", 'age,name,zip\n31,"Lee, A",8001\n,"two\nlines",8002\n 4.5e1,NA,8003\n')
+    )
     assert table.schema.field("age").type == pyarrow.float64()
-    assert table.to_pydict() == {"age": [31.0, None, 45.0], "name": ["Lee, A", "two\nlines", None], "zip": [8001.0, 8002.0, 8003.0]}
+    assert table.to_pydict() == {
+        "age": [31.0, None, 45.0],
+        "name": ["Lee, A", "two\nlines", None],
+        "zip": [8001.0, 8002.0, 8003.0],
+    }
 
 
 def test_codes_stay_text_and_further_marks_are_missing(tmp_path: Path) -> None:
@@ -41,15 +47,24 @@ def test_tsv_and_other_separators(tmp_path: Path) -> None:
 
 
 def test_arff_says_what_is_nominal_and_its_question_mark_is_missing(tmp_path: Path) -> None:
-    text = "% comment\n@relation r\n@attribute code {1,2} % remark\n@attribute 'a size' numeric\n@data\n1,2.5\n?,?\n2,3\n"
+    text = (
+        "% comment\n@relation r\n@attribute code {1,2} % remark\n@attribute 'a size' numeric\n@data\n1,2.5\n?,?\n2,3\n"
+    )
     table = read_table(write(tmp_path / "a.arff", text))
     assert table.to_pydict() == {"code": ["1", None, "2"], "a size": [2.5, None, 3.0]}
 
 
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
-    table = pyarrow.table({"n": [1, 2], "d": pyarrow.array(["a", None]).dictionary_encode(), "f": [np.nan, 1.5], "b": [True, False]})
+    table = pyarrow.table(
+        {"n": [1, 2], "d": pyarrow.array(["a", None]).dictionary_encode(), "f": [np.nan, 1.5], "b": [True, False]}
+    )
     pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
-    assert read_table(tmp_path / "a.parquet").to_pydict() == {"n": [1.0, 2.0], "d": ["a", None], "f": [None, 1.5], "b": ["True", "False"]}
+    assert read_table(tmp_path / "a.parquet").to_pydict() == {
+        "n": [1.0, 2.0],
+        "d": ["a", None],
+        "f": [None, 1.5],
+        "b": ["True", "False"],
+    }
     assert read_table(tmp_path / "a.parquet", Format(text=("n",))).column("n").to_pylist() == ["1", "2"]
 
 
@@ -105,7 +120,9 @@ CELLS = {
     "categories": pandas.Categorical(["a", None, "b"]),
     "dates": pandas.to_datetime(["2024-01-01", None, "1969-12-31"]),
     "times": pandas.to_datetime(["2024-01-01 12:30:00", "2024-01-01 00:00:01", "2262-01-01 23:59:59"]),
-    "times in a zone": pandas.to_datetime(["2024-01-01 00:00:00", "2024-07-01 00:00:01", None]).tz_localize("Europe/Berlin"),
+    "times in a zone": pandas.to_datetime(["2024-01-01 00:00:00", "2024-07-01 00:00:01", None]).tz_localize(
+        "Europe/Berlin"
+    ),
     "days": pandas.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"]).date,
     "times of day": pandas.to_datetime(["2024-01-01 12:30:00", "2024-01-01 00:00:00", "2024-01-01 01:02:03"]).time,
     "decimals": [decimal.Decimal("1.50"), decimal.Decimal("-2.00"), decimal.Decimal("12345678901234567.89")],
@@ -181,7 +198,10 @@ def test_chunks_have_the_types_asked_for_and_lose_no_row(tmp_path: Path) -> None
     problems: list[BadRow] = []
     chunks = list(read_chunks(path, Format(text=("t",), numbers=("n",)), ["t", "n"], problems, rows=2))
     assert [chunk.table.num_rows for chunk in chunks] == [2, 2]
-    assert pyarrow.concat_tables([chunk.table for chunk in chunks]).to_pydict() == {"t": ["x", "y", "5", None], "n": [10.0, None, None, 40.0]}
+    assert pyarrow.concat_tables([chunk.table for chunk in chunks]).to_pydict() == {
+        "t": ["x", "y", "5", None],
+        "n": [10.0, None, None, 40.0],
+    }
     assert chunks[0].notes == {1: "n is 'ten', no number, and was read as missing"}
     assert chunks[1].notes == {}
     assert problems == [BadRow(3, "has 1 cells instead of 3: broken")]
@@ -195,6 +215,9 @@ def test_chunks_of_every_kind_of_file_are_the_same(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", "c,x\n" + "\n".join(rows))
     write(tmp_path / "a.arff", "@relation r\n@attribute c {v0,v1,v2}\n@attribute x numeric\n@data\n" + "\n".join(rows))
     for name in ("a.parquet", "a.csv", "a.arff"):
-        chunks = [chunk.table for chunk in read_chunks(tmp_path / name, Format(text=("c",), numbers=("x",)), ["c", "x"], [], rows=64)]
+        chunks = [
+            chunk.table
+            for chunk in read_chunks(tmp_path / name, Format(text=("c",), numbers=("x",)), ["c", "x"], [], rows=64)
+        ]
         assert [chunk.num_rows for chunk in chunks] == [64] * 7 + [52], name
         assert pyarrow.concat_tables(chunks).to_pydict() == table.to_pydict(), name

@@ -35,7 +35,9 @@ class Run:
 
     def train(self, steps: int) -> None:
         for _ in range(steps):
-            x = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(self.step)).contiguous(memory_format=torch.channels_last)
+            x = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(self.step)).contiguous(
+                memory_format=torch.channels_last
+            )
             self.network(x).square().mean().backward()
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
@@ -96,7 +98,10 @@ def test_restored_tensors_have_the_memory_format_of_trained_ones(tmp_path):
     assert weight.is_contiguous(memory_format=torch.channels_last)
     assert not weight.is_contiguous()
     for moment in ("exp_avg", "exp_avg_sq"):
-        assert restored.optimizer.state[weight][moment].stride() == trained.optimizer.state[trained.network.first.weight][moment].stride()
+        assert (
+            restored.optimizer.state[weight][moment].stride()
+            == trained.optimizer.state[trained.network.first.weight][moment].stride()
+        )
     assert restored.ema["first.weight"].stride() == weight.stride()
 
 
@@ -109,7 +114,9 @@ def test_everything_the_next_step_depends_on_is_there():
     assert {"network.norm.running_mean", "network.norm.num_batches_tracked"} <= names
     assert {f"ema.{name}" for name in parameters} <= names
     for moment in ("exp_avg", "exp_avg_sq"):
-        assert {name.removeprefix(f"{moment}.") for name in names if name.startswith(f"{moment}.")} == parameters - {"idle"}
+        assert {name.removeprefix(f"{moment}.") for name in names if name.startswith(f"{moment}.")} == parameters - {
+            "idle"
+        }
 
 
 def test_a_wrong_step_would_show(tmp_path):

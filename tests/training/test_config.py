@@ -40,13 +40,25 @@ def model(**changes) -> ModelConfig:
 CONFIGS = [
     TrainConfig(),
     TrainConfig(
-        out=Path("a b/ü"), voc_root=Path("/data"), method="paper", steps=7, learning_rate=1e-3 / 3, download=True, device="cuda:1", workers=0
+        out=Path("a b/ü"),
+        voc_root=Path("/data"),
+        method="paper",
+        steps=7,
+        learning_rate=1e-3 / 3,
+        download=True,
+        device="cuda:1",
+        workers=0,
     ),
     resolve(TrainConfig(preset="voc256")),
     AuditConfig(),
     AuditConfig(predictions=Path("p"), model=Path("m"), ground_truth=Path("../g"), strict=True, heatmaps=False, top=1),
     model(),
-    model(encoder=None, inlier_norm=(0.1, 1e-300, 3.0), training={"steps": 3, "config": {"seed": None}, "list": [1, "x"]}, noise_seed=2**62),
+    model(
+        encoder=None,
+        inlier_norm=(0.1, 1e-300, 3.0),
+        training={"steps": 3, "config": {"seed": None}, "list": [1, "x"]},
+        noise_seed=2**62,
+    ),
     model(network=dataclasses.replace(ncsnpp.voc256(3), channel_mult=(1, 1.5, 2), attention_resolutions=())),
 ]
 
@@ -138,7 +150,16 @@ def test_resolve_fills_in_the_preset_and_nothing_else(name):
 
 
 def test_resolve_keeps_what_was_given():
-    given = {"steps": 1, "batch_size": 2, "learning_rate": 0.5, "warmup_steps": 0, "image_size": 32, "grid_size": 8, "encoder": "e", "views": 0}
+    given = {
+        "steps": 1,
+        "batch_size": 2,
+        "learning_rate": 0.5,
+        "warmup_steps": 0,
+        "image_size": 32,
+        "grid_size": 8,
+        "encoder": "e",
+        "views": 0,
+    }
     config = resolve(TrainConfig(**given))
     assert {name: getattr(config, name) for name in given} == given
 
@@ -155,7 +176,9 @@ def test_unknown_method():
 
 
 @pytest.mark.parametrize("value", [0, -1])
-@pytest.mark.parametrize("name", ["steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"])
+@pytest.mark.parametrize(
+    "name", ["steps", "batch_size", "image_size", "grid_size", "validate_every", "checkpoint_every"]
+)
 def test_sizes_must_be_positive(name, value):
     with pytest.raises(ValueError, match=f"{name} to be at least 1, but got {value}"):
         resolve(TrainConfig(**{name: value}))
@@ -176,7 +199,11 @@ def test_sizes_must_be_positive(name, value):
         (partial(BenchmarkConfig, Path()), {"seeds": (0, -1)}, "seeds to be numbers of at least 0"),
         (lambda **changes: resolve(TrainConfig(**changes)), {"learning_rate": 0.0}, "learning_rate to be above 0"),
         (lambda **changes: resolve(TrainConfig(**changes)), {"views": -1}, "views to be at least 0"),
-        (lambda **changes: resolve(TrainConfig(**changes)), {"validation_fraction": 1.0}, "validation_fraction to be strictly between 0 and 1"),
+        (
+            lambda **changes: resolve(TrainConfig(**changes)),
+            {"validation_fraction": 1.0},
+            "validation_fraction to be strictly between 0 and 1",
+        ),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(make, changes, words):
@@ -190,7 +217,10 @@ def test_without_an_encoder_picture_and_mask_share_a_grid_and_nothing_is_cached(
     for bad in ({"image_size": 128}, {"grid_size": 64}, {"views": 2}):
         with pytest.raises(ValueError, match="image_size must equal grid_size"):
             resolve(TrainConfig(preset="voc256", **bad))
-    assert resolve(TrainConfig(preset="voc256", image_size=128, encoder="tf_efficientnet_lite0", views=2)).image_size == 128
+    assert (
+        resolve(TrainConfig(preset="voc256", image_size=128, encoder="tf_efficientnet_lite0", views=2)).image_size
+        == 128
+    )
 
 
 def test_what_a_model_says_of_itself():

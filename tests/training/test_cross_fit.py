@@ -40,7 +40,9 @@ def test_each_picture_is_guessed_at_by_the_model_of_its_own_fold_alone() -> None
 
 
 def test_a_guesser_trains_on_the_pairs_of_the_other_folds_and_is_not_trained_twice(tmp_path, monkeypatch) -> None:
-    config = train_config(tmp_path / "run", steps=20, guess_steps=4, validate_every=2, checkpoint_every=2, device="cpu", precision="fp32")
+    config = train_config(
+        tmp_path / "run", steps=20, guess_steps=4, validate_every=2, checkpoint_every=2, device="cpu", precision="fp32"
+    )
     pairs = write_pairs(tmp_path, 12)
     dataset = PairDataset(pairs, LABELS, config.image_size, config.grid_size, AugmentConfig(), 0)
     seen: list[tuple[int, ...]] = []
@@ -58,7 +60,15 @@ def test_a_guesser_trains_on_the_pairs_of_the_other_folds_and_is_not_trained_twi
         return new_model(own, LABELS)
 
     monkeypatch.setattr("ncsnpp.encoder._download", lambda name, options: _fresh(name, options))
-    arguments = (dataclasses.replace(config, views=0, workers=0), build, dataset, range(10), range(10, 12), make_accelerator("cpu"), None)
+    arguments = (
+        dataclasses.replace(config, views=0, workers=0),
+        build,
+        dataset,
+        range(10),
+        range(10, 12),
+        make_accelerator("cpu"),
+        None,
+    )
     first = CrossFitted.train(*arguments)
     trained_on = {rows for rows in seen if max(rows) < 10}
     assert trained_on == {tuple(row for row in range(10) if fold_of(row, config.seed) != fold) for fold in range(FOLDS)}
@@ -67,7 +77,10 @@ def test_a_guesser_trains_on_the_pairs_of_the_other_folds_and_is_not_trained_twi
     again = CrossFitted.train(*arguments)
     assert not seen  # both were found finished
     for one, other in zip(first.models, again.models, strict=True):
-        assert all(torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True))
+        assert all(
+            torch.equal(a, b)
+            for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+        )
         assert not one.training
         assert not any(parameter.requires_grad for parameter in one.parameters())
 

@@ -32,7 +32,9 @@ def shapes(model):
 @pytest.fixture
 def make(tmp_path, shapes):
     def cache(fingerprint: str = "f", keys=KEYS, folder="cache", **changes) -> FeatureCache:
-        return FeatureCache(tmp_path / folder, keys, changes.pop("shapes", shapes), changes.pop("grid_size", 16), fingerprint, **changes)
+        return FeatureCache(
+            tmp_path / folder, keys, changes.pop("shapes", shapes), changes.pop("grid_size", 16), fingerprint, **changes
+        )
 
     return cache
 
@@ -171,7 +173,12 @@ def test_files_are_flat_and_say_what_they_are(make, shapes):
     assert (cache.folder / "features.f16").stat().st_size == 2 * len(KEYS) * width
     assert (cache.folder / "masks.u8").stat().st_size == len(KEYS) * 16 * 16
     header = json.loads((cache.folder / "cache.json").read_text())
-    assert header == {"fingerprint": "f", "rows": len(KEYS), "shapes": [list(shape) for shape in shapes], "grid_size": 16}
+    assert header == {
+        "fingerprint": "f",
+        "rows": len(KEYS),
+        "shapes": [list(shape) for shape in shapes],
+        "grid_size": 16,
+    }
     assert sorted(path.name for path in cache.folder.iterdir()) == ["cache.json", "done.u8", "features.f16", "masks.u8"]
 
 

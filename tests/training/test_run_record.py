@@ -46,13 +46,19 @@ def test_a_replaced_file_is_refused_even_when_size_and_time_are_the_same(run, pa
     config, pairs = run
     path = getattr(pairs[2], part)
     replaced(path, bytes(path.stat().st_size))
-    with pytest.raises(BadInput, match=r"other data: .* changed since it began \(choose another --out, or delete the folder\)"):
+    with pytest.raises(
+        BadInput, match=r"other data: .* changed since it began \(choose another --out, or delete the folder\)"
+    ):
         claim_run(config, pairs)
 
 
 def test_a_pair_more_or_less_or_under_another_id_is_refused(run) -> None:
     config, pairs = run
-    for other in (pairs[:3], [*pairs, dataclasses.replace(pairs[0], id="more")], [dataclasses.replace(pairs[0], id="other"), *pairs[1:]]):
+    for other in (
+        pairs[:3],
+        [*pairs, dataclasses.replace(pairs[0], id="more")],
+        [dataclasses.replace(pairs[0], id="other"), *pairs[1:]],
+    ):
         with pytest.raises(BadInput, match="other data"):
             claim_run(config, other)
 
@@ -60,7 +66,9 @@ def test_a_pair_more_or_less_or_under_another_id_is_refused(run) -> None:
 def test_the_same_data_elsewhere_and_of_other_times_is_the_same_data(run, tmp_path: Path) -> None:
     config, pairs = run
     elsewhere = shutil.copytree(tmp_path / "data", tmp_path / "elsewhere", copy_function=shutil.copyfile)
-    moved = [Pair(pair.id, elsewhere / "images" / pair.image.name, elsewhere / "masks" / pair.mask.name) for pair in pairs]
+    moved = [
+        Pair(pair.id, elsewhere / "images" / pair.image.name, elsewhere / "masks" / pair.mask.name) for pair in pairs
+    ]
     claim_run(config, moved)
     moved[0].mask.write_bytes(moved[1].mask.read_bytes())
     with pytest.raises(BadInput, match="other data"):

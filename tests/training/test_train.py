@@ -53,7 +53,9 @@ def test_a_training_killed_twice_ends_with_the_same_bits(tiny_voc: Path, tmp_pat
     subprocess.run(command(tiny_voc, whole), check=True, capture_output=True, env=environment)
     last, inliers = broken / "training" / "last.safetensors", broken / "training" / "inliers-0-of-1.jsonl"
     assert killed_when(command(tiny_voc, broken), last.is_file, environment), "the run ended before it could be killed"
-    assert killed_when(command(tiny_voc, broken), lambda: inliers.is_file() and inliers.read_bytes().count(b"\n") > 3, environment)
+    assert killed_when(
+        command(tiny_voc, broken), lambda: inliers.is_file() and inliers.read_bytes().count(b"\n") > 3, environment
+    )
     assert not (broken / "config.json").exists()
     done = subprocess.run(command(tiny_voc, broken), check=True, capture_output=True, text=True, env=environment)
     assert "Wrote the model folder" in done.stdout
@@ -100,7 +102,10 @@ def test_fresh_augmentation_without_a_cache_trains_and_resumes(tiny_voc: Path, t
     train(config)
     state = (tmp_path / "a" / "training" / "last.safetensors").read_bytes()
     shutil.copytree(tmp_path / "a", tmp_path / "b")
-    assert train(tiny_train_config(tiny_voc, tmp_path / "b", views=0, workers=0, steps=4, checkpoint_every=2)) == tmp_path / "b"
+    assert (
+        train(tiny_train_config(tiny_voc, tmp_path / "b", views=0, workers=0, steps=4, checkpoint_every=2))
+        == tmp_path / "b"
+    )
     assert (tmp_path / "b" / "training" / "last.safetensors").read_bytes() == state, "a finished run is left alone"
 
 
@@ -133,7 +138,9 @@ def test_runs_share_a_feature_cache(tiny_voc: Path, tmp_path: Path, monkeypatch:
     filled = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
     fills: list[int] = []
     original = FeatureCache.fill
-    monkeypatch.setattr(FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), original(self, blocks, *rest)))
+    monkeypatch.setattr(
+        FeatureCache, "fill", lambda self, blocks, *rest: (fills.append(len(blocks)), original(self, blocks, *rest))
+    )
     second = train(tiny_train_config(tiny_voc, tmp_path / "second", steps=2, feature_cache=cache))
     assert fills == [0], "the features were there"
     assert filled.keys() == {path.name for path in cache.iterdir()}
@@ -149,16 +156,22 @@ def test_a_finished_model_is_not_handed_out_for_other_masks(tiny_voc: Path, tiny
     config = tiny_train_config(tiny_voc, tiny_model)
     pairs, problems = voc_pairs(tiny_voc, "train")
     assert train(config, found=(pairs, problems)) == tiny_model
-    swapped = [dataclasses.replace(pair, mask=other.mask) for pair, other in zip(pairs, pairs[1:] + pairs[:1], strict=True)]
+    swapped = [
+        dataclasses.replace(pair, mask=other.mask) for pair, other in zip(pairs, pairs[1:] + pairs[:1], strict=True)
+    ]
     with pytest.raises(BadInput, match="holds a run on other data"):
         train(config, found=(swapped, problems))
 
 
-def test_one_training_at_a_time_writes_a_folder_and_a_finished_one_keeps_nobody_out(tiny_voc: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_one_training_at_a_time_writes_a_folder_and_a_finished_one_keeps_nobody_out(
+    tiny_voc: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     holder = "import sys, time; from pathlib import Path; from segqc.base.locks import exclusive\n"
     holder += "with exclusive(Path(sys.argv[1]), Path(), 'training'):\n    print('held', flush=True); time.sleep(60)"
     for out in (tmp_path / "run", tiny_model):
-        process = subprocess.Popen([sys.executable, "-c", holder, str(out / "training" / "run.lock")], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", holder, str(out / "training" / "run.lock")], stdout=subprocess.PIPE, text=True
+        )
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "held\n"
@@ -188,7 +201,10 @@ def test_bad_pairs_are_counted_and_the_rest_is_trained_on(tiny_voc: Path, tmp_pa
 
 
 def test_two_sources_or_none_are_an_error_with_a_fix(tiny_voc: Path, tmp_path: Path) -> None:
-    for config in (TrainConfig(out=tmp_path / "x"), tiny_train_config(tiny_voc, tmp_path / "x", images=tmp_path, masks=tmp_path)):
+    for config in (
+        TrainConfig(out=tmp_path / "x"),
+        tiny_train_config(tiny_voc, tmp_path / "x", images=tmp_path, masks=tmp_path),
+    ):
         with pytest.raises(BadInput, match="--voc-root"):
             train(config)
         assert not (tmp_path / "x").exists(), "a mistake must not claim the folder"
@@ -196,7 +212,12 @@ def test_two_sources_or_none_are_an_error_with_a_fix(tiny_voc: Path, tmp_path: P
 
 def test_folders_of_any_classes_train(tiny_voc: Path, tmp_path: Path) -> None:
     config = tiny_train_config(
-        tiny_voc, tmp_path / "run", steps=2, voc_root=None, images=tiny_voc / "JPEGImages", masks=tiny_voc / "SegmentationClass"
+        tiny_voc,
+        tmp_path / "run",
+        steps=2,
+        voc_root=None,
+        images=tiny_voc / "JPEGImages",
+        masks=tiny_voc / "SegmentationClass",
     )
     assert (train(config) / "config.json").is_file()
 
@@ -218,12 +239,26 @@ def test_two_processes_take_the_same_steps_as_one(tiny_voc: Path, tmp_path: Path
     arguments[arguments.index("--steps") + 1] = "3"
     subprocess.run(arguments, check=True, capture_output=True, env=environment)
     arguments[arguments.index("--out") + 1] = str(tmp_path / "two")
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+    ]
     done = subprocess.run(launcher + arguments[1:], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
     one, two = (load_file(tmp_path / name / "training" / "last.safetensors") for name in ("one", "two"))
     for name, value in one.items():
         if name.startswith("network."):
             assert (value - two[name]).abs().max() < 1e-4, name
-    ours, theirs = (json.loads((tmp_path / name / "config.json").read_text())["training"]["validation_loss"] for name in ("one", "two"))
+    ours, theirs = (
+        json.loads((tmp_path / name / "config.json").read_text())["training"]["validation_loss"]
+        for name in ("one", "two")
+    )
     assert ours == pytest.approx(theirs, rel=1e-4)

@@ -275,7 +275,9 @@ def test_pairs_of_two_folders(tmp_path):
     pairs = write_pairs(tmp_path, 3)
     pairs[2].mask.unlink()
     found, problems = training_pairs(train_config(tmp_path, images=tmp_path / "images", masks=tmp_path / "masks"))
-    assert [(pair.id, pair.image, pair.mask) for pair in found] == [(pair.id, pair.image, pair.mask) for pair in pairs[:2]]
+    assert [(pair.id, pair.image, pair.mask) for pair in found] == [
+        (pair.id, pair.image, pair.mask) for pair in pairs[:2]
+    ]
     assert [problem.id for problem in problems] == ["p2"]
 
 
@@ -284,9 +286,15 @@ def test_labels_are_those_of_voc_unless_classes_are_given(tmp_path):
     assert training_labels(train_config(tmp_path, classes="background,cat,dog,cow")) == LABELS
 
 
-def test_download_finds_what_is_there_and_says_clearly_when_offline(tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--download` through the same function as training: nothing is fetched when VOC is there, and offline is an error with a fix."""
-    monkeypatch.setattr("segqc.data.download.VOCSegmentation", lambda *_, **__: (_ for _ in ()).throw(OSError("no network")))
+def test_download_finds_what_is_there_and_says_clearly_when_offline(
+    tiny_voc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--download` through the same function as training: nothing is fetched when VOC is there, and offline is an error
+    with a fix.
+    """
+    monkeypatch.setattr(
+        "segqc.data.download.VOCSegmentation", lambda *_, **__: (_ for _ in ()).throw(OSError("no network"))
+    )
     there = TrainConfig(voc_root=tiny_voc, image_set="train", download=True, out=tmp_path)
     assert len(training_pairs(there)[0]) == 28
     with pytest.raises(BadInput, match="could not be downloaded"):
@@ -298,8 +306,12 @@ def test_the_mask_of_another_pair_comes_with_a_sample_where_it_is_wanted(tiny_vo
     dataset = PairDataset(pairs, DEMO_LABELS, 32, 16, AugmentConfig())
     draw = Draw(1, 3, 0, 11, 2)
     assert "other" not in Samples(dataset, range(4))[draw]
-    np.testing.assert_array_equal(Samples(dataset, range(4), others=True)[draw]["other"].numpy(), dataset.sample(2, None)["mask"])
-    np.testing.assert_array_equal(Samples(dataset, [1, 2, 3], others=True)[draw]["other"].numpy(), dataset.sample(3, None)["mask"])
+    np.testing.assert_array_equal(
+        Samples(dataset, range(4), others=True)[draw]["other"].numpy(), dataset.sample(2, None)["mask"]
+    )
+    np.testing.assert_array_equal(
+        Samples(dataset, [1, 2, 3], others=True)[draw]["other"].numpy(), dataset.sample(3, None)["mask"]
+    )
     batch = collate([Samples(dataset, range(4), others=True)[draw], Samples(dataset, range(4), others=True)[draw]])
     assert batch.others.shape == batch.masks.shape == (2, 16, 16)
     assert collate([Samples(dataset, range(4))[draw]]).others is None

@@ -1,7 +1,8 @@
-"""Deep SVDD (Ruff et al. 2018) as a QC score: distance of an embedded (picture, mask) pair from the centre of those with ground-truth masks.
+"""Deep SVDD (Ruff et al. 2018) as a QC score: distance of an embedded (picture, mask) pair from the centre of those
+with ground-truth masks.
 
-Its danger is collapse: a network that maps everything to the centre has the lowest loss there is, and ranks by rounding errors. The networks make
-that unlikely (`svdd_networks`); `collapse_report` and `is_alive` look whether it happened.
+Its danger is collapse: a network that maps everything to the centre has the lowest loss there is, and ranks by rounding
+errors. The networks make that unlikely (`svdd_networks`); `collapse_report` and `is_alive` look whether it happened.
 """
 
 import dataclasses
@@ -34,7 +35,8 @@ from segqc.training.checkpoint import load_tensors, save_tensors
 from segqc.training.feature_cache import BLOCK, FeatureCache
 from segqc.training.pairs import check_pairs
 
-_NOT_PART_OF_A_FIT = ("device", "workers", "checkpoint_every", "cache_gib")  # settings that may change between two starts of one fit
+# settings that may change between two starts of one fit
+_NOT_PART_OF_A_FIT = ("device", "workers", "checkpoint_every", "cache_gib")
 
 
 def collapse_statistics(embeddings: np.ndarray, centre: np.ndarray) -> dict[str, float]:
@@ -43,8 +45,9 @@ def collapse_statistics(embeddings: np.ndarray, centre: np.ndarray) -> dict[str,
     Returns
     -------
     dict
-        examples: n; distinct_scores: distances that differ by more than rounding does (1e-8 of |c|^2); embedding_variance: mean squared distance from
-        the mean embedding, over |c|^2; score_spread: standard deviation of the scores over their mean; centre_norm: |c|.
+        examples: n; distinct_scores: distances that differ by more than rounding does (1e-8 of |c|^2);
+        embedding_variance: mean squared distance from the mean embedding, over |c|^2; score_spread: standard deviation
+        of the scores over their mean; centre_norm: |c|.
     """
     embeddings, centre = np.asarray(embeddings, np.float64), np.asarray(centre, np.float64)
     scores, scale = ((embeddings - centre) ** 2).sum(axis=1), float((centre**2).sum())
@@ -58,7 +61,9 @@ def collapse_statistics(embeddings: np.ndarray, centre: np.ndarray) -> dict[str,
 
 
 def collapse_report(model: "DeepSVDD", examples: Sequence[Example]) -> dict[str, float]:
-    """`collapse_statistics` of a fitted model on examples, with its `loss_first` and `loss_last`: mean squared distance of training pairs."""
+    """`collapse_statistics` of a fitted model on examples, with its `loss_first` and `loss_last`: mean squared distance
+    of training pairs.
+    """
     embeddings = [embedding for embedding in read_each(examples, model.embed) if embedding is not None]
     losses = {name: model.report_[name] for name in ("loss_first", "loss_last")}
     return collapse_statistics(np.stack(embeddings), model.centre_.cpu().numpy()) | losses
@@ -67,8 +72,9 @@ def collapse_report(model: "DeepSVDD", examples: Sequence[Example]) -> dict[str,
 def is_alive(report: dict[str, float]) -> bool:
     """Whether a `collapse_report` is that of a model that learned something and still tells pairs apart.
 
-    The loss fell; scores and embeddings differ by more than a thousandth of what they would have to be to matter: the embeddings deviate from their
-    mean by at least 1 % of |c|, the scores from theirs by at least 5 %, and nine in ten scores are distinct.
+    The loss fell; scores and embeddings differ by more than a thousandth of what they would have to be to matter: the
+    embeddings deviate from their mean by at least 1 % of |c|, the scores from theirs by at least 5 %, and nine in ten
+    scores are distinct.
     """
     return (
         report["loss_last"] < report["loss_first"]
@@ -81,13 +87,15 @@ def is_alive(report: dict[str, float]) -> bool:
 class DeepSVDD(Baseline):
     """||phi(x) - c||^2 of a pair, less R^2 under the soft boundary.
 
-    A mask without foreground is a pair like any other: its distance is what the network makes of it, and nothing is promised of it.
+    A mask without foreground is a pair like any other: its distance is what the network makes of it, and nothing is
+    promised of it.
 
     Parameters
     ----------
     config : SVDDConfig
     cache : Path, optional
-        Folder for decoded inputs, kept and shared by fits of the same pairs at the same size. None: inside the fit's folder, until it is finished.
+        Folder for decoded inputs, kept and shared by fits of the same pairs at the same size. None: inside the fit's
+        folder, until it is finished.
     """
 
     group: Group = "picture and mask"
@@ -100,9 +108,12 @@ class DeepSVDD(Baseline):
         self.name = f"Deep SVDD, {config.objective} ({config.network})"
 
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:
-        """Train, or load, into `folder`: `svdd.safetensors` and `svdd.json`. Pairs that cannot be read are left out with a warning.
+        """Train, or load, into `folder`: `svdd.safetensors` and `svdd.json`.
 
-        A killed fit continues from its last checkpoint. A model that is not alive is kept, with a warning: `report_` says in what way.
+        Pairs that cannot be read are left out with a warning.
+
+        A killed fit continues from its last checkpoint. A model that is not alive is kept, with a warning: `report_`
+        says in what way.
 
         Raises
         ------
@@ -136,7 +147,10 @@ class DeepSVDD(Baseline):
                 source = self._source(dataset, folder, header, shapes, progress)
                 state = SVDDTraining(config, self.encoder_, self.network_, source, len(pairs), folder, header)
                 report, embeddings = state.run(progress)
-            found = {"header": header, "report": report | collapse_statistics(embeddings.cpu().numpy(), state.centre.cpu().numpy())}
+            found = {
+                "header": header,
+                "report": report | collapse_statistics(embeddings.cpu().numpy(), state.centre.cpu().numpy()),
+            }
             save_tensors(weights, self.network_.state_dict() | {"centre": state.centre}, {})
             write_json(marker, found)
             state.path.unlink()
@@ -148,7 +162,10 @@ class DeepSVDD(Baseline):
         self.network_.eval()
         self.report_ = found["report"]
         if not is_alive(self.report_):
-            warnings.warn(f"{self.name} in {folder} has collapsed or learned nothing, its scores mean nothing: {self.report_}", stacklevel=2)
+            warnings.warn(
+                f"{self.name} in {folder} has collapsed or learned nothing, its scores mean nothing: {self.report_}",
+                stacklevel=2,
+            )
 
     def score(self, audited: Sequence[Example]) -> np.ndarray:
         offset = self.report_["radius"] ** 2 if self.config.objective == "soft-boundary" else 0.0
@@ -175,26 +192,40 @@ class DeepSVDD(Baseline):
 
     def _usable(self, training: Sequence[Example], folder: Path, header: dict, progress: Progress) -> list[Pair]:
         """The pairs that can be read, by id: their order is not the caller's."""
-        pairs = sorted((Pair(example.id, example.image, example.mask_file) for example in training), key=lambda pair: pair.id)
+        pairs = sorted(
+            (Pair(example.id, example.image, example.mask_file) for example in training), key=lambda pair: pair.id
+        )
         with Journal(folder / "checked.jsonl", {"training": header["training"], "labels": header["labels"]}) as journal:
             task = progress.add_task("checking files", total=sum(pair.id not in journal for pair in pairs), note="")
             usable, problems = check_pairs(pairs, self.labels_, journal, lambda n: progress.advance(task, n))
         for problem in problems:
             warnings.warn(f"{problem.id} is left out: {problem.reason}", stacklevel=3)
         if len(usable) < 2:
-            raise BadInput(folder, f"gets {len(usable)} training pairs that can be read", "check the training pairs; it takes two at least")
+            raise BadInput(
+                folder,
+                f"gets {len(usable)} training pairs that can be read",
+                "check the training pairs; it takes two at least",
+            )
         return usable
 
-    def _source(self, dataset: PairDataset, folder: Path, header: dict, shapes: list[tuple], progress: Progress) -> FeatureCache | PairDataset:
+    def _source(
+        self, dataset: PairDataset, folder: Path, header: dict, shapes: list[tuple], progress: Progress
+    ) -> FeatureCache | PairDataset:
         """The pairs' maps and masks in a memory-mapped file, or, when that would be too large, the pairs themselves."""
         config, items = self.config, len(dataset)
         if items * (2 * sum(map(math.prod, shapes)) + self.grid_size_**2) > config.cache_gib * 2**30:
             return dataset
         kind = "lite" if config.network == "frozen_lite" else "pixels"
         fingerprint = f"{stable_seed(header['training'], header['labels'], kind, config.size):016x}"
-        cache = FeatureCache(self.cache or folder / "inputs", [(i, None) for i in range(items)], shapes, self.grid_size_, fingerprint)
-        task = progress.add_task("reading pairs", total=items, completed=max(0, items - len(cache.missing) * BLOCK), note="")
-        model = SimpleNamespace(device=next(self.network_.parameters()).device, image_features=lambda images: encode(self.encoder_, images))
+        cache = FeatureCache(
+            self.cache or folder / "inputs", [(i, None) for i in range(items)], shapes, self.grid_size_, fingerprint
+        )
+        task = progress.add_task(
+            "reading pairs", total=items, completed=max(0, items - len(cache.missing) * BLOCK), note=""
+        )
+        model = SimpleNamespace(
+            device=next(self.network_.parameters()).device, image_features=lambda images: encode(self.encoder_, images)
+        )
         cache.fill(cache.missing, model, dataset, lambda rows: progress.advance(task, rows))
         return cache
 

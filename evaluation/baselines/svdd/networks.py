@@ -1,12 +1,14 @@
 """Networks for Deep SVDD, which must not be able to give everything the same embedding.
 
-Proposition 2 of Ruff et al. 2018: a layer with a bias can output a constant whatever it sees, hence the centre; the objective is then 0 and nothing
-is learned. So no layer here has a bias, squeeze-and-excite included, and no normalisation has a learned scale or shift. Two leaks remain: the edge
-that zero padding draws is the same in every picture, and the one-hot classes of a cell sum to one. They are why a fitted model is checked
+Proposition 2 of Ruff et al. 2018: a layer with a bias can output a constant whatever it sees, hence the centre; the
+objective is then 0 and nothing is learned. So no layer here has a bias, squeeze-and-excite included, and no
+normalisation has a learned scale or shift. Two leaks remain: the edge that zero padding draws is the same in every
+picture, and the one-hot classes of a cell sum to one. They are why a fitted model is checked
 (`deep_svdd.collapse_report`).
 
-Batch normalisation uses the statistics of the batch in training, never stored ones: a stored mean is a bias by another name (with the weights at zero
-the layer outputs -mean / deviation), while the mean of a batch follows the weights, so that a channel that is constant over it becomes zero.
+Batch normalisation uses the statistics of the batch in training, never stored ones: a stored mean is a bias by another
+name (with the weights at zero the layer outputs -mean / deviation), while the mean of a batch follows the weights, so
+that a channel that is constant over it becomes zero.
 """
 
 from typing import Literal, get_args
@@ -27,7 +29,8 @@ _IMAGES_PER_FORWARD = 4
 _NORMALISATIONS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 Inputs = tuple[list[Tensor], Tensor]
-"""What a network sees: maps of the pictures, float32 `[N, C, h, w]` each, finest first, and the masks, uint8 `[N, S, S]`, 255 where void. S is
+"""What a network sees: maps of the pictures, float32 `[N, C, h, w]` each, finest first, and the masks, uint8 `[N, S,
+S]`, 255 where void. S is
 the side of the finest map."""
 
 
@@ -71,7 +74,9 @@ class V2Network(nn.Module):
     def __init__(self, backbone: str, classes: int, embedding: int) -> None:
         super().__init__()
         self.classes = classes
-        self.backbone = remove_biases(timm.create_model(backbone, pretrained=False, in_chans=3 + classes, num_classes=0))
+        self.backbone = remove_biases(
+            timm.create_model(backbone, pretrained=False, in_chans=3 + classes, num_classes=0)
+        )
         self.head = nn.Linear(self.backbone.num_features, embedding, bias=False)
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -81,7 +86,8 @@ class V2Network(nn.Module):
 
 
 class FeatureNetwork(nn.Module):
-    """A small convolutional head over frozen maps of the picture and the mask: from the finest map down, each joins what came from above it.
+    """A small convolutional head over frozen maps of the picture and the mask: from the finest map down, each joins
+    what came from above it.
 
     Parameters
     ----------
@@ -96,12 +102,20 @@ class FeatureNetwork(nn.Module):
     def __init__(self, channels: tuple[int, ...], classes: int, embedding: int) -> None:
         super().__init__()
         self.classes = classes
-        # Frozen maps have a mean and, between channels, very different scales; the mask is left as it is: rare classes would dominate it.
+        # Frozen maps have a mean and, between channels, very different scales; the mask is left as it is: rare classes
+        # would dominate it.
         self.standardise = nn.ModuleList(nn.BatchNorm2d(width, affine=False) for width in channels)
         widths = [classes, *[_HEAD_CHANNELS] * len(channels)]
         self.joins = nn.ModuleList(
             nn.Sequential(
-                nn.Conv2d(widths[n] + width, widths[n + 1], 3, stride=1 if n == len(channels) - 1 else 2, padding=1, bias=False),
+                nn.Conv2d(
+                    widths[n] + width,
+                    widths[n + 1],
+                    3,
+                    stride=1 if n == len(channels) - 1 else 2,
+                    padding=1,
+                    bias=False,
+                ),
                 nn.BatchNorm2d(widths[n + 1], affine=False),
                 nn.LeakyReLU(0.1),  # unbounded: a bounded activation can saturate into a constant (Proposition 3)
             )
@@ -121,7 +135,9 @@ class FeatureNetwork(nn.Module):
 def encode(encoder: nn.Module, images: Tensor) -> list[Tensor]:
     """Maps of pictures uint8 `[N, 3, I, I]`, without gradient; a few at a time on a CPU, whose caches hold no more."""
     with torch.no_grad():
-        parts = [encoder(part) for part in images.split(_IMAGES_PER_FORWARD if images.device.type == "cpu" else len(images))]
+        parts = [
+            encoder(part) for part in images.split(_IMAGES_PER_FORWARD if images.device.type == "cpu" else len(images))
+        ]
     return [torch.cat(maps) for maps in zip(*parts, strict=True)]
 
 
@@ -131,7 +147,8 @@ def make_networks(name: NetworkName, classes: int, embedding: int) -> tuple[nn.M
     Parameters
     ----------
     name : str
-        v2_b0, v2_s, v2_m: an EfficientNetV2 on the pixels. frozen_lite: a head on ImageNet features of strides 8, 16 and 32.
+        v2_b0, v2_s, v2_m: an EfficientNetV2 on the pixels. frozen_lite: a head on ImageNet features of strides 8, 16
+        and 32.
     classes, embedding : int
         K and D.
 

@@ -1,16 +1,19 @@
-"""Training of Deep SVDD on (picture, mask) pairs, rebuilt from Ruff et al. 2018, "Deep One-Class Classification" (ICML).
+"""Training of Deep SVDD on (picture, mask) pairs, rebuilt from Ruff et al. 2018, "Deep One-Class Classification"
+(ICML).
 
-A network phi without biases is trained to map pairs with ground-truth masks near a fixed centre c; the squared distance to it is the score:
+A network phi without biases is trained to map pairs with ground-truth masks near a fixed centre c; the squared distance
+to it is the score:
 
     one-class       mean ||phi(x) - c||^2 + lambda/2 sum ||W||^2                                        (equation 4)
     soft-boundary   R^2 + 1/(nu n) sum max(0, ||phi(x) - c||^2 - R^2) + lambda/2 sum ||W||^2            (equation 3)
 
-c is the mean embedding before the first step. R is solved for, not learned by gradient: the 1 - nu quantile of recent distances from the end of a
-warm-up on, and 0 until then, which makes it the one-class objective times 1/nu. Two learning rates, one after the other. One thing of the paper's
-recipe is left out: its pretraining as an autoencoder.
+c is the mean embedding before the first step. R is solved for, not learned by gradient: the 1 - nu quantile of recent
+distances from the end of a warm-up on, and 0 until then, which makes it the one-class objective times 1/nu. Two
+learning rates, one after the other. One thing of the paper's recipe is left out: its pretraining as an autoencoder.
 
-The running statistics of batch normalisation (see `svdd_networks`) are measured afresh, as averages over training pairs, at both ends of the fit:
-before the first step they are 0 and 1, and c would belong to another network; after the last they trail behind the weights.
+The running statistics of batch normalisation (see `svdd_networks`) are measured afresh, as averages over training
+pairs, at both ends of the fit: before the first step they are 0 and 1, and c would belong to another network; after the
+last they trail behind the weights.
 """
 
 import math
@@ -35,10 +38,13 @@ from segqc.training.feature_cache import FeatureCache
 
 Objective = Literal["one-class", "soft-boundary"]
 
-_CENTRE_MARGIN = 0.1  # the zero embedding, which a network without biases can always give to everything, must not be the centre
-_FINE_TUNING = 2 / 7  # last share of the steps, at a tenth of the learning rate (the paper's 250 + 100 epochs on CIFAR-10)
+# the zero embedding, which a network without biases can always give to everything, must not be the centre
+_CENTRE_MARGIN = 0.1
+# last share of the steps, at a tenth of the learning rate (the paper's 250 + 100 epochs on CIFAR-10)
+_FINE_TUNING = 2 / 7
 _RECENT = 512  # distances whose quantile is R: those of one batch would make a noisy one
-_MEASURED = 512  # training pairs that running statistics, first and last loss, final R and the collapse report are measured on
+# training pairs that running statistics, first and last loss, final R and the collapse report are measured on
+_MEASURED = 512
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ class SVDDConfig:
     checkpoint_every : int
         Steps that a killed fit loses at most.
     cache_gib : float
-        Inputs of training pairs are kept in a memory-mapped file up to this size; beyond it they are read anew at every use.
+        Inputs of training pairs are kept in a memory-mapped file up to this size; beyond it they are read anew at every
+        use.
     workers : int
         Processes that then read them.
     device : str or None
@@ -95,11 +102,15 @@ class SVDDConfig:
 
     def __post_init__(self) -> None:
         if self.network not in get_args(NetworkName) or self.objective not in get_args(Objective):
-            raise ValueError(f"Expected a network of {get_args(NetworkName)} and an objective of {get_args(Objective)}, but got {self}")
+            raise ValueError(
+                f"Expected a network of {get_args(NetworkName)} and an objective of {get_args(Objective)}, but got {self}"
+            )
         if self.size < 32 or self.size % 32:
             raise ValueError(f"Expected `size` to be a multiple of 32, but got {self.size}")
         if self.steps < 1 or self.batch_size < 2 or self.embedding < 1 or self.checkpoint_every < 1:
-            raise ValueError(f"Expected `batch_size` to be at least 2, steps, embedding and checkpoint_every at least 1, but got {self}")
+            raise ValueError(
+                f"Expected `batch_size` to be at least 2, steps, embedding and checkpoint_every at least 1, but got {self}"
+            )
         if not (0 < self.nu < 1 and 0 <= self.warmup < 1):
             raise ValueError(f"Expected `nu` in (0, 1) and `warmup` in [0, 1), but got {self.nu} and {self.warmup}")
 
@@ -139,7 +150,10 @@ def radius_of(distances: Tensor, nu: float) -> float:
 
 
 def batch_indices(items: int, batch_size: int, seed: int, step: int) -> np.ndarray:
-    """Pairs of a step, int64 `[batch_size]`: a fresh permutation each epoch, its incomplete last batch left out. A function of (seed, step) alone."""
+    """Pairs of a step, int64 `[batch_size]`: a fresh permutation each epoch, its incomplete last batch left out.
+
+    A function of (seed, step) alone.
+    """
     epoch, place = divmod(step, items // batch_size)
     permutation = np.random.default_rng(stable_seed(seed, "epoch", epoch)).permutation(items)
     return permutation[place * batch_size : (place + 1) * batch_size]
@@ -149,7 +163,14 @@ class SVDDTraining:
     """One fit, from wherever its folder says it stands. Attributes are the state, which `_save` writes down."""
 
     def __init__(
-        self, config: SVDDConfig, encoder: nn.Module, network: nn.Module, source: FeatureCache | PairDataset, items: int, folder: Path, header: dict
+        self,
+        config: SVDDConfig,
+        encoder: nn.Module,
+        network: nn.Module,
+        source: FeatureCache | PairDataset,
+        items: int,
+        folder: Path,
+        header: dict,
     ) -> None:
         self.config, self.encoder, self.network, self.source = config, encoder, network, source
         self.items, self.batch_size = items, min(config.batch_size, items)
@@ -168,7 +189,8 @@ class SVDDTraining:
         Returns
         -------
         report : dict
-            radius: R of the trained network; loss_first, loss_last: mean squared distance before and after; all of at most 512 training pairs.
+            radius: R of the trained network; loss_first, loss_last: mean squared distance before and after; all of at
+            most 512 training pairs.
         embeddings : Tensor
             Float32 `[n, D]`, of the same pairs.
 
@@ -195,7 +217,11 @@ class SVDDTraining:
         self._measure_normalisation()
         embeddings = self._embed(self.measured)
         distances = squared_distances(embeddings, self.centre)
-        report = {"radius": radius_of(distances, config.nu), "loss_first": self.loss_first, "loss_last": float(distances.mean())}
+        report = {
+            "radius": radius_of(distances, config.nu),
+            "loss_first": self.loss_first,
+            "loss_last": float(distances.mean()),
+        }
         return report, embeddings
 
     def _take_step(self, inputs: Inputs) -> float:
@@ -241,12 +267,20 @@ class SVDDTraining:
     @torch.no_grad()
     def _measure_normalisation(self) -> None:
         """Running statistics as averages over full batches."""
-        full = [batch for batch in self._split(self.measured) if len(batch) == self.batch_size or len(self.measured) < self.batch_size]
+        full = [
+            batch
+            for batch in self._split(self.measured)
+            if len(batch) == self.batch_size or len(self.measured) < self.batch_size
+        ]
         update_bn(([inputs] for inputs in self._batches(full)), self.network)
 
     def _save(self) -> None:
         tensors = training_state(self.network, {}, self.optimizer) | {"centre": self.centre, "recent": self.recent}
-        save_tensors(self.path, tensors, {"header": self.header, "step": self.step, "radius": self.radius, "loss_first": self.loss_first})
+        save_tensors(
+            self.path,
+            tensors,
+            {"header": self.header, "step": self.step, "radius": self.radius, "loss_first": self.loss_first},
+        )
 
     def _resume(self) -> bool:
         if not self.path.is_file():

@@ -23,7 +23,10 @@ class TableBaseline(ABC):
 
     @abstractmethod
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "TableBaseline":
-        """Learn from inliers. The validation rows, inliers too, are to stop a training early and to learn what scores are usual."""
+        """Learn from inliers.
+
+        The validation rows, inliers too, are to stop a training early and to learn what scores are usual.
+        """
 
     @abstractmethod
     def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Plain counting: densities that need no network, and rank about as well as most of them.
 
-All work on integer codes (`evaluation.tables.encoding`): n(k) is how often code k of a column occurs in N training rows, and
-p(k) = (n(k) + 1)/(N + K) its smoothed frequency among the K codes of the column, "missing" and "unseen" included.
+All work on integer codes (`evaluation.tables.encoding`): n(k) is how often code k of a column occurs in N training
+rows, and p(k) = (n(k) + 1)/(N + K) its smoothed frequency among the K codes of the column, "missing" and "unseen"
+included.
 """
 
 from abc import abstractmethod
@@ -21,7 +22,10 @@ class CountingBaseline(TableBaseline):
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "CountingBaseline":
         self.encoder_ = BaselineEncoder().fit(X)
         codes = self.encoder_.codes(X)
-        self.marginals_ = [(np.bincount(c, minlength=size) + 1) / (len(c) + size) for c, size in zip(codes.T, self.encoder_.sizes_, strict=True)]
+        self.marginals_ = [
+            (np.bincount(c, minlength=size) + 1) / (len(c) + size)
+            for c, size in zip(codes.T, self.encoder_.sizes_, strict=True)
+        ]
         self._count(codes)
         return self
 
@@ -39,7 +43,9 @@ class CountingBaseline(TableBaseline):
     def _pair_counts(self, codes: np.ndarray, first: int, second: int) -> np.ndarray:
         """How often two codes occur together, `[K_first, K_second]`."""
         rows, columns = self.encoder_.sizes_[[first, second]]
-        return np.bincount(codes[:, first] * columns + codes[:, second], minlength=rows * columns).reshape(rows, columns)
+        return np.bincount(codes[:, first] * columns + codes[:, second], minlength=rows * columns).reshape(
+            rows, columns
+        )
 
 
 class IndependentFrequencies(CountingBaseline):
@@ -69,7 +75,8 @@ class PairFrequencies(CountingBaseline):
 
 
 class ChowLiuTree(CountingBaseline):
-    """-log p of the tree of pairs with the largest mutual information (Chow and Liu 1968): p(root) times p(child | parent) along its edges.
+    """-log p of the tree of pairs with the largest mutual information (Chow and Liu 1968): p(root) times p(child |
+    parent) along its edges.
 
     Conditionals are smoothed towards the marginal: p(k | m) = (n(k, m) + p(k))/(n(m) + 1).
     """
@@ -82,7 +89,8 @@ class ChowLiuTree(CountingBaseline):
             apart = np.outer(together.sum(1), together.sum(0))
             present = together > 0
             information[i, j] = (together[present] * np.log(together[present] / apart[present])).sum()
-        # The solver takes a zero for "no edge"; subtracting from a bound turns the largest information into the smallest positive weight.
+        # The solver takes a zero for "no edge"; subtracting from a bound turns the largest information into the
+        # smallest positive weight.
         weights = np.where(np.triu(np.ones((width, width)), 1) > 0, 1 + information.max() - information, 0)
         tree = minimum_spanning_tree(weights)
         order, parents = breadth_first_order(tree, 0, directed=False)
@@ -91,7 +99,9 @@ class ChowLiuTree(CountingBaseline):
         for child in order[1:]:
             parent = int(parents[child])
             counts = self._pair_counts(codes, parent, child)
-            self.conditionals_[parent, int(child)] = np.log((counts + self.marginals_[child]) / (counts.sum(1, keepdims=True) + 1))
+            self.conditionals_[parent, int(child)] = np.log(
+                (counts + self.marginals_[child]) / (counts.sum(1, keepdims=True) + 1)
+            )
 
     def _surprise(self, codes: np.ndarray) -> np.ndarray:
         total = -np.log(self.marginals_[self.root_])[codes[:, self.root_]]

@@ -1,12 +1,14 @@
-"""DAGMM (Zong et al. 2018): an autoencoder and a network that assigns its codes to mixture components, trained together.
+"""DAGMM (Zong et al. 2018): an autoencoder and a network that assigns its codes to mixture components, trained
+together.
 
     z = [code, relative Euclidean distance, cosine similarity of row and reconstruction]
     gamma = softmax(network(z));  phi, mu, Sigma = moments of z weighted by gamma
     loss = mean ||x - x'||^2 + 0.1 mean E(z) + 0.005 sum 1/diag(Sigma),  E(z) = -log sum_k phi_k N(z; mu_k, Sigma_k)
 
-Sizes, weights, Adam at 1e-4, batches of 1,024 and 200 epochs are those of its experiment on KDDCUP; dropout 0.5 in the second network. On small sets,
-where it took more epochs too, there are as many as make 5,000 steps. Ours: gradients clipped at 5; Sigma gets 1e-6 on its diagonal in training,
-1e-4 in the mixture that scores; mixtures are in float64, and the one that scores is fitted once, on all training rows.
+Sizes, weights, Adam at 1e-4, batches of 1,024 and 200 epochs are those of its experiment on KDDCUP; dropout 0.5 in the
+second network. On small sets, where it took more epochs too, there are as many as make 5,000 steps. Ours: gradients
+clipped at 5; Sigma gets 1e-6 on its diagonal in training, 1e-4 in the mixture that scores; mixtures are in float64, and
+the one that scores is fitted once, on all training rows.
 """
 
 import math
@@ -31,7 +33,9 @@ class _Networks(nn.Module):
         down, up = (width, *hidden, code), (code, *reversed(hidden), width)
         self.encode = _perceptron(down)
         self.decode = _perceptron(up)
-        self.assign = nn.Sequential(nn.Linear(code + 2, 10), nn.Tanh(), nn.Dropout(0.5), nn.Linear(10, components), nn.Softmax(dim=1))
+        self.assign = nn.Sequential(
+            nn.Linear(code + 2, 10), nn.Tanh(), nn.Dropout(0.5), nn.Linear(10, components), nn.Softmax(dim=1)
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruction `[n, width]` and z `[n, code + 2]`."""
@@ -65,7 +69,9 @@ def energy(z: Tensor, phi: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
     centred = (z[:, None] - mu).transpose(0, 1).transpose(1, 2)  # [K, D, n]
     distance = torch.linalg.solve_triangular(factor, centred, upper=False).square().sum(1)
     log_det = 2 * factor.diagonal(dim1=1, dim2=2).log().sum(1)
-    log_density = -0.5 * (distance + log_det[:, None] + z.shape[1] * math.log(2 * math.pi)) + phi.clamp_min(1e-12).log()[:, None]
+    log_density = (
+        -0.5 * (distance + log_det[:, None] + z.shape[1] * math.log(2 * math.pi)) + phi.clamp_min(1e-12).log()[:, None]
+    )
     return -torch.logsumexp(log_density, dim=0)
 
 
@@ -76,7 +82,8 @@ class DAGMM(TableBaseline):
     ----------
     seed : int
     epochs, steps : int
-        Length of the training: so many epochs, more where they are fewer steps; it also ends when `cap_seconds` of CPU time are spent.
+        Length of the training: so many epochs, more where they are fewer steps; it also ends when `cap_seconds` of CPU
+        time are spent.
     hidden, code, components
         Sizes of the networks, and the number of mixture components.
     """
@@ -112,7 +119,9 @@ class DAGMM(TableBaseline):
             self.networks_ = _Networks(rows.shape[1], self.hidden, self.code, self.components)
             planned = max(self.epochs, -(-self.steps // -(-len(rows) // self.batch_size)))
             epochs = self._train(rows, planned, budget)
-        self.epochs_ = f"{epochs} epochs of {len(rows):,} rows, batches of {self.batch_size}" + (", cut by the cap" if epochs < planned else "")
+        self.epochs_ = f"{epochs} epochs of {len(rows):,} rows, batches of {self.batch_size}" + (
+            ", cut by the cap" if epochs < planned else ""
+        )
         z, gamma = self._embed(rows)
         self.mixture_ = moments(z, gamma, _SCORING_RIDGE)
         return self
@@ -129,7 +138,8 @@ class DAGMM(TableBaseline):
             for batch in torch.randperm(len(rows)).split(self.batch_size):
                 x = rows[batch]
                 restored, z = self.networks_(x)
-                gamma, z = self.networks_.assign(z).double(), z.double()  # rows of few values make nearly singular covariances
+                # rows of few values make nearly singular covariances
+                gamma, z = self.networks_.assign(z).double(), z.double()
                 phi, mu, sigma = moments(z, gamma, _TRAINING_RIDGE)
                 loss = (x - restored).square().sum(1).mean() + 0.1 * energy(z, phi, mu, sigma).mean()
                 loss = loss + 0.005 * (1 / sigma.diagonal(dim1=1, dim2=2)).sum()

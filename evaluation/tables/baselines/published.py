@@ -1,4 +1,6 @@
-"""Isolation Forest, ECOD and Deep SVDD as PyOD has them (>= 3.6.3: in earlier releases of that series Deep SVDD never trained)."""
+"""Isolation Forest, ECOD and Deep SVDD as PyOD has them (>= 3.6.3: in earlier releases of that series Deep SVDD never
+trained).
+"""
 
 import contextlib
 import io
@@ -33,8 +35,8 @@ class IsolationForest(TableBaseline):
 class EmpiricalCDF(TableBaseline):
     """ECOD (Li et al. 2022) on one-hot columns.
 
-    PyOD's takes tail probabilities over training and scored rows together, so a score depends on its companions; it adds up columns, so that blocks
-    of columns give the same sum in little memory.
+    PyOD's takes tail probabilities over training and scored rows together, so a score depends on its companions; it
+    adds up columns, so that blocks of columns give the same sum in little memory.
     """
 
     BLOCK = 32
@@ -52,7 +54,10 @@ class EmpiricalCDF(TableBaseline):
 
     def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
         test = self.encoder_.one_hot(X).astype(np.float64)
-        return sum(block.decision_function(test[:, i * self.BLOCK : (i + 1) * self.BLOCK]) for i, block in enumerate(self.blocks_))
+        return sum(
+            block.decision_function(test[:, i * self.BLOCK : (i + 1) * self.BLOCK])
+            for i, block in enumerate(self.blocks_)
+        )
 
 
 class DeepSVDD(TableBaseline):
@@ -67,7 +72,9 @@ class DeepSVDD(TableBaseline):
     cap_seconds : float
     """
 
-    def __init__(self, seed: int = 0, epochs: int = 100, batch_size: int = 128, cap_seconds: float = CAP_SECONDS) -> None:
+    def __init__(
+        self, seed: int = 0, epochs: int = 100, batch_size: int = 128, cap_seconds: float = CAP_SECONDS
+    ) -> None:
         self.seed = seed
         self.epochs = epochs
         self.batch_size = batch_size
@@ -86,7 +93,9 @@ class DeepSVDD(TableBaseline):
             epoch = max(spent[2] - spent[1], 1e-3) / 3 * len(rows) / len(part)
             epochs = max(1, min(epochs, int(0.9 * budget.left() / epoch)))
         self.model_ = self._train(rows, epochs)
-        self.epochs_ = f"{epochs} epochs of {len(rows):,} rows, batches of {self.batch_size}" + (", cut by the cap" if epochs < self.epochs else "")
+        self.epochs_ = f"{epochs} epochs of {len(rows):,} rows, batches of {self.batch_size}" + (
+            ", cut by the cap" if epochs < self.epochs else ""
+        )
         return self
 
     def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
@@ -98,7 +107,9 @@ class DeepSVDD(TableBaseline):
         np.random.seed(self.seed)  # noqa: NPY002
         try:
             with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
-                model = PyodDeepSVDD(rows.shape[1], epochs=epochs, batch_size=self.batch_size, random_state=self.seed, verbose=0)
+                model = PyodDeepSVDD(
+                    rows.shape[1], epochs=epochs, batch_size=self.batch_size, random_state=self.seed, verbose=0
+                )
                 return model.fit(rows)
         finally:
             np.random.set_state(state)  # noqa: NPY002
@@ -110,7 +121,8 @@ def collapse_statistics(untrained: np.ndarray, trained: np.ndarray) -> dict[str,
     Returns
     -------
     dict
-        distinct: different scores; spread: standard deviation over mean; moved: 1 - Spearman's correlation of the two, 0 where training did nothing.
+        distinct: different scores; spread: standard deviation over mean; moved: 1 - Spearman's correlation of the two,
+        0 where training did nothing.
     """
     return {
         "distinct": len(np.unique(trained)),

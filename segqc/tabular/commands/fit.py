@@ -52,11 +52,14 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
     Raises
     ------
     BadInput
-        The table cannot be read, has no such columns, no normal rows, or nothing to learn; or `config.out` is no place for a table model.
+        The table cannot be read, has no such columns, no normal rows, or nothing to learn; or `config.out` is no place
+        for a table model.
     """
     start = time.perf_counter()
     if (config.label is None) != (config.normal is None):
-        raise BadInput("--label and --normal", "are needed together", "name the label column and its value for normal rows")
+        raise BadInput(
+            "--label and --normal", "are needed together", "name the label column and its value for normal rows"
+        )
     check_place(config.out)
     table = read_features(config)
     rows = table.num_rows
@@ -64,18 +67,28 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
         table, labels = split_label(table, config.label, config.data)
         table = table.filter(pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.normal), False))
         if not table.num_rows:
-            counts = ", ".join(f"{value!r} {count} times" for value, count in Counter(labels.to_pylist()).most_common(5))
+            counts = ", ".join(
+                f"{value!r} {count} times" for value, count in Counter(labels.to_pylist()).most_common(5)
+            )
             raise BadInput(config.data, f"has no row whose {config.label!r} is {config.normal!r}", f"it has {counts}")
     if not table.num_columns:
         raise BadInput(config.data, "has no columns left", "drop fewer")
     chosen = {name: value for name in ("method", "steps") if (value := getattr(config, name)) is not None}
-    detector = GumbelScoreDetector(contamination=config.contamination, random_state=config.seed, device=config.device, **chosen)
+    detector = GumbelScoreDetector(
+        contamination=config.contamination, random_state=config.seed, device=config.device, **chosen
+    )
     with make_progress(console, "note") as progress:
         task = progress.add_task("training", total=detector.steps, note="")
-        detector.fit(table, progress=lambda step, loss: progress.update(task, completed=step, note=f"validation loss {loss:.4f}"))
+        detector.fit(
+            table, progress=lambda step, loss: progress.update(task, completed=step, note=f"validation loss {loss:.4f}")
+        )
         progress.update(task, completed=detector.steps)
     detector.save(config.out)
-    numeric = [name for name, column in zip(table.column_names, table.columns, strict=True) if not pyarrow.types.is_string(column.type)]
+    numeric = [
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if not pyarrow.types.is_string(column.type)
+    ]
     reader = {
         "columns": table.column_names,
         "numeric": numeric,

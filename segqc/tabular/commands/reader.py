@@ -20,7 +20,9 @@ def read_features(config: TableConfig) -> pyarrow.Table:
     table = read_table(config.data, how)
     unknown = [name for name in config.drop if name not in table.column_names]
     if unknown:
-        raise BadInput(config.data, f"has no column {unknown[0]!r} to drop", f"it has {', '.join(table.column_names[:20])}")
+        raise BadInput(
+            config.data, f"has no column {unknown[0]!r} to drop", f"it has {', '.join(table.column_names[:20])}"
+        )
     return table.drop_columns(list(config.drop))
 
 
@@ -45,7 +47,11 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     except (KeyError, TypeError) as error:
         raise BadInput(path, f"does not describe a table to this version: {error}", "fit again") from error
     if not whole:
-        raise BadInput(path, f"belongs to another {WEIGHTS}: writing the folder was interrupted, or a file of it was changed", "fit again")
+        raise BadInput(
+            path,
+            f"belongs to another {WEIGHTS}: writing the folder was interrupted, or a file of it was changed",
+            "fit again",
+        )
     return list(names), how
 
 

@@ -1,6 +1,8 @@
-"""`segqc tabular score`: a line per row of a table of any length, in chunks; lines that are no rows get one too, with the reason.
+"""`segqc tabular score`: a line per row of a table of any length, in chunks; lines that are no rows get one too, with
+the reason.
 
-The table is read twice: once for the scores, of which eight bytes a row stay in memory, and once to write them with their ranks.
+The table is read twice: once for the scores, of which eight bytes a row stay in memory, and once to write them with
+their ranks.
 """
 
 import csv
@@ -64,9 +66,10 @@ class Scored:
 def score_table(config: ScoreConfig, console: Console | None = None) -> Scored:
     """Score every row and write the CSV file.
 
-    Its columns: row (number among the data rows, from 1), status ("ok" or "error"), rank (1 = most anomalous, ties share the smallest), score
-    (higher = more anomalous), odd_1, value_1, share_1 and so on (columns by falling contribution, their cells, and their contributions), outlier
-    ("yes" beyond the model's threshold), reason, and the columns to keep, as they stand in the table.
+    Its columns: row (number among the data rows, from 1), status ("ok" or "error"), rank (1 = most anomalous, ties
+    share the smallest), score (higher = more anomalous), odd_1, value_1, share_1 and so on (columns by falling
+    contribution, their cells, and their contributions), outlier ("yes" beyond the model's threshold), reason, and the
+    columns to keep, as they stand in the table.
 
     Raises
     ------
@@ -95,7 +98,12 @@ def _chunks(config: ScoreConfig, how: Format, names: list[str], problems: list[B
 
 
 def _scores(
-    detector: GumbelScoreDetector, config: ScoreConfig, how: Format, names: list[str], report: Scored, progress: Progress
+    detector: GumbelScoreDetector,
+    config: ScoreConfig,
+    how: Format,
+    names: list[str],
+    report: Scored,
+    progress: Progress,
 ) -> tuple[np.ndarray, list[BadRow]]:
     """Anomaly scores of the rows that can be read, float64 `[n]`, and those that cannot."""
     problems: list[BadRow] = []
@@ -117,7 +125,9 @@ def _scores(
 
 
 def _unseen(detector: GumbelScoreDetector, table: pyarrow.Table) -> dict[str, str]:
-    """A word on every column of categories most of whose cells are unknown to the model: rather another format than that many odd rows."""
+    """A word on every column of categories most of whose cells are unknown to the model: rather another format than
+    that many odd rows.
+    """
     found = {}
     for name, column in zip(detector.encoder_.names, detector.encoder_.columns, strict=True):
         if isinstance(column, CategoricalColumn) and column.outcomes:
@@ -171,8 +181,18 @@ def _write(
             kept = {name: chunk.kept.column(name).fill_null("").to_pylist() for name in config.keep}
             for i, (score, rank) in enumerate(zip(scores[rows].tolist(), ranks[rows].tolist(), strict=True)):
                 number = write_bad()
-                line = {"row": number, "status": "ok", "rank": rank, "score": score, "outlier": "yes" if -score < detector.offset_ else ""}
-                line |= odd.get(i, {}) | {f"kept_{name}": values[i] for name, values in kept.items()} | {"reason": chunk.notes.get(i)}
+                line = {
+                    "row": number,
+                    "status": "ok",
+                    "rank": rank,
+                    "score": score,
+                    "outlier": "yes" if -score < detector.offset_ else "",
+                }
+                line |= (
+                    odd.get(i, {})
+                    | {f"kept_{name}": values[i] for name, values in kept.items()}
+                    | {"reason": chunk.notes.get(i)}
+                )
                 write(line)
                 number += 1
                 report.outliers += line["outlier"] == "yes"
@@ -185,7 +205,9 @@ def _write(
     report.top = sorted(report.top, key=lambda line: (line["rank"], line["row"]))[:10]
 
 
-def _odd_cells(detector: GumbelScoreDetector, table: pyarrow.Table, chosen: np.ndarray, cells: int) -> dict[int, dict[str, Any]]:
+def _odd_cells(
+    detector: GumbelScoreDetector, table: pyarrow.Table, chosen: np.ndarray, cells: int
+) -> dict[int, dict[str, Any]]:
     """Columns, cells and contributions of the chosen rows, by row: falling, and only what makes a row more anomalous."""
     rows = np.flatnonzero(chosen)
     if not len(rows) or not cells:
@@ -200,6 +222,10 @@ def _odd_cells(detector: GumbelScoreDetector, table: pyarrow.Table, chosen: np.n
         for k, j in enumerate(order[i].tolist(), start=1):
             if contributions[i, j] > 0:
                 value = values[j][i]
-                line |= {f"odd_{k}": table.column_names[j], f"value_{k}": "(missing)" if value is None else value, f"share_{k}": contributions[i, j]}
+                line |= {
+                    f"odd_{k}": table.column_names[j],
+                    f"value_{k}": "(missing)" if value is None else value,
+                    f"share_{k}": contributions[i, j],
+                }
         found[row] = line
     return found

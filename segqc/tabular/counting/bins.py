@@ -12,14 +12,17 @@ _MISSING = 1  # code of a missing number
 
 @dataclass(frozen=True)
 class NumberBins:
-    """Bins of the continuous columns. Beyond the training range a number is in an outer bin; how far out, `segqc.tabular.counting.tails` says.
+    """Bins of the continuous columns.
+
+    Beyond the training range a number is in an outer bin; how far out, `segqc.tabular.counting.tails` says.
 
     Attributes
     ----------
     continuous : ndarray `[M]` int64
         Indices of the columns.
     edges : ndarray `[M, BINS - 1]` float64
-        Between the bins, of scaled numbers. Equal ones where a value is frequent: it has the first bin between them to itself, the others are empty.
+        Between the bins, of scaled numbers. Equal ones where a value is frequent: it has the first bin between them to
+        itself, the others are empty.
     """
 
     continuous: np.ndarray
@@ -45,6 +48,8 @@ class NumberBins:
         """Codes `[n, C]` int64: of a continuous column the bin, or BINS where it is missing."""
         codes = rows.codes.copy()
         for m, column in enumerate(self.continuous):
-            below, at_most = (np.searchsorted(self.edges[m], rows.numbers[:, m], side=side) for side in ("left", "right"))
+            below, at_most = (
+                np.searchsorted(self.edges[m], rows.numbers[:, m], side=side) for side in ("left", "right")
+            )
             codes[:, column] = np.where(rows.codes[:, column] == _MISSING, BINS, below + (at_most - below > 1))
         return codes

@@ -3,14 +3,16 @@
     g_j(m) = sum over training rows with x_j = m of sum over i != j of w_i^2 (s_0i - E s_0i)  /  (n(m) + 1)
     kappa  = r / (1 - r^2)  sd(a level) / sd(sum_j g_j)                   a row's score gains  kappa sum_j g_j(x_j)
 
-s_0i is column i's own surprise and w_i its weight (`segqc.tabular.counting.oddest_level`), n(m) how many training rows have the outcome. The levels ask whether the
-cells of a row go together. Many anomalies pass: their odd cells do go together, as extremes of one kind, and whoever knows one expects the next.
-Company counts them together. The idea is that of couplings between values (Pang, Cao and Chen, IJCAI 2016), here in one step, as a mean.
+s_0i is column i's own surprise and w_i its weight (`segqc.tabular.counting.oddest_level`), n(m) how many training rows
+have the outcome. The levels ask whether the cells of a row go together. Many anomalies pass: their odd cells do go
+together, as extremes of one kind, and whoever knows one expects the next. Company counts them together. The idea is
+that of couplings between values (Pang, Cao and Chen, IJCAI 2016), here in one step, as a mean.
 
-r is the correlation of company with the row's oddness by the levels, among validation inliers: company is heard as a reading of that oddness would
-be, by its slope over the variance of its error, in the units of a usual level. It is silent where odd cells meet by chance or avoid each other
-(r <= 0: chess positions). No anomaly is needed to know. The square of w_i and the largest r were chosen on development splits
-of the benchmark, with their anomalies in view (docs/results-tabular-choice.md).
+r is the correlation of company with the row's oddness by the levels, among validation inliers: company is heard as a
+reading of that oddness would be, by its slope over the variance of its error, in the units of a usual level. It is
+silent where odd cells meet by chance or avoid each other (r <= 0: chess positions). No anomaly is needed to know. The
+square of w_i and the largest r were chosen on development splits of the benchmark, with their anomalies in view
+(docs/results-tabular-choice.md).
 """
 
 from dataclasses import dataclass
@@ -80,7 +82,8 @@ class Company:
 
 
 def _mean_of_others(rows: np.ndarray, counts: np.ndarray, oddness: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """By outcome `[S]`: the `oddness` `[S]` of a row's other columns, summed, in excess of its mean, averaged over the rows that have the outcome.
+    """By outcome `[S]`: the `oddness` `[S]` of a row's other columns, summed, in excess of its mean, averaged over the
+    rows that have the outcome.
 
     The average counts one usual row more. An outcome that no row has keeps the worst company of its column.
     """

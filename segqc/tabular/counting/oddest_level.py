@@ -2,14 +2,16 @@
 
     c_kj = w_j (s_kj - E s_kj) V / V_k        score = max over k of sum_j c_kj  +  0.1 mean over k of sum_j c_kj
 
-s_kj is the surprise of column j at level k, E its mean over validation inliers. w_j is the root mean square of a category's own surprise at level 0,
-over the mean of all categories': rare outcomes of columns that nearly always say the same are loud, and mean little. A number has w = 1. V_k is the
-variance of the level's weighted sum among inliers, as a shift weighs in a Gaussian likelihood ratio, and V the median of them: scores are in nats of
-a usual level. Where columns are all but independent and some outcomes rare, low levels are steady; where one column follows from others, high ones
-are. The mean orders rows whose oddest level says the same of them.
+s_kj is the surprise of column j at level k, E its mean over validation inliers. w_j is the root mean square of a
+category's own surprise at level 0, over the mean of all categories': rare outcomes of columns that nearly always say
+the same are loud, and mean little. A number has w = 1. V_k is the variance of the level's weighted sum among inliers,
+as a shift weighs in a Gaussian likelihood ratio, and V the median of them: scores are in nats of a usual level. Where
+columns are all but independent and some outcomes rare, low levels are steady; where one column follows from others,
+high ones are. The mean orders rows whose oddest level says the same of them.
 
-The rule was chosen on development splits (seeds from 100 on) of the benchmark, with their anomalies in view. Its optimum is flat: w_j by entropy or
-number of outcomes, the root of V_k for V_k, and a softer maximum help one set and cost another.
+The rule was chosen on development splits (seeds from 100 on) of the benchmark, with their anomalies in view. Its
+optimum is flat: w_j by entropy or number of outcomes, the root of V_k for V_k, and a softer maximum help one set and
+cost another.
 """
 
 from dataclasses import dataclass

@@ -1,13 +1,15 @@
-"""What plain counting says of a cell, given some other cells of its row: context trees, as in compression by partial matching.
+"""What plain counting says of a cell, given some other cells of its row: context trees, as in compression by partial
+matching.
 
-An order of the columns makes a tree: the training rows branch by their outcome of its first column, then of its second, and so on. A node at depth k
-holds the n rows that agree in k columns, and how often each outcome m of a further column occurs among them, n(m). Smoothed towards the node above,
+An order of the columns makes a tree: the training rows branch by their outcome of its first column, then of its second,
+and so on. A node at depth k holds the n rows that agree in k columns, and how often each outcome m of a further column
+occurs among them, n(m). Smoothed towards the node above,
 
     p_k(m) = (n(m) + a_k p_(k-1)(m)) / (n + a_k),    p_0(m) = (n(m) + 1/2) / (N + K/2)
 
-with a_k by the likelihood of training rows, each left out of the counts that judge it. A row walks down as far as there are nodes; where its path
-ends, what was found there stays. Several orders, rotations of random circles, hide every column at every level. All are tables: scoring gathers, and
-searches nothing.
+with a_k by the likelihood of training rows, each left out of the counts that judge it. A row walks down as far as there
+are nodes; where its path ends, what was found there stays. Several orders, rotations of random circles, hide every
+column at every level. All are tables: scoring gathers, and searches nothing.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,9 @@ _HALF = 0.5  # of a row, added to every outcome in p_0
 
 
 def known_columns(columns: int) -> list[int]:
-    """The levels: how many columns are known, ascending; all numbers in narrow tables, in wide ones half octaves with an eighth hidden."""
+    """The levels: how many columns are known, ascending; all numbers in narrow tables, in wide ones half octaves with
+    an eighth hidden.
+    """
     if columns <= NARROW:
         return list(range(columns))
     steps = sorted({0, 1, *(2**i for i in range(1, 16)), *(3 * 2**i for i in range(15))})
@@ -38,7 +42,9 @@ def column_orders(columns: int, seed: int) -> np.ndarray:
     rotations = min(columns, max(4, -(-columns // hidden)))
     circles = -(-ORDERS // rotations) if columns <= NARROW else 1
     starts = np.arange(rotations) * columns // rotations
-    return np.stack([np.roll(circle, -start) for circle in (rng.permutation(columns) for _ in range(circles)) for start in starts])
+    return np.stack(
+        [np.roll(circle, -start) for circle in (rng.permutation(columns) for _ in range(circles)) for start in starts]
+    )
 
 
 def marginals(codes: np.ndarray, sizes: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
@@ -65,7 +71,8 @@ class ContextTree:
     order : ndarray `[C]` int64
         Columns, first known first.
     children : list of ndarray `[nodes + 1, K]` int32
-        Per depth: the node of the next depth by outcome of the next column, -1 where there is none. The last line, that of node -1, is all -1.
+        Per depth: the node of the next depth by outcome of the next column, -1 where there is none. The last line, that
+        of node -1, is all -1.
     surprise : dict of int to ndarray `[nodes, S']` float32
         Per level k > 0: -log p_k of the outcomes of the columns that are not known, in the tree's order.
     """
@@ -166,9 +173,19 @@ class ContextTrees:
 
 
 class _GrowingTree:
-    """A tree while it is built, level by level: where the rows are in it, p of the level above, and what it says of rows that are left out of it."""
+    """A tree while it is built, level by level: where the rows are in it, p of the level above, and what it says of
+    rows that are left out of it.
+    """
 
-    def __init__(self, order: np.ndarray, rows: np.ndarray, counts: np.ndarray, sizes: np.ndarray, start: np.ndarray, judges: np.ndarray) -> None:
+    def __init__(
+        self,
+        order: np.ndarray,
+        rows: np.ndarray,
+        counts: np.ndarray,
+        sizes: np.ndarray,
+        start: np.ndarray,
+        judges: np.ndarray,
+    ) -> None:
         self.tree = ContextTree(order, [], {})
         self._rows, self._counts, self._sizes = rows[:, order], counts, np.asarray(sizes)[order]
         self._node, self._known, self._judges = np.zeros(len(rows), np.int64), 0, judges
@@ -204,7 +221,10 @@ class _GrowingTree:
             np.bincount(node * size + rows[:, j], weights, minlength=len(ancestor) * size).reshape(-1, size)
             for j, size in enumerate(self._sizes[known:], start=known)
         ]
-        self._table, self._rows_of_node = np.concatenate(tables, axis=1), np.bincount(node, weights, minlength=len(ancestor))
+        self._table, self._rows_of_node = (
+            np.concatenate(tables, axis=1),
+            np.bincount(node, weights, minlength=len(ancestor)),
+        )
         self._above = self._above[ancestor][:, dropped:]
         self._left_out = self._left_out[:, known - self._known :]
         self._known = known

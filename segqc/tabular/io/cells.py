@@ -1,7 +1,8 @@
 """What a typed cell says as text, and what text says as a number.
 
-A value has one text, whatever kind of file it comes from: that of a CSV file that pandas wrote, and of the Python API. Booleans are True and False,
-whole numbers have all their digits and no ".0", a timestamp at midnight is its date. A number in text is what `NUMBER` says, with spaces around it.
+A value has one text, whatever kind of file it comes from: that of a CSV file that pandas wrote, and of the Python API.
+Booleans are True and False, whole numbers have all their digits and no ".0", a timestamp at midnight is its date. A
+number in text is what `NUMBER` says, with spaces around it.
 """
 
 import pyarrow
@@ -26,7 +27,8 @@ def is_number(kind: pyarrow.DataType) -> bool:
 
 
 def texts_and_numbers(table: pyarrow.Table, path: object) -> pyarrow.Table:
-    """All that is no number as text; numbers as they are stored, since identifiers among them may have more digits than a float64.
+    """All that is no number as text; numbers as they are stored, since identifiers among them may have more digits than
+    a float64.
 
     Raises
     ------
@@ -83,4 +85,8 @@ def numbers_of(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
 def not_numbers(column: pyarrow.ChunkedArray, numbers: pyarrow.ChunkedArray) -> dict[int, str]:
     """The texts of a column that `numbers_of` did not read, by row."""
     bad = pyarrow.compute.indices_nonzero(pyarrow.compute.and_(column.is_valid(), numbers.is_null()))
-    return dict(zip(bad.to_pylist(), column.take(bad).to_pylist(), strict=True)) if pyarrow.types.is_string(column.type) else {}
+    return (
+        dict(zip(bad.to_pylist(), column.take(bad).to_pylist(), strict=True))
+        if pyarrow.types.is_string(column.type)
+        else {}
+    )

@@ -1,9 +1,9 @@
 """What a user calls a table, as named columns of text or numbers.
 
-DataFrames of pandas and polars, Arrow tables, dicts of arrays, lists of rows and 2-D arrays become `Columns`, by their own methods: neither
-pandas nor polars is imported here. A categorical cell becomes text (1, 1.0 and numpy.int64(1) are all "1"), a continuous cell a float64; times are
-seconds, dates and times of day in UTC since 1970 or midnight. Integers stay integers until it is known which they are: identifiers above 2**53 differ
-by less than a float64 can say.
+DataFrames of pandas and polars, Arrow tables, dicts of arrays, lists of rows and 2-D arrays become `Columns`, by their
+own methods: neither pandas nor polars is imported here. A categorical cell becomes text (1, 1.0 and numpy.int64(1) are
+all "1"), a continuous cell a float64; times are seconds, dates and times of day in UTC since 1970 or midnight. Integers
+stay integers until it is known which they are: identifiers above 2**53 differ by less than a float64 can say.
 """
 
 import datetime
@@ -37,7 +37,8 @@ class Columns:
     values : list of ndarray `[n]`
         Numbers as they came, or object.
     declared : list of str or None
-        What the input itself says a column is: "category" (pandas' and polars' categories, Arrow dictionaries), "date", or nothing.
+        What the input itself says a column is: "category" (pandas' and polars' categories, Arrow dictionaries), "date",
+        or nothing.
     """
 
     names: list[str]
@@ -57,7 +58,9 @@ class Columns:
         """
         missing = [name for name in names if name not in self.names]
         if missing:
-            raise ValueError(f"Expected the columns of the training table, but {', '.join(missing)} is not among {', '.join(self.names)}")
+            raise ValueError(
+                f"Expected the columns of the training table, but {', '.join(missing)} is not among {', '.join(self.names)}"
+            )
         where = [self.names.index(name) for name in names]
         return Columns(list(names), [self.values[j] for j in where], [self.declared[j] for j in where])
 
@@ -179,7 +182,9 @@ def _objects(column: pyarrow.Array | pyarrow.ChunkedArray) -> np.ndarray:
 
 
 def _seconds(column: pyarrow.Array | pyarrow.ChunkedArray) -> np.ndarray:
-    """Times as seconds, float64 `[n]`, missing ones NaN: by way of microseconds, so that a time is one number in whatever unit it is stored."""
+    """Times as seconds, float64 `[n]`, missing ones NaN: by way of microseconds, so that a time is one number in
+    whatever unit it is stored.
+    """
     kind = column.type
     if pyarrow.types.is_time(kind):
         unit = pyarrow.time64("us")
@@ -196,18 +201,24 @@ def _from_array(X: Any) -> Columns:
     if array.dtype.kind in "US" and not isinstance(X, np.ndarray):
         array = np.asarray(X, dtype=object)  # numbers among text in a list of rows stay numbers
     if array.ndim != 2:
-        raise ValueError(f"Expected 2D array, got {array.ndim}D array instead. Reshape your data: one row a sample, one column a feature")
+        raise ValueError(
+            f"Expected 2D array, got {array.ndim}D array instead. Reshape your data: one row a sample, one column a feature"
+        )
     return _columns(range(array.shape[1]), [_from_numpy(array[:, j]) for j in range(array.shape[1])])
 
 
 def is_categorical(column: np.ndarray) -> bool:
-    """Text, booleans and objects are categorical, numbers continuous; objects that are all numbers (or missing) are numbers."""
+    """Text, booleans and objects are categorical, numbers continuous; objects that are all numbers (or missing) are
+    numbers.
+    """
     if column.dtype.kind in "iuf":
         return False
     if column.dtype.kind != "O":
         return True
     present = column[~is_missing(column)]
-    return not len(present) or any(isinstance(value, bool | np.bool_ | str | bytes) or not _is_number(value) for value in present)
+    return not len(present) or any(
+        isinstance(value, bool | np.bool_ | str | bytes) or not _is_number(value) for value in present
+    )
 
 
 def _is_number(value: Any) -> bool:
@@ -220,7 +231,11 @@ def is_missing(column: np.ndarray) -> np.ndarray:
         return np.isnan(column)
     if column.dtype.kind != "O":
         return np.zeros(len(column), bool)
-    return pyarrow.compute.is_null(_arrow_text(column)).to_numpy(zero_copy_only=False) if _all_text(column) else _missing_objects(column)
+    return (
+        pyarrow.compute.is_null(_arrow_text(column)).to_numpy(zero_copy_only=False)
+        if _all_text(column)
+        else _missing_objects(column)
+    )
 
 
 def _all_text(column: np.ndarray) -> bool:
@@ -255,7 +270,8 @@ def as_text(column: np.ndarray) -> pyarrow.Array:
     if column.dtype.kind == "O" and _all_text(column):
         return _arrow_text(column)
     missing = is_missing(column)
-    # Distinct values are few: each is turned to text once. Objects of several types cannot be sorted, a dict does not mind.
+    # Distinct values are few: each is turned to text once. Objects of several types cannot be sorted, a dict does not
+    # mind.
     cells = column.tolist() if column.dtype.kind != "O" else column
     texts: dict[Any, str] = {}
     out: list[str | None] = []
@@ -283,7 +299,11 @@ def as_numbers(column: np.ndarray, name: str) -> np.ndarray:
     else:
         missing = is_missing(column)
         try:
-            numbers = np.array([np.nan if gone else float(value) for value, gone in zip(column, missing, strict=True)], np.float64)
+            numbers = np.array(
+                [np.nan if gone else float(value) for value, gone in zip(column, missing, strict=True)], np.float64
+            )
         except (TypeError, ValueError) as error:
-            raise ValueError(f"Expected numbers in the continuous column {name!r}, but got a cell that is none: {error}") from None
+            raise ValueError(
+                f"Expected numbers in the continuous column {name!r}, but got a cell that is none: {error}"
+            ) from None
     return np.clip(numbers, -LARGEST, LARGEST)

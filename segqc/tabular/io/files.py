@@ -1,8 +1,9 @@
 """Tables on disk: CSV, TSV, ARFF and Parquet become a `pyarrow.Table` of text and numbers, whole or in chunks.
 
-A column is text or float64, nothing else. ARFF and Parquet say which; in CSV a column whose present cells are all numbers is numeric, unless the
-caller says otherwise: codes such as postal districts look like numbers and are none. Missing cells are null. A row with too many or too few cells has
-no place in a table; it is an error, or, where the caller keeps a list of them, an entry of that list with its number.
+A column is text or float64, nothing else. ARFF and Parquet say which; in CSV a column whose present cells are all
+numbers is numeric, unless the caller says otherwise: codes such as postal districts look like numbers and are none.
+Missing cells are null. A row with too many or too few cells has no place in a table; it is an error, or, where the
+caller keeps a list of them, an entry of that list with its number.
 """
 
 import csv
@@ -66,7 +67,8 @@ class Format:
     Attributes
     ----------
     text : tuple of str
-        Columns of codes: text, whatever they look like, where 10115.0 is read as 10115 (`segqc.tabular.io.cells.code_of`).
+        Columns of codes: text, whatever they look like, where 10115.0 is read as 10115
+        (`segqc.tabular.io.cells.code_of`).
     numbers : tuple of str
         Columns of numbers. What is none becomes missing in chunks, with a note, and is an error otherwise.
     missing : tuple of str
@@ -92,14 +94,17 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
     Raises
     ------
     BadInput
-        The file is missing, empty, of another kind or damaged; a row has another number of cells than the header; a column name occurs twice.
+        The file is missing, empty, of another kind or damaged; a row has another number of cells than the header; a
+        column name occurs twice.
     """
     path = Path(path)
     problems: list[BadRow] = []
     table = pyarrow.concat_tables(list(_raw_chunks(path, how, problems)))
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        raise BadInput(path, f"has ragged rows: row {problems[0].number} {problems[0].reason}{more}", "repair or remove them")
+        raise BadInput(
+            path, f"has ragged rows: row {problems[0].number} {problems[0].reason}{more}", "repair or remove them"
+        )
     if not table.num_rows:
         raise BadInput(path, "has no rows", "it needs at least one below the header")
     _check_known(path, table.column_names, (*how.text, *how.numbers))
@@ -115,7 +120,9 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
             if name in how.numbers and text is not None:
                 raise BadInput(path, f"has text in the column {name!r}: {text!r}", "it is to be read as numbers")
             if name in how.numbers and numbers.null_count == len(numbers):
-                raise BadInput(path, f"has nothing in the column {name!r}", "it is to be read as numbers: leave it out with --drop")
+                raise BadInput(
+                    path, f"has nothing in the column {name!r}", "it is to be read as numbers: leave it out with --drop"
+                )
             # Of a column without a cell CSV does not say what it is.
             column = column if text is not None or (untyped and column.null_count == len(column)) else numbers
         columns[name] = column.combine_chunks()
@@ -123,9 +130,15 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
 
 
 def read_chunks(
-    path: Path | str, how: Format, columns: Sequence[str], problems: list[BadRow], rows: int = CHUNK, keep: Sequence[str] = ()
+    path: Path | str,
+    how: Format,
+    columns: Sequence[str],
+    problems: list[BadRow],
+    rows: int = CHUNK,
+    keep: Sequence[str] = (),
 ) -> Iterator[Chunk]:
-    """Read some columns of a table in chunks, with types that do not depend on the chunk: those of `how.numbers` are float64, the others string.
+    """Read some columns of a table in chunks, with types that do not depend on the chunk: those of `how.numbers` are
+    float64, the others string.
 
     Parameters
     ----------
@@ -161,7 +174,9 @@ def read_chunks(
                 else:
                     typed[name] = code_of(column) if name in how.text else text_of(column)
             kept = {name: text_of(part.column(name)) for name in keep}
-            yield Chunk(pyarrow.table(typed), {row: "; ".join(said) for row, said in notes.items()}, pyarrow.table(kept))
+            yield Chunk(
+                pyarrow.table(typed), {row: "; ".join(said) for row, said in notes.items()}, pyarrow.table(kept)
+            )
 
 
 def split_label(table: pyarrow.Table, label: str, path: Path | str) -> tuple[pyarrow.Table, pyarrow.Array]:
@@ -187,7 +202,11 @@ def read_arff(stream: TextIO, name: Path | str) -> pyarrow.Table:
     try:
         records, attributes = arff.loadarff(stream)
     except (arff.ArffError, NotImplementedError, ValueError, IndexError, StopIteration) as error:
-        raise BadInput(name, f"cannot be read as ARFF: {str(error) or type(error).__name__}", "check the header and the line it names") from error
+        raise BadInput(
+            name,
+            f"cannot be read as ARFF: {str(error) or type(error).__name__}",
+            "check the header and the line it names",
+        ) from error
     columns = {}
     for attribute in attributes.names():
         if attributes[attribute][0] == "numeric":
@@ -202,7 +221,9 @@ def _raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pya
     """The file in chunks as it is: CSV as text, the others typed. At least one chunk, which may be empty."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise BadInput(path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {', '.join(SUFFIXES)}")
+        raise BadInput(
+            path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {', '.join(SUFFIXES)}"
+        )
     if not path.is_file():
         raise BadInput(path, "is no file" if path.exists() else "does not exist", "name a table")
     if not path.stat().st_size:
@@ -214,7 +235,9 @@ def _raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pya
             with path.open(encoding="utf-8-sig") as stream:
                 yield read_arff(stream, path)
         else:
-            yield from _csv_chunks(path, how, "\t" if suffix == ".tsv" and how.separator is None else how.separator or ",", problems)
+            yield from _csv_chunks(
+                path, how, "\t" if suffix == ".tsv" and how.separator is None else how.separator or ",", problems
+            )
     except UnicodeDecodeError as error:
         raise BadInput(path, f"is not UTF-8 text: {error.reason} at byte {error.start}", "save it as UTF-8") from error
     except OSError as error:
@@ -233,7 +256,9 @@ def _parquet_chunks(path: Path) -> Iterator[pyarrow.Table]:
 
 
 def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
-    """CSV, every cell as text. pyarrow finds the ragged rows and numbers them, from 1 for the header, in its single-threaded reader only."""
+    """CSV, every cell as text. pyarrow finds the ragged rows and numbers them, from 1 for the header, in its
+    single-threaded reader only.
+    """
     with path.open(encoding="utf-8-sig", newline="") as stream:
         names = next(csv.reader(stream, delimiter=separator), [])
         more = stream.read(1) != ""
@@ -246,7 +271,9 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
         return
 
     def ragged(row: pyarrow.csv.InvalidRow) -> str:
-        problems.append(BadRow(row.number - 1, f"has {row.actual_columns} cells instead of {row.expected_columns}: {row.text[:80]}"))
+        problems.append(
+            BadRow(row.number - 1, f"has {row.actual_columns} cells instead of {row.expected_columns}: {row.text[:80]}")
+        )
         return "skip"
 
     reader = pyarrow.csv.open_csv(
@@ -266,14 +293,18 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
     # To pyarrow a quote that is never closed is a last cell that holds the rest of the file.
     if last and "\n" in last and not _ends_in_quote(path):
         where = f"in the last cell of row {row + len(problems)}"
-        raise BadInput(path, f"has a quote that is never closed, {where}", "close it; the lines below it were taken for that cell")
+        raise BadInput(
+            path, f"has a quote that is never closed, {where}", "close it; the lines below it were taken for that cell"
+        )
 
 
 def _present(column: pyarrow.ChunkedArray, path: Path, how: Format) -> pyarrow.ChunkedArray:
     """The column with null for the cells of CSV that say nothing."""
     if path.suffix.lower() not in UNTYPED:
         return column
-    return pyarrow.compute.if_else(pyarrow.compute.is_in(column, value_set=pyarrow.array(how.missing, pyarrow.string())), None, column)
+    return pyarrow.compute.if_else(
+        pyarrow.compute.is_in(column, value_set=pyarrow.array(how.missing, pyarrow.string())), None, column
+    )
 
 
 def _ends_in_quote(path: Path) -> bool:

@@ -1,11 +1,12 @@
 """The two models of a row: losses per cell in training, features per cell at scoring.
 
-`PaperModel` is the paper's: all columns of a row share one temperature, the network predicts eps, and what it is fed at scoring is the clean row.
-`MixingModel` is ours: every column has a location of its own. Some keep nothing (t = 0: the column is hidden), the others much or little, and the
-network predicts what each column really was. It thereby learns all conditionals p(column | any others), seen clearly or dimly, at once.
+`PaperModel` is the paper's: all columns of a row share one temperature, the network predicts eps, and what it is fed at
+scoring is the clean row. `MixingModel` is ours: every column has a location of its own. Some keep nothing (t = 0: the
+column is hidden), the others much or little, and the network predicts what each column really was. It thereby learns
+all conditionals p(column | any others), seen clearly or dimly, at once.
 
-Continuous columns have Gaussian noise of sigma 0.1 to 1, as in the paper, and go through the same losses; in `MixingModel` t chooses sigma, and
-t = 0 hides the number.
+Continuous columns have Gaussian noise of sigma 0.1 to 1, as in the paper, and go through the same losses; in
+`MixingModel` t chooses sigma, and t = 0 hides the number.
 """
 
 import math
@@ -96,7 +97,9 @@ class PaperModel(TableModel):
         The KL with its weight l^2 K^2, as printed in equation (17); the reference implementation drops it.
     """
 
-    def __init__(self, sizes: np.ndarray, continuous: np.ndarray, width: int, blocks: int, dropout: float, weighted: bool = False) -> None:
+    def __init__(
+        self, sizes: np.ndarray, continuous: np.ndarray, width: int, blocks: int, dropout: float, weighted: bool = False
+    ) -> None:
         super().__init__(sizes, continuous, width, blocks, dropout)
         self.weighted = weighted
         self.ladder = gumbel.paper_ladder(num_classes=2)  # its temperatures alone; t depends on the column's K
@@ -110,7 +113,11 @@ class PaperModel(TableModel):
         temperature = self.ladder.all().temperature.to(index.device)[index][:, None]
         logit_keep = -(self.layout.sizes * gumbel.PAPER_DELTA).log().expand(len(index), -1)
         share = index[:, None] / (len(self.ladder) - 1)
-        return self.layout.levels(logit_keep, temperature.expand_as(logit_keep)), temperature.log(), SIGMA_LOW * (SIGMA_HIGH / SIGMA_LOW) ** share
+        return (
+            self.layout.levels(logit_keep, temperature.expand_as(logit_keep)),
+            temperature.log(),
+            SIGMA_LOW * (SIGMA_HIGH / SIGMA_LOW) ** share,
+        )
 
     def _predict(self, x_tilde: Tensor, numbers: Tensor, condition: Tensor) -> tuple[Tensor, Tensor]:
         """eps of the cells `[N * C, K]`, and of the numbers `[N, M]`."""
@@ -156,11 +163,18 @@ class MixingModel(TableModel):
         self.network.head.bias[: self.layout.slots] = torch.as_tensor(np.log(marginals), dtype=torch.float32)
 
     def _sample_locations(self, rows: int, dimmed: int, generator: torch.Generator) -> Tensor:
-        """logit t of every cell, `[N, C]`: a random number of columns hidden, one to all; the others clear, or dim in the first `dimmed` rows."""
+        """logit t of every cell, `[N, C]`: a random number of columns hidden, one to all; the others clear, or dim in
+        the first `dimmed` rows.
+        """
         columns = self.layout.columns
         hidden = 1 + (self._random(rows, 1, generator=generator) * columns).long()
         order = self._random(rows, columns, generator=generator).argsort(1).argsort(1)
-        dim = 8 * self._random(dimmed, 1, generator=generator) - 4 + 2 * self._random(dimmed, columns, generator=generator) - 1
+        dim = (
+            8 * self._random(dimmed, 1, generator=generator)
+            - 4
+            + 2 * self._random(dimmed, columns, generator=generator)
+            - 1
+        )
         seen = torch.cat([dim, dim.new_full((rows - dimmed, columns), _KNOWN)])
         return torch.where(order < hidden, -math.inf, seen)
 
@@ -182,8 +196,12 @@ class MixingModel(TableModel):
         """sigma of the numbers, `[N, M]`: 1 at t = 0, 0.1 at t = 1."""
         return SIGMA_HIGH * (SIGMA_LOW / SIGMA_HIGH) ** torch.sigmoid(logit_keep[:, self.continuous])
 
-    def _surprise(self, batch: Batch, evidence: Tensor, noisy: Tensor, logit_keep: Tensor, likelihood: Tensor | None = None) -> Tensor:
-        """Surprise of every cell, `[N, C]`; `logit_keep` is `[N or 1, C]`, `likelihood` `[n, K]` what the first rows' cells say of themselves."""
+    def _surprise(
+        self, batch: Batch, evidence: Tensor, noisy: Tensor, logit_keep: Tensor, likelihood: Tensor | None = None
+    ) -> Tensor:
+        """Surprise of every cell, `[N, C]`; `logit_keep` is `[N or 1, C]`, `likelihood` `[n, K]` what the first rows'
+        cells say of themselves.
+        """
         shown = noisy * (logit_keep[:, self.continuous] > -math.inf) / (1 + self._sigma(logit_keep).square()).sqrt()
         condition = logit_keep.clamp_min(gumbel.logit(1e-4)) / 4
         out = self.network(torch.cat([evidence, shown * self._present(batch)], dim=1), condition)

@@ -1,7 +1,8 @@
 """Columns with different numbers of outcomes in one tensor.
 
-A network reads and writes one slot per outcome, S in all: `[N, S]`, flat. The losses of `segqc.gumbel` want one item a cell with all its outcomes
-along an axis: `[N * C, K]`, padded to the largest K. One gather goes from one to the other, whatever the number of columns.
+A network reads and writes one slot per outcome, S in all: `[N, S]`, flat. The losses of `segqc.gumbel` want one item a
+cell with all its outcomes along an axis: `[N * C, K]`, padded to the largest K. One gather goes from one to the other,
+whatever the number of columns.
 """
 
 import numpy as np
@@ -34,7 +35,9 @@ class RaggedLayout(nn.Module):
         self.register_buffer("sizes", torch.as_tensor(np.asarray(sizes, np.int64)), persistent=False)
         self.register_buffer("_slot_of_padded", torch.as_tensor(padded_to_slot.reshape(-1)), persistent=False)
         self.register_buffer("_padded_of_slot", torch.as_tensor(np.flatnonzero(real)), persistent=False)
-        self.register_buffer("column_of_slot", torch.as_tensor(np.repeat(np.arange(self.columns), sizes)), persistent=False)
+        self.register_buffer(
+            "column_of_slot", torch.as_tensor(np.repeat(np.arange(self.columns), sizes)), persistent=False
+        )
 
     def padded(self, flat: Tensor, filling: float = 0.0) -> Tensor:
         """`[N, S]` to `[N * C, K]`; padded outcomes get `filling`."""
@@ -64,5 +67,7 @@ class RaggedLayout(nn.Module):
         return slots.scatter_(1, codes + first, 1.0) - self.per_slot(1 / self.sizes[None].float())
 
     def evidence(self, log_likelihood: Tensor) -> Tensor:
-        """What noisy cells say of themselves: their posterior under a uniform prior, minus the uniform, `[N, S]`; 0 at t = 0."""
+        """What noisy cells say of themselves: their posterior under a uniform prior, minus the uniform, `[N, S]`; 0 at
+        t = 0.
+        """
         return self.flat(torch.softmax(log_likelihood, dim=1)) - self.per_slot(1 / self.sizes[None].float())

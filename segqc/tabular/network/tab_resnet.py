@@ -1,4 +1,6 @@
-"""TabResNet: a residual network over the columns of a row, every block modulated by the noise level (FiLM; Perez et al. 2018)."""
+"""TabResNet: a residual network over the columns of a row, every block modulated by the noise level (FiLM; Perez et al.
+2018).
+"""
 
 import torch
 import torch.nn.functional as F

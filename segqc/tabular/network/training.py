@@ -1,4 +1,6 @@
-"""Training of a table model: distinct rows by their counts, AdamW with a cosine, averaged weights, early stopping on validation inliers."""
+"""Training of a table model: distinct rows by their counts, AdamW with a cosine, averaged weights, early stopping on
+validation inliers.
+"""
 
 import copy
 import math
@@ -57,7 +59,9 @@ class TrainingResult:
 
 
 class _Rows:
-    """Distinct rows of a table on a device, drawn with their frequencies: the same distribution as drawing from all rows."""
+    """Distinct rows of a table on a device, drawn with their frequencies: the same distribution as drawing from all
+    rows.
+    """
 
     def __init__(self, rows: Encoded, device: torch.device) -> None:
         distinct, _, counts = rows.distinct()
@@ -79,7 +83,12 @@ class _Rows:
 
 
 def train(
-    model: TableModel, rows: Encoded, validation: Encoded, config: TrainingConfig, seed: int, progress: Callable[[int, float], None] | None = None
+    model: TableModel,
+    rows: Encoded,
+    validation: Encoded,
+    config: TrainingConfig,
+    seed: int,
+    progress: Callable[[int, float], None] | None = None,
 ) -> TrainingResult:
     """Train `model` in place and leave the averaged weights of the best look in it, in evaluation mode.
 
@@ -98,7 +107,9 @@ def train(
     device = next(model.parameters()).device
     training_rows, validation_rows = _Rows(rows, device), _Rows(validation, device)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
     averaged = copy.deepcopy(model).eval()
     parameters: list[torch.Tensor] = list(model.parameters())
     averages: list[torch.Tensor] = list(averaged.parameters())
@@ -140,7 +151,11 @@ def _schedule(done: float) -> float:
 def _validation_loss(model: TableModel, rows: _Rows) -> float:
     """Mean loss of the rows by their frequencies, always with the same noise."""
     generator = torch.Generator().manual_seed(0)
-    chosen = torch.arange(len(rows)) if len(rows) <= _VALIDATION_ROWS else torch.randperm(len(rows), generator=generator)[:_VALIDATION_ROWS]
+    chosen = (
+        torch.arange(len(rows))
+        if len(rows) <= _VALIDATION_ROWS
+        else torch.randperm(len(rows), generator=generator)[:_VALIDATION_ROWS]
+    )
     weight = rows.frequency[chosen.to(rows.frequency.device)]
     total, copies = 0.0, max(1, math.ceil(_VALIDATION_ROWS / len(chosen)))
     for _ in range(copies):

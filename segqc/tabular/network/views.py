@@ -1,9 +1,10 @@
 """Which columns are hidden from which: the fixed views in which the network sees a row.
 
-In every view one half of the columns is known and the other has to be guessed. Counting (`segqc.tabular.counting.trees`) has all levels, but it knows
-numbers by their bins alone, and half of a row's outcomes are often too rare together to have been counted. On development splits of the benchmark,
-categories all, this level moved average precision by -0.7 (Census) to +0.5 points (U2R): there it is a second opinion; numbers need it. Views depend
-on the seed and the number of columns alone, never on the rows.
+In every view one half of the columns is known and the other has to be guessed. Counting
+(`segqc.tabular.counting.trees`) has all levels, but it knows numbers by their bins alone, and half of a row's outcomes
+are often too rare together to have been counted. On development splits of the benchmark, categories all, this level
+moved average precision by -0.7 (Census) to +0.5 points (U2R): there it is a second opinion; numbers need it. Views
+depend on the seed and the number of columns alone, never on the rows.
 """
 
 import numpy as np
