@@ -239,7 +239,7 @@ def _summary(
         "model": {"folder": str(job.models[0].resolve()), "fingerprint": scorers.fingerprint},
         "seconds": round(seconds, 1),
         "pairs_per_second": round(scored / seconds, 2) if scored else None,
-        "peak_memory_gib": round(peak_memory_gib(scorers.any.model.device), 2),
+        "peak_memory_gib": peak_memory_gib(scorers.any.model.device),
         "config": to_json(config),
         "segqc": __version__,
     } | job.facts

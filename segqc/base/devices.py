@@ -1,6 +1,5 @@
 """Where things run: the device, Accelerate's view of the processes, and what was used of memory."""
 
-import resource
 import sys
 
 import torch
@@ -75,8 +74,32 @@ def wants_bfloat16(precision: str, device: torch.device) -> bool:
     return precision == "bf16" or (precision == "auto" and bfloat16_is_native(device))
 
 
-def peak_memory_gib(device: torch.device) -> float:
-    """Peak memory of this process: the accelerator's if there is one, else resident memory."""
+def peak_memory_gib(device: torch.device) -> float | None:
+    """Peak memory of this process in GiB, rounded to hundredths: the accelerator's if there is one, else resident
+    memory; None where the system does not tell.
+    """
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
+        return round(torch.cuda.max_memory_allocated(device) / 2**30, 2)
+    peak = _peak_resident_bytes()
+    return None if peak is None else round(peak / 2**30, 2)
+
+
+def _peak_resident_bytes() -> int | None:
+    """Peak resident memory of this process, by `resource` on POSIX systems and by `psutil` on Windows."""
+    try:
+        import resource
+    except ImportError:
+        return _peak_working_set_bytes()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts in bytes, the others in KiB
+
+
+def _peak_working_set_bytes() -> int | None:
+    """The peak that only Windows' part of `psutil` knows; elsewhere it knows the present size alone, which is no
+    peak.
+    """
+    try:
+        import psutil
+    except ImportError:
+        return None
+    return getattr(psutil.Process().memory_info(), "peak_wset", None)

@@ -4,15 +4,12 @@ The kernel holds the lock for its process and lets go when the process ends, how
 nothing to clean up.
 """
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from segqc.base.errors import BadInput
-
-if sys.platform != "win32":
-    import fcntl
 
 
 @contextmanager
@@ -42,13 +39,21 @@ def exclusive(path: Path, folder: Path, work: str) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
-        if sys.platform != "win32":
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):
-                raise BadInput(
-                    folder, f"another {work} is writing here", "wait for its end, or choose another --out"
-                ) from None
-            except OSError:
-                pass  # some network file systems know no locks
+        if _held_by_another(file):
+            raise BadInput(folder, f"another {work} is writing here", "wait for its end, or choose another --out")
         yield
+
+
+def _held_by_another(file: TextIO) -> bool:
+    """Take the lock on an open file, where the system has locks; whether another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return False
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return True
+    except OSError:  # some network file systems know no locks
+        return False
+    return False

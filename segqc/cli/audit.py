@@ -213,7 +213,8 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     counts = f"{summary['scored']} scored, {summary['errors']} errors"
     if "images_without_prediction" in summary:
         counts += f", {summary['images_without_prediction']} images without a prediction"
-    console.print(f"{counts}; {summary['seconds']} s{speed}, {summary['peak_memory_gib']} GiB")
+    memory = "" if summary["peak_memory_gib"] is None else f", {summary['peak_memory_gib']} GiB"
+    console.print(f"{counts}; {summary['seconds']} s{speed}{memory}")
     if "quality" in summary:
         quality = Table(title="Against ground truth", show_header=False)
         for name, value in summary["quality"].items():

@@ -129,7 +129,7 @@ class Trainer:
             if self.step > first
             else None,
             "seconds_of_last_start": round(seconds, 1),
-            "peak_memory_gib": round(peak_memory_gib(self.accelerator.device), 2),
+            "peak_memory_gib": peak_memory_gib(self.accelerator.device),
         }
 
     def _step(self, batch: Batch) -> tuple[float, float]:

@@ -47,6 +47,11 @@ def test_a_table_of_an_audit_has_the_names_as_they_are(
     said = capsys.readouterr().out
     assert said.count(ODD) == 6
     assert "2 masks are mostly of classes that the model hardly saw in training; see `reason`." in said
+    assert "1 s, 1 pairs/s, 1 GiB" in said
+    cli_audit._print_audit([row], summary | {"peak_memory_gib": None})  # as on Windows without psutil
+    said = capsys.readouterr().out
+    assert "1 s, 1 pairs/s\n" in said
+    assert "None" not in said
 
 
 def test_paths_and_notes_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
