@@ -1,7 +1,7 @@
 """A categorical and mixed-type anomaly detector with scikit-learn's interface."""
 
-import numbers
-import warnings
+import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segqc.base.devices import find_device
-from segqc.density import DensityHead
-from segqc.tabular.counting.bins import NumberBins
-from segqc.tabular.counting.co_occurrence import Company
-from segqc.tabular.counting.oddest_level import OddestLevel
-from segqc.tabular.counting.tails import NumberSpread
-from segqc.tabular.counting.trees import ContextTrees, marginals
-from segqc.tabular.encoding import Encoded, TableEncoder, choose_categorical, like_identifiers
+from segqc.tabular.encoding import Encoded, TableEncoder
+from segqc.tabular.feature_types import choose_categorical, warn_of_identifiers
 from segqc.tabular.io.columns import Columns, is_dataframe, read_columns
-from segqc.tabular.network.models import MixingModel, PaperModel, TableModel
-from segqc.tabular.network.training import TrainingConfig, train
-from segqc.tabular.network.views import half_views
-from segqc.tabular.scoring import by_distinct, level_norms, level_surprise
-
-METHODS = ("mixing", "paper")
-_SOME_ROWS = 20_000  # that the threshold, and what is usual at every level, are taken from, at most
+from segqc.tabular.network.models import TableModel
+from segqc.tabular.network.training import TrainingConfig, TrainingResult, train
+from segqc.tabular.parameters import check_parameters
+from segqc.tabular.scoring import SCORERS, ScorerSettings
+from segqc.tabular.scoring.batches import sample_rows
+from segqc.tabular.storage import SavedModel, read_model, whole_model, write_model
 
 
 class GumbelScoreDetector(OutlierMixin, BaseEstimator):
@@ -140,60 +134,57 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         BadInput
             When there is no such device.
         """
-        self._check_parameters()
+        check_parameters(self.get_params())
         device = find_device(self.device)
         table = self._read(X, fitting=True)
         if len(table) < 2:
             raise ValueError(f"Expected at least 2 rows to fit, but got {len(table)} sample")
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.seed_ = seed
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.columns_ = table.names
-        everything = np.arange(len(table))
-        if X_validation is None:
-            order = np.random.default_rng(seed).permutation(len(table))
-            held_out = round(self.validation_fraction * len(table))
-            fitted_on, validation_rows = np.sort(order[held_out:]), np.sort(order[:held_out])
-        else:
-            fitted_on, validation_rows = everything, np.empty(0, int)
+        fitted_on, held_out = self._split(len(table)) if X_validation is None else (np.arange(len(table)), None)
         training_table = table.take(fitted_on)
-        self.encoder_ = TableEncoder.fit(
-            training_table, choose_categorical(table, self.categorical_features), self.scaling
-        )
-        if suspects := like_identifiers(training_table, self.encoder_):
-            said = (
-                "looks like an identifier: leave it out"
-                if len(suspects) == 1
-                else "look like identifiers: leave them out"
-            )
-            warnings.warn(
-                f"Most rows have a rare value, or one of their own, in {', '.join(suspects)}: {said}", stacklevel=2
-            )
+        categorical = choose_categorical(table, self.categorical_features)
+        self.encoder_ = TableEncoder.fit(training_table, categorical, self.scaling)
+        warn_of_identifiers(training_table, self.encoder_)
         all_rows = self.encoder_.transform(table)
         rows = all_rows.take(fitted_on)
-        validation = (
-            all_rows.take(validation_rows)
-            if X_validation is None
-            else self.encoder_.transform(self._read(X_validation))
-        )
-        if not len(validation):
-            validation = rows
+        validation = self.encoder_.transform(self._read(X_validation)) if held_out is None else all_rows.take(held_out)
+        self._fit_scorer(rows, validation if len(validation) else rows, device, progress)
+        scores = self.scorer_.scores(sample_rows(all_rows, self.seed_))
+        self.offset_ = float(np.percentile(-scores, 100 * self.contamination))
+        return self
+
+    def _split(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on and rows held out, drawn at random and sorted."""
+        order = np.random.default_rng(self.seed_).permutation(count)
+        held_out = round(self.validation_fraction * count)
+        return np.sort(order[held_out:]), np.sort(order[:held_out])
+
+    def _fit_scorer(
+        self,
+        rows: Encoded,
+        validation: Encoded,
+        device: torch.device,
+        progress: Callable[[int, float], None] | None,
+    ) -> None:
+        method, settings = SCORERS[self.method], self._settings()
+        config = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)
         # initial weights and dropout come from torch's global generator; leave it as it was
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model_: Any = self.build_model()
-            if self.method == "mixing":
-                self.model_.set_marginals(marginals(rows.codes, self.encoder_.sizes))
-            self.model_.to(device)
-            config = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)
-            self.training_ = train(self.model_, rows, validation, config, seed, progress)
-        self._prepare(rows, validation)
-        self.offset_ = float(np.percentile(self._score(_some(all_rows, seed)), 100 * self.contamination))
-        return self
+            torch.manual_seed(self.seed_)
+            model = method.untrained_model(self.encoder_, settings, rows).to(device)
+            self.training_ = train(model, rows, validation, config, self.seed_, progress)
+        self.scorer_ = method.fit(model, self.encoder_, settings, rows, validation, self.seed_)
+
+    @property
+    def model_(self) -> TableModel:
+        """The trained network, `segqc.tabular.network.models.MixingModel` or `PaperModel`."""
+        return self.scorer_.model
 
     def score_samples(self, X: Any) -> np.ndarray:
         """How normal rows are, float64 `[n]`: higher = more normal. A row's score does not depend on the other rows."""
         check_is_fitted(self)
-        return self._score(self.encoder_.transform(self._read(X)))
+        return -self.scorer_.scores(self.encoder_.transform(self._read(X)))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` minus `offset_`, `[n]`: negative for outliers."""
@@ -213,17 +204,32 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         the levels.
         """
         check_is_fitted(self)
-        rows = self.encoder_.transform(self._read(X))
-        if self.method == "mixing":
-            return self._cells(rows)
-        return ((level_norms(self.model_, rows) - self.norm_mean_) / self.norm_scale_).mean(1)
+        return self.scorer_.contributions(self.encoder_.transform(self._read(X)))
 
     def save(self, folder: Path | str) -> None:
-        """Write the fitted detector to a folder: safetensors and JSON, no pickle."""
-        from segqc.tabular.storage import save_detector
+        """Write the fitted detector to a folder: safetensors and JSON, no pickle.
 
+        Raises
+        ------
+        BadInput
+            When the folder holds something else, or is a file.
+        """
         check_is_fitted(self)
-        save_detector(self, Path(folder))
+        columns = self.encoder_.to_json()
+        parameters = {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in self.get_params().items()
+        }
+        parameters["categorical_features"] = ["outcomes" in column for column in columns]
+        parameters["random_state"] = self.seed_
+        config = {
+            "parameters": parameters,
+            "seed": self.seed_,
+            "named": hasattr(self, "feature_names_in_"),
+            "columns": columns,
+            "offset": self.offset_,
+            "training": dataclasses.asdict(self.training_),
+        }
+        write_model(Path(folder), SavedModel(config, self.scorer_.to_arrays(), self.scorer_.density))
 
     @classmethod
     def load(cls, folder: Path | str, device: str = "cpu") -> "GumbelScoreDetector":
@@ -234,28 +240,40 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         BadInput
             When the folder is not such a detector, or there is no such device.
         """
-        from segqc.tabular.storage import load_detector
+        found = find_device(device)
+        saved = read_model(Path(folder))
+        with whole_model(Path(folder)):
+            detector = cls(**saved.config["parameters"])
+            check_parameters(detector.get_params())
+            detector._restore(saved)
+            # A row of nothing but missing cells is scored: what does not fit together fails here and not in the middle
+            # of a table.
+            scores = detector.score_samples({name: [None] for name in detector.columns_})
+            if not np.isfinite(scores).all():
+                raise ValueError("scores that are not finite")
+        detector.set_params(device=device)
+        detector.model_.to(found)
+        return detector
 
-        return load_detector(cls, Path(folder), device)
+    def _restore(self, saved: SavedModel) -> None:
+        """Become fitted as the detector that was saved."""
+        config = saved.config
+        self.seed_, self.offset_ = config["seed"], config["offset"]
+        if not math.isfinite(self.offset_):
+            raise ValueError("numbers that are not finite in offset")
+        self.encoder_ = TableEncoder.from_json(config["columns"])
+        self.training_ = TrainingResult(**config["training"])
+        self.columns_ = list(self.encoder_.names)
+        self.n_features_in_ = len(self.columns_)
+        if config["named"]:
+            self.feature_names_in_ = np.array(self.columns_, dtype=object)
+        method = SCORERS[self.method]
+        self.scorer_ = method.from_arrays(saved.arrays, saved.density, self.encoder_, self._settings())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
-
-    def _check_parameters(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"Expected `method` to be one of {', '.join(METHODS)}, but got {self.method!r}")
-        if self.scaling not in ("standard", "quantile"):
-            raise ValueError(f"Expected `scaling` to be standard or quantile, but got {self.scaling!r}")
-        for name in ("width", "blocks", "steps", "batch_size", "views"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"Expected `{name}` to be a positive integer, but got {value!r}")
-        for name, low, high in (("dropout", 0, 0.95), ("validation_fraction", 0, 0.9), ("contamination", 0, 0.5)):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Real) or not low <= value <= high:
-                raise ValueError(f"Expected `{name}` to be a number from {low} to {high}, but got {value!r}")
 
     def _read(self, X: Any, fitting: bool = False) -> Columns:
         """Columns of `X`, checked against those of the training table: DataFrames and arrays as scikit-learn does,
@@ -281,66 +299,10 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             table = read_columns(validate_data(self, X, reset=fitting, dtype=None, ensure_all_finite=False))
         if not len(table) or not table.names:
             raise ValueError(
-                f"Found array with {len(table)} sample(s) and {len(table.names)} feature(s) while a minimum of 1 is required."
+                f"Found array with {len(table)} sample(s) and {len(table.names)} feature(s) while a minimum of 1 is "
+                "required."
             )
         return table
 
-    def build_model(self) -> TableModel:
-        """The untrained network for the columns of `encoder_`; its marginals are uniform until they are set or loaded."""
-        sizes, continuous = self.encoder_.sizes, self.encoder_.continuous
-        shape = (sizes, continuous, self.width, self.blocks, self.dropout)
-        return PaperModel(*shape, weighted=self.weighted) if self.method == "paper" else MixingModel(*shape)
-
-    def _prepare(self, rows: Encoded, validation: Encoded) -> None:
-        """What scoring needs besides the network."""
-        if self.method == "mixing":
-            bins = NumberBins.fit(rows, self.encoder_.continuous)
-            self.spread_ = NumberSpread.fit(rows, bins)
-            sizes = bins.sizes(self.encoder_.sizes)
-            distinct, _, counts = rows.distinct()
-            training = bins.codes(distinct), counts
-            self.trees_ = ContextTrees.fit(*training, sizes, self.seed_)
-            self.views_hidden_, self.views_weights_ = half_views(len(self.columns_), self.views, self.seed_)
-            distinct, _, counts = _some(validation, self.seed_).distinct()
-            surprise = by_distinct(distinct, self._surprise)
-            self.levels_ = OddestLevel.fit(surprise, counts, self.encoder_.continuous)
-            mean, scale = self.levels_.mean[0], self.levels_.scale[0]
-            oddness = np.repeat(scale**2, sizes) * (
-                self.trees_.start + self.spread_.added(sizes) - np.repeat(mean, sizes)
-            )
-            levels, oddest = self.levels_.excess(surprise).sum(2), self.levels_.contributions(surprise).sum(1)
-            self.company_ = Company.fit(training, (bins.codes(distinct), counts), sizes, oddness, levels, oddest)
-            return
-        norms = level_norms(self.model_, validation)
-        self.norm_mean_, self.norm_scale_ = norms.mean(0), np.maximum(norms.std(0), 1e-9)
-        features = level_norms(self.model_, rows).mean(2)
-        # Rows that are all alike have no density: any difference from them is odd.
-        self.density_ = (
-            None if np.ptp(features, axis=0).max() < 1e-9 else DensityHead.fit(features, norms.mean(2), seed=self.seed_)
-        )
-
-    def _surprise(self, rows: Encoded) -> np.ndarray:
-        return level_surprise(self.trees_, self.spread_, self.model_, rows, self.views_hidden_, self.views_weights_)
-
-    def _cells(self, rows: Encoded) -> np.ndarray:
-        def contributions(part: Encoded) -> np.ndarray:
-            return self.levels_.contributions(self._surprise(part)) + self.company_.contributions(
-                self.spread_.bins.codes(part)
-            )
-
-        return by_distinct(rows, contributions)
-
-    def _score(self, rows: Encoded) -> np.ndarray:
-        if self.method == "mixing":
-            return -self._cells(rows).sum(1)
-        features = level_norms(self.model_, rows).mean(2)
-        return (
-            -np.abs(features - self.norm_mean_.mean(1)).sum(1)
-            if self.density_ is None
-            else -self.density_.score(features)
-        )
-
-
-def _some(rows: Encoded, seed: int) -> Encoded:
-    """All rows, or some of very many, in their order."""
-    return rows.take(np.sort(np.random.default_rng(seed).permutation(len(rows))[:_SOME_ROWS]))
+    def _settings(self) -> ScorerSettings:
+        return ScorerSettings(self.width, self.blocks, self.dropout, self.views, self.weighted)

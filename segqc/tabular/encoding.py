@@ -17,13 +17,12 @@ import pyarrow
 import pyarrow.compute
 from scipy.special import ndtri
 
-from segqc.tabular.io.columns import LARGEST, Columns, as_numbers, as_text, is_categorical
+from segqc.tabular.io.columns import LARGEST, Columns, as_numbers, as_text
 
 QUANTILES = 1000  # of the quantile scaling
 _CLIP = 50.0  # scaled values beyond: one cell must not overflow the rest of the row
 _MOST_OUTCOMES = 256  # of a column that are told apart
 _FEW_OUTCOMES = 20  # are no identifiers, even if each occurs once
-_NEARLY_ALL = 0.9  # of the cells distinct: dates like an identifier
 _LEAST_SCALE = 1e-12  # of the largest value: less is rounding
 
 
@@ -224,68 +223,3 @@ class TableEncoder:
             for column in columns
         ]
         return cls(tuple(column["name"] for column in columns), tuple(read))
-
-
-def like_identifiers(table: Columns, encoder: TableEncoder) -> list[str]:
-    """Columns of a training table that better are left out: text of which no outcome is told apart, and dates that are
-    nearly all distinct.
-    """
-    found = []
-    for name, values, declared, column in zip(table.names, table.values, table.declared, encoder.columns, strict=True):
-        if isinstance(column, CategoricalColumn):
-            suspect = not column.outcomes and as_text(values).null_count < len(values)
-        else:
-            present = values[~np.isnan(values)] if declared == "date" else np.empty(0)
-            suspect = len(np.unique(present)) > max(_FEW_OUTCOMES, _NEARLY_ALL * len(present))
-        if suspect:
-            found.append(name)
-    return found
-
-
-def choose_categorical(table: Columns, categorical_features: Any) -> np.ndarray:
-    """Which columns are categorical, bool `[C]`.
-
-    Parameters
-    ----------
-    table : Columns
-    categorical_features : "infer", "all", None, a bool mask `[C]`, names or indices
-
-    Raises
-    ------
-    ValueError
-        When it is none of these, or names a column that is not there.
-    """
-    count = len(table.names)
-    if isinstance(categorical_features, str):
-        if categorical_features == "infer":
-            columns = zip(table.values, table.declared, strict=True)
-            return np.array(
-                [
-                    declared == "category" or (declared is None and is_categorical(values))
-                    for values, declared in columns
-                ],
-                bool,
-            )
-        if categorical_features == "all":
-            return np.ones(count, bool)
-        raise ValueError(
-            f"Expected `categorical_features` to be 'infer', 'all', a mask, names or indices, but got {categorical_features!r}"
-        )
-    chosen = list([] if categorical_features is None else categorical_features)
-    if chosen and all(isinstance(value, bool | np.bool_) for value in chosen):
-        if len(chosen) != count:
-            raise ValueError(f"Expected a mask of {count} columns in `categorical_features`, but got {len(chosen)}")
-        return np.array(chosen, bool)
-    mask = np.zeros(count, bool)
-    for value in chosen:
-        if isinstance(value, str):
-            if value not in table.names:
-                raise ValueError(
-                    f"Expected names of columns in `categorical_features`, but {value!r} is not among {', '.join(table.names)}"
-                )
-            mask[table.names.index(value)] = True
-        elif isinstance(value, int | np.integer) and 0 <= value < count:
-            mask[value] = True
-        else:
-            raise ValueError(f"Expected names or indices below {count} in `categorical_features`, but got {value!r}")
-    return mask

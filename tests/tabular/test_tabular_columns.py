@@ -11,7 +11,8 @@ import pyarrow
 import pytest
 
 from segqc.tabular import GumbelScoreDetector
-from segqc.tabular.encoding import TableEncoder, choose_categorical
+from segqc.tabular.encoding import TableEncoder
+from segqc.tabular.feature_types import choose_categorical
 from segqc.tabular.io.columns import Columns, as_text, read_columns
 
 QUICK = {"width": 8, "blocks": 1, "steps": 5, "batch_size": 32, "views": 1, "random_state": 0}

@@ -9,9 +9,10 @@ import pytest
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
-from segqc.tabular import GumbelScoreDetector, scoring
+from segqc.tabular import GumbelScoreDetector
 from segqc.tabular.network import training
 from segqc.tabular.pyod import PyODDetector
+from segqc.tabular.scoring import batches
 
 QUICK = {"width": 16, "blocks": 1, "steps": 50, "batch_size": 64}
 
@@ -43,7 +44,7 @@ def fitted(request: pytest.FixtureRequest, table: pandas.DataFrame) -> GumbelSco
 def test_scikit_learns_checks_pass(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Hundreds of fits on a handful of rows: small blocks and few noisy copies of validation rows, that they take
     # seconds.
-    monkeypatch.setattr(scoring, "BLOCK", 64)
+    monkeypatch.setattr(batches, "BLOCK", 64)
     monkeypatch.setattr(training, "_VALIDATION_ROWS", 64)
     detector = GumbelScoreDetector(method, random_state=0, width=4, blocks=1, steps=2, batch_size=16, views=1)
     results = check_estimator(detector, on_skip=None, on_fail=None)

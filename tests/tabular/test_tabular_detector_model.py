@@ -12,7 +12,9 @@ from segqc.tabular.network.models import Batch, MixingModel, PaperModel
 from segqc.tabular.network.ragged import RaggedLayout
 from segqc.tabular.network.training import TrainingConfig, train
 from segqc.tabular.network.views import half_views
-from segqc.tabular.scoring import BLOCK, by_distinct, in_blocks, level_norms, network_surprise
+from segqc.tabular.scoring.batches import BLOCK, by_distinct, in_blocks
+from segqc.tabular.scoring.mixing import network_surprise
+from segqc.tabular.scoring.paper import level_norms
 
 SIZES = np.array([3, 1, 5, 2])
 NO_NUMBERS = np.empty(0, np.int64)

@@ -7,7 +7,8 @@ import pytest
 
 from segqc.tabular import GumbelScoreDetector
 from segqc.tabular.counting.bins import BINS, NumberBins
-from segqc.tabular.encoding import CategoricalColumn, Encoded, TableEncoder, choose_categorical
+from segqc.tabular.encoding import CategoricalColumn, Encoded, TableEncoder
+from segqc.tabular.feature_types import choose_categorical
 from segqc.tabular.io.columns import read_columns
 
 COLOURS = ["red", "blue", None, "red"]

@@ -13,7 +13,7 @@ from rich.console import Console
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
-from segqc.tabular.commands.reader import _READER, read_features
+from segqc.tabular.commands.reader import READER, read_features
 from segqc.tabular.config import FitConfig
 from segqc.tabular.detector import GumbelScoreDetector
 from segqc.tabular.io.files import split_label
@@ -97,7 +97,7 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
         "separator": config.separator,
         "weights": file_digest(config.out / WEIGHTS),
     }
-    write_json(config.out / _READER, reader)
+    write_json(config.out / READER, reader)
     return Fitted(
         config.out,
         table.num_rows,

@@ -11,7 +11,7 @@ from segqc.tabular.config import TableConfig
 from segqc.tabular.io.files import MISSING, Format, read_table
 from segqc.tabular.storage import WEIGHTS, file_digest
 
-_READER = "table.json"
+READER = "table.json"
 
 
 def read_features(config: TableConfig) -> pyarrow.Table:
@@ -34,9 +34,9 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     BadInput
         When `fit_table` did not write the folder, or not to its end.
     """
-    path = Path(folder) / _READER
+    path = Path(folder) / READER
     if not path.is_file():
-        raise BadInput(folder, f"holds no {_READER}", "make it with `segqc tabular fit`")
+        raise BadInput(folder, f"holds no {READER}", "make it with `segqc tabular fit`")
     saved = read_json(path)
     try:
         names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))
