@@ -180,8 +180,8 @@ def predict(
     device: Device = None,
 ) -> None:
     """Run a torchvision segmentation model over a folder of pictures; palette PNGs at the pictures' size."""
-    from segqc.predict import PredictConfig
-    from segqc.predict import predict as run
+    from segqc.predict.config import PredictConfig
+    from segqc.predict.run import predict as run
 
     summary = run(
         PredictConfig(
@@ -308,8 +308,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="Of scenes and trainings.", min=0)] = 0,
 ) -> None:
     """The whole story on rendered scenes, in about five minutes on two cores: no data and no network needed."""
-    from segqc.demo import DemoConfig
-    from segqc.demo import demo as run
+    from segqc.demo.config import DemoConfig
+    from segqc.demo.run import demo as run
 
     run(DemoConfig(out=out, seed=seed), console)
 

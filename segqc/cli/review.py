@@ -48,7 +48,7 @@ def export(
 
     Predictions that cannot be exported are listed in export.json with their reason.
     """
-    from segqc.export import export as run
+    from segqc.export.run import export as run
 
     report = run(
         ExportConfig(

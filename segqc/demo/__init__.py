@@ -1,7 +1,3 @@
 """The whole story without data or network: rendered scenes, a segmenter that sometimes fails, and an audit that finds
 where.
 """
-
-from segqc.demo.run import DemoConfig, demo
-
-__all__ = ["DemoConfig", "demo"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +23,11 @@ from segqc.auditing.run import audit
 from segqc.base.files import read_json, write_json
 from segqc.data.images import read_mask
 from segqc.data.pairs import Pair, voc_pairs
+from segqc.demo.config import DemoConfig
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
 from segqc.demo.segmenter import build_segmenter, predict_masks, train_segmenter
 from segqc.training.config import TrainConfig
 from segqc.training.run import train
-
-
-@dataclass(frozen=True)
-class DemoConfig:
-    """`segqc demo`. The defaults take about five minutes on two cores."""
-
-    out: Path = Path("demo")
-    seed: int = 0
-    train_scenes: int = 400  # for the segmenter and, with their true masks, for the QC model
-    audit_scenes: int = 120  # neither has seen these
-    scene_size: tuple[int, int] = (176, 132)  # width, height, px
-    segmenter_steps: int = 1000
-    qc_steps: int = 600
-    qc_image_size: int = 192  # side of the squashed picture that the QC model sees, px
-    qc_grid_size: int = 32  # side of its mask grid, cells
-    top: int = 24  # "the worst" in the figures, and the rows of the contact sheet
 
 
 def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:

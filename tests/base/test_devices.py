@@ -14,7 +14,8 @@ from segqc.base.devices import best_device, find_device, make_accelerator
 from segqc.base.errors import BadInput
 from segqc.cli.app import app
 from segqc.model.folder import load_model
-from segqc.predict import PredictConfig, predict
+from segqc.predict.config import PredictConfig
+from segqc.predict.run import predict
 from segqc.tabular import GumbelScoreDetector
 
 ABSENT = ["tpu9", "cuda:99", "cpu:1", "meta", "", *([] if torch.cuda.is_available() else ["cuda"])]

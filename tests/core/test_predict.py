@@ -15,7 +15,8 @@ from segqc.base.errors import BadInput
 from segqc.base.files import read_json
 from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace
-from segqc.predict import PredictConfig, load_segmenter, predict
+from segqc.predict.config import PredictConfig
+from segqc.predict.run import load_segmenter, predict
 
 SMALL = "lraspp_mobilenet_v3_large"
 DEFAULT = "deeplabv3_mobilenet_v3_large"
@@ -141,7 +142,7 @@ def test_a_killed_overwrite_leaves_no_old_mask(images, tmp_path, five, monkeypat
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("segqc.predict.segment", killed)
+    monkeypatch.setattr("segqc.predict.run.segment", killed)
     with pytest.raises(KeyboardInterrupt):
         predict(config(images, out, five[1], resize=40, overwrite=True))
     assert list(out.rglob("*.png")) == []

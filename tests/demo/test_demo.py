@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from segqc.demo import DemoConfig, demo
+from segqc.demo.config import DemoConfig
+from segqc.demo.run import demo
 
 
 def test_the_ranking_finds_the_failures_and_the_story_is_told_once(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
 from segqc.cli.app import app
-from segqc.export import TARGETS, ExportReport, export
 from segqc.export.config import ExportConfig
 from segqc.export.queue import Locator, common_folder, reason_of
+from segqc.export.run import TARGETS, ExportReport, export
 from segqc.export.xml_files import xml_text
 from segqc.results.review import read_review
 from segqc.results.table import audit_fingerprint, read_audit_table

@@ -13,8 +13,8 @@ from PIL import Image
 from tiny import LABELS
 
 from segqc.data.labels import LabelSpace
-from segqc.export import export
 from segqc.export.config import ExportConfig
+from segqc.export.run import export
 
 # what masks of classes can say: void is none
 PREDICTED = [np.where(mask_of(index) == 255, 0, mask_of(index)) for index in range(len(NAMES))]

@@ -19,8 +19,8 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.base.errors import BadInput
 from segqc.cli.app import app
-from segqc.export import export
 from segqc.export.config import ExportConfig
+from segqc.export.run import export
 from segqc.gallery.command import make_gallery
 from segqc.gallery.config import GalleryConfig
 from segqc.gallery.rows import compare_rows, page_row

@@ -1,0 +1,1 @@
+"""`segqc predict`: masks of a folder of pictures from torchvision's segmentation models."""
