@@ -1,5 +1,5 @@
 """Fixtures shared by all tests: real development data where it is there, and a tiny rendered VOC with models trained on
-it for a few steps.
+it for a few steps. At its end a run says what was skipped.
 """
 
 import os
@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from skipped import NO_DATA, pytest_terminal_summary  # noqa: F401 (a hook)
 
 from segqc.data.images import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
@@ -24,7 +25,7 @@ DEMO_CLASSES = ",".join(DEMO_LABELS.names)
 def shared_data() -> Path:
     """Folder with real data for development; absent on a user's machine."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("real development data is not beside this checkout")
+        pytest.skip(NO_DATA)
     return SHARED_DATA
 
 

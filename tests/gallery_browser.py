@@ -2,6 +2,7 @@
 business would not do.
 """
 
+import os
 import re
 import shutil
 import time
@@ -9,19 +10,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from skipped import NO_CHROMIUM
 
 CHROMIUM = shutil.which("chromium")
+REQUIRED = os.environ.get("SEGQC_REQUIRE_BROWSER") == "1"
+"""Set in continuous integration: there a test that finds no browser fails."""
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no program named chromium on PATH")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None and not REQUIRED, reason=NO_CHROMIUM)
 
 
 def launch() -> Iterator:
     """Body of a fixture: a browser, closed at the end."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if REQUIRED:
+        assert CHROMIUM, NO_CHROMIUM
+    else:
+        pytest.importorskip("playwright", reason="playwright is not installed")
+    from playwright import sync_api as api
+
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield browser

@@ -102,9 +102,7 @@ def test_the_curve_falls_and_is_close_to_the_mean():
 
 
 def test_the_interval_is_that_of_crepes():
-    crepes = pytest.importorskip(
-        "crepes", reason="the reference implementation of conformal regressors is not installed"
-    )
+    crepes = pytest.importorskip("crepes", reason="crepes is not installed")
     scores, dice = labelled_pairs(101, np.random.default_rng(4))
     curve = fit_dice_curve(scores, dice, coverage=0.8, seed=5)
     held_out = np.random.default_rng(5).permutation(101)[50:]

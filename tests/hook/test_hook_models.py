@@ -9,6 +9,7 @@ import pytest
 import torch
 import torchvision
 from PIL import Image
+from skipped import NO_DATA
 from tiny import tiny_model
 from torch.nn import functional
 
@@ -167,7 +168,7 @@ def interpreter(weights: Path):
     """A TFLite network and the function that runs it on one batch."""
     litert = pytest.importorskip("ai_edge_litert.interpreter", reason="ai-edge-litert is not installed")
     if not weights.is_file():
-        pytest.skip("the real DeepLabV3 networks are not beside this checkout")
+        pytest.skip(NO_DATA)
     network = litert.Interpreter(str(weights), num_threads=1)
     network.allocate_tensors()
     source, target = network.get_input_details()[0], network.get_output_details()[0]

@@ -7,11 +7,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from conftest import SHARED_DATA
+from skipped import NO_DATA
 
 from evaluation.tables.datasets import DATASETS, Dataset
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data" / "tabular"
+DATA = SHARED_DATA / "tabular"
 
 
 def script(name: str) -> ModuleType:
@@ -81,7 +83,7 @@ def test_table_2_refuses_a_set_that_is_another(small_sets: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not DATA.is_dir(), reason="the seven sets are not here")
+@pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA)
 def test_the_bench_measures_what_it_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,7 +138,7 @@ def test_a_document_of_one_method_has_no_ranks(tmp_path: Path, methods: dict[str
     assert "## Differences" not in text
 
 
-@pytest.mark.skipif(importlib.util.find_spec("pyod") is None, reason="needs pyod")
+@pytest.mark.skipif(importlib.util.find_spec("pyod") is None, reason="pyod is not installed")
 def test_every_baseline_runs_under_the_protocol(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = pyarrow.table({"a": [f"v{k}" for k in rng.integers(3, size=120)], "x": rng.normal(size=120)})

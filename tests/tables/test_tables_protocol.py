@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow
 import pytest
+from conftest import SHARED_DATA
+from skipped import NO_DATA
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evaluation.tables import datasets, published
@@ -15,8 +17,8 @@ from evaluation.tables.datasets import DATASETS, Dataset, load_dataset, one_hot_
 from evaluation.tables.protocol import Split, file_name, split_inliers
 from segqc.base.errors import BadInput
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "tabular"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the seven sets are not here")
+DATA = SHARED_DATA / "tabular"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA)
 
 ARFF = "@relation r\n@attribute a {x,y,z}\n@attribute n {1,2,3}\n@attribute class {0,1}\n@data\nx,1,0\ny,2,0\n?,3,0\nz,1,1\n"
 
