@@ -139,21 +139,6 @@ def mixing_ladder(levels: int = 8, low: float = 0.0015, high: float = 0.19) -> N
     return NoiseLadder(keep, (1.0,) * len(keep))
 
 
-def structured_ladder() -> NoiseLadder:
-    """The ladder above segment noise (ours): t = 0, then locations that blur the cells of an already wrong mask to two
-    degrees.
-
-    What should be judged is left to be seen at every level but the first; see `segqc.model.segment_noise`. A clearer
-    level (t = 0.9) is of no use: what is nearly copied is nearly believed.
-    """
-    return NoiseLadder((0.0, 0.05, 0.3), (1.0,) * 3)
-
-
-def context_ladder() -> NoiseLadder:
-    """The level t = 0 alone: a plain segmenter, the ablation of the noise ladder."""
-    return NoiseLadder((0.0,), (1.0,))
-
-
 def _per_item(value: Tensor, like: Tensor) -> Tensor:
     """`[N]` -> `[N, 1, ...]`, float32 on the device of `like` (`[N, K, ...]`)."""
     return value.to(like.device, torch.float32).reshape(-1, *(1,) * (like.ndim - 1))

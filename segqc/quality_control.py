@@ -200,7 +200,9 @@ class QualityControl:
             # the caller may change his mask before it is drawn
             draw_heatmap = partial(surprise_of_pixels, reading.posterior, mask.copy())
         return Score(
-            **numbers,
+            score=numbers.score,
+            agreement=numbers.agreement,
+            density=numbers.density,
             features=reading.features,
             feature_names=self.model.config.feature_names,
             worst_class=self.labels.name(region.observed) if region else None,
@@ -217,8 +219,10 @@ def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
         raise ValueError(
             f"Expected ascending noise levels in 0..{count - 1}, but got {', '.join(map(str, chosen)) or 'none'}"
         )
-    if model.config.parametrisation == "eps" and len(chosen) < count:
-        raise ValueError(f"The score of method 'paper' is a density over all {count} noise levels: read them all")
+    if model.method.needs_all_levels and len(chosen) < count:
+        raise ValueError(
+            f"The score of method {model.method.name!r} is a density over all {count} noise levels: read them all"
+        )
     return chosen
 
 

@@ -176,7 +176,7 @@ def quality_and_cleanlab(qc: QualityControl, image: Image.Image, mask: np.ndarra
         raise BadInput(
             "cleanlab", "needs class probabilities, and the method 'paper' has none", "train with another --method"
         )
-    score = qc.model.score_reading(reading, grid)["score"]
+    score = qc.model.score_reading(reading, grid).score
     return {"score": float(score), "cleanlab": float(cleanlab_scores([grid], [reading.posterior])[0])}  # type: ignore[arg-type]
 
 

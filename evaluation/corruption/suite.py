@@ -83,7 +83,7 @@ class SharedScorer:
             reading = model.read_features(
                 features, torch.from_numpy(grid).to(model.device), self.qc.levels, with_features=False
             )
-            scores.append(float(model.score_reading(reading, grid)["score"]))  # type: ignore[arg-type]
+            scores.append(model.score_reading(reading, grid).score)
         return scores
 
 

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from ncsnpp import NCSNppConfig
 from segqc.data.labels import LabelSpace
-from segqc.gumbel import NoiseLadder, context_ladder, mixing_ladder, paper_ladder, structured_ladder
+from segqc.gumbel import NoiseLadder
 from segqc.model.catalogue import Method
+from segqc.model.methods import find_method
 
 MODEL_FORMAT = "segqc-model-1"
 
@@ -27,7 +28,8 @@ class ModelConfig:
     classifier: bool = False  # the network sees what the encoder's ImageNet classifier sees and says at each place
     noise_seed: int = 0  # of the fixed scoring noise
     mask_only: bool = False  # the network never sees the picture
-    inlier_norm: tuple[float, ...] = ()  # mean score norm of the inliers per level: the unit of the `paper` heat map
+    # mean score norm of the inliers at each of `score_levels`: the unit of the heat map of method `paper`
+    inlier_norm: tuple[float, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)  # how the weights came to be
     format: str = MODEL_FORMAT
 
@@ -55,31 +57,11 @@ class ModelConfig:
         return {c: counts[c] for c in self.label_space.foreground if c < len(counts) and counts[c] < fewest}
 
     @property
-    def parametrisation(self) -> Literal["eps", "posterior"]:
-        """What the network's output means: the paper's eps, or logits of the class posterior."""
-        return "eps" if self.method == "paper" else "posterior"
-
-    @property
     def score_levels(self) -> tuple[int, ...]:
-        """Levels that a score reads unless told otherwise: all; of `structured`, the first that sees the mask.
-
-        A second level costs a pass and gained nothing: docs/results-voc.md.
-        """
-        levels = tuple(range(len(self.ladder)))
-        return next((i,) for i in levels if self.ladder.keep[i] > 0) if self.method == "structured" else levels
+        """Indices of the levels that a score reads unless told otherwise."""
+        return find_method(self.method).score_levels(self.ladder)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Features per noise level. The clean input of `paper` has no noise to predict, so only its norm is defined."""
-        return ("norm",) if self.method == "paper" else ("norm", "error", "surprise")
-
-
-def make_ladder(method: Method, num_classes: int) -> NoiseLadder:
-    """The noise ladder of a method."""
-    ladders = {
-        "structured": structured_ladder,
-        "mixing": mixing_ladder,
-        "paper": lambda: paper_ladder(num_classes),
-        "segmenter": context_ladder,
-    }
-    return ladders[method]()
+        """Features per noise level."""
+        return find_method(self.method).feature_names

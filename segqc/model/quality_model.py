@@ -1,13 +1,6 @@
 """The model: an image-conditioned NCSN++ over one-hot masks, its training loss, and what it reads from one pair.
 
-All methods go through the same lines; what differs is the ladder, what the network sees, and what its output means:
-
-    paper       t from d = 1e-5, l = 2..20; sees x~ and log l; output eps;         loss KL (17) without its weight; scored on the clean log a
-    mixing      t = 0, 0.0015..0.19, l = 1; sees centred l x~ and logit t; output posterior; cross-entropy;         scored on noisy x~
-    structured  t = 0, 0.05, 0.3, l = 1; as mixing, but x~ is drawn around a mask with segment noise, the posterior is
-    that of the true one, and a
-                score reads t = 0.05 alone
-    segmenter   t = 0 alone: the same network and readout without any noise or sight of the mask, the ablation of the ladder
+All methods go through the same lines; where they differ, the model asks `segqc.model.methods`.
 """
 
 from collections.abc import Sequence
@@ -25,6 +18,7 @@ from segqc.density import DensityHead
 from segqc.gumbel import Levels
 from segqc.model.agreement import agreement
 from segqc.model.config import ModelConfig
+from segqc.model.methods import NoisyMasks, PairScore, find_method
 
 # Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1
 # at 256 x 256).
@@ -79,6 +73,7 @@ class QualityModel(nn.Module):
     def __init__(self, config: ModelConfig, pretrained: bool = False) -> None:
         super().__init__()
         self.config = config
+        self.method = find_method(config.method)
         self.encoder = (
             ImageEncoder(config.encoder, pretrained, classifier=config.classifier) if config.encoder else None
         )
@@ -130,7 +125,7 @@ class QualityModel(nn.Module):
         return onehot, onehot.sum(1) > 0
 
     def log_prediction(self, x_tilde: Tensor, levels: Levels, context: object, valid: Tensor) -> Tensor:
-        """The network's log-softmax: of eps (`paper`) or of the class posterior (`mixing`), `[N, K, S, S]` float32.
+        """The log-softmax of the network's output, whose meaning is the method's, `[N, K, S, S]` float32.
 
         Void cells are shown as a uniform x~, and so are all cells at t = 0, where x~ would be noise and nothing else. N
         is a multiple of the images in `context`, the passes of an image side by side.
@@ -138,10 +133,7 @@ class QualityModel(nn.Module):
         informed = (levels.logit_keep > -torch.inf).to(valid.device)
         shown = valid & informed.view(-1, 1, 1)
         x_tilde = torch.where(shown.unsqueeze(1), x_tilde, -float(np.log(x_tilde.shape[1])))
-        if self.config.parametrisation == "eps":
-            seen, condition = gumbel.log_input(x_tilde), gumbel.temperature_condition(levels)
-        else:
-            seen, condition = gumbel.centred_input(x_tilde, levels), gumbel.keep_condition(levels)
+        seen, condition = self.method.network_input(x_tilde, levels)
         out = self.network(seen.contiguous(memory_format=torch.channels_last), condition.to(seen.device), context)
         return torch.log_softmax(out.float(), dim=1)
 
@@ -170,13 +162,9 @@ class QualityModel(nn.Module):
         onehot, valid = self.one_hot(masks)
         seen, visible = (onehot, valid) if observed is None else self.one_hot(observed)
         log_a = gumbel.log_location(seen, levels)
-        x_tilde = gumbel.sample_expconcrete(log_a, levels, exponential)
-        log_p = self.log_prediction(x_tilde, levels, self.context(features), visible)
-        if self.config.parametrisation == "eps":
-            loss = gumbel.kl_loss(log_p, gumbel.eps_target(x_tilde, log_a, levels), levels)
-        else:
-            loss = gumbel.surprise(log_p, onehot)
-        return gumbel.masked_mean(loss, valid).mean()
+        noisy = NoisyMasks(log_a, gumbel.sample_expconcrete(log_a, levels, exponential), levels)
+        log_p = self.log_prediction(noisy.x_tilde, levels, self.context(features), visible)
+        return gumbel.masked_mean(self.method.loss(log_p, noisy, onehot), valid).mean()
 
     @torch.no_grad()
     def belief(self, features: Sequence[Tensor]) -> Tensor:
@@ -247,32 +235,19 @@ class QualityModel(nn.Module):
         draws = len(every) // count
         order = [level * draws + draw for level in chosen for draw in range(draws)]
         chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
-        passes = [
-            self._read_passes(
-                context,
-                onehot,
-                valid,
-                Levels(every.logit_keep[part], every.temperature[part]),
-                noise[part],
-                with_features,
-            )
-            for part in (order[i : i + chunk] for i in range(0, len(order), chunk))
-        ]
+        passes = []
+        for part in (order[i : i + chunk] for i in range(0, len(order), chunk)):
+            at = Levels(every.logit_keep[part], every.temperature[part])
+            passes.append(self._read_passes(context, onehot, valid, at, noise[part], with_features))
         maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
         per_level = maps.unflatten(0, (len(chosen), -1)).mean(1)  # [L, F, S, S]
-        means = gumbel.masked_mean(
-            per_level.flatten(0, 1), valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1)
-        )
-        posterior = None
-        if self.config.parametrisation == "posterior":
-            posterior = torch.stack([total for _, total in passes]).sum(0) / len(order)
-            heat = 1 - (posterior * onehot[0]).sum(0)
-        else:
-            unit = torch.tensor(self.config.inlier_norm or (1.0,) * count, device=self.device)[list(chosen)]
-            # 1 where the norm is that of an average inlier cell
-            ratio = (per_level[:, 0] / unit[:, None, None]).mean(0)
-            heat = ratio / (1 + ratio)
-        heat = torch.where(valid[0], heat, 0.0).clamp(0, 1)
+        everywhere = valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1)
+        means = gumbel.masked_mean(per_level.flatten(0, 1), everywhere)
+        probability = torch.stack([total for _, total in passes]).sum(0) / len(order)
+        posterior = self.method.posterior(probability)
+        norms = dict(zip(self.config.score_levels, self.config.inlier_norm, strict=False))  # none before the density
+        unit = torch.tensor([norms.get(level, 1.0) for level in chosen], device=self.device)
+        heat = torch.where(valid[0], self.method.heat(probability, per_level, onehot[0], unit), 0.0).clamp(0, 1)
         return Reading(
             means.cpu().double().numpy().reshape(len(chosen), -1),
             heat.cpu().numpy(),
@@ -288,20 +263,10 @@ class QualityModel(nn.Module):
         """
         onehot, valid = onehot.expand(len(levels), -1, -1, -1), valid.expand(len(levels), -1, -1)
         log_a = gumbel.log_location(onehot, levels)
-        # `paper` scores the clean, untempered location.
         x_tilde = gumbel.sample_expconcrete(log_a, levels, noise.to(onehot.device)) if self.config.draws else log_a
         log_p = self.log_prediction(x_tilde, levels, context, valid)
-        if self.config.parametrisation == "eps":
-            return gumbel.score_norm(gumbel.score_from_log_softmax(log_p, levels)).unsqueeze(1), log_p.exp().sum(0)
-        if not with_features:
-            return log_p.new_empty(len(levels), 0, *log_p.shape[2:]), log_p.exp().sum(0)
-        log_q = gumbel.log_softmax_from_posterior(log_p, x_tilde, levels)
-        maps = [
-            gumbel.score_norm(gumbel.score_from_log_softmax(log_q, levels)),
-            gumbel.mse_loss(log_q, gumbel.eps_target(x_tilde, log_a, levels), levels),  # || s_theta - grad log q ||^2
-            gumbel.surprise(log_p, onehot),
-        ]
-        return torch.stack(maps, 1), log_p.exp().sum(0)
+        maps = self.method.feature_maps(log_p, NoisyMasks(log_a, x_tilde, levels), onehot, with_features)
+        return maps, log_p.exp().sum(0)
 
     def agreement(self, reading: Reading, mask: np.ndarray) -> float:
         """`segqc.model.agreement.agreement` of the mask with the averaged posterior, in [0, 1]: an estimate of the
@@ -310,24 +275,22 @@ class QualityModel(nn.Module):
         Raises
         ------
         ValueError
-            For method `paper`, which has no posterior.
+            The method has no class posterior.
         """
         if reading.posterior is None:
-            raise ValueError("The method 'paper' has no class posterior to agree with")
+            raise ValueError(f"The method {self.method.name!r} has no class posterior to agree with")
         return agreement(reading.posterior, mask, self.config.label_space.foreground, self.config.empty_share)
 
-    def score_reading(self, reading: Reading, mask: np.ndarray) -> dict[str, float | None]:
-        """`score` (higher = worse), `agreement` and `density` (each None when the method has none)."""
+    def score_reading(self, reading: Reading, mask: np.ndarray) -> PairScore:
+        """The score of a pair from what was read of it; the density is known where all of its levels were read.
+
+        Raises
+        ------
+        ValueError
+            The method is scored by the density, and the model has none.
+        """
         agreed = None if reading.posterior is None else self.agreement(reading, mask)
-        # the density is one of these levels together
-        whole = reading.levels == self.config.score_levels and reading.features.size > 0
-        density = (
-            float(self.density.score(reading.features.reshape(1, -1))[0])
-            if self.density is not None and whole
-            else None
-        )
-        if agreed is None and density is None:
-            raise ValueError(
-                "This model has no density head: training was not finished. Run the same `segqc train` command again"
-            )
-        return {"score": 1 - agreed if agreed is not None else density, "agreement": agreed, "density": density}
+        density = None
+        if self.density is not None and reading.levels == self.config.score_levels and reading.features.size > 0:
+            density = float(self.density.score(reading.features.reshape(1, -1))[0])
+        return self.method.score(agreed, density)

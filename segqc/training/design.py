@@ -8,13 +8,15 @@ import ncsnpp
 from ncsnpp import NCSNppConfig
 from segqc.base.fingerprints import stable_seed
 from segqc.data.labels import LabelSpace
-from segqc.model.config import ModelConfig, make_ladder
+from segqc.model.config import ModelConfig
+from segqc.model.methods import find_method
 from segqc.model.quality_model import QualityModel
 from segqc.training.config import TrainConfig
 
 
 def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
     """The model that a resolved `TrainConfig` describes; needs no weights."""
+    method = find_method(config.method)
     return ModelConfig(
         method=config.method,
         labels=labels.to_dict(),
@@ -22,8 +24,8 @@ def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
         grid_size=config.grid_size,
         encoder=config.encoder,
         network=network_config(config, labels.num_classes),
-        ladder=make_ladder(config.method, labels.num_classes),
-        draws=1 if config.method in ("structured", "mixing") else 0,
+        ladder=method.ladder(labels.num_classes),
+        draws=method.draws,
         classifier=_uses_classifier(config),
         mask_only=config.mask_only,
     )
@@ -32,13 +34,8 @@ def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
 def network_config(config: TrainConfig, num_classes: int) -> NCSNppConfig:
     """The preset's network, at the sizes asked for."""
     if config.encoder is None:
-        network = dataclasses.replace(ncsnpp.voc256(num_classes), grid_size=config.grid_size)
-        # Song's frequencies are made for log temperatures; logit t spans ten units.
-        return (
-            network
-            if config.method == "paper"
-            else dataclasses.replace(network, fourier_scale=NCSNppConfig.fourier_scale)
-        )
+        scale = find_method(config.method).fourier_scale
+        return dataclasses.replace(ncsnpp.voc256(num_classes), grid_size=config.grid_size, fourier_scale=scale)
     with torch.device("meta"):
         encoder = ncsnpp.ImageEncoder(config.encoder, pretrained=False, classifier=_uses_classifier(config))
     build = {"cpu": ncsnpp.cpu, "fast": ncsnpp.fast}.get(config.preset, ncsnpp.voc128)

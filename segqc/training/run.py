@@ -117,7 +117,7 @@ def _train(
 
     train_rows, validation_rows = _rows(config, train_pairs, validation_pairs, console)
     noise = guess = None
-    if config.method == "structured":
+    if model.method.uses_segment_noise:
         noise = SegmentNoise(class_swaps(class_looks(model, source, train_rows), labels.foreground), labels.background)
 
         def build(own: TrainConfig) -> QualityModel:

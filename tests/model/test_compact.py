@@ -70,7 +70,7 @@ def test_a_compact_model_scores_alike_and_leaves_a_packaged_encoder_out(tmp_path
             one.score_reading(one.read(image, mask), mask),
             other.score_reading(other.read(image, mask), mask),
         )
-        assert first["score"] == pytest.approx(second["score"], abs=0.02)
+        assert first.score == pytest.approx(second.score, abs=0.02)
     weights = tmp_path / "compact" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(BadInput, match="cannot be read"):

@@ -17,6 +17,7 @@ from segqc.data.labels import LabelSpace
 from segqc.density import DensityHead
 from segqc.gumbel import Levels, NoiseLadder
 from segqc.model import quality_model
+from segqc.model.methods import PairScore
 from segqc.model.quality_model import QualityModel, Reading
 
 METHODS = ("mixing", "paper")
@@ -484,19 +485,16 @@ def test_score_of_mixing_is_disagreement_and_the_density_stands_beside_it(models
     image, mask = pair(model, 0)
     reading = model.read(image, mask)
     numbers = model.score_reading(reading, mask)
-    assert numbers == {
-        "score": 1 - model.agreement(reading, mask),
-        "agreement": model.agreement(reading, mask),
-        "density": None,
-    }
+    agreed = model.agreement(reading, mask)
+    assert numbers == PairScore(1 - agreed, agreed, None)
     head = DensityHead.fit(np.random.default_rng(0).normal(size=(20, 9)), np.empty((0, 9)), components=(1,))
     model.density = head
     try:
         again = model.score_reading(reading, mask)
     finally:
         model.density = None
-    assert again["score"] == numbers["score"]
-    assert again["density"] == head.score(reading.features.reshape(1, -1))[0]
+    assert again.score == numbers.score
+    assert again.density == head.score(reading.features.reshape(1, -1))[0]
 
 
 def test_score_of_the_paper_is_its_density(models):
@@ -510,9 +508,9 @@ def test_score_of_the_paper_is_its_density(models):
         numbers = model.score_reading(reading, mask)
     finally:
         model.density = None
-    assert numbers["agreement"] is None
-    assert numbers["score"] == numbers["density"]
-    assert math.isfinite(numbers["score"])
+    assert numbers.agreement is None
+    assert numbers.score == numbers.density
+    assert math.isfinite(numbers.score)
 
 
 @pytest.mark.parametrize("method", ["structured", "mixing", "segmenter"])
@@ -522,7 +520,7 @@ def test_without_features_all_else_is_the_same(method: str) -> None:
     np.testing.assert_array_equal(bare.posterior, whole.posterior)
     np.testing.assert_array_equal(bare.heat, whole.heat)
     assert (bare.levels, bare.features.shape) == (whole.levels, (len(whole.levels), 0))
-    assert model.score_reading(bare, blobs(0))["score"] == model.score_reading(whole, blobs(0))["score"]
+    assert model.score_reading(bare, blobs(0)).score == model.score_reading(whole, blobs(0)).score
 
 
 def test_the_paper_method_is_scored_by_its_features_and_keeps_them() -> None:

@@ -16,7 +16,8 @@ from segqc.base.settings import from_json, to_json
 from segqc.calibration.config import MonitorConfig
 from segqc.data.labels import VOC_LABELS, LabelSpace, voc_palette
 from segqc.gumbel import NoiseLadder
-from segqc.model.config import ModelConfig, make_ladder
+from segqc.model.config import ModelConfig
+from segqc.model.methods import find_method
 from segqc.tabular.config import BenchmarkConfig, FitConfig, ScoreConfig
 from segqc.training.config import PRESETS, Preset, TrainConfig, resolve
 
@@ -225,14 +226,13 @@ def test_without_an_encoder_picture_and_mask_share_a_grid_and_nothing_is_cached(
 
 def test_what_a_model_says_of_itself():
     mixing, paper = model(), model(method="paper")
-    assert (mixing.parametrisation, paper.parametrisation) == ("posterior", "eps")
     assert (mixing.feature_names, paper.feature_names) == (("norm", "error", "surprise"), ("norm",))
     assert mixing.num_classes == 3
     assert model(labels=VOC_LABELS.to_dict()).label_space == VOC_LABELS
 
 
 def test_ladders_of_the_methods():
-    paper, mixing = make_ladder("paper", 21), make_ladder("mixing", 21)
+    paper, mixing = find_method("paper").ladder(21), find_method("mixing").ladder(21)
     assert len(paper) == 20
     assert paper.temperature[0] == 2
     assert paper.temperature[-1] == pytest.approx(20)

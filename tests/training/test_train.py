@@ -124,7 +124,6 @@ def test_the_papers_concat_conditioning_trains(tiny_voc: Path, tmp_path: Path) -
 def test_paper_and_the_default_are_one_flag_apart(tiny_model: Path, tiny_paper_model: Path) -> None:
     structured, paper = load_model(tiny_model, "cpu").config, load_model(tiny_paper_model, "cpu").config
     assert (len(structured.ladder), len(paper.ladder)) == (3, 20)
-    assert (structured.parametrisation, paper.parametrisation) == ("posterior", "eps")
     assert (structured.draws, paper.draws) == (1, 0)
     assert (structured.score_levels, paper.score_levels) == ((1,), tuple(range(20)))
     assert len(paper.inlier_norm) == 20
