@@ -12,12 +12,11 @@ from rich.console import Console
 
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
-from segqc.base.files import write_json
-from segqc.tabular.commands.reader import READER, read_features
+from segqc.tabular.commands.reader import read_features, write_reader
 from segqc.tabular.config import FitConfig
 from segqc.tabular.detector import GumbelScoreDetector
 from segqc.tabular.io.files import split_label
-from segqc.tabular.storage import WEIGHTS, check_place, file_digest
+from segqc.tabular.storage import check_place
 
 _FEW = 20  # different whole numbers: more likely codes than measurements
 
@@ -61,52 +60,49 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
             "--label and --normal", "are needed together", "name the label column and its value for normal rows"
         )
     check_place(config.out)
-    table = read_features(config)
-    rows = table.num_rows
-    if config.label is not None:
-        table, labels = split_label(table, config.label, config.data)
-        table = table.filter(pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.normal), False))
-        if not table.num_rows:
-            counts = ", ".join(
-                f"{value!r} {count} times" for value, count in Counter(labels.to_pylist()).most_common(5)
-            )
-            raise BadInput(config.data, f"has no row whose {config.label!r} is {config.normal!r}", f"it has {counts}")
+    features = read_features(config)
+    table = features if config.label is None else _normal_rows(features, config, config.label)
     if not table.num_columns:
         raise BadInput(config.data, "has no columns left", "drop fewer")
+    _fit(table, config, console).save(config.out)
+    numeric = [name for name in table.column_names if not pyarrow.types.is_string(table.column(name).type)]
+    write_reader(config, table.column_names, numeric)
+    return Fitted(
+        config.out,
+        table.num_rows,
+        features.num_rows - table.num_rows,
+        [name for name in table.column_names if name not in numeric],
+        numeric,
+        [name for name in numeric if _looks_like_codes(table.column(name))],
+        time.perf_counter() - start,
+    )
+
+
+def _normal_rows(table: pyarrow.Table, config: FitConfig, label: str) -> pyarrow.Table:
+    """The rows whose label is the normal one, without the label."""
+    features, labels = split_label(table, label, config.data)
+    normal = features.filter(pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.normal), False))
+    if not normal.num_rows:
+        counts = ", ".join(f"{value!r} {count} times" for value, count in Counter(labels.to_pylist()).most_common(5))
+        raise BadInput(config.data, f"has no row whose {label!r} is {config.normal!r}", f"it has {counts}")
+    return normal
+
+
+def _fit(table: pyarrow.Table, config: FitConfig, console: Console | None) -> GumbelScoreDetector:
+    """The detector of the rows, with a progress bar."""
     chosen = {name: value for name in ("method", "steps") if (value := getattr(config, name)) is not None}
     detector = GumbelScoreDetector(
         contamination=config.contamination, random_state=config.seed, device=config.device, **chosen
     )
     with make_progress(console, "note") as progress:
         task = progress.add_task("training", total=detector.steps, note="")
-        detector.fit(
-            table, progress=lambda step, loss: progress.update(task, completed=step, note=f"validation loss {loss:.4f}")
-        )
+
+        def report(step: int, loss: float) -> None:
+            progress.update(task, completed=step, note=f"validation loss {loss:.4f}")
+
+        detector.fit(table, progress=report)
         progress.update(task, completed=detector.steps)
-    detector.save(config.out)
-    numeric = [
-        name
-        for name, column in zip(table.column_names, table.columns, strict=True)
-        if not pyarrow.types.is_string(column.type)
-    ]
-    reader = {
-        "columns": table.column_names,
-        "numeric": numeric,
-        "codes": [name for name in config.categorical if name in table.column_names],
-        "missing": list(config.missing),
-        "separator": config.separator,
-        "weights": file_digest(config.out / WEIGHTS),
-    }
-    write_json(config.out / READER, reader)
-    return Fitted(
-        config.out,
-        table.num_rows,
-        rows - table.num_rows,
-        [name for name in table.column_names if name not in numeric],
-        numeric,
-        [name for name in numeric if _looks_like_codes(table.column(name))],
-        time.perf_counter() - start,
-    )
+    return detector
 
 
 def _looks_like_codes(column: pyarrow.ChunkedArray) -> bool:

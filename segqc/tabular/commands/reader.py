@@ -1,4 +1,4 @@
-"""How a table model's files are read: reader.json beside the model."""
+"""How the table files of a model are read: table.json in the model folder."""
 
 from pathlib import Path
 
@@ -6,12 +6,12 @@ import pyarrow
 import pyarrow.compute
 
 from segqc.base.errors import BadInput
-from segqc.base.files import read_json
-from segqc.tabular.config import TableConfig
+from segqc.base.files import read_json, write_json
+from segqc.tabular.config import FitConfig, TableConfig
 from segqc.tabular.io.files import MISSING, Format, read_table
 from segqc.tabular.storage import WEIGHTS, file_digest
 
-READER = "table.json"
+_READER = "table.json"
 
 
 def read_features(config: TableConfig) -> pyarrow.Table:
@@ -26,6 +26,28 @@ def read_features(config: TableConfig) -> pyarrow.Table:
     return table.drop_columns(list(config.drop))
 
 
+def write_reader(config: FitConfig, columns: list[str], numeric: list[str]) -> None:
+    """Write into the model folder, which holds the weights already, how further tables are read.
+
+    Parameters
+    ----------
+    config : FitConfig
+    columns : list of str
+        Columns that the model was fitted on.
+    numeric : list of str
+        Those of them that hold numbers.
+    """
+    saved = {
+        "columns": columns,
+        "numeric": numeric,
+        "codes": [name for name in config.categorical if name in columns],
+        "missing": list(config.missing),
+        "separator": config.separator,
+        "weights": file_digest(config.out / WEIGHTS),
+    }
+    write_json(config.out / _READER, saved)
+
+
 def load_reader(folder: Path) -> tuple[list[str], Format]:
     """Columns of a model folder's tables, and how they are read.
 
@@ -34,9 +56,9 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     BadInput
         When `fit_table` did not write the folder, or not to its end.
     """
-    path = Path(folder) / READER
+    path = Path(folder) / _READER
     if not path.is_file():
-        raise BadInput(folder, f"holds no {READER}", "make it with `segqc tabular fit`")
+        raise BadInput(folder, f"holds no {_READER}", "make it with `segqc tabular fit`")
     saved = read_json(path)
     try:
         names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))

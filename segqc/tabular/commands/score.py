@@ -25,12 +25,14 @@ from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
 from segqc.base.tables import csv_cell
 from segqc.tabular.commands.reader import load_reader
+from segqc.tabular.commands.score_lines import Line, header_of, number_lines, scored_lines
 from segqc.tabular.config import ScoreConfig
 from segqc.tabular.detector import GumbelScoreDetector
 from segqc.tabular.encoding import CategoricalColumn
 from segqc.tabular.io.files import BadRow, Chunk, Format, read_chunks
 
 _MANY = 5  # unknown cells: fewer are odd cells
+_TOP = 10  # most anomalous rows in the report
 
 
 @dataclass
@@ -84,44 +86,76 @@ def score_table(config: ScoreConfig, console: Console | None = None) -> Scored:
     detector = GumbelScoreDetector.load(config.model, device=config.device)
     report = Scored(config.out)
     with make_progress(console) as progress:
-        scores, problems = _scores(detector, config, how, names, report, progress)
+        readings = _Readings(detector, config, how, names, report, progress)
+        scores, problems = readings.score()
         if not len(scores) and not problems:
             raise BadInput(config.data, "has no rows", "it needs at least one below the header")
-        ranks = rankdata(-scores, method="min").astype(np.int64)
         report.rows, report.bad = len(scores), len(problems)
-        _write(detector, config, how, names, scores, ranks, problems, report, progress)
+        readings.write(scores, problems)
+    report.top = sorted(report.top, key=lambda line: (line["rank"], line["row"]))[:_TOP]
     return report
 
 
-def _chunks(config: ScoreConfig, how: Format, names: list[str], problems: list[BadRow]) -> Iterator[Chunk]:
-    return read_chunks(config.data, how, names, problems, config.chunk, config.keep)
+@dataclass(frozen=True)
+class _Readings:
+    """The two readings of a table; both add to the report."""
 
+    detector: GumbelScoreDetector
+    config: ScoreConfig
+    how: Format
+    names: list[str]
+    report: Scored
+    progress: Progress
 
-def _scores(
-    detector: GumbelScoreDetector,
-    config: ScoreConfig,
-    how: Format,
-    names: list[str],
-    report: Scored,
-    progress: Progress,
-) -> tuple[np.ndarray, list[BadRow]]:
-    """Anomaly scores of the rows that can be read, float64 `[n]`, and those that cannot."""
-    problems: list[BadRow] = []
-    parts = [np.empty(0)]
-    task = progress.add_task("scoring", total=None)
-    for chunk in _chunks(config, how, names, problems):
-        start = time.perf_counter()
-        parts.append(-detector.score_samples(chunk.table))
-        report.seconds += time.perf_counter() - start
-        report.noted += len(chunk.notes)
-        for name, words in _unseen(detector, chunk.table).items():
-            if name not in report.warnings:
-                report.warnings[name] = words
-                progress.console.print(Text.assemble(("Warning:", "bold yellow"), " ", words), soft_wrap=True)
-        progress.advance(task, chunk.table.num_rows)
-    scores = np.concatenate(parts)
-    progress.update(task, total=len(scores))
-    return scores, problems
+    def score(self) -> tuple[np.ndarray, list[BadRow]]:
+        """Anomaly scores of the rows that can be read, float64 `[n]`, and the rows that cannot."""
+        problems: list[BadRow] = []
+        parts = [np.empty(0)]
+        task = self.progress.add_task("scoring", total=None)
+        for chunk in self._chunks(problems):
+            start = time.perf_counter()
+            parts.append(-self.detector.score_samples(chunk.table))
+            self.report.seconds += time.perf_counter() - start
+            self.report.noted += len(chunk.notes)
+            self._warn_of_unseen(chunk.table)
+            self.progress.advance(task, chunk.table.num_rows)
+        scores = np.concatenate(parts)
+        self.progress.update(task, total=len(scores))
+        return scores, problems
+
+    def write(self, scores: np.ndarray, problems: list[BadRow]) -> None:
+        """Read the table again, and write a line per row with its rank."""
+        cells = min(self.config.cells, len(self.names))
+        header = header_of(cells, self.config.keep)
+        lines = number_lines(self._lines(scores, len(problems), cells), problems)
+        with atomic_path(self.config.out) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([csv_cell(name) for name in header])
+            for line in lines:
+                writer.writerow([csv_cell(line.get(name)) for name in header])
+                self.report.outliers += line.get("outlier") == "yes"
+                if line.get("rank", _TOP + 1) <= _TOP:
+                    self.report.top.append(line)
+
+    def _lines(self, scores: np.ndarray, bad: int, cells: int) -> Iterator[Line]:
+        ranks = rankdata(-scores, method="min").astype(np.int64)
+        task = self.progress.add_task("writing", total=len(scores) + bad)
+        done = 0
+        for chunk in self._chunks([]):
+            rows = slice(done, done + chunk.table.num_rows)
+            yield from scored_lines(self.detector, chunk, scores[rows], ranks[rows], self.config.explained, cells)
+            done = rows.stop
+            self.progress.advance(task, chunk.table.num_rows)
+        self.progress.update(task, completed=len(scores) + bad)
+
+    def _chunks(self, problems: list[BadRow]) -> Iterator[Chunk]:
+        return read_chunks(self.config.data, self.how, self.names, problems, self.config.chunk, self.config.keep)
+
+    def _warn_of_unseen(self, table: pyarrow.Table) -> None:
+        for name, words in _unseen(self.detector, table).items():
+            if name not in self.report.warnings:
+                self.report.warnings[name] = words
+                self.progress.console.print(Text.assemble(("Warning:", "bold yellow"), " ", words), soft_wrap=True)
 
 
 def _unseen(detector: GumbelScoreDetector, table: pyarrow.Table) -> dict[str, str]:
@@ -135,97 +169,8 @@ def _unseen(detector: GumbelScoreDetector, table: pyarrow.Table) -> dict[str, st
             known = pyarrow.compute.is_in(present, value_set=pyarrow.array(column.outcomes, pyarrow.string()))
             new = present.filter(pyarrow.compute.invert(known))
             if len(new) >= _MANY and 2 * len(new) > len(present):
-                here = f"{len(new):,} of {len(present):,} cells in a row are values that the model does not know, such as {new[0].as_py()[:40]!r}"
-                found[name] = f"{name}: {here}; is it another format, or another code?"
-    return found
-
-
-def _write(
-    detector: GumbelScoreDetector,
-    config: ScoreConfig,
-    how: Format,
-    names: list[str],
-    scores: np.ndarray,
-    ranks: np.ndarray,
-    problems: list[BadRow],
-    report: Scored,
-    progress: Progress,
-) -> None:
-    """The second reading. Lines stand in the order of the table."""
-    cells = min(config.cells, len(names))
-    header = ["row", "status", "rank", "score"]
-    header += [f"{what}_{k}" for k in range(1, cells + 1) for what in ("odd", "value", "share")]
-    header += ["outlier", "reason", *(f"kept_{name}" for name in config.keep)]
-    waiting = sorted(problems, key=lambda problem: problem.number, reverse=True)
-    task = progress.add_task("writing", total=len(scores) + len(problems))
-    number, done = 1, 0
-    with atomic_path(config.out) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([csv_cell(name) for name in header])
-
-        def write(line: dict[str, Any]) -> None:
-            writer.writerow([csv_cell(line.get(name)) for name in header])
-
-        def write_bad(rest: bool = False) -> int:
-            """Lines for the bad rows that come next, or for all that are left; the number after them."""
-            following = number
-            while waiting and (rest or waiting[-1].number == following):
-                problem = waiting.pop()
-                write({"row": problem.number, "status": "error", "reason": problem.reason})
-                following = problem.number + 1
-            return following
-
-        for chunk in _chunks(config, how, names, []):
-            rows = slice(done, done + chunk.table.num_rows)
-            odd = _odd_cells(detector, chunk.table, ranks[rows] <= config.explained, cells)
-            kept = {name: chunk.kept.column(name).fill_null("").to_pylist() for name in config.keep}
-            for i, (score, rank) in enumerate(zip(scores[rows].tolist(), ranks[rows].tolist(), strict=True)):
-                number = write_bad()
-                line = {
-                    "row": number,
-                    "status": "ok",
-                    "rank": rank,
-                    "score": score,
-                    "outlier": "yes" if -score < detector.offset_ else "",
-                }
-                line |= (
-                    odd.get(i, {})
-                    | {f"kept_{name}": values[i] for name, values in kept.items()}
-                    | {"reason": chunk.notes.get(i)}
+                found[name] = (
+                    f"{name}: {len(new):,} of {len(present):,} cells in a row are values that the model does not know, "
+                    f"such as {new[0].as_py()[:40]!r}; is it another format, or another code?"
                 )
-                write(line)
-                number += 1
-                report.outliers += line["outlier"] == "yes"
-                if rank <= 10:
-                    report.top.append(line)
-            done = rows.stop
-            progress.advance(task, chunk.table.num_rows)
-        write_bad(rest=True)
-        progress.update(task, completed=len(scores) + len(problems))
-    report.top = sorted(report.top, key=lambda line: (line["rank"], line["row"]))[:10]
-
-
-def _odd_cells(
-    detector: GumbelScoreDetector, table: pyarrow.Table, chosen: np.ndarray, cells: int
-) -> dict[int, dict[str, Any]]:
-    """Columns, cells and contributions of the chosen rows, by row: falling, and only what makes a row more anomalous."""
-    rows = np.flatnonzero(chosen)
-    if not len(rows) or not cells:
-        return {}
-    part = table.take(rows)
-    contributions = detector.explain(part)
-    order = np.argsort(-contributions, axis=1, kind="stable")[:, :cells]
-    values = [column.to_pylist() for column in part.columns]
-    found: dict[int, dict[str, Any]] = {}
-    for i, row in enumerate(rows.tolist()):
-        line: dict[str, Any] = {}
-        for k, j in enumerate(order[i].tolist(), start=1):
-            if contributions[i, j] > 0:
-                value = values[j][i]
-                line |= {
-                    f"odd_{k}": table.column_names[j],
-                    f"value_{k}": "(missing)" if value is None else value,
-                    f"share_{k}": contributions[i, j],
-                }
-        found[row] = line
     return found
