@@ -17,7 +17,7 @@ from scipy.special import entr
 from evaluation.baselines.base import Baseline, Example, Group
 from evaluation.baselines.heuristics import score_each
 from segqc.base.errors import BadInput
-from segqc.data.grid import pixel_of_cell
+from segqc.data.cells import pixel_of_cell
 from segqc.data.labels import VOID
 
 BOUNDARY_MARGIN = 2.0

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from segqc.data.arrays import as_array, highest_class, is_floating
-from segqc.data.grid import pixel_of_cell
+from segqc.data.cells import pixel_of_cell
 from segqc.data.labels import VOID, LabelSpace
 
 

@@ -6,15 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segqc.data.cells import cell_of_pixel, nearest_grid, pixel_of_cell
 from segqc.data.grid import (
     box_to_pixels,
-    cell_of_pixel,
     image_to_grid,
     majority_grid,
     map_to_pixels,
     mask_to_grid,
-    nearest_grid,
-    pixel_of_cell,
     surprise_of_pixels,
 )
 from segqc.data.images import read_mask

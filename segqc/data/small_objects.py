@@ -1,0 +1,161 @@
+"""The small-object rule of the grid: what is too small to win a cell by itself is given one.
+
+An object is an 8-connected component of a foreground class. Every object of at least `SMALL_OBJECT_PIXELS` pixels that
+touches no cell of its class, largest first, gets the cell where it has most pixels; so does, with all of its pixels
+taken together, every foreground class that would have no cell at all. A cell given away so, or the last cell of another
+such object, is not taken again: the next best cell of the object is, or a free neighbour of its best cell.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import ndimage
+
+from segqc.data.cells import cell_index, cell_of_pixel, nearest_grid, pixel_of_cell
+from segqc.data.labels import VOID, LabelSpace
+
+SMALL_OBJECT_PIXELS = 10
+"""A connected object of at least this many pixels keeps a cell, however small its share of it."""
+
+_EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
+_RING = ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
+
+
+def keep_small_objects(grid: np.ndarray, mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> None:
+    """Give a cell to each object and class that the grid has lost, in place.
+
+    Parameters
+    ----------
+    grid : np.ndarray
+        uint8 [S, S], contiguous: the mask's labels, one a cell.
+    mask : np.ndarray
+        uint8 [H, W], whose pixels are counted.
+    fine : np.ndarray
+        `mask`, stretched along each axis that has fewer pixels than the grid has cells.
+    labels : LabelSpace
+        Says which class is background.
+    """
+    numbers, classes, sizes = _objects(mask, fine, labels)
+    if len(classes) == 1:
+        return
+    lost = _lost(numbers, classes, sizes, grid)
+    lost_classes = set(classes[1:].tolist()) - set(np.unique(grid).tolist())
+    if not len(lost) and not lost_classes:
+        return
+    allotment = _Allotment(grid, numbers, classes, sizes)
+    for number in sorted(lost.tolist(), key=lambda number: (-sizes[number], number)):
+        allotment.give_to_object(number)
+    for label in sorted(lost_classes - set(np.unique(grid).tolist())):
+        allotment.give_to_class(label)
+
+
+class _Allotment:
+    """Who has how many pixels in which cell, and which cells have been given away.
+
+    The pixels are kept as rows (object, cell, pixels), sorted by object, then cell.
+
+    Parameters
+    ----------
+    grid : np.ndarray
+        uint8 [S, S], contiguous; changed in place.
+    numbers, classes, sizes : np.ndarray
+        From `_objects`.
+    """
+
+    def __init__(self, grid: np.ndarray, numbers: np.ndarray, classes: np.ndarray, sizes: np.ndarray) -> None:
+        self.side = len(grid)
+        self.labels = grid.reshape(-1)  # a view
+        self.classes = classes
+        self.large = sizes >= SMALL_OBJECT_PIXELS
+        self.given: set[int] = set()
+
+        inside = numbers > 0
+        cells = cell_index(numbers.shape, self.side)[inside]
+        pairs, self.pixels = _count_runs(numbers[inside] * np.int64(grid.size) + cells)
+        self.owner, self.cell = np.divmod(pairs, grid.size)
+        self._first_row_of_object = np.searchsorted(self.owner, np.arange(len(classes) + 1))
+        self._rows_by_cell = np.argsort(self.cell, kind="stable")
+        self._first_row_of_cell = np.searchsorted(self.cell[self._rows_by_cell], np.arange(grid.size + 1))
+
+    def give_to_object(self, number: int) -> None:
+        """Give an object a cell, unless one that it touches was given to another object of its class meanwhile."""
+        rows = self._rows_of_object(number)
+        if not np.any(self.labels[self.cell[rows]] == self.classes[number]):
+            self._give(self.classes[number], self.cell[rows], self.pixels[rows])
+
+    def give_to_class(self, label: int) -> None:
+        """Give a cell to a class, by the pixels of all of its objects together."""
+        rows = self.classes[self.owner] == label
+        pixels = np.bincount(self.cell[rows], weights=self.pixels[rows], minlength=len(self.labels))
+        cells = np.flatnonzero(pixels)
+        self._give(label, cells, pixels[cells])
+
+    def _give(self, label: int, cells: np.ndarray, pixels: np.ndarray) -> None:
+        """Give `label` the best cell that may be taken; none, where none may."""
+        for candidate in self._candidates(cells[np.argsort(-pixels, kind="stable")].tolist()):
+            if candidate not in self.given and not self._is_last_of_an_object(candidate):
+                self.labels[candidate] = label
+                self.given.add(candidate)
+                return
+
+    def _candidates(self, cells: list[int]) -> Iterator[int]:
+        """The cells, best first, then the neighbours of the best one."""
+        yield from cells
+        row, column = divmod(cells[0], self.side)
+        for dy, dx in _RING:
+            if 0 <= row + dy < self.side and 0 <= column + dx < self.side:
+                yield (row + dy) * self.side + column + dx
+
+    def _is_last_of_an_object(self, candidate: int) -> bool:
+        """Whether some large object would be left without a cell of its class if this one were given away."""
+        rows = self._rows_by_cell[self._first_row_of_cell[candidate] : self._first_row_of_cell[candidate + 1]]
+        label, here = self.labels[candidate], self.owner[rows]
+        keepers = here[self.large[here] & (self.classes[here] == label)]
+        return any(
+            np.count_nonzero(self.labels[self.cell[self._rows_of_object(number)]] == label) == 1 for number in keepers
+        )
+
+    def _rows_of_object(self, number: int) -> slice:
+        return slice(self._first_row_of_object[number], self._first_row_of_object[number + 1])
+
+
+def _objects(mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The objects of a mask: number of each pixel of `fine` (0: none), and of each number the class and the size in
+    pixels of `mask`.
+    """
+    numbers = np.zeros(mask.shape, np.int32)
+    classes, sizes = [0], [0]
+    for label, window in enumerate(ndimage.find_objects(mask.astype(np.int32) + 1, VOID)):
+        if window is None or label == labels.background:
+            continue
+        parts, count = ndimage.label(mask[window] == label, _EIGHT_NEIGHBOURS)
+        sizes.extend(np.bincount(parts.ravel())[1:].tolist())
+        np.add(parts, len(classes) - 1, out=numbers[window], where=parts > 0)
+        classes.extend([label] * count)
+    if fine.shape != mask.shape:
+        numbers = numbers[
+            np.ix_(pixel_of_cell(mask.shape[0], fine.shape[0]), pixel_of_cell(mask.shape[1], fine.shape[1]))
+        ]
+    return numbers, np.array(classes), np.array(sizes)
+
+
+def _lost(numbers: np.ndarray, classes: np.ndarray, sizes: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Numbers of the large objects without a cell of their class; single pixels are looked at only where an object has
+    no cell's centre.
+    """
+    touches = sizes < SMALL_OBJECT_PIXELS  # or does not matter
+    centre = nearest_grid(numbers, len(grid))
+    touches[centre[classes[centre] == grid]] = True
+    if not touches.all():
+        y, x = np.nonzero(~touches[numbers])
+        number = numbers[y, x]
+        cell = grid[cell_of_pixel(numbers.shape[0], len(grid))[y], cell_of_pixel(numbers.shape[1], len(grid))[x]]
+        touches[number[cell == classes[number]]] = True
+    return np.flatnonzero(~touches)
+
+
+def _count_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`np.unique` with counts, of values that mostly equal the one before: sorts runs."""
+    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
+    distinct, inverse = np.unique(values[starts], return_inverse=True)
+    return distinct, np.bincount(inverse, np.diff(starts, append=len(values))).astype(np.int64)
