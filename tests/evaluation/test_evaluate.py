@@ -35,8 +35,8 @@ from segqc.calibration.calibrate import calibrate
 from segqc.calibration.config import CalibrateConfig
 from segqc.data.images import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
-from segqc.export import export
 from segqc.export.config import ExportConfig
+from segqc.export.run import export
 from segqc.gallery.command import make_gallery
 from segqc.gallery.config import GalleryConfig
 
