@@ -32,16 +32,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from evaluation.corruption.label_errors import (
-    JUDGEMENT_COLUMNS,
-    LabelError,
-    cross_fitted_scores,
-    inject_label_errors,
-    judge_label_errors,
-    quality_and_cleanlab,
-    quality_score,
-    segqc_trainer,
-)
+from evaluation.corruption.cross_fit import cross_fitted_scores, segqc_trainer
+from evaluation.corruption.judgement import JUDGEMENT_COLUMNS, judge_label_errors
+from evaluation.corruption.label_errors import LabelError, inject_label_errors
+from evaluation.corruption.measures import quality_and_cleanlab, quality_score
 from segqc.auditing.config import LabelAuditConfig
 from segqc.auditing.ground_truth import features_folder
 from segqc.base.console import make_progress

@@ -3,7 +3,8 @@
 Every picture is scored with its own mask and with each corruption of it (`evaluation.corruption.corruptions`). Per type
 and strength:
 
-    AUROC      the chance that a corrupted mask scores above an untouched one, of whichever picture; interval over pictures
+    AUROC      the chance that a corrupted mask scores above an untouched one, of whichever picture; interval over
+               pictures
     win rate   the share of pictures whose corrupted mask scores above their own untouched one, a tie counting one half
     mean Dice  of the corrupted masks to the untouched ones: how much damage there was to see
 
@@ -13,9 +14,8 @@ finds them.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,20 +23,12 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from evaluation.corruption.corruptions import (
-    CORRUPTIONS,
-    VOID,
-    Context,
-    Corrupted,
-    Corruption,
-    Donor,
-    corrupt,
-    donor_of,
-)
+from evaluation.corruption.context import VOID
+from evaluation.corruption.corruptions import CORRUPTIONS, Corrupted, Corruption, corrupt
+from evaluation.corruption.donors import mask_context, mask_path
 from evaluation.ranking.correlation import Interval, bootstrap_interval
 from evaluation.ranking.selective import auroc
 from segqc.base.console import make_progress
-from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
@@ -47,49 +39,36 @@ from segqc.data.pairs import Pair, dataset_fingerprint
 from segqc.quality_control import QualityControl
 
 ROW_COLUMNS = ("id", "corruption", "strength", "score", "untouched_score", "changed_pixels", "dice")
+_MEASURES = ("auroc", "win_rate")
 TABLE_COLUMNS = (
-    "corruption", "strength", "setting", "pairs", "auroc", "auroc_low", "auroc_high", "win_rate", "win_rate_low", "win_rate_high", "mean_dice",
-)  # fmt: skip
+    *("corruption", "strength", "setting", "pairs"),
+    *(f"{measure}{end}" for measure in _MEASURES for end in ("", "_low", "_high")),
+    "mean_dice",
+)
 
-Score = Callable[[Image.Image, np.ndarray], float]
-
-
-class Scorer(Protocol):
-    """A QC score that reads several masks of one picture at once."""
-
-    def score_many(self, image: Image.Image, masks: Sequence[np.ndarray]) -> list[float]:
-        """Scores, higher = worse, of masks uint8 `[H, W]`, 255 where void."""
-        ...
+ScoreMasks = Callable[[Image.Image, Sequence[np.ndarray]], list[float]]
 
 
-@dataclass(frozen=True)
-class SharedScorer:
-    """`QualityControl.score_pair(image, mask).score` for several masks of a picture; the frozen encoder sees the
-    picture once.
+@torch.inference_mode()
+def score_masks(qc: QualityControl, image: Image.Image, masks: Sequence[np.ndarray]) -> list[float]:
+    """`qc.score_pair(image, mask).score` for several masks of a picture, which the frozen encoder sees once.
+
+    Raises
+    ------
+    BadInput, ValueError
+        As `score_pair`.
     """
-
-    qc: QualityControl
-
-    @torch.inference_mode()
-    def score_many(self, image: Image.Image, masks: Sequence[np.ndarray]) -> list[float]:
-        """The same numbers as `score_pair`, mask by mask; raises what it raises."""
-        model = self.qc.model
-        grids = [self.qc.prepare(image, mask) for mask in masks]
-        if not grids:
-            return []
-        features = model.image_features(torch.from_numpy(grids[0][0]).to(model.device)[None])
-        scores = []
-        for _, grid in grids:
-            reading = model.read_features(
-                features, torch.from_numpy(grid).to(model.device), self.qc.levels, with_features=False
-            )
-            scores.append(model.score_reading(reading, grid).score)
-        return scores
-
-
-def shared_scorer(qc: QualityControl) -> SharedScorer:
-    """A scorer for the suite that computes the encoder's features once per picture."""
-    return SharedScorer(qc)
+    model = qc.model
+    grids = [qc.prepare(image, mask) for mask in masks]
+    if not grids:
+        return []
+    features = model.image_features(torch.from_numpy(grids[0][0]).to(model.device)[None])
+    scores = []
+    for _, grid in grids:
+        on_device = torch.from_numpy(grid).to(model.device)
+        reading = model.read_features(features, on_device, qc.levels, with_features=False)
+        scores.append(model.score_reading(reading, grid).score)
+    return scores
 
 
 @dataclass(frozen=True)
@@ -115,7 +94,7 @@ class SuiteReport:
 
 
 def run_suite(
-    score: Scorer | Score,
+    score: ScoreMasks,
     items: Sequence[Pair],
     labels: LabelSpace,
     corruptions: Iterable[Corruption] = tuple(CORRUPTIONS.values()),
@@ -134,8 +113,9 @@ def run_suite(
 
     Parameters
     ----------
-    score : Scorer or callable
-        A callable takes a picture and one mask and returns a float, higher = worse.
+    score : callable
+        (picture, masks uint8 `[H, W]`, 255 where void) -> scores of the masks, higher = worse. `score_masks` is
+        that of a model.
     items : sequence of Pair
         Pictures with ground-truth masks. All of them lend their masks to the others.
     labels : LabelSpace
@@ -169,9 +149,8 @@ def run_suite(
         "seed": seed,
         "corruptions": {corruption.name: corruption.settings for corruption in corruptions},
     }
-    scorer = score if hasattr(score, "score_many") else _OneByOne(score)
     with Journal(Path(out) / ".progress" / "corruptions.jsonl", header) as journal:
-        _score_items(scorer, items, chosen, labels, corruptions, seed, journal, console)
+        _score_items(score, items, chosen, labels, corruptions, seed, journal, console)
         entries = {item.id: journal.rows[item.id] for item in chosen}
     rows = [
         dict(zip(ROW_COLUMNS, (id_, name, strength, value, entry["untouched"], changed, dice), strict=True))
@@ -190,29 +169,6 @@ def run_suite(
     if console:
         console.print(_rich_table(report))
     return report
-
-
-def mask_context(pairs: Sequence[Pair], labels: LabelSpace) -> Context:
-    """What corruptions know of the data; each mask is read now, and again when it is lent."""
-
-    def describe(pair: Pair) -> Donor:
-        read = partial(read_mask, pair.mask, labels)
-        return donor_of(pair.id, read(), labels.background, read)
-
-    for pair in pairs:
-        if pair.mask is None:
-            raise BadInput(pair.image, "has no mask", "give pairs with ground truth")
-    return Context(labels.num_classes, labels.background, tuple(ordered_map(describe, pairs)))
-
-
-@dataclass(frozen=True)
-class _OneByOne:
-    """A plain function as a `Scorer`."""
-
-    score: Score
-
-    def score_many(self, image: Image.Image, masks: Sequence[np.ndarray]) -> list[float]:
-        return [float(self.score(image, mask)) for mask in masks]
 
 
 @dataclass(frozen=True)
@@ -237,7 +193,7 @@ def _subset(items: Sequence[Pair], max_items: int | None, seed: int) -> list[Pai
 
 
 def _score_items(
-    scorer: Scorer,
+    score: ScoreMasks,
     items: Sequence[Pair],
     chosen: Sequence[Pair],
     labels: LabelSpace,
@@ -254,7 +210,7 @@ def _score_items(
 
     def prepare(item: Pair) -> _Prepared:
         image = read_image(item.image)
-        mask = read_mask(item.mask, labels, size=image)  # type: ignore[arg-type]  # mask_context has checked it
+        mask = read_mask(mask_path(item), labels, size=image)
         found = (
             (c.name, strength, corrupt(mask, item.id, c, strength, seed, context))
             for c in corruptions
@@ -267,14 +223,14 @@ def _score_items(
     with make_progress(console) as progress:
         task = progress.add_task("scoring corrupted masks", total=len(todo))
         for item in ordered_map(prepare, todo, ahead=2):
-            journal.append(item.id, _score_item(scorer, item))
+            journal.append(item.id, _score_item(score, item))
             progress.advance(task)
 
 
-def _score_item(scorer: Scorer, item: _Prepared) -> dict[str, Any]:
+def _score_item(score: ScoreMasks, item: _Prepared) -> dict[str, Any]:
     if (item.mask == VOID).all():
         return {"untouched": None, "corrupted": []}
-    untouched, *scores = scorer.score_many(item.image, [item.mask, *(result.mask for _, _, result in item.corrupted)])
+    untouched, *scores = score(item.image, [item.mask, *(result.mask for _, _, result in item.corrupted)])
     if not np.isfinite([untouched, *scores]).all():
         raise ValueError(f"Expected finite scores, but got one that is not for {item.id}")
     corrupted = [
@@ -293,7 +249,7 @@ def _summary(
     line["setting"] = str(corruption.settings[strength - 1])
     if mine:
         scores, untouched = (np.array([row[name] for row in mine], float) for name in ("score", "untouched_score"))
-        for name, statistic in (("auroc", _auroc), ("win_rate", _win_rate)):
+        for name, statistic in zip(_MEASURES, (_auroc, _win_rate), strict=True):
             # Rows are pictures: a resample takes a picture's corrupted and untouched score together.
             interval: Interval = bootstrap_interval(statistic, scores, untouched, resamples=resamples, seed=seed)
             line |= {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -6,13 +6,14 @@ change.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from evaluation.corruption.suite import run_suite, shared_scorer
+from evaluation.corruption.suite import run_suite, score_masks
 from evaluation.metrics.class_table import CLASS_COLUMNS, SUMMARY_COLUMNS, summarise_classes
 from evaluation.metrics.mask_features import MASK_FEATURES
 from evaluation.ranking.judging import judge, judge_empty, table_columns
@@ -120,7 +121,7 @@ def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) 
         Pair(example.id, example.image, truth) for example, truth in zip(study.examples, study.truths, strict=True)
     ]
     report = run_suite(
-        shared_scorer(qc),
+        partial(score_masks, qc),
         items,
         study.labels,
         seed=config.seed,

@@ -1,5 +1,7 @@
 """The corruption suite: its numbers against loops, its memory after a kill."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ from PIL import Image
 from tiny import LABELS, blobs, tiny_model
 
 from evaluation.corruption.corruptions import CORRUPTIONS
-from evaluation.corruption.suite import run_suite, shared_scorer
+from evaluation.corruption.suite import run_suite, score_masks
 from segqc.data.images import write_mask
 from segqc.data.pairs import Pair
 from segqc.quality_control import QualityControl
@@ -31,9 +33,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Pair]:
     return made
 
 
-def area(_: Image.Image, mask: np.ndarray) -> float:
+def area(_: Image.Image, masks: Sequence[np.ndarray]) -> list[float]:
     """Blind to labels, in coarse steps so that there are ties."""
-    return float(np.round(((mask > 0) & (mask < 255)).mean(), 1))
+    return [float(np.round(((mask > 0) & (mask < 255)).mean(), 1)) for mask in masks]
 
 
 def test_auroc_and_win_rate_are_those_of_a_loop(pairs: list[Pair], tmp_path: Path) -> None:
@@ -64,11 +66,12 @@ def test_auroc_and_win_rate_are_those_of_a_loop(pairs: list[Pair], tmp_path: Pat
 def test_a_killed_run_continues(pairs: list[Pair], tmp_path: Path) -> None:
     calls: list[int] = []
 
-    def fragile(image: Image.Image, mask: np.ndarray) -> float:
-        calls.append(1)
-        if len(calls) == 30:
-            raise KeyboardInterrupt
-        return area(image, mask)
+    def fragile(image: Image.Image, masks: Sequence[np.ndarray]) -> list[float]:
+        for _ in masks:
+            calls.append(1)
+            if len(calls) == 30:
+                raise KeyboardInterrupt
+        return area(image, masks)
 
     whole = run_suite(area, pairs, LABELS, CHOSEN, out=tmp_path / "whole", scorer_id="s", resamples=5)
     with pytest.raises(KeyboardInterrupt):
@@ -86,10 +89,10 @@ def test_a_killed_run_continues(pairs: list[Pair], tmp_path: Path) -> None:
 def test_one_scorer_for_many_masks_gives_the_audits_numbers(pairs: list[Pair], tmp_path: Path) -> None:
     qc = QualityControl(tiny_model())
     together = run_suite(
-        shared_scorer(qc), pairs[:2], LABELS, CHOSEN[:1], out=tmp_path / "a", scorer_id="s", resamples=2
+        partial(score_masks, qc), pairs[:2], LABELS, CHOSEN[:1], out=tmp_path / "a", scorer_id="s", resamples=2
     )
     alone = run_suite(
-        lambda image, mask: qc.score_pair(image, mask).score,
+        lambda image, masks: [qc.score_pair(image, mask).score for mask in masks],
         pairs[:2],
         LABELS,
         CHOSEN[:1],
@@ -119,4 +122,4 @@ def test_refused(pairs: list[Pair], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="once"):
         run_suite(area, [pairs[0], pairs[0]], LABELS, CHOSEN, out=tmp_path, scorer_id="s")
     with pytest.raises(ValueError, match="finite"):
-        run_suite(lambda *_: float("nan"), pairs, LABELS, CHOSEN, out=tmp_path, scorer_id="s")
+        run_suite(lambda _, masks: [float("nan")] * len(masks), pairs, LABELS, CHOSEN, out=tmp_path, scorer_id="s")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from evaluation.corruption.corruptions import CORRUPTIONS, VOID, Context, corrupt, donor_of
+from evaluation.corruption.context import VOID, Context, donor_of
+from evaluation.corruption.corruptions import CORRUPTIONS, corrupt
 from evaluation.metrics.classes import mean_dice
 
 K = 6

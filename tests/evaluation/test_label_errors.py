@@ -14,18 +14,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from tiny import LABELS, blobs, tiny_model, write_pairs
 
 from evaluation.corruption.corruptions import CORRUPTIONS
-from evaluation.corruption.label_errors import (
-    JUDGEMENT_COLUMNS,
-    LABEL_ERRORS,
-    LARGEST_DICE,
-    LabelError,
-    cleanlab_scores,
-    cross_fitted_scores,
-    inject_label_errors,
-    judge_label_errors,
-    quality_and_cleanlab,
-    quality_score,
-)
+from evaluation.corruption.cross_fit import cross_fitted_scores
+from evaluation.corruption.judgement import JUDGEMENT_COLUMNS, judge_label_errors
+from evaluation.corruption.label_errors import LABEL_ERRORS, LARGEST_DICE, LabelError, inject_label_errors
+from evaluation.corruption.measures import cleanlab_scores, quality_and_cleanlab, quality_score
 from evaluation.metrics.classes import mean_dice
 from segqc.base.errors import BadInput
 from segqc.data.folds import folds
@@ -118,7 +110,7 @@ def test_void_masks_are_left_out_and_impossible_shares_refused(tmp_path: Path) -
 
 
 class FakeTraining:
-    """Trains nothing; its model is the set of ids that are not in the fold left out, and must not be asked about them."""
+    """Trains nothing; its model is the set of ids outside the fold left out, and must not be asked about them."""
 
     def __init__(self, fatal: str | None = None) -> None:
         self.fatal = fatal

@@ -16,7 +16,7 @@ import pytest
 from conftest import tiny_train_config
 from sklearn.metrics import roc_auc_score
 
-from evaluation.corruption import label_errors
+from evaluation.corruption import cross_fit, measures
 from evaluation.corruption.label_errors import LABEL_ERRORS
 from evaluation.ranking.selective import average_precision
 from segqc.data.folds import folds
@@ -146,7 +146,7 @@ def test_killed_in_a_training_and_in_a_scoring_it_ends_with_the_same_tables(
     assert not (out / "judgement.csv").exists()
 
     name = script.quality_and_cleanlab.__name__ if len(SCORES) == 2 else script.quality_score.__name__
-    measure, scored = getattr(label_errors, name), []
+    measure, scored = getattr(measures, name), []
 
     def measure_two(*of: Any) -> dict[str, float]:
         if len(scored) == 2:
@@ -176,7 +176,7 @@ def test_a_finished_run_trains_nothing_again_even_elsewhere(
     shutil.copytree(whole, tmp_path / "moved")  # which keeps times of change
     for table in TABLES:
         (tmp_path / "moved" / table).unlink()
-    monkeypatch.setattr(label_errors, "train_without", lambda *_: pytest.fail("trains again"))
+    monkeypatch.setattr(cross_fit, "train_without", lambda *_: pytest.fail("trains again"))
     script.main(arguments(tiny_voc, tmp_path / "moved"))
     for table in TABLES:
         assert (tmp_path / "moved" / table).read_bytes() == (whole / table).read_bytes(), table
