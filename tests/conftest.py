@@ -10,6 +10,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from once import made_once
 from skipped import NO_DATA, pytest_terminal_summary  # noqa: F401 (a hook)
 
 from segqc.data.images import read_mask, write_mask
@@ -38,19 +39,19 @@ def voc_root(shared_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """28 training and 6 further rendered scenes of 88 x 66 px in VOC's layout, seven classes."""
-    root = tmp_path_factory.mktemp("tiny_voc")
-    render_dataset(root, train=28, audit=6, size=(88, 66))
-    return root
+    return made_once(tmp_path_factory, "tiny_voc", lambda root: render_dataset(root, train=28, audit=6, size=(88, 66)))
 
 
 @pytest.fixture(scope="session")
 def tiny_predictions(tiny_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Masks for the six further scenes: the truth with its void rim relabelled as background."""
-    folder = tmp_path_factory.mktemp("tiny_predictions")
-    for name in (tiny_voc / "ImageSets" / "Segmentation" / "val.txt").read_text().split():
-        mask = read_mask(tiny_voc / "SegmentationClass" / f"{name}.png", DEMO_LABELS)
-        write_mask(folder / f"{name}.png", mask * (mask != 255), DEMO_LABELS)
-    return folder
+
+    def write(folder: Path) -> None:
+        for name in (tiny_voc / "ImageSets" / "Segmentation" / "val.txt").read_text().split():
+            mask = read_mask(tiny_voc / "SegmentationClass" / f"{name}.png", DEMO_LABELS)
+            write_mask(folder / f"{name}.png", mask * (mask != 255), DEMO_LABELS)
+
+    return made_once(tmp_path_factory, "tiny_predictions", write)
 
 
 def tiny_train_config(root: Path, out: Path, **changes: object) -> TrainConfig:
@@ -58,8 +59,8 @@ def tiny_train_config(root: Path, out: Path, **changes: object) -> TrainConfig:
     settings: dict = {
         "voc_root": root, "out": out, "image_set": "train", "classes": DEMO_CLASSES,
         "encoder": "tf_efficientnet_lite0", "image_size": 64, "grid_size": 16,
-        "steps": 12, "batch_size": 4, "views": 1, "validate_every": 5, "checkpoint_every": 4, "warmup_steps": 2, "density_items": 20,
-        "validation_fraction": 0.2, "device": "cpu", "precision": "fp32",
+        "steps": 12, "batch_size": 4, "views": 1, "validate_every": 5, "checkpoint_every": 4, "warmup_steps": 2,
+        "density_items": 20, "validation_fraction": 0.2, "device": "cpu", "precision": "fp32",
     }  # fmt: skip
     return TrainConfig(**(settings | changes))
 
@@ -67,10 +68,12 @@ def tiny_train_config(root: Path, out: Path, **changes: object) -> TrainConfig:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a `structured` model after 12 steps."""
-    return train(tiny_train_config(tiny_voc, tmp_path_factory.mktemp("tiny_model") / "structured"))
+    return made_once(tmp_path_factory, "tiny_model", lambda out: train(tiny_train_config(tiny_voc, out)))
 
 
 @pytest.fixture(scope="session")
 def tiny_paper_model(tiny_voc: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a `paper` model after 12 steps."""
-    return train(tiny_train_config(tiny_voc, tmp_path_factory.mktemp("tiny_model") / "paper", method="paper"))
+    return made_once(
+        tmp_path_factory, "tiny_paper_model", lambda out: train(tiny_train_config(tiny_voc, out, method="paper"))
+    )

@@ -1,5 +1,6 @@
 """The command line: help, exit codes, dry run, version, and one-line errors."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,13 +92,11 @@ def test_train_then_audit_as_a_user_would(tiny_voc: Path, tiny_predictions: Path
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"segqc audit --model {model}" in done.stdout
-    (tiny_predictions / "broken.png").write_bytes(b"x")
-    try:
-        arguments = ("audit", "--model", model, "--predictions", tiny_predictions, "--voc-root", tiny_voc, "--out", out)
-        done = run(*arguments)
-        assert done.returncode == 0, done.stderr
-        assert "6 scored, 1 errors, 28 images without a prediction" in done.stdout
-        assert "gallery.html" in done.stdout
-        assert run(*arguments, "--strict").returncode == 1
-    finally:
-        (tiny_predictions / "broken.png").unlink()
+    predictions = shutil.copytree(tiny_predictions, tmp_path / "predictions")
+    (predictions / "broken.png").write_bytes(b"x")
+    arguments = ("audit", "--model", model, "--predictions", predictions, "--voc-root", tiny_voc, "--out", out)
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert "6 scored, 1 errors, 28 images without a prediction" in done.stdout
+    assert "gallery.html" in done.stdout
+    assert run(*arguments, "--strict").returncode == 1
