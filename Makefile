@@ -33,7 +33,7 @@ format: $(VENV)/.installed-dev
 
 # The site of the documentation, in ./site; a broken link or a missing docstring is an error.
 docs: $(VENV)/.installed-docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # One stamp for what segqc needs to run, and one each for what its developers and its documentation need as well.
 $(VENV)/.installed: pyproject.toml

@@ -132,8 +132,11 @@ class NCSNpp(nn.Module):
 
         Parameters
         ----------
-        features : maps [M, C_i, h_i, w_i], channels as in `config.context_channels`, any sizes size : (H, W) of the x
-        to come; `config.grid_size` squared when None. Another size later costs an interpolation, not an error.
+        features : list of Tensor
+            Maps `[M, C_i, h_i, w_i]`, channels as in `config.context_channels`, any sizes.
+        size : (int, int), optional
+            (H, W) of the x to come; by default `config.grid_size` squared. Another size later costs an interpolation,
+            not an error.
 
         Raises
         ------
@@ -151,10 +154,13 @@ class NCSNpp(nn.Module):
 
         Parameters
         ----------
-        x : [N, in_channels, H, W] level : [N], the conditioning value of the noise level, of order -10 to 10 context :
-        for "pyramid" what `encode_context` returned, for "concat" the images [M, image_channels, H, W] in [-1, 1], else
-        None.
-            N must be a multiple of M; the passes of an image are contiguous in x.
+        x : Tensor
+            `[N, in_channels, H, W]`.
+        level : Tensor
+            `[N]`, the conditioning value of the noise level, of order -10 to 10.
+        context : Context or Tensor, optional
+            For "pyramid" what `encode_context` returned, for "concat" the images `[M, image_channels, H, W]` in
+            [-1, 1], else None. N must be a multiple of M; the passes of an image are contiguous in x.
 
         Raises
         ------

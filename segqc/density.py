@@ -128,6 +128,7 @@ class DensityHead:
 
     @classmethod
     def load(cls, path: Path) -> "DensityHead":
+        """Read what `save` wrote."""
         with safe_open(str(path), framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             held_out = json.loads((file.metadata() or {}).get("held_out_log_likelihood", "{}"))

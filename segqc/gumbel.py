@@ -66,6 +66,7 @@ class Levels:
     classes: Tensor | None = None
 
     def to(self, device: torch.device | str) -> "Levels":
+        """The same levels on another device."""
         classes = None if self.classes is None else self.classes.to(device)
         return Levels(self.logit_keep.to(device), self.temperature.to(device), classes)
 

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from evaluation.metrics.class_table import Backend
 from segqc.base.settings import check_range
-
-Undefined = Literal["diagonal", "exclude"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class EvaluateConfig:
     deep_svdd: tuple[str, ...] = ("v2_b0/one-class", "v2_b0/soft-boundary", "frozen_lite/one-class")
     fits: Path | None = None
     metrics_backend: Backend = "segqc"
-    undefined: Undefined = "diagonal"
+    undefined: str = "diagonal"
     corruptions: int = 0
     top: int = 50
     threshold: float = 0.5
