@@ -1,4 +1,4 @@
-"""A reviewer's verdicts: the JSON file that the gallery saves, and that `segqc export --review` and a calibration read.
+"""A reviewer's decisions: the JSON file that the gallery saves, and that `segqc export --review` and a calibration read.
 
 {"format": "segqc-review-1", "audit": "<fingerprint>", "items": {"<id>": {"verdict": "accept", "note": "", "score":
 1.5}}}
@@ -15,7 +15,8 @@ from segqc.results.table import is_number
 
 REVIEW_FORMAT = "segqc-review-1"
 
-Verdict = Literal["accept", "reject", "unsure"]
+ReviewDecision = Literal["accept", "reject", "unsure"]
+"""What a reviewer says of a prediction; its key in the file is `verdict`. What the model says is a `segqc.verdict`."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class ReviewItem:
         The audit's score of the prediction at that time.
     """
 
-    verdict: Verdict
+    verdict: ReviewDecision
     note: str = ""
     score: float | None = None
 
 
 @dataclass(frozen=True)
 class Review:
-    """Verdicts by id, and the `segqc.results.table.audit_fingerprint` of the audit that they are about."""
+    """Decisions by id, and the `segqc.results.table.audit_fingerprint` of the audit that they are about."""
 
     audit: str
     items: dict[str, ReviewItem]
@@ -70,7 +71,7 @@ def read_review(path: Path | str) -> Review:
 
 
 def _item(path: Path | str, id_: str, item: Any) -> ReviewItem:
-    if not isinstance(item, Mapping) or item.get("verdict") not in get_args(Verdict):
+    if not isinstance(item, Mapping) or item.get("verdict") not in get_args(ReviewDecision):
         raise BadInput(
             path,
             f"says of {id_} neither accept nor reject nor unsure",
@@ -84,4 +85,4 @@ def _item(path: Path | str, id_: str, item: Any) -> ReviewItem:
             "save the review again from the gallery",
         )
     # JSON may hold halves of letters outside the basic plane, which no file in UTF-8 can.
-    return ReviewItem(cast(Verdict, item["verdict"]), note.encode("utf-8", "replace").decode(), score)
+    return ReviewItem(cast(ReviewDecision, item["verdict"]), note.encode("utf-8", "replace").decode(), score)
