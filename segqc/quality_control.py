@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from segqc.calibration.calibration import Calibration, find_calibration
+from segqc.calibration.calibration import Calibration
+from segqc.calibration.storage import find_calibration
 from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, is_floating
 from segqc.data.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid, surprise_of_pixels
 from segqc.data.labels import VOID, LabelSpace

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 import segqc
-from segqc.calibration.calibration import fit_calibration, save_calibration
+from segqc.calibration.fit import Evidence, fit_calibration
+from segqc.calibration.storage import save_calibration
 from segqc.model.folder import fingerprint
 
 model_folder, picture, *rest = sys.argv[1:]
@@ -34,9 +35,8 @@ def segment(image: np.ndarray) -> np.ndarray:
 
 qc = segqc.load(model_folder)
 scores = [qc(image, segment(image)).score for image in (noisy() for _ in range(200))]
-save_calibration(
-    out / "calibration.json", fit_calibration(fingerprint(Path(model_folder)), None, scores, accepted=scores)
-)
+evidence = Evidence(fingerprint(Path(model_folder)), scores, accepted=scores)
+save_calibration(out / "calibration.json", fit_calibration(evidence))
 
 qc = segqc.load(model_folder, calibration=out / "calibration.json")
 with qc.attach(segment, policy=out / "review", window=100) as handle:

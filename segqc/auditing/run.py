@@ -38,7 +38,8 @@ from segqc.base.parallel import ordered_map
 from segqc.base.settings import to_json
 from segqc.base.tables import write_table
 from segqc.base.version import __version__
-from segqc.calibration.calibration import Calibration, find_calibration
+from segqc.calibration.calibration import Calibration
+from segqc.calibration.storage import find_calibration
 from segqc.data.labels import LabelSpace
 from segqc.data.pairs import Pair, audit_pairs, find_voc
 from segqc.gallery.contact_sheet import write_contact_sheet

@@ -1,21 +1,24 @@
 """`segqc calibrate`: from an audit, and what is known of some of its predictions, to a calibration.
 
-The statistics are those of `segqc.calibration.calibration`; here is what they are fed with, and whether that is a fair
+The statistics are those of `segqc.calibration.fit`; here is what they are fed with, and whether that is a fair
 sample: predictions that were reviewed from the top of a ranked list score higher than the rest, and a calibration on
 them would call everything normal.
 """
 
 import csv
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from segqc.base.errors import BadInput
-from segqc.calibration.calibration import CALIBRATION, Calibration, Goals, fit_calibration, save_calibration
+from segqc.calibration.calibration import Calibration, Goals
 from segqc.calibration.config import CalibrateConfig
 from segqc.calibration.conformal import MIN_CURVE_PAIRS
 from segqc.calibration.drift import SMALLEST_SAMPLE, compare_scores
+from segqc.calibration.fit import Evidence, fit_calibration
+from segqc.calibration.storage import CALIBRATION, save_calibration
 from segqc.results.review import read_review
 from segqc.results.table import AuditTable, audit_fingerprint, is_scored, parse_number, read_audit_table
 
@@ -37,15 +40,7 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
     BadInput
         There is no audit, nothing is known of its predictions, or a file cannot be used.
     """
-    goals = Goals(
-        config.dice_limit,
-        config.max_failures,
-        config.confidence,
-        config.coverage,
-        config.fdr,
-        config.review_level,
-        config.fail_level,
-    )
+    goals = Goals(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Goals)})
     table = read_audit_table(config.audit)
     model = table.summary.get("model", {}).get("fingerprint")
     if not isinstance(model, str):
@@ -64,18 +59,17 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
         fix = "accept some in the gallery and give --accepted review.json, or audit with ground truth, or give --labels"
         raise BadInput(config.audit, "says nothing about the quality of its predictions", fix)
     try:
-        calibration = fit_calibration(
+        evidence = Evidence(
             model,
-            table.summary.get("config", {}).get("levels"),
             list(scores.values()),
+            levels=table.summary.get("config", {}).get("levels"),
             accepted=accepted,
             labelled=None if labels is None else ([scores[id_] for id_ in labels], list(labels.values())),
             ground_truth=config.ground_truth,
-            goals=goals,
             audit=table.folder.name,
             notes=notes,
-            seed=config.seed,
         )
+        calibration = fit_calibration(evidence, goals, config.seed)
     except ValueError as error:
         raise BadInput(config.audit, str(error), "audit, accept or label more predictions") from error
     out = config.out or table.folder / CALIBRATION

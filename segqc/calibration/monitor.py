@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
-from segqc.calibration.calibration import Calibration, load_calibration
+from segqc.calibration.calibration import Calibration
 from segqc.calibration.config import MonitorConfig
 from segqc.calibration.drift import DriftMonitor, DriftWindow, compare_scores
+from segqc.calibration.storage import load_calibration
 from segqc.results.table import is_scored, parse_number, read_audit_table
 
 _ALARM, _CALM, _MUTED = "#b3261e", "#1f5fa8", "#8a8f98"

@@ -16,8 +16,9 @@ from segqc.auditing.decisions import DECISION_COLUMNS
 from segqc.auditing.run import COLUMNS, audit
 from segqc.base.errors import BadInput
 from segqc.calibration.calibrate import calibrate
-from segqc.calibration.calibration import fit_calibration, save_calibration
 from segqc.calibration.config import CalibrateConfig
+from segqc.calibration.fit import Evidence, fit_calibration
+from segqc.calibration.storage import save_calibration
 from segqc.cli.app import app
 from segqc.data.images import read_mask
 from segqc.demo.scenes import DEMO_LABELS
@@ -116,7 +117,7 @@ def test_labelled_audits_get_dice_and_interval(
 ) -> None:
     scores = np.linspace(0, 1, 60)
     save_calibration(
-        tmp_path / "c.json", fit_calibration(fingerprint(tiny_model), None, scores, labelled=(scores, 1 - scores))
+        tmp_path / "c.json", fit_calibration(Evidence(fingerprint(tiny_model), scores, labelled=(scores, 1 - scores)))
     )
     config = AuditConfig(
         predictions=tiny_predictions,

@@ -13,9 +13,10 @@ from segqc.base.errors import BadInput
 from segqc.base.files import write_json
 from segqc.base.tables import write_table
 from segqc.calibration.calibrate import calibrate
-from segqc.calibration.calibration import fit_calibration, load_calibration, save_calibration
 from segqc.calibration.config import CalibrateConfig, MonitorConfig
+from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.monitor import monitor
+from segqc.calibration.storage import load_calibration, save_calibration
 from segqc.cli.app import app
 from segqc.results.table import audit_fingerprint, read_audit_table
 
@@ -168,7 +169,7 @@ def reference(tmp_path: Path) -> Path:
     rng = np.random.default_rng(1)
     scores = rng.random(500)
     path = tmp_path / "calibration.json"
-    save_calibration(path, fit_calibration(MODEL, None, scores, accepted=scores[:300]))
+    save_calibration(path, fit_calibration(Evidence(MODEL, scores, accepted=scores[:300])))
     return path
 
 

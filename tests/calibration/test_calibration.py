@@ -9,16 +9,10 @@ import pytest
 
 from segqc.auditing.decisions import DECISION_COLUMNS, judge_rows, summarise_decisions
 from segqc.base.errors import BadInput
-from segqc.calibration.calibration import (
-    Calibration,
-    Goals,
-    check_fits,
-    find_calibration,
-    fit_calibration,
-    load_calibration,
-    save_calibration,
-)
+from segqc.calibration.calibration import Calibration, Goals
 from segqc.calibration.conformal import benjamini_hochberg, conformal_p_values
+from segqc.calibration.fit import Evidence, fit_calibration
+from segqc.calibration.storage import check_fits, find_calibration, load_calibration, save_calibration
 
 MODEL = "0123456789abcdef"
 
@@ -33,13 +27,13 @@ def labelled(count: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 @pytest.fixture(scope="module")
 def by_dice() -> Calibration:
     scores, dice = labelled()
-    return fit_calibration(MODEL, None, scores, labelled=(scores, dice), audit="audit")
+    return fit_calibration(Evidence(MODEL, scores, labelled=(scores, dice), audit="audit"))
 
 
 @pytest.fixture(scope="module")
 def by_acceptance() -> Calibration:
     scores = np.random.default_rng(1).random(300)
-    return fit_calibration(MODEL, (0, 2), scores, accepted=scores[:199])
+    return fit_calibration(Evidence(MODEL, scores, levels=(0, 2), accepted=scores[:199]))
 
 
 def test_it_survives_the_disk(by_dice, by_acceptance, tmp_path: Path):
@@ -64,7 +58,7 @@ def test_it_carries_what_it_was_fitted_on(by_dice, by_acceptance):
 
 def test_a_long_reference_is_thinned_to_the_same_distribution():
     scores = np.random.default_rng(0).normal(size=10_000)
-    thinned = fit_calibration(MODEL, None, scores, accepted=scores).reference
+    thinned = fit_calibration(Evidence(MODEL, scores, accepted=scores)).reference
     assert len(thinned) == 2000
     assert (thinned[0], thinned[-1]) == (scores.min(), scores.max())
     np.testing.assert_allclose(np.quantile(thinned, [0.1, 0.5, 0.9]), np.quantile(scores, [0.1, 0.5, 0.9]), atol=0.01)
@@ -97,7 +91,7 @@ def test_decisions_from_dice(by_dice):
 
 def test_where_no_threshold_qualifies_nothing_passes():
     scores, dice = labelled(40)
-    calibration = fit_calibration(MODEL, None, scores, labelled=(scores, dice))
+    calibration = fit_calibration(Evidence(MODEL, scores, labelled=(scores, dice)))
     assert calibration.threshold.value is None
     assert {calibration.judge(score).decision for score in np.linspace(0, 1, 21)} <= {"review", "fail"}
     assert any("no threshold qualifies" in said for said in calibration.statements())
@@ -105,30 +99,30 @@ def test_where_no_threshold_qualifies_nothing_passes():
 
 def test_accepted_and_labelled_come_together():
     scores, dice = labelled()
-    both = fit_calibration(MODEL, None, scores, accepted=scores[:50], labelled=(scores, dice))
+    both = fit_calibration(Evidence(MODEL, scores, accepted=scores[:50], labelled=(scores, dice)))
     assert both.source == "accepted and labelled"
     assert both.accepted == tuple(sorted(scores[:50]))
     assert both.dice is not None
 
 
 def test_true_masks_are_announced(by_acceptance):
-    calibration = fit_calibration(MODEL, None, [0.1, 0.3, 0.2], ground_truth=True)
+    calibration = fit_calibration(Evidence(MODEL, [0.1, 0.3, 0.2], ground_truth=True))
     assert calibration.accepted == (0.1, 0.2, 0.3)
     assert "true masks" in calibration.warning
     assert by_acceptance.warning is None
     rows = [{"id": "a", "status": "ok", "score": 0.2}]
     assert calibration.warning in summarise_decisions(judge_rows(rows, calibration), calibration)["warnings"]
     with pytest.raises(ValueError, match="do not mix"):
-        fit_calibration(MODEL, None, [0.1], accepted=[0.1], ground_truth=True)
+        fit_calibration(Evidence(MODEL, [0.1], accepted=[0.1], ground_truth=True))
 
 
 def test_nothing_known_is_refused():
     with pytest.raises(ValueError, match="Expected accepted predictions"):
-        fit_calibration(MODEL, None, [0.1, 0.2])
+        fit_calibration(Evidence(MODEL, [0.1, 0.2]))
 
 
 def test_few_accepted_predictions_cannot_fail_anything_and_it_says_so():
-    calibration = fit_calibration(MODEL, None, np.arange(50), accepted=np.arange(50))
+    calibration = fit_calibration(Evidence(MODEL, np.arange(50), accepted=np.arange(50)))
     assert calibration.judge(1000).decision == "review"
     assert any("fewer than 99 accepted" in said for said in calibration.statements())
 

@@ -10,7 +10,8 @@ from PIL import Image
 from tiny import LABELS, blobs, tiny_model
 
 from segqc.base.errors import BadInput
-from segqc.calibration.calibration import fit_calibration, save_calibration
+from segqc.calibration.fit import Evidence, fit_calibration
+from segqc.calibration.storage import save_calibration
 from segqc.model.folder import fingerprint, save_model
 from segqc.quality_control import QualityControl, load
 from segqc.verdict import SuspectRegion, Verdict
@@ -125,7 +126,7 @@ def test_a_calibration_is_found_in_the_models_folder_or_given_and_refused_for_an
     scores = np.linspace(0, 0.5, 199)
     name = fingerprint(tmp_path / "model")
     path = tmp_path / "calibration.json"
-    save_calibration(path, fit_calibration(name, None, scores, labelled=(scores, 1 - scores)))
+    save_calibration(path, fit_calibration(Evidence(name, scores, labelled=(scores, 1 - scores))))
     mask = blobs(0, *SIZE)
     assert load(tmp_path / "model", "cpu")(rgb(), mask).decision is None
     verdict = load(tmp_path / "model", "cpu", calibration=path)(rgb(), mask)

@@ -13,7 +13,7 @@ from PIL import Image
 from tiny import LABELS, blobs, tiny_model
 from torch import nn
 
-from segqc.calibration.calibration import fit_calibration
+from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.data.images import read_mask
 from segqc.data.labels import VOID, parse_classes
 from segqc.hook import Callback, QualityAlarm, Raise, ReviewFolder
@@ -52,7 +52,7 @@ def calibrated(quality_model) -> QualityControl:
     """Everything with a score above 0.3 fails: the accepted ones all score lower."""
     return QualityControl(
         quality_model,
-        calibration=fit_calibration(MODEL, None, np.linspace(0, 0.3, 200), accepted=np.linspace(0, 0.3, 200)),
+        calibration=fit_calibration(Evidence(MODEL, np.linspace(0, 0.3, 200), accepted=np.linspace(0, 0.3, 200))),
     )
 
 
