@@ -1,7 +1,7 @@
 """What the table detector costs: fit time, rows a second, memory, and how they grow with rows and columns.
 
-    python scripts/bench_tabular.py --data DIR [--out bench-tabular.json] [--method mixing] [--steps 100] [--largest
-    1000000] [--threads 1]
+    python scripts/bench_tabular.py --data DIR [--out bench-tabular.json] [--method mixing] [--steps 100]
+        [--largest 1000000] [--threads 1]
 
 DIR holds the seven sets of scripts/reproduce_table2.py; only Bank is read. Every line that it prints is measured in
 this run:
@@ -9,8 +9,8 @@ this run:
 1. Bank's first split: a whole fit, and scoring of its test rows as they are (repeated rows are scored once) and of
    their distinct rows alone.
 2. Rows: tables of 10,000, 100,000 and a million rows, drawn from Bank's rows with replacement (they repeat, as rows of
-   categories do); and of 10,000
-   and 100,000 drawn cell by cell, each column by itself (hardly any two are equal: the worst case).
+   categories do); and of 10,000 and 100,000 drawn cell by cell, each column by itself (hardly any two are equal: the
+   worst case).
 3. Columns: 10,000 rows with the columns two, four and eight times over, drawn cell by cell.
 
 Fits of 2 and 3 are of `--steps` steps, since the length of a training does not depend on the number of rows; what grows
@@ -36,7 +36,8 @@ times that of scoring; eight times the columns about 5.6 times that of scoring a
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,12 @@ from rich.console import Console
 
 from evaluation.tables.datasets import DATASETS, load_dataset
 from evaluation.tables.memory import peak_rise, start_peak
-from evaluation.tables.protocol import split_inliers
+from evaluation.tables.protocol import Split, split_inliers
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
 from segqc.tabular import GumbelScoreDetector
+
+WHOLE, BY_CELL = "rows drawn whole", "rows drawn cell by cell"
 
 
 def measured(step: Callable[[], Any]) -> dict[str, float | None]:
@@ -124,59 +127,67 @@ def main(arguments: list[str] | None = None) -> None:
         bank = load_dataset(DATASETS["Bank"], given.data)
     except BadInput as error:
         raise SystemExit(str(error)) from error
-    split = split_inliers(bank.features, bank.anomalous, 0)
-    cases: list[tuple[str, Callable[[], tuple[pyarrow.Table, pyarrow.Table]]]] = [
-        ("Bank, its own split", lambda: (split.train, split.test))
-    ]
-    for by_cell in (False, True):
-        for rows in (10_000, 100_000) if by_cell else (10_000, 100_000, 1_000_000):
-            if rows <= given.largest:
-                name = f"rows drawn {'cell by cell' if by_cell else 'whole'}"
-                cases.append((name, lambda rows=rows, by_cell=by_cell: (resample(split.train, rows, by_cell),) * 2))
-    for times in (2, 4, 8):
-        cases.append(
-            (
-                f"columns {times} times over",
-                lambda times=times: (resample(widen(split.train, times), min(10_000, given.largest), True),) * 2,
-            )
-        )
-    console, found = Console(), []
-    for what, draw in cases:
+    console = Console()
+    found: list[dict[str, Any]] = []
+    for what, draw in cases(split_inliers(bank.features, bank.anomalous, 0), given.largest):
         found.append(bench(*draw(), short if found else whole, what))
         console.print(sentence(found[-1]), soft_wrap=True, highlight=False)
-        write_json(
-            given.out,
-            {"threads": torch.get_num_threads(), "settings": GumbelScoreDetector(**whole).get_params(), "lines": found},
-        )
-    for name in ("rows drawn whole", "rows drawn cell by cell"):
-        lines = [line for line in found if line["table"] == name]
-        if len(lines) > 1:
-            small, large = lines[0], lines[-1]
+        settings = GumbelScoreDetector(**whole).get_params()
+        write_json(given.out, {"threads": torch.get_num_threads(), "settings": settings, "lines": found})
+    for text in growth(found):
+        console.print(text, highlight=False)
+    console.print(f"Wrote {given.out}.")
+
+
+def cases(split: Split, largest: int) -> Iterator[tuple[str, Callable[[], tuple[pyarrow.Table, pyarrow.Table]]]]:
+    """Names of the tables, and functions that make them: to fit on, and to score."""
+    yield "Bank, its own split", lambda: (split.train, split.test)
+    for name, by_cell, sizes in (
+        (WHOLE, False, (10_000, 100_000, 1_000_000)),
+        (BY_CELL, True, (10_000, 100_000)),
+    ):
+        for rows in sizes:
+            if rows <= largest:
+                yield name, partial(_twice, split.train, rows, by_cell)
+    for times in (2, 4, 8):
+        yield f"columns {times} times over", partial(_twice, widen(split.train, times), min(10_000, largest), True)
+
+
+def _twice(table: pyarrow.Table, rows: int, by_cell: bool) -> tuple[pyarrow.Table, pyarrow.Table]:
+    drawn = resample(table, rows, by_cell)
+    return drawn, drawn
+
+
+def growth(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """How costs grow with the rows, in words."""
+    for name in (WHOLE, BY_CELL):
+        mine = [line for line in lines if line["table"] == name]
+        if len(mine) > 1:
+            small, large = mine[0], mine[-1]
             fit, score = (large[key]["cpu_seconds"] / small[key]["cpu_seconds"] for key in ("fit", "score"))
             times = large["rows"] // small["rows"]
-            console.print(
-                f"{name}: for {times} times the rows {fit:.1f} times the CPU of a fit, {score:.1f} times that of scoring",
-                highlight=False,
+            yield (
+                f"{name}: for {times} times the rows {fit:.1f} times the CPU of a fit, "
+                f"{score:.1f} times that of scoring"
             )
-    console.print(f"Wrote {given.out}.")
 
 
 def sentence(line: dict[str, Any]) -> str:
     """A line of the result in words."""
+    fit, score, once = line["fit"], line["score"], line["score_distinct"]
     said = (
-        f"{line['table']}, {line['rows']:,} x {line['columns']}: fit of {line['steps']:,} steps {_cost(line['fit'])}; "
+        f"{line['table']}, {line['rows']:,} x {line['columns']}: fit of {line['steps']:,} steps {_cost(fit)}; "
+        f"{line['scored']:,} rows, {line['distinct']:,} of them distinct, scored {_cost(score)}, "
+        f"{_speed(line['scored'], score)}"
     )
-    said += f"{line['scored']:,} rows, {line['distinct']:,} of them distinct, scored {_cost(line['score'])}, {_speed(line['scored'], line['score'])}"
-    if line["score_distinct"]:
-        said += f"; the distinct ones alone {_cost(line['score_distinct'])}, {_speed(line['distinct'], line['score_distinct'])}"
-    return said
+    return said + (f"; the distinct ones alone {_cost(once)}, {_speed(line['distinct'], once)}" if once else "")
 
 
-def _speed(rows: int, cost: dict[str, float | None]) -> str:
+def _speed(rows: int, cost: dict[str, Any]) -> str:
     return f"{rows / cost['seconds']:,.0f} rows/s or {rows / cost['cpu_seconds']:,.0f} a CPU second"
 
 
-def _cost(cost: dict[str, float | None]) -> str:
+def _cost(cost: dict[str, Any]) -> str:
     memory = "" if cost["peak_mib"] is None else f", {cost['peak_mib']:.0f} MiB"
     return f"in {cost['seconds']:.1f} s ({cost['cpu_seconds']:.1f} s of CPU{memory})"
 

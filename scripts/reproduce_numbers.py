@@ -10,6 +10,7 @@ continues where it was stopped. Expected time: ten minutes on one core.
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow
@@ -54,9 +55,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
     console = Console(width=140)
-    run_benchmark(
-        [(name, lambda name=name: load(name)) for name in given.sets], given.methods, given.seeds, given.out, console
-    )
+    run_benchmark([(name, partial(load, name)) for name in given.sets], given.methods, given.seeds, given.out, console)
     results = Results(given.out, list(METHODS), given.sets, given.seeds)
     table = Table(
         "method", *given.sets, title="average precision / AUROC, in %; mean ± standard deviation over the splits"

@@ -30,7 +30,8 @@ from evaluation.tables.benchmark import run_benchmark
 from evaluation.tables.datasets import DATASETS, load_dataset
 from evaluation.tables.figures import critical_difference_diagram
 from evaluation.tables.methods import METHODS, PAPER, TRIAL
-from evaluation.tables.report import diagram_arguments, render_report
+from evaluation.tables.ranking import diagram_arguments
+from evaluation.tables.report import render_report
 from evaluation.tables.summary import Results
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
@@ -92,7 +93,8 @@ def _machine() -> str:
         processor = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         processor = platform.processor() or platform.machine()
-    return f"{processor}, {torch.get_num_threads()} of {os.cpu_count()} cores, Python {platform.python_version()}, PyTorch {torch.__version__}"
+    cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
+    return f"{processor}, {cores}, Python {platform.python_version()}, PyTorch {torch.__version__}"
 
 
 if __name__ == "__main__":

@@ -116,7 +116,9 @@ def _read_archive(path: Path) -> pyarrow.Table:
             members = [member for member in archive if member.isfile() and member.name.endswith(".arff")]
             if len(members) != 1:
                 raise BadInput(path, f"holds {len(members)} ARFF files instead of one")
-            return read_arff(io.TextIOWrapper(archive.extractfile(members[0]), encoding="utf-8"), path)
+            stream = archive.extractfile(members[0])
+            assert stream is not None  # it is a file
+            return read_arff(io.TextIOWrapper(stream, encoding="utf-8"), path)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise BadInput(path, f"cannot be unpacked: {error}", "fetch it again") from error
 

@@ -9,7 +9,7 @@ _HIGHLIGHT = "#b3261e"
 
 
 def cliques(ranks: np.ndarray, difference: float) -> list[tuple[int, int]]:
-    """Maximal runs (first, last) of sorted ranks whose ends are within the critical difference, two or more ranks each."""
+    """Maximal runs (first, last) of two or more sorted ranks whose ends are within the critical difference."""
     found: list[tuple[int, int]] = []
     for first in range(len(ranks)):
         last = int(np.flatnonzero(ranks <= ranks[first] + difference)[-1])

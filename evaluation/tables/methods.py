@@ -1,5 +1,6 @@
 """The methods of the benchmark by name."""
 
+import importlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ class Detector(TableBaseline):
     def __init__(self, method: str | None, seed: int) -> None:
         from segqc.tabular import GumbelScoreDetector
 
-        chosen = {} if method is None else {"method": method}
-        self.settings = GumbelScoreDetector(random_state=seed, **chosen).get_params()
+        detector = GumbelScoreDetector(random_state=seed)
+        self.settings = (detector if method is None else detector.set_params(method=method)).get_params()
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "Detector":
         from segqc.tabular import GumbelScoreDetector
@@ -56,51 +57,49 @@ class Method:
     make: Callable[[int], TableBaseline]
 
 
-def _counting(name: str) -> Callable[[int], TableBaseline]:
+def _baseline(module: str, name: str, seeded: bool = True) -> Callable[[int], TableBaseline]:
+    """Makes a class of `evaluation.tables.baselines`, imported only then."""
+
     def make(seed: int) -> TableBaseline:
-        from evaluation.tables.baselines import counting
-
-        return getattr(counting, name)()
-
-    return make
-
-
-def _published(name: str) -> Callable[[int], TableBaseline]:
-    def make(seed: int) -> TableBaseline:
-        if importlib.util.find_spec("pyod") is None:
+        if module == "pyod_methods" and importlib.util.find_spec("pyod") is None:
             raise BadInput(
                 "--methods",
                 f"has a method of PyOD, which is not installed ({name})",
                 "pip install 'segqc[tabular]', or name others",
             )
-        from evaluation.tables.baselines import published
-
-        return getattr(published, name)(seed) if name != "EmpiricalCDF" else published.EmpiricalCDF()
+        made = getattr(importlib.import_module(f"evaluation.tables.baselines.{module}"), name)
+        return made(seed) if seeded else made()
 
     return make
 
 
-def _dagmm(seed: int) -> TableBaseline:
-    from evaluation.tables.baselines.dagmm import DAGMM
-
-    return DAGMM(seed)
-
-
 TRIAL, PAPER = "segqc", "paper"
 """The method on trial: the default of `GumbelScoreDetector`; and its method that follows the paper."""
+
+_COUNTING = {
+    "independent": ("independent frequencies", "IndependentFrequencies"),
+    "pairs": ("pairwise frequencies", "PairFrequencies"),
+    "chow-liu": ("Chow-Liu tree", "ChowLiuTree"),
+    "rows": ("row frequency", "RowFrequency"),
+}
 
 METHODS = {
     method.name: method
     for method in (
         Method(TRIAL, "segqc (default)", "segqc", partial(Detector, None)),
         Method(PAPER, "segqc (`paper`)", "segqc", partial(Detector, "paper")),
-        Method("independent", "independent frequencies", "counting", _counting("IndependentFrequencies")),
-        Method("pairs", "pairwise frequencies", "counting", _counting("PairFrequencies")),
-        Method("chow-liu", "Chow-Liu tree", "counting", _counting("ChowLiuTree")),
-        Method("rows", "row frequency", "counting", _counting("RowFrequency")),
-        Method("iforest", "Isolation Forest", "published", _published("IsolationForest")),
-        Method("ecod", "ECOD", "published", _published("EmpiricalCDF")),
-        Method("deep-svdd", "Deep SVDD", "published", _published("DeepSVDD")),
-        Method("dagmm", "DAGMM", "published", _dagmm),
+        *(
+            Method(name, said, "counting", _baseline("counting", kind, seeded=False))
+            for name, (said, kind) in _COUNTING.items()
+        ),
+        Method("iforest", "Isolation Forest", "published", _baseline("pyod_methods", "IsolationForest")),
+        Method("ecod", "ECOD", "published", _baseline("pyod_methods", "EmpiricalCDF", seeded=False)),
+        Method("deep-svdd", "Deep SVDD", "published", _baseline("pyod_methods", "DeepSVDD")),
+        Method("dagmm", "DAGMM", "published", _baseline("dagmm", "DAGMM")),
     )
 }
+
+
+def title(method: str) -> str:
+    """How a method is called in tables and texts."""
+    return METHODS[method].title

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow
 import pyarrow.compute
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from evaluation.tables.benchmark import run_benchmark
 from evaluation.tables.datasets import LabelledTable
-from evaluation.tables.methods import METHODS
+from evaluation.tables.methods import METHODS, title
 from evaluation.tables.summary import Results
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
@@ -19,13 +20,14 @@ from segqc.tabular.config import BenchmarkConfig
 from segqc.tabular.io.files import split_label
 
 _NAME = "table"
+_MEASURES = ("average_precision", "auroc")
 
 
 @dataclass(frozen=True)
 class OwnResults:
     """Rows of benchmark.csv, best first, and the counts behind them."""
 
-    lines: list[dict[str, object]]
+    lines: list[dict[str, Any]]
     inliers: int
     anomalies: int
 
@@ -66,10 +68,11 @@ def benchmark_table(config: BenchmarkConfig, console: Console | None = None) -> 
     results = Results(config.out, methods, [_NAME], config.seeds)
     lines = [_line(results, method) for method in methods]
     lines.sort(key=lambda line: -line["average_precision"])
-    top = {"method": "(ceiling of any score)", "seeds": len(config.seeds)}
-    for measure in ("average_precision", "auroc"):
-        top[measure] = results.ceiling(_NAME, measure).mean / 100
-    lines.append(top)
+    ceilings = {measure: results.ceiling(_NAME, measure) for measure in _MEASURES}
+    lines.append(
+        {"method": "(ceiling of any score)", "seeds": len(config.seeds)}
+        | {measure: cell.mean / 100 for measure, cell in ceilings.items() if cell}
+    )
     write_table(config.out / "benchmark.csv", lines, tuple(lines[0]))
     return OwnResults(lines, inliers, anomalies)
 
@@ -88,12 +91,13 @@ def table_digest(table: pyarrow.Table) -> str:
     return digest.hexdigest()
 
 
-def _line(results: Results, method: str) -> dict[str, object]:
+def _line(results: Results, method: str) -> dict[str, Any]:
     rows = results.rows(method, _NAME)
-    line: dict[str, object] = {"method": METHODS[method].title, "seeds": len(rows)}
-    for measure in ("average_precision", "auroc"):
+    line: dict[str, Any] = {"method": title(method), "seeds": len(rows)}
+    for measure in _MEASURES:
         cell = results.cell(method, _NAME, measure)
-        line |= {measure: cell.mean / 100, f"{measure}_sd": cell.deviation / 100}
+        if cell:
+            line |= {measure: cell.mean / 100, f"{measure}_sd": cell.deviation / 100}
     line["fit_seconds"] = sum(row.fit_seconds for row in rows) / len(rows)
     line["score_seconds"] = sum(row.score_seconds for row in rows) / len(rows)
     return line

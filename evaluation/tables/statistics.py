@@ -98,7 +98,7 @@ def resampled_precision(anomalous: np.ndarray, scores: np.ndarray, weights: np.n
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean difference of two methods over seeds, and the 95 % interval of a paired bootstrap over seeds and test rows."""
+    """Mean difference of two methods over seeds, with the 95 % interval of a paired bootstrap over seeds and rows."""
 
     mean: float
     low: float

@@ -48,7 +48,7 @@ class Results:
         return _cell([getattr(row, measure) for row in self.rows(method, dataset)])
 
     def compared(self, trial: str, dataset: str, measure: str) -> dict[str, float]:
-        """Means in % on the seeds of the trial, of every method that has all of these; empty where the trial has none."""
+        """Means in % on the trial's seeds, of every method that has all of these; empty where the trial has none."""
         seeds = {row.seed for row in self.rows(trial, dataset)}
         found = {}
         for method in self.methods:
@@ -63,7 +63,7 @@ class Results:
         return _cell([getattr(one, measure) for one in found if one is not None])
 
     def matrix(self, datasets: Sequence[str], methods: Sequence[str]) -> np.ndarray:
-        """Mean average precision `[sets, M]` over the seeds that all these methods have on a set; every row needs one."""
+        """Mean average precision `[sets, M]` over the seeds that all methods have on a set: at least one."""
         table = []
         for dataset in datasets:
             common = set.intersection(*({row.seed for row in self.rows(method, dataset)} for method in methods))
@@ -84,8 +84,8 @@ class Results:
         if not pairs:
             return None
         labels = [np.arange(row.test_rows) >= row.test_rows - row.anomalies for row, _ in pairs]
-        scores = [[load_scores(self.folder, row) for row in side] for side in zip(*pairs, strict=True)]
-        found = paired_bootstrap(labels, *scores)
+        first, second = ([load_scores(self.folder, row) for row in side] for side in zip(*pairs, strict=True))
+        found = paired_bootstrap(labels, first, second)
         return Interval(100 * found.mean, 100 * found.low, 100 * found.high), len(pairs)
 
 

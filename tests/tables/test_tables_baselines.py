@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, spearmanr
 
 from evaluation.tables.baselines.counting import ChowLiuTree, IndependentFrequencies, PairFrequencies, RowFrequency
 from evaluation.tables.baselines.dagmm import DAGMM, energy, moments
@@ -109,7 +109,7 @@ def test_ecod_in_blocks_equals_pyods_in_one_piece() -> None:
     pytest.importorskip("pyod")
     from pyod.models.ecod import ECOD
 
-    from evaluation.tables.baselines.published import EmpiricalCDF
+    from evaluation.tables.baselines.pyod_methods import EmpiricalCDF
 
     train, test = mixed(400), mixed(100, seed=1)
     ours = EmpiricalCDF()
@@ -122,22 +122,20 @@ def test_ecod_in_blocks_equals_pyods_in_one_piece() -> None:
 
 def test_deep_svdd_is_alive() -> None:
     pytest.importorskip("pyod")
-    from evaluation.tables.baselines.published import DeepSVDD, collapse_statistics
+    from evaluation.tables.baselines.pyod_methods import DeepSVDD
 
     train, test = mixed(600), mixed(200, seed=1)
     first = DeepSVDD(seed=3, epochs=1).fit(train, train).anomaly_score(test)
     last = DeepSVDD(seed=3, epochs=40).fit(train, train).anomaly_score(test)
-    report = collapse_statistics(first, last)
-    assert report["distinct"] == 200
-    assert report["spread"] > 0.05
-    assert report["moved"] > 0.01
+    assert len(np.unique(last)) == 200
+    assert last.std() > 0.05 * last.mean()
+    assert spearmanr(first, last).statistic < 0.99, "training did nothing"
     assert last.mean() < first.mean(), "training did not pull rows towards the centre"
-    assert collapse_statistics(first, first)["moved"] == pytest.approx(0)
 
 
 def test_fits_repeat_and_leave_the_global_generators_alone() -> None:
     pytest.importorskip("pyod")
-    from evaluation.tables.baselines.published import DeepSVDD, IsolationForest
+    from evaluation.tables.baselines.pyod_methods import DeepSVDD, IsolationForest
 
     train, test = mixed(200), mixed(50, seed=1)
     for make in (lambda: DeepSVDD(1, epochs=2), lambda: IsolationForest(1), lambda: DAGMM(1, epochs=2, steps=2)):

@@ -55,7 +55,7 @@ def _perceptron(sizes: tuple[int, ...]) -> nn.Sequential:
 
 
 def moments(z: Tensor, gamma: Tensor, ridge: float) -> tuple[Tensor, Tensor, Tensor]:
-    """phi `[K]`, mu `[K, D]` and Sigma `[K, D, D]` of z `[n, D]` under memberships `[n, K]`, equation (5) of the paper."""
+    """phi `[K]`, mu `[K, D]` and Sigma `[K, D, D]` of z `[n, D]` under memberships `[n, K]`: equation (5)."""
     total = gamma.sum(0).clamp_min(1e-12)
     mu = gamma.T @ z / total[:, None]
     centred = z[:, None] - mu

@@ -11,7 +11,6 @@ import torch
 from pyod.models.deep_svdd import DeepSVDD as PyodDeepSVDD
 from pyod.models.ecod import ECOD
 from pyod.models.iforest import IForest
-from scipy.stats import spearmanr
 
 from evaluation.tables.baselines.base import CAP_SECONDS, CpuBudget, TableBaseline
 from evaluation.tables.encoding import BaselineEncoder
@@ -113,19 +112,3 @@ class DeepSVDD(TableBaseline):
                 return model.fit(rows)
         finally:
             np.random.set_state(state)  # noqa: NPY002
-
-
-def collapse_statistics(untrained: np.ndarray, trained: np.ndarray) -> dict[str, float]:
-    """Whether a Deep SVDD is alive, from scores of the same rows before and after training, both `[n]`.
-
-    Returns
-    -------
-    dict
-        distinct: different scores; spread: standard deviation over mean; moved: 1 - Spearman's correlation of the two,
-        0 where training did nothing.
-    """
-    return {
-        "distinct": len(np.unique(trained)),
-        "spread": float(trained.std() / max(trained.mean(), np.finfo(float).tiny)),
-        "moved": 1 - float(spearmanr(untrained, trained).statistic),
-    }
