@@ -67,7 +67,7 @@ class Scored:
 def from_masks(voc_root: Path, image_set: str, predictions: Path, second: Path) -> list[Scored]:
     """Two scores that need no quality model, of a folder of predictions and of the true masks."""
     voc = find_voc(voc_root)
-    pairs, _, _ = audit_pairs(predictions, voc_root=voc_root, ground_truth=voc.masks, image_set=image_set)
+    pairs = audit_pairs(predictions, voc_root=voc_root, ground_truth=voc.masks, image_set=image_set).pairs
     usable = [pair for pair in pairs if pair.mask and pair.ground_truth and (second / f"{pair.id}.png").is_file()]
     audited = [
         Example(pair.id, pair.image, pair.mask, VOC_LABELS, second=second / f"{pair.id}.png")

@@ -62,10 +62,10 @@ def loses_a_class(mask: np.ndarray, grid: np.ndarray) -> bool:
 
 def compare(predictions: Path, voc_root: Path, sizes: list[int]) -> list[tuple[str, ...]]:
     """One row for each grid size and way of squashing."""
-    pairs, problems, _ = audit_pairs(predictions, voc_root=voc_root, ground_truth=find_voc(voc_root).masks)
-    if problems:
-        raise SystemExit(f"{len(problems)} bad files, the first: {problems[0]}")
-    files = [(pair.mask, pair.ground_truth) for pair in pairs if pair.mask and pair.ground_truth]
+    found = audit_pairs(predictions, voc_root=voc_root, ground_truth=find_voc(voc_root).masks)
+    if found.problems:
+        raise SystemExit(f"{len(found.problems)} bad files, the first: {found.problems[0]}")
+    files = [(pair.mask, pair.ground_truth) for pair in found.pairs if pair.mask and pair.ground_truth]
     masks = [(read_mask(prediction, VOC_LABELS), read_mask(truth, VOC_LABELS)) for prediction, truth in files]
     full = np.array([dice(*both) for both in masks])
     rows = []

@@ -7,7 +7,6 @@ together, "per picture" the mean over pictures that have both kinds of pixel. Ta
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,12 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from segqc.base.errors import BadInput
 from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, VOID
+from segqc.data.listing import masks_by_id
 from segqc.data.pairs import find_voc
+from segqc.results.table import is_scored, read_audit_table
 
 HeatJudgement = tuple[tuple[float, float, float], tuple[float, float, float]]
 """(AUROC, AP, share of wrong pixels), pooled and as means over pictures."""
@@ -44,11 +46,14 @@ def main() -> None:
 def judge(audit: Path, truths: Path) -> HeatJudgement:
     """Compare an audit's heat maps with the errors of its predictions, by a folder of true masks."""
     heats, errors, single = [], [], []
-    with (audit / "scores.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["status"] == "ok"]
-    for row in rows:
-        heat = np.asarray(Image.open(audit / "heatmaps" / f"{row['id']}.png"))
-        prediction, truth = read_mask(row["prediction"], VOC_LABELS), read_mask(truths / f"{row['id']}.png", VOC_LABELS)
+    table, truth_of = read_audit_table(audit), masks_by_id(truths)
+    for row in filter(is_scored, table.rows):
+        heat_file, truth_file = table.heatmap(row["id"]), truth_of.get(row["id"])
+        if heat_file is None or truth_file is None:
+            missing = f"a heat map in {audit}" if heat_file is None else f"a true mask in {truths}"
+            raise BadInput(row["id"], f"lacks {missing}")
+        heat = np.asarray(Image.open(heat_file))
+        prediction, truth = read_mask(table.file(row, "prediction"), VOC_LABELS), read_mask(truth_file, VOC_LABELS)
         valid = (truth != VOID).ravel()
         wrong, heat = (prediction != truth).ravel()[valid][::STRIDE], heat.ravel()[valid][::STRIDE]
         heats.append(heat)

@@ -35,13 +35,13 @@ from evaluation.ranking.correlation import Interval
 from evaluation.ranking.seeds import SeedsJudgement, judge_seeds
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.evaluate import Evaluation, evaluate
-from evaluation.report.study import read_audit
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
 from segqc.data.pairs import find_voc
 from segqc.model.catalogue import Method
+from segqc.results.table import read_finished_audit
 from segqc.training.config import TrainConfig
 from segqc.training.run import train
 
@@ -235,7 +235,7 @@ def _judge_seeds(
             for seed, weights, _ in trained
         ]
         name = model.name(trained[0][2])
-        scores[name] = [read_audit(out).column("score", ids) for out in audits]
+        scores[name] = [read_finished_audit(out).column("score", ids) for out in audits]
         if model.folder != TRIAL:
             continue
         heat[name] = np.array(
@@ -245,7 +245,7 @@ def _judge_seeds(
             _audit(arguments, folder, _of_seed(arguments, "level-0", seed), weights, (0,), console)
             for seed, weights, _ in trained
         ]
-        scores[f"{name}, level t = 0 alone"] = [read_audit(out).column("score", ids) for out in levels]
+        scores[f"{name}, level t = 0 alone"] = [read_finished_audit(out).column("score", ids) for out in levels]
     table = {name: np.stack(columns, axis=1) for name, columns in scores.items()}
     return SeedsTable(
         judge_seeds(table, evaluation.report.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat

@@ -56,6 +56,10 @@ class Example:
         return read_image(self.image)
 
 
+class CollapsedFit(UserWarning):
+    """Warned of by `Baseline.fit` when what was learned tells pairs no longer apart: the scores mean nothing."""
+
+
 class Baseline(ABC):
     """A QC score to be held against the method on trial.
 

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from evaluation.metrics.class_table import Backend
 from segqc.base.settings import check_range
+
+Undefined = Literal["diagonal", "exclude"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class EvaluateConfig:
     deep_svdd: tuple[str, ...] = ("v2_b0/one-class", "v2_b0/soft-boundary", "frozen_lite/one-class")
     fits: Path | None = None
     metrics_backend: Backend = "segqc"
-    undefined: str = "diagonal"
+    undefined: Undefined = "diagonal"
     corruptions: int = 0
     top: int = 50
     threshold: float = 0.5

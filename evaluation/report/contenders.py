@@ -6,12 +6,11 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from evaluation.baselines.base import Baseline, Example
+from evaluation.baselines.base import Baseline, CollapsedFit, Example
 from evaluation.baselines.heuristics import mask_heuristics, training_fingerprint
 from evaluation.baselines.mixture import FeatureMixture
 from evaluation.baselines.neighbours import MaskNeighbours
@@ -22,10 +21,11 @@ from evaluation.baselines.svdd.deep_svdd import DeepSVDD
 from evaluation.baselines.svdd.training import PRESETS
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.paper import DEEP_SVDD, GNSM, Published
-from evaluation.report.study import Audit, Study, read_audit, training_examples
+from evaluation.report.study import Study, training_examples
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
+from segqc.results.table import AuditTable, read_finished_audit
 
 TRIAL_GROUP, AUDIT_GROUP = "on trial", "other audits"
 
@@ -40,7 +40,7 @@ class Contender:
         See `evaluation.baselines.base.Baseline`.
     scores : float64 `[n]`
         Higher = worse, NaN where missing.
-    audit : Audit or None
+    audit : AuditTable or None
         Where the scores come from, if from an audit.
     published : Published or None
         What the paper reports for this method.
@@ -50,7 +50,7 @@ class Contender:
     group: str
     needs: str
     scores: np.ndarray
-    audit: Audit | None = None
+    audit: AuditTable | None = None
     published: Published | None = None
 
 
@@ -78,7 +78,7 @@ def contenders(
                 f"expected NAME=FOLDER, but got {text!r}",
                 "give something like --compare paper=audit-paper",
             )
-        found.append(_from_audit(name, AUDIT_GROUP, read_audit(Path(folder)), study.ids))
+        found.append(_from_audit(name, AUDIT_GROUP, read_finished_audit(folder), study.ids))
     training, why = training_examples(config, study.labels, set(study.ids))
     with make_progress(console, "note") as progress:
         baselines = make_baselines(config)
@@ -104,7 +104,7 @@ def contenders(
     return found, absent
 
 
-def _from_audit(name: str, group: str, audit: Audit, ids: list[str]) -> Contender:
+def _from_audit(name: str, group: str, audit: AuditTable, ids: list[str]) -> Contender:
     published = GNSM if audit.summary["method"] == "paper" else None
     return Contender(name, group, "picture and mask", audit.column("score", ids), audit, published)
 
@@ -158,7 +158,7 @@ def _scores_of(
         return str(error)
     if np.isnan(scores).all():
         return f"not given: it needs {baseline.needs}"
-    collapsed = [str(item.message) for item in caught if "collapsed" in str(item.message)]
+    collapsed = [str(item.message) for item in caught if issubclass(item.category, CollapsedFit)]
     if collapsed:
         return collapsed[0]
     write_json(

@@ -115,7 +115,7 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
 
 def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) -> list[dict[str, Any]]:
     summary = study.audit.summary
-    folder, levels = Path(summary["model"]["folder"]), summary["config"]["levels"]
+    folder, levels = Path(summary["model"]["folder"]), study.audit.settings["levels"]
     qc = QualityControl(load_model(folder, config.device), None if levels is None else tuple(levels))
     items = [
         Pair(example.id, example.image, truth) for example, truth in zip(study.examples, study.truths, strict=True)
@@ -295,14 +295,10 @@ def _sheet_entries(study: Study, method: Contender) -> list[GalleryEntry]:
     entries = []
     for rank, place in enumerate(worst, 1):
         example, score, dice = study.examples[place], float(method.scores[place]), float(study.quality.dice[place])
-        row = study.audit.rows[example.id] | {"worst_class": None, "expected_class": None, "worst_box": None}
+        row = study.audit.by_id[example.id] | {"worst_class": None, "expected_class": None, "worst_box": None}
         heat = None
         if method.audit is not None:
-            row, heat = row | method.audit.rows[example.id], method.audit.folder / "heatmaps" / f"{example.id}.png"
+            row, heat = row | method.audit.by_id[example.id], method.audit.heatmap(example.id)
         row |= {"rank": rank, "score": score, "dice": dice}
-        entries.append(
-            GalleryEntry(
-                row, example.image, example.mask_file, heat if heat and heat.is_file() else None, study.truths[place]
-            )
-        )
+        entries.append(GalleryEntry(row, example.image, example.mask_file, heat, study.truths[place]))
     return entries

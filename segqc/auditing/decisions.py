@@ -8,8 +8,9 @@ import numpy as np
 
 from segqc.calibration.calibration import Calibration
 from segqc.calibration.drift import SMALLEST_SAMPLE, compare_scores
+from segqc.results.schema import DECISION_COLUMNS, names
 
-DECISION_COLUMNS = ("p_value", "flagged", "expected_dice", "expected_dice_low", "expected_dice_high", "decision")
+_ADDED = names(DECISION_COLUMNS)
 
 
 def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list[dict[str, Any]]:
@@ -21,12 +22,12 @@ def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list
     judged = []
     for row in rows:
         if row["status"] != "ok":
-            judged.append(row | dict.fromkeys(DECISION_COLUMNS) | {"decision": "review"})
+            judged.append(row | dict.fromkeys(_ADDED) | {"decision": "review"})
             continue
         found = calibration.judge(row["score"])
         low, high = found.interval or (None, None)
         numbers = (found.p_value, None, found.expected_dice, low, high, found.decision)
-        judged.append(row | dict(zip(DECISION_COLUMNS, numbers, strict=True)))
+        judged.append(row | dict(zip(_ADDED, numbers, strict=True)))
     if calibration.accepted is not None:
         scored = [row for row in judged if row["status"] == "ok"]
         for row, flagged in zip(scored, calibration.flag([row["p_value"] for row in scored]).tolist(), strict=True):

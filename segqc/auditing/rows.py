@@ -15,12 +15,9 @@ from segqc.data.images import read_image, read_mask
 from segqc.data.labels import LabelSpace
 from segqc.data.pairs import Pair, Problem
 from segqc.quality_control import QualityControl, predicted_classes
+from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, audit_columns
 
-COLUMNS = (
-    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "agreement", "density",
-    "width", "height", "image", "prediction",
-)  # fmt: skip
-HARDLY_SEEN = "score is a guess, its model hardly saw"
+COLUMNS = audit_columns(calibrated=False)
 
 
 class Comparison(Protocol):
@@ -72,18 +69,20 @@ def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> 
     except (BadInput, ValueError) as error:
         return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
     row["classes"] = ";".join(predicted_classes(mask, qc.labels))
-    row["reason"] = _hardly_seen(mask, qc)
+    warnings: dict[str, str] = {}
+    if unfamiliar := _unfamiliar_classes(mask, qc):
+        warnings[HARDLY_SEEN] = f"score is a guess, its model hardly saw: {unfamiliar}"
     if pair.ground_truth is not None and comparison is not None:
         try:
             row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image), qc.labels)
-        except BadInput as error:
-            # the score does not need the ground truth
-            row["reason"] = "; ".join(filter(None, [row["reason"], f"not compared: {error}"]))
+        except BadInput as error:  # the score does not need the ground truth
+            warnings[NOT_COMPARED] = f"not compared: {error}"
+    row |= {"warnings": ";".join(warnings), "reason": "; ".join(warnings.values())}
     return ReadPair(pair, stamps, row, *prepared, mask)
 
 
-def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
-    """A word of warning when most of the mask's foreground is of classes that the model hardly saw in training; else
+def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:
+    """The classes of the mask that the model hardly saw in training, when most of its foreground is of them; else
     nothing.
     """
     rare = qc.model.config.hardly_seen()
@@ -91,8 +90,7 @@ def _hardly_seen(mask: np.ndarray, qc: QualityControl) -> str:
     foreground, unfamiliar = counts[list(qc.labels.foreground)].sum(), [c for c in rare if counts[c]]
     if 2 * counts[unfamiliar].sum() <= foreground or not unfamiliar:
         return ""
-    seen = ", ".join(f"{qc.labels.name(c)} ({rare[c]} training pictures)" for c in unfamiliar)
-    return f"{HARDLY_SEEN}: {seen}"
+    return ", ".join(f"{qc.labels.name(c)} ({rare[c]} training pictures)" for c in unfamiliar)
 
 
 def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dict[str, Any]:

@@ -17,12 +17,11 @@ import numpy as np
 from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
-from segqc.auditing.decisions import DECISION_COLUMNS, judge_rows, summarise_decisions
+from segqc.auditing.decisions import judge_rows, summarise_decisions
 from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh, written_paths
 from segqc.auditing.job import AuditJob, Scorers
 from segqc.auditing.rows import (
     COLUMNS,
-    HARDLY_SEEN,
     Comparison,
     ReadPair,
     error_row,
@@ -45,6 +44,7 @@ from segqc.data.pairs import Pair, audit_pairs, find_voc
 from segqc.gallery.contact_sheet import write_contact_sheet
 from segqc.gallery.page import GalleryEntry, write_gallery
 from segqc.model.folder import model_folder
+from segqc.results.schema import HARDLY_SEEN, audit_columns, split_list
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,7 @@ def audit(
         "levels": config.levels,
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,
+        "columns": COLUMNS,
         "version": __version__,
     }
     rank, world = accelerator.process_index, accelerator.num_processes
@@ -147,10 +148,9 @@ def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _predictions(config: AuditConfig) -> AuditJob:
     """The predictions that the configuration names, all to be scored by its model."""
     sources = config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set
-    pairs, problems, without = audit_pairs(*sources, written_paths(config.out))
-    return AuditJob(
-        pairs, problems, (config.model,), f"Audit of {config.predictions.name or config.predictions}", without=without
-    )
+    found = audit_pairs(*sources, leave_out=written_paths(config.out))
+    title, without = f"Audit of {config.predictions.name or config.predictions}", found.images_without_prediction
+    return AuditJob(found.pairs, found.problems, (config.model,), title, without=without)
 
 
 def _ground_truth(config: AuditConfig) -> Path | None:
@@ -232,7 +232,7 @@ def _summary(
         "predictions": len(rows),
         "scored": len(good),
         "errors": len(rows) - len(good),
-        "hardly_seen": sum(row["reason"].startswith(HARDLY_SEEN) for row in good),
+        "hardly_seen": sum(HARDLY_SEEN in split_list(row["warnings"]) for row in good),
         "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
         if len(good)
         else None,
@@ -242,6 +242,7 @@ def _summary(
         "pairs_per_second": round(scored / seconds, 2) if scored else None,
         "peak_memory_gib": peak_memory_gib(scorers.any.model.device),
         "config": to_json(config),
+        "working_directory": str(Path.cwd()),
         "segqc": __version__,
     } | job.facts
     if job.without is not None:
@@ -265,7 +266,7 @@ def _write(
 ) -> None:
     """Tables, contact sheet and gallery."""
     for name in ("scores.csv", "scores.parquet"):
-        write_table(config.out / name, rows, COLUMNS + (DECISION_COLUMNS if "calibration" in summary else ()))
+        write_table(config.out / name, rows, audit_columns("calibration" in summary))
     by_id = {pair.id: pair for pair in job.pairs}
     entries = []
     for row in rows:

@@ -8,7 +8,6 @@ elsewhere must not name files at will.
 import hashlib
 import math
 import os
-import zipfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed
 from segqc.data.images import IMAGE_SUFFIXES, MASK_SUFFIXES
+from segqc.data.listing import files_by_id, require_files
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def voc_pairs(root: Path | str, image_set: str) -> tuple[list[Pair], list[Proble
     """
     voc = find_voc(root)
     images, problems = list_images(voc_root=root, image_set=image_set)
-    found = _files_by_id(voc.masks, MASK_SUFFIXES)
-    extra = _files_by_id(voc.root / "SegmentationClassAug", MASK_SUFFIXES)
+    found = files_by_id(voc.masks, MASK_SUFFIXES)
+    extra = files_by_id(voc.root / "SegmentationClassAug", MASK_SUFFIXES)
     pairs = []
     for id_, image in images.items():
         mask = _only(id_, found.get(id_) or extra.get(id_) or [], voc.masks, "mask")
@@ -114,8 +114,8 @@ def folder_pairs(
         When either folder is missing or has no such file, or both are the same.
     """
     images, masks = Path(images).expanduser(), Path(masks).expanduser()
-    found_images = _require(_files_by_id(images, IMAGE_SUFFIXES, leave_out), images, IMAGE_SUFFIXES, "image")
-    found_masks = _require(_files_by_id(masks, MASK_SUFFIXES, leave_out), masks, MASK_SUFFIXES, "mask")
+    found_images = require_files(images, IMAGE_SUFFIXES, "image", leave_out)
+    found_masks = require_files(masks, MASK_SUFFIXES, "mask", leave_out)
     if os.path.samefile(images, masks):
         raise BadInput(images, "is the folder of both images and masks", "keep them in two folders")
     pairs: list[Pair] = []
@@ -158,7 +158,7 @@ def list_images(
         folder = find_voc(voc_root).images
     else:
         raise BadInput("images", "need --images or --voc-root", "give one of them, not both")
-    found = _require(_files_by_id(folder, IMAGE_SUFFIXES, leave_out), folder, IMAGE_SUFFIXES, "image")
+    found = require_files(folder, IMAGE_SUFFIXES, "image", leave_out)
     ids, problems = sorted(found), list[Problem]()
     if voc_root is not None and image_set is not None:
         ids, problems = _listed_ids(find_voc(voc_root), image_set)
@@ -172,6 +172,25 @@ def list_images(
     return result, problems
 
 
+@dataclass(frozen=True)
+class PredictionPairs:
+    """What a folder of predictions holds, beside its pictures.
+
+    Attributes
+    ----------
+    pairs : list of Pair
+        Sorted by id.
+    problems : list of Problem
+        Predictions without an image, or of which there are two files (each of them a Problem), or that are no masks.
+    images_without_prediction : list of str
+        Ids in order.
+    """
+
+    pairs: list[Pair]
+    problems: list[Problem]
+    images_without_prediction: list[str]
+
+
 def audit_pairs(
     predictions: Path | str,
     images: Path | str | None = None,
@@ -179,7 +198,7 @@ def audit_pairs(
     ground_truth: Path | str | None = None,
     image_set: str | None = None,
     leave_out: Collection[Path] = (),
-) -> tuple[list[Pair], list[Problem], list[str]]:
+) -> PredictionPairs:
     """One Pair or Problem for each file in `predictions`.
 
     Parameters
@@ -198,57 +217,49 @@ def audit_pairs(
         Files and folders, symbolic links resolved, that are passed over in all of these: a run's own outputs, if it
         writes them there.
 
-    Returns
-    -------
-    pairs : list of Pair
-        Sorted by id.
-    problems : list of Problem
-        Predictions without an image, or of which there are two files (each of them a Problem), or that are no masks.
-    images_without_prediction : list of str
-        Ids in order.
-
     Raises
     ------
     BadInput
         When a folder is missing, `predictions` has no file, or there are no images.
     """
     predictions = Path(predictions).expanduser()
-    known, image_problems = list_images(images, voc_root, leave_out=leave_out)
+    known, ambiguous = list_images(images, voc_root, leave_out=leave_out)
     expected = known if image_set is None else list_images(images, voc_root, image_set, leave_out)[0]
-    ambiguous = {problem.id: problem for problem in image_problems}
     truths: dict[str, list[Path]] = {}
     if ground_truth is not None:
-        ground_truth = Path(ground_truth).expanduser()
-        truths = _require(
-            _files_by_id(ground_truth, MASK_SUFFIXES, leave_out), ground_truth, MASK_SUFFIXES, "ground-truth mask"
-        )
-    files = _require(_files_by_id(predictions, None, leave_out), predictions, MASK_SUFFIXES, "prediction")
-
-    pairs: list[Pair] = []
-    problems: list[Problem] = []
+        truths = require_files(Path(ground_truth).expanduser(), MASK_SUFFIXES, "ground-truth mask", leave_out)
+    files = require_files(predictions, None, "prediction", leave_out)
+    no_image = {problem.id: problem.reason for problem in ambiguous}
+    found = PredictionPairs([], [], [])
+    predicted: set[str] = set()
     for id_, paths in sorted(files.items()):
         masks = [path for path in paths if path.suffix.lower() in MASK_SUFFIXES]
-        for path in paths:
-            if path not in masks:
-                name = path.relative_to(predictions).as_posix()
-                problems.append(Problem(name, path, f"is not a mask file ({', '.join(MASK_SUFFIXES)})"))
-        truth = truths.get(id_, [])
+        for path in (path for path in paths if path not in masks):
+            name = path.relative_to(predictions).as_posix()
+            found.problems.append(Problem(name, path, f"is not a mask file ({', '.join(MASK_SUFFIXES)})"))
         for path in masks:
-            reason = None
-            if len(masks) > 1:
-                reason = f"has the same id as {', '.join(other.name for other in masks if other != path)}"
-            elif len(truth) > 1:
-                reason = f"has several ground-truth masks: {', '.join(other.name for other in truth)}"
-            elif id_ not in known:
-                reason = (
-                    ambiguous[id_].reason if id_ in ambiguous else f"has no image {id_}{{{','.join(IMAGE_SUFFIXES)}}}"
-                )
+            predicted.add(id_)
+            truth = truths.get(id_, [])
+            reason = _same_id(path, masks) or _several_truths(truth)
+            if reason is None and id_ not in known:
+                reason = no_image.get(id_, f"has no image {id_}{{{','.join(IMAGE_SUFFIXES)}}}")
             if reason is not None:
-                problems.append(Problem(id_, path, reason))
+                found.problems.append(Problem(id_, path, reason))
             else:
-                pairs.append(Pair(id_, known[id_], path, truth[0] if truth else None))
-    predicted = {id_ for id_, paths in files.items() if any(path.suffix.lower() in MASK_SUFFIXES for path in paths)}
-    return pairs, problems, sorted(set(expected) - predicted)
+                found.pairs.append(Pair(id_, known[id_], path, truth[0] if truth else None))
+    found.images_without_prediction.extend(sorted(set(expected) - predicted))
+    return found
+
+
+def _same_id(path: Path, masks: Sequence[Path]) -> str | None:
+    """Why a prediction has no pair where there are several files for its id."""
+    others = [other.name for other in masks if other != path]
+    return f"has the same id as {', '.join(others)}" if others else None
+
+
+def _several_truths(truths: Sequence[Path]) -> str | None:
+    """Why a prediction has no pair where there are several true masks for it."""
+    return f"has several ground-truth masks: {', '.join(path.name for path in truths)}" if len(truths) > 1 else None
 
 
 def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
@@ -262,54 +273,6 @@ def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -
     ordered = sorted(position.values())
     border = min(max(fraction, math.nextafter(ordered[0], 1.0)), ordered[-1]) if ordered else fraction
     return [id_ for id_ in ids if position[id_] >= border], [id_ for id_ in ids if position[id_] < border]
-
-
-def _files_by_id(
-    folder: Path, suffixes: tuple[str, ...] | None, leave_out: Collection[Path] = ()
-) -> dict[str, list[Path]]:
-    """Files below `folder` by id, each list sorted; hidden ones and `leave_out` are passed over, and of NPZ those that
-    hold probabilities.
-
-    `suffixes` are compared without case; None takes all files but JSON. Links to folders are followed, each folder
-    once.
-    """
-    found: dict[str, list[Path]] = {}
-    visited: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        passed_over = {name for name in folders + names if name.startswith(".") or Path(real, name) in leave_out}
-        folders[:] = sorted(set(folders) - passed_over)
-        for name in sorted(set(names) - passed_over):
-            path = Path(parent, name)
-            suffix = path.suffix.lower()
-            wanted = suffix != ".json" if suffixes is None else suffix in suffixes
-            if wanted and not (suffix == ".npz" and _holds_probabilities(path)):
-                found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
-    return found
-
-
-def _holds_probabilities(path: Path) -> bool:
-    """Whether an NPZ is a segmenter's softmax map beside its mask.
-
-    Of a file that cannot be opened the mask reader will complain.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except Exception:  # zipfile lets several kinds through for hostile files
-        return False
-    return "probs.npy" in names and "mask.npy" not in names
-
-
-def _require(found: dict[str, list[Path]], folder: Path, suffixes: tuple[str, ...], kind: str) -> dict[str, list[Path]]:
-    if not found:
-        reason = f"holds no {kind} ({', '.join(suffixes)})" if folder.is_dir() else "is not a folder"
-        raise BadInput(folder, reason, f"pass the folder of the {kind}s")
-    return found
 
 
 def _only(id_: str, paths: list[Path], folder: Path, kind: str, partner: list[Path] | None = None) -> Path | Problem:

@@ -149,25 +149,15 @@ def load_items(
     """The items of the chosen rows, in order; what cannot be read is added to `skipped` instead."""
 
     def load(row: dict[str, Any]) -> Item | Skipped:
-        id_, image, prediction = str(row["id"]), table.path(row, "image"), table.path(row, "prediction")
+        id_ = str(row["id"])
         try:
-            if not row.get("image") or not row.get("prediction"):
-                raise BadInput(
-                    table.folder,
-                    "names no picture and mask: a hook keeps those of suspect predictions only",
-                    "choose by --decision",
-                )
-            if not image.is_file():
-                raise BadInput(
-                    image, "is no longer there", "run the command from the folder in which the audit was run"
-                )
+            image, prediction = table.file(row, "image"), table.file(row, "prediction")
             size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
             mask, location = read_mask(prediction, labels, size), locate(image)
         except BadInput as error:
             return Skipped(id_, str(error))
-        heat = table.folder / "heatmaps" / f"{id_}.png"
         review = chosen.review.items.get(id_) if chosen.review else None
-        return Item(row, image, location, mask, heat if heat.is_file() else None, review, picture_orientation(image))
+        return Item(row, image, location, mask, table.heatmap(id_), review, picture_orientation(image))
 
     for item in ordered_map(load, chosen.rows):
         if isinstance(item, Skipped):

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
-from segqc.data.images import MASK_SUFFIXES
+from segqc.data.listing import masks_by_id
 from segqc.data.pairs import find_voc
 from segqc.gallery.config import GalleryConfig
 from segqc.gallery.page import THUMBNAILS, GalleryEntry, write_gallery
@@ -38,16 +38,15 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
         other = read_audit_table(config.compare)
         rows, facts = compare_rows(rows, other.rows)
         masks_there = {
-            str(row["id"]): other.path(row, "prediction")
-            for row in other.rows
-            if is_scored(row) and row.get("prediction")
+            row["id"]: other.path(row, "prediction") for row in other.rows if is_scored(row) and row.get("prediction")
         }
         title += f", compared with {_name(config.compare)}"
     shown = [row for row in rows if row.get("image") or not is_scored(row)]
     if len(shown) < len(rows):  # a hook keeps pictures of suspect predictions only
         facts["scored_without_picture"] = len(rows) - len(shown)
-    truths = config.ground_truth or _ground_truth(table)
-    entries = [_entry(table, row, truths, masks_there.get(str(row["id"]))) for row in shown]
+    folder = config.ground_truth or _ground_truth(table)
+    truths = {} if folder is None else masks_by_id(folder)
+    entries = [_entry(table, row, truths.get(row["id"]), masks_there.get(row["id"])) for row in shown]
     out = config.out or table.folder / "gallery.html"
     quality = {
         name: value
@@ -71,29 +70,27 @@ def _name(audit: Path) -> str:
 
 def _ground_truth(table: AuditTable) -> Path | None:
     """The folder of true masks that the audit was compared with, if it is still there."""
-    config = table.summary.get("config", {})
-    if config.get("ground_truth"):
-        folder = table.base / config["ground_truth"]
-    elif config.get("voc_root"):
-        try:
-            folder = find_voc(table.base / config["voc_root"]).masks
-        except BadInput:
+    truth, voc = (table.settings.get(name) for name in ("ground_truth", "voc_root"))
+    try:
+        if truth:
+            folder = table.locate(truth, "--ground-truth")
+        elif voc:
+            folder = find_voc(table.locate(voc, "--voc-root")).masks
+        else:
             return None
-    else:
+    except BadInput:
         return None
     return folder if folder.is_dir() else None
 
 
-def _entry(table: AuditTable, row: dict[str, Any], truths: Path | None, mask_there: Path | None) -> GalleryEntry:
-    id_, prediction = str(row["id"]), table.path(row, "prediction")
-    heat = table.folder / "heatmaps" / f"{id_}.png"
-    candidates = [truths / f"{id_}{suffix}" for suffix in MASK_SUFFIXES] if truths else []
+def _entry(table: AuditTable, row: dict[str, Any], truth: Path | None, mask_there: Path | None) -> GalleryEntry:
+    prediction = table.path(row, "prediction")
     return GalleryEntry(
         row,
         table.path(row, "image") if row.get("image") else prediction,
         prediction if row.get("prediction") else None,
-        heat if heat.is_file() else None,
-        next((path for path in candidates if path.is_file()), None),
+        table.heatmap(row["id"]),
+        truth,
         # The same file judged twice needs no second picture.
         mask_there if mask_there is not None and mask_there.resolve() != prediction.resolve() else None,
     )

@@ -8,10 +8,14 @@ import numpy as np
 from scipy import stats
 
 from segqc.gallery.overlay import parse_box
-from segqc.results.table import NUMBERS, WHOLE_NUMBERS, is_scored, parse_number
+from segqc.results.schema import COLUMNS, COMPARISON_COLUMNS, DECISION_COLUMNS, SCORE_COLUMNS, names, split_list
+from segqc.results.table import is_scored, parse_number
 
-COMPARED = ("other_score", "other_rank", "rank_change")
+COMPARED = names(COMPARISON_COLUMNS)
+_SHOWN = (*SCORE_COLUMNS, *DECISION_COLUMNS, *COMPARISON_COLUMNS)
+NUMBERS = names(_SHOWN, "integer", "number")
 TEXTS = ("id", "reason", "worst_class", "expected_class", "decision")
+LISTS = names(COLUMNS.values(), "list")
 
 
 def page_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,11 +25,11 @@ def page_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """
     plain = {key: plain_value(value) for key, value in row.items()}
     box = parse_box(plain.get("worst_box"))
-    numbers = {name: parse_number(plain.get(name)) for name in (*WHOLE_NUMBERS, *NUMBERS, *COMPARED)}
+    numbers = {name: parse_number(plain.get(name)) for name in NUMBERS}
     texts = {name: str(plain.get(name) or "") for name in TEXTS}
-    classes = [name for name in str(plain.get("classes") or "").split(";") if name]
+    lists = {name: split_list(plain.get(name)) for name in LISTS}
     status = "ok" if is_scored(row) else "error"
-    return plain | texts | numbers | {"status": status, "worst_box": box and list(box), "classes": classes}
+    return plain | texts | numbers | lists | {"status": status, "worst_box": box and list(box)}
 
 
 def plain_value(value: Any) -> Any:

@@ -17,14 +17,10 @@ from PIL import Image
 from segqc.base.files import atomic_path, write_json
 from segqc.data.images import write_mask
 from segqc.data.labels import LabelSpace
+from segqc.results.schema import REVIEW_COLUMNS, names
 from segqc.verdict import Decision, Verdict
 
 SUSPECT: tuple[Decision, ...] = ("review", "fail")
-
-REVIEW_COLUMNS = (
-    "id", "time", "score", "status", "reason", "decision", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high",
-    "worst_class", "expected_class", "worst_box", "width", "height", "image", "prediction",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -153,7 +149,7 @@ class ReviewFolder:
         if not (self.folder / "classes.json").is_file():
             write_json(self.folder / "classes.json", self.labels.to_dict())
         with (self.folder / "scores.csv").open("a", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, REVIEW_COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(stream, names(REVIEW_COLUMNS), lineterminator="\n")
             if stream.tell() == 0:
                 writer.writeheader()
             writer.writerow(row)

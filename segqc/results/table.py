@@ -1,11 +1,12 @@
-"""An audit read back from its folder: rows with numbers as numbers, the classes, and a name for what was audited."""
+"""An audit read back from its folder: rows of typed cells, the files they name, the classes, a name for what was audited."""
 
 import csv
 import hashlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +19,28 @@ from segqc.base.files import read_json
 from segqc.base.settings import from_json
 from segqc.data.labels import LabelSpace, parse_classes
 from segqc.model.config import ModelConfig
+from segqc.results.schema import DECISION_COLUMNS, REQUIRED, SCORE_COLUMNS, STATE_COLUMNS, Column
 
-WHOLE_NUMBERS = ("rank", "width", "height")
-NUMBERS = (
-    "score",
-    "dice",
-    "agreement",
-    "density",
-    "p_value",
-    "expected_dice",
-    "expected_dice_low",
-    "expected_dice_high",
-)
+SUMMARY, HEATMAPS = "summary.json", "heatmaps"
+_READ = (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS)
+_PROBED = 100  # relative paths that are tried to find where they start
 
 
 @dataclass(frozen=True)
 class AuditTable:
-    """Rows of an audit and what was said about it.
+    """Rows of an audit and its summary.
+
+    A relative path in the table or the summary starts in the audit's working directory, which the summary records. An
+    audit of an earlier version does not record it, and one that was moved is no longer there: the path then starts in
+    the current directory or in a folder above the table, whichever leads to a file.
 
     Attributes
     ----------
     folder : Path
         Where the table lies.
     rows : list of dict
-        As in scores.csv, in the order of their ranks; what is absent is None or "". Columns of a calibration are there
-        when it was used. A table without ranks, as a hook writes it, is ranked by score.
+        In the order of their ranks, every cell of the type that `segqc.results.schema` gives its column, None where it
+        is empty. A table without ranks, as a hook writes it, is ranked by score.
     summary : dict
         summary.json, or empty where a table lies alone.
     """
@@ -53,35 +51,89 @@ class AuditTable:
 
     @property
     def columns(self) -> list[str]:
+        """Names of the columns, in the order of the table."""
         return list(self.rows[0]) if self.rows else []
 
     @cached_property
-    def base(self) -> Path:
-        """The folder that relative paths in the table start from: the working directory, or the folder above the table
-        where they lead to files.
+    def by_id(self) -> dict[str, dict[str, Any]]:
+        """The rows by their ids."""
+        return {row["id"]: row for row in self.rows}
 
-        An audit writes paths as it was given them; this way it can be read from another place than the one in which it
-        was run.
+    def column(self, name: str, ids: Sequence[str]) -> np.ndarray:
+        """A column of numbers for these ids, float64 `[n]`, NaN where an id or its value is missing."""
+        values = (parse_number(self.by_id.get(id_, {}).get(name)) for id_ in ids)
+        return np.array([math.nan if value is None else value for value in values], np.float64)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The audit's configuration as JSON values; empty where it is not known."""
+        return self.summary.get("config") or {}
+
+    @cached_property
+    def starts(self) -> list[Path]:
+        """Folders in which a relative path may start, the likeliest first."""
+        recorded = self.summary.get("working_directory")
+        known = [Path(recorded)] if isinstance(recorded, str) and Path(recorded) != Path.cwd() else []
+        return [*known, Path(), *self.folder.resolve().parents]
+
+    @cached_property
+    def base(self) -> Path:
+        """The folder in which the table's relative paths start: the first of `starts` from which one of them leads to
+        a file; the very first where none does.
         """
-        paths = [
-            Path(row["prediction"])
-            for row in self.rows
-            if row.get("prediction") and not Path(row["prediction"]).is_absolute()
-        ]
-        candidates = [Path(), *self.folder.resolve().parents]
-        return next((folder for folder in candidates if any((folder / path).is_file() for path in paths[:100])), Path())
+        named = (row.get(column) for row in self.rows for column in ("prediction", "image"))
+        paths = list(islice((path for path in named if path and not Path(path).is_absolute()), _PROBED))
+        return next((start for start in self.starts if any((start / path).is_file() for path in paths)), self.starts[0])
 
     def path(self, row: Mapping[str, Any], column: str) -> Path:
-        """The file that a row names in `column` ("image", "prediction"); the base folder where it names none."""
+        """The file that a row names in `column` ("image", "prediction"), there or not; `base` where it names none."""
         return self.base / (row.get(column) or "")
 
-    def labels(self, classes: str | None = None) -> LabelSpace:
+    def file(self, row: Mapping[str, Any], column: str) -> Path:
+        """The file that a row names in `column`.
+
+        Raises
+        ------
+        BadInput
+            When the row names none, or it is not there; the reason says where it was looked for.
+        """
+        if not row.get(column):
+            raise BadInput(
+                self.folder, f"names no {column} of {row['id']}: a hook keeps those of suspect predictions only"
+            )
+        path = self.path(row, column)
+        if path.is_file():
+            return path
+        if Path(row[column]).is_absolute():
+            raise BadInput(path, f"does not exist; it is the {column} of {row['id']}", "put it back, or audit again")
+        raise _not_found(row[column], self.starts, "run the command in the folder in which the audit was run")
+
+    def locate(self, path: str | Path, option: str) -> Path:
+        """A file or folder that the audit's configuration names.
+
+        Raises
+        ------
+        BadInput
+            When it is not there; the reason says where it was looked for, and the fix to name it with `option`.
+        """
+        starts = [self.base, *self.starts] if not Path(path).is_absolute() else [Path()]
+        found = next((start / path for start in starts if (start / path).exists()), None)
+        if found is None:
+            raise _not_found(path, starts, f"name it with {option}")
+        return found
+
+    def heatmap(self, id_: str) -> Path | None:
+        """The heat map of a mask, where there is one."""
+        path = self.folder / HEATMAPS / f"{id_}.png"
+        return path if path.is_file() else None
+
+    def labels(self, classes: str | None = None, fix: str = "name the classes with --classes") -> LabelSpace:
         """The classes: those of the option `classes` if given, else those of the audit's model.
 
         Raises
         ------
         BadInput
-            When the option cannot be read, or the model is no longer where it was.
+            When the option cannot be read, or the model is no longer where it was; `fix` is then what to do about it.
         """
         if classes is not None:
             return parse_classes(classes)
@@ -89,9 +141,7 @@ class AuditTable:
         try:
             return from_json(ModelConfig, read_json(model / "config.json")).label_space
         except (BadInput, ValueError) as error:
-            raise BadInput(
-                self.folder, f"names no model whose classes can be read: {error}", "name the classes with --classes"
-            ) from error
+            raise BadInput(self.folder, f"names no model whose classes can be read: {error}", fix) from error
 
 
 def read_audit_table(path: Path | str) -> AuditTable:
@@ -118,26 +168,35 @@ def read_audit_table(path: Path | str) -> AuditTable:
             "give a folder written by `segqc audit`, or one of its tables",
         )
     columns, rows = _read_parquet(table) if table.suffix == ".parquet" else _read_csv(table)
-    if not {"id", "score", "status"} <= columns:
+    if not columns.issuperset(REQUIRED):
         raise BadInput(
             table,
             "is not the table of an audit: it needs the columns id, score and status",
             "give the scores.csv of an audit",
         )
     for row in rows:
-        numbers = {name: parse_number(row[name]) for name in (*WHOLE_NUMBERS, *NUMBERS) if name in row}
-        row.update(
-            {
-                name: None if value is None else int(value) if name in WHOLE_NUMBERS else float(value)
-                for name, value in numbers.items()
-            }
-        )
+        row.update({column.name: _value(column, row[column.name]) for column in _READ if column.name in row})
+        row["id"] = row["id"] or ""
     rows.sort(key=_place)
     for place, row in enumerate(rows, start=1):
         if row.get("rank") is None:
             row["rank"] = place
-    summary = table.with_name("summary.json")
+    summary = table.with_name(SUMMARY)
     return AuditTable(table.parent, rows, read_json(summary) if summary.is_file() else {})
+
+
+def read_finished_audit(path: Path | str) -> AuditTable:
+    """Read an audit that has its summary, as `segqc audit` leaves it.
+
+    Raises
+    ------
+    BadInput
+        As `read_audit_table`, and for a table that lies alone.
+    """
+    table = read_audit_table(path)
+    if not {"model", "method", "config"} <= table.summary.keys():
+        raise BadInput(path, f"is no finished audit: it has no {SUMMARY}", "give a folder written by `segqc audit`")
+    return table
 
 
 def parse_number(value: Any) -> float | int | None:
@@ -173,6 +232,21 @@ def audit_fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
     return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
+def _value(column: Column, cell: Any) -> Any:
+    """A cell as the schema types it; None where it is empty or cannot be that."""
+    if column.kind in ("integer", "number"):
+        number = parse_number(cell)
+        return None if number is None else int(number) if column.kind == "integer" else float(number)
+    if column.kind == "boolean":
+        return {"true": True, "false": False}.get(str(cell).lower())
+    return None if cell in (None, "") else str(cell)
+
+
+def _not_found(path: Path | str, starts: Iterable[Path], fix: str) -> BadInput:
+    tried = ", ".join(dict.fromkeys(str(start / path) for start in starts))
+    return BadInput(path, f"does not exist; tried {tried}", fix)
+
+
 def _place(row: Mapping[str, Any]) -> tuple[float, bool, float, str]:
     """Sort key: the rank where the table has one (a hook's review folder has none), else highest score first, unscored
     last, equal ones by id.
@@ -201,5 +275,5 @@ def _read_csv(path: Path) -> tuple[set[str], list[dict[str, Any]]]:
 
 
 def _cell(text: str | None) -> str | None:
-    """A text cell without the apostrophe by which `segqc.base.tables.write_table` keeps spreadsheets from running it."""
+    """A text cell without the apostrophe that `segqc.base.tables.write_table` puts before what looks like a formula."""
     return text[1:] if text and text[0] == "'" and text[1:2] in ("=", "+", "-", "@", "\t") else text

@@ -23,6 +23,7 @@ from segqc.auditing.run import COLUMNS, audit, rank_rows
 from segqc.base.errors import BadInput
 from segqc.data.images import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
+from segqc.results.schema import NOT_COMPARED, split_list
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -173,6 +174,7 @@ def test_an_unreadable_ground_truth_costs_the_dice_only(
     row = next(row for row in report.rows if row["id"] == "scene_00029")
     assert (row["status"], row["dice"]) == ("ok", None)
     assert "not compared" in row["reason"]
+    assert NOT_COMPARED in split_list(row["warnings"])
 
 
 def test_killed_and_repeated_gives_the_same_table(

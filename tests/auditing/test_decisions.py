@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 import segqc
 from segqc.auditing.config import AuditConfig
-from segqc.auditing.decisions import DECISION_COLUMNS
-from segqc.auditing.run import COLUMNS, audit
+from segqc.auditing.run import audit
 from segqc.base.errors import BadInput
 from segqc.calibration.calibrate import calibrate
 from segqc.calibration.config import CalibrateConfig
@@ -23,6 +22,7 @@ from segqc.cli.app import app
 from segqc.data.images import read_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.model.folder import fingerprint, save_model
+from segqc.results.schema import DECISION_COLUMNS, audit_columns, names
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
@@ -72,7 +72,7 @@ def test_an_audit_gets_columns_and_the_numbers_are_those_of_a_call(
     assert "Decisions:" in result.output
     with (out / "scores.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS + DECISION_COLUMNS
+    assert tuple(rows[0]) == audit_columns(calibrated=True)
     # the score is the same with and without
     assert [row["score"] for row in rows[:-1]] == [str(row["score"]) for row in plain.rows]
     assert float(rows[0]["p_value"]) == pytest.approx(1 / 6)
@@ -92,7 +92,7 @@ def test_an_audit_gets_columns_and_the_numbers_are_those_of_a_call(
 
 def test_without_a_calibration_nothing_is_added(plain) -> None:
     assert "calibration" not in plain.summary
-    assert not set(DECISION_COLUMNS) & plain.rows[0].keys()
+    assert not set(names(DECISION_COLUMNS)) & plain.rows[0].keys()
 
 
 def test_a_calibration_of_another_model_is_refused_before_anything_is_scored(

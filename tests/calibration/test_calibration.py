@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segqc.auditing.decisions import DECISION_COLUMNS, judge_rows, summarise_decisions
+from segqc.auditing.decisions import judge_rows, summarise_decisions
 from segqc.base.errors import BadInput
 from segqc.calibration.calibration import Calibration, Goals
 from segqc.calibration.conformal import benjamini_hochberg, conformal_p_values
 from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.storage import check_fits, find_calibration, load_calibration, save_calibration
+from segqc.results.schema import DECISION_COLUMNS, names
 
 MODEL = "0123456789abcdef"
 
@@ -180,7 +181,7 @@ def test_rows_get_the_same_numbers_as_single_scores_and_a_batch_its_flags(by_acc
     assert [row["decision"] for row in judged[:-1]] == [by_acceptance.judge(score).decision for score in scores]
     np.testing.assert_array_equal([row["flagged"] for row in judged[:-1]], benjamini_hochberg(p_values, 0.1))
     assert all(row["flagged"] for row in judged[40:50])
-    assert judged[-1] == bad | dict.fromkeys(DECISION_COLUMNS) | {"decision": "review"}
+    assert judged[-1] == bad | dict.fromkeys(names(DECISION_COLUMNS)) | {"decision": "review"}
     summary = summarise_decisions(judged, by_acceptance)
     assert sum(summary["decisions"].values()) == 51
     assert summary["flagged"] == sum(bool(row["flagged"]) for row in judged)

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from segqc.cli.app import app
-from segqc.results.table import NUMBERS, WHOLE_NUMBERS
+from segqc.results.schema import DECISION_COLUMNS, SCORE_COLUMNS, STATE_COLUMNS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -55,4 +55,8 @@ def test_the_readme_is_short() -> None:
 
 def test_the_columns_of_an_audit_are_documented() -> None:
     formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
-    assert [name for name in (*WHOLE_NUMBERS, *NUMBERS) if f"`{name}`" not in formats] == []
+    assert [
+        column.name
+        for column in (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS)
+        if f"`{column.name}`" not in formats
+    ] == []

@@ -16,7 +16,8 @@ from segqc.base.files import read_json
 from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.predict.config import PredictConfig
-from segqc.predict.run import load_segmenter, predict
+from segqc.predict.run import predict
+from segqc.predict.segmenter import load_segmenter
 
 SMALL = "lraspp_mobilenet_v3_large"
 DEFAULT = "deeplabv3_mobilenet_v3_large"
@@ -251,8 +252,8 @@ def test_weights_that_do_not_fit_are_bad_input(tmp_path, five):
     torch.save({"a": torch.zeros(1)}, tmp_path / "other.pth")
     torch.save({"a": 3}, tmp_path / "numbers.pth")
     for name, message in (
-        ("cut", "damaged"), ("text", "damaged"), ("empty", "damaged"), ("list", "is no state_dict"), ("numbers", "is no state_dict"),
-        ("other", "is no state_dict of a torchvision"), ("none", "does not exist"),
+        ("cut", "damaged"), ("text", "damaged"), ("empty", "damaged"), ("list", "is no state_dict"),
+        ("numbers", "is no state_dict"), ("other", "is no state_dict of a torchvision"), ("none", "does not exist"),
     ):  # fmt: skip
         with pytest.raises(BadInput, match=rf"{name}\.pth: .*{message}"):
             load_segmenter(SMALL, tmp_path / f"{name}.pth")

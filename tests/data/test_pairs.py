@@ -156,7 +156,8 @@ def test_audit_has_one_entry_for_each_prediction(tmp_path):
         tmp_path / "p", "a.png", "b.npy", "sub/c.png", "two.png", "stray.png", "d.png", "d.npy", "photo.jpg", "e.txt"
     )
     touch(predictions, "predict.json", ".a.tmp.png")
-    pairs, problems, without = audit_pairs(predictions, images)
+    found = audit_pairs(predictions, images)
+    pairs, problems, without = found.pairs, found.problems, found.images_without_prediction
     assert [pair.id for pair in pairs] == ["a", "b", "sub/c"]
     assert all(pair.ground_truth is None for pair in pairs)
     assert [(problem.id, problem.path.name) for problem in problems] == [
@@ -184,7 +185,8 @@ def test_audit_passes_over_probabilities_but_not_over_masks_in_npz(tmp_path):
     np.savez(predictions / "a.npz", probs=np.zeros((2, 3, 3), np.float16), valid=np.array([3, 3]))
     np.savez(predictions / "b.npz", mask=np.zeros((3, 3), np.uint8), probs=np.zeros((2, 3, 3), np.float16))
     np.savez(predictions / "d.npz", mask=np.zeros((3, 3), np.uint8))
-    pairs, problems, without = audit_pairs(predictions, images)
+    found = audit_pairs(predictions, images)
+    pairs, problems, without = found.pairs, found.problems, found.images_without_prediction
     assert [pair.mask.name for pair in pairs] == ["a.png", "c.npz", "d.npz"]  # c.npz is damaged: for the reader to say
     assert [problem.path.name for problem in problems] == ["b.npz", "b.png"]
     assert without == []
@@ -196,7 +198,8 @@ def test_audit_with_ground_truth(tmp_path):
         touch(tmp_path / "p", "a.png", "b.png", "c.png"),
     )
     truth = touch(tmp_path / "g", "a.png", "c.png", "c.npy")
-    pairs, problems, _ = audit_pairs(predictions, images, ground_truth=truth)
+    found = audit_pairs(predictions, images, ground_truth=truth)
+    pairs, problems = found.pairs, found.problems
     assert [(pair.id, pair.ground_truth) for pair in pairs] == [("a", truth / "a.png"), ("b", None)]
     assert [(problem.id, problem.reason) for problem in problems] == [
         ("c", "has several ground-truth masks: c.npy, c.png")
@@ -207,9 +210,10 @@ def test_audit_with_ground_truth(tmp_path):
 
 def test_audit_of_an_image_set_expects_only_its_images(voc, tmp_path):
     predictions = touch(tmp_path / "p", "a.png", "c.png")
-    pairs, problems, without = audit_pairs(predictions, voc_root=voc, image_set="train")
+    found = audit_pairs(predictions, voc_root=voc, image_set="train")
+    pairs, problems, without = found.pairs, found.problems, found.images_without_prediction
     assert ([pair.id for pair in pairs], problems, without) == (["a", "c"], [], ["b"])
-    assert audit_pairs(predictions, voc_root=voc)[2] == ["b"]
+    assert audit_pairs(predictions, voc_root=voc).images_without_prediction == ["b"]
 
 
 def test_audit_of_nothing(tmp_path):
@@ -226,7 +230,8 @@ def test_what_is_left_out_is_passed_over_in_every_folder_and_behind_links(tmp_pa
     (tmp_path / "link").symlink_to(predictions)
     own = {folder / "run" / name for folder in (images, predictions, truth) for name in ("b.png", "maps")}
     for folder in (predictions, tmp_path / "link"):
-        pairs, problems, without = audit_pairs(folder, images, ground_truth=truth, leave_out=own)
+        found = audit_pairs(folder, images, ground_truth=truth, leave_out=own)
+        pairs, problems, without = found.pairs, found.problems, found.images_without_prediction
         assert ([pair.id for pair in pairs], problems, without) == (["a"], [], [])
     assert [pair.id for pair in folder_pairs(images, predictions, own)[0]] == ["a"]
     assert [pair.id for pair in folder_pairs(images, predictions)[0]] == ["a", "run/b", "run/maps/c"]

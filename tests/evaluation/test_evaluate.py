@@ -1,6 +1,7 @@
 """`segqc evaluate`, end to end through the command line on rendered scenes."""
 
 import base64
+import contextlib
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +31,14 @@ from evaluation.report.paper import DEEP_SVDD, GNSM
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.base.errors import BadInput
+from segqc.calibration.calibrate import calibrate
+from segqc.calibration.config import CalibrateConfig
 from segqc.data.images import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
+from segqc.export.config import ExportConfig
+from segqc.export.run import export
+from segqc.gallery.command import make_gallery
+from segqc.gallery.config import GalleryConfig
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +259,7 @@ def test_classes_missed_everywhere_without_their_distances(config: EvaluateConfi
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"audit": Path("nowhere")}, "no finished audit"),
+        ({"audit": Path("nowhere")}, r"nowhere: holds no scores\.parquet and no scores\.csv"),
         ({"predictions": Path("other")}, "is not what"),
         ({"compare": ("nameless",)}, "NAME=FOLDER"),
         ({"deep_svdd": ("v9/one-class",)}, "v9"),
@@ -272,6 +280,82 @@ def test_a_list_narrows_what_is_judged(config: EvaluateConfig, tiny_voc: Path, t
     (root / "ImageSets" / "Segmentation" / "few.txt").write_text("\n".join(names))
     result = evaluate(replace(config, voc_root=root, image_set="few", out=tmp_path / "out", corruptions=0, resamples=2))
     assert result.study.ids == sorted(names)
+
+
+@pytest.fixture(scope="module")
+def project(
+    predictions: Path, tiny_voc: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Makes a folder with an audit in it, run there with relative paths, whose true masks have the given suffix."""
+
+    def make(suffix: str) -> Path:
+        folder = tmp_path_factory.mktemp("project")
+        shutil.copytree(predictions, folder / "masks")
+        shutil.copytree(tiny_voc / "JPEGImages", folder / "images")
+        (folder / "truths").mkdir()
+        for path in sorted((folder / "masks").glob("scene*.png")):
+            truth = read_mask(tiny_voc / "SegmentationClass" / path.name, DEMO_LABELS)
+            if suffix == ".npz":
+                np.savez(folder / "truths" / f"{path.stem}.npz", mask=truth)
+            else:
+                np.save(folder / "truths" / f"{path.stem}.npy", truth)
+        with contextlib.chdir(folder):
+            given = {"images": Path("images"), "ground_truth": Path("truths"), "model": tiny_model, "device": "cpu"}
+            audit(AuditConfig(Path("masks"), Path("audit"), **given), DiceComparison())
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_it_works_from_any_directory_and_with_arrays_as_truths(
+    suffix: str, project: Callable[[str], Path], found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project(suffix)
+    monkeypatch.chdir(tmp_path)
+    config = EvaluateConfig(folder / "audit", out=Path("out"), deep_svdd=(), resamples=2, top=3, device="cpu")
+    result = evaluate(config)
+    assert result.study.ids == found.study.ids
+    assert [path.suffix for path in result.study.truths] == [suffix] * 6
+    np.testing.assert_array_equal(result.study.quality.dice, found.study.quality.dice)
+    assert result.rows[0]["spearman"] == found.rows[0]["spearman"]
+    assert evaluate(replace(config, predictions=folder / "masks")).rows == result.rows
+    with pytest.raises(BadInput, match="is not what"):
+        evaluate(replace(config, predictions=folder / "truths"))
+
+
+def test_pictures_masks_and_truths_that_were_moved_can_be_named(
+    project: Callable[[str], Path], tiny_voc: Path, found: Evaluation, tmp_path: Path
+) -> None:
+    folder = project(".npy")
+    (folder / "masks").rename(folder / "predicted")
+    shutil.rmtree(folder / "images")
+    config = EvaluateConfig(folder / "audit", out=tmp_path / "out", deep_svdd=(), resamples=2, top=3, device="cpu")
+    with pytest.raises(BadInput, match=r"0 predictions with readable ground truth.*images/.*does not exist; tried"):
+        evaluate(config)
+    result = evaluate(replace(config, voc_root=tiny_voc, predictions=folder / "predicted"))
+    assert result.study.ids == found.study.ids
+    np.testing.assert_array_equal(result.study.quality.dice, found.study.quality.dice)
+    shutil.rmtree(folder / "truths")
+    with pytest.raises(BadInput, match=r"truths: does not exist; tried .*truths.*--ground-truth"):
+        evaluate(config)
+
+
+def test_gallery_export_and_calibration_work_from_any_directory(
+    project: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project(".npy")
+    monkeypatch.chdir(tmp_path)
+    page = make_gallery(GalleryConfig(folder / "audit", Path("page.html"))).read_text("utf-8")
+    rows = json.loads(page.split('id="rows">')[1].split("</script>")[0])["rows"]
+    assert [row["layers"] for row in rows if row["status"] == "ok"] == [["photo", "prediction", "heat", "truth"]] * 6
+    report = export(ExportConfig(folder / "audit", "csv", Path("queue")))
+    assert (report.exported, [problem.id for problem in report.skipped]) == (6, ["broken"])
+    assert report.images_root == folder / "images"
+    Path("accepted.txt").write_text("".join(f"{row['id']}\n" for row in rows if row["status"] == "ok"))
+    calibration, path = calibrate(CalibrateConfig(folder / "audit", accepted=Path("accepted.txt")))
+    assert path == folder / "audit" / "calibration.json"
+    assert len(calibration.accepted) == 6
 
 
 def test_the_page_is_whole_and_escapes_names(config: EvaluateConfig, found: Evaluation) -> None:

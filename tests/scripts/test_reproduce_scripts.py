@@ -13,9 +13,9 @@ import pytest
 from conftest import DEMO_CLASSES
 
 from evaluation.ranking.correlation import spearman
-from evaluation.report.study import read_audit
 from segqc.data.images import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
+from segqc.results.table import read_finished_audit
 from segqc.training.run import train
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -114,7 +114,7 @@ def test_the_results_on_voc_in_small_with_two_seeds(
         dice = {row["id"]: float(row["dice"]) for row in csv.DictReader(file)}
     scores = []
     for name in ("structured", "structured-seed-1"):
-        audited = read_audit(out / "audits" / "net" / name)
+        audited = read_finished_audit(out / "audits" / "net" / name)
         scores.append(audited.column("score", list(dice)))
     ranks = [spearman(column, np.array(list(dice.values()))) for column in scores]
     (row,) = (line for line in text.splitlines() if line.startswith("| structured, 4 steps |") and "pooled" in line)

@@ -18,7 +18,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from evaluation.baselines.base import Baseline, Example, Group
+from evaluation.baselines.base import Baseline, CollapsedFit, Example, Group
 from evaluation.baselines.heuristics import read_each, score_each, training_fingerprint
 from evaluation.baselines.svdd.networks import encode, make_networks
 from evaluation.baselines.svdd.training import PRESETS, SVDDConfig, SVDDTraining
@@ -164,6 +164,7 @@ class DeepSVDD(Baseline):
         if not is_alive(self.report_):
             warnings.warn(
                 f"{self.name} in {folder} has collapsed or learned nothing, its scores mean nothing: {self.report_}",
+                CollapsedFit,
                 stacklevel=2,
             )
 

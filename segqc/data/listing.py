@@ -1,0 +1,87 @@
+"""Files of a folder by id: the path below the folder, without suffix, by which pictures and masks find each other."""
+
+import os
+import zipfile
+from collections.abc import Collection
+from pathlib import Path
+
+from segqc.base.errors import BadInput
+from segqc.data.images import MASK_SUFFIXES
+
+
+def files_by_id(
+    folder: Path, suffixes: tuple[str, ...] | None, leave_out: Collection[Path] = ()
+) -> dict[str, list[Path]]:
+    """Files below a folder by id: the path below the folder without suffix, as POSIX text.
+
+    Hidden files are passed over, and NPZ files that hold a segmenter's probabilities. Links to folders are followed,
+    each folder once.
+
+    Parameters
+    ----------
+    folder : Path
+    suffixes : tuple of str or None
+        Lower case, with the dot; a file's own is compared without case. None takes all files but JSON.
+    leave_out : collection of Path
+        Files and folders, symbolic links resolved, that are passed over too.
+
+    Returns
+    -------
+    dict of str to list of Path
+        Each list sorted; empty where there is no such folder.
+    """
+    found: dict[str, list[Path]] = {}
+    visited: set[str] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        passed_over = {name for name in folders + names if name.startswith(".") or Path(real, name) in leave_out}
+        folders[:] = sorted(set(folders) - passed_over)
+        for name in sorted(set(names) - passed_over):
+            path = Path(parent, name)
+            suffix = path.suffix.lower()
+            wanted = suffix != ".json" if suffixes is None else suffix in suffixes
+            if wanted and not (suffix == ".npz" and _holds_probabilities(path)):
+                found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    return found
+
+
+def _holds_probabilities(path: Path) -> bool:
+    """Whether an NPZ is a segmenter's softmax map beside its mask; False for a file that cannot be opened, since the
+    mask reader then says why.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception:  # zipfile lets several kinds through for hostile files
+        return False
+    return "probs.npy" in names and "mask.npy" not in names
+
+
+def require_files(
+    folder: Path, suffixes: tuple[str, ...] | None, kind: str, leave_out: Collection[Path] = ()
+) -> dict[str, list[Path]]:
+    """`files_by_id` of a folder that must have some; `kind` says what they are: "image", "ground-truth mask".
+
+    Raises
+    ------
+    BadInput
+        There is no such folder, or no such file in it.
+    """
+    found = files_by_id(folder, suffixes, leave_out)
+    if not found:
+        wanted = ", ".join(suffixes or MASK_SUFFIXES)
+        reason = f"holds no {kind} ({wanted})" if folder.is_dir() else "is not a folder"
+        raise BadInput(folder, reason, f"pass the folder of the {kind}s")
+    return found
+
+
+def masks_by_id(folder: Path) -> dict[str, Path]:
+    """The masks below a folder by id, PNG, NPY or NPZ; an id with several has its first by name.
+
+    Empty where there is no such folder.
+    """
+    return {id_: paths[0] for id_, paths in files_by_id(folder, MASK_SUFFIXES).items()}

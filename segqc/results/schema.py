@@ -1,0 +1,118 @@
+"""The columns of an audit's table, each named once: in Python, in CSV and Parquet, on the review page and in the docs.
+
+An audit writes `SCORE_COLUMNS`; then, where a calibration was used, `DECISION_COLUMNS`; then `STATE_COLUMNS`. A hook's
+review folder has `REVIEW_COLUMNS`. A comparison of two audits adds `COMPARISON_COLUMNS` on the page. A table may have
+columns of its own besides, and may lack all but `REQUIRED`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "integer", "number", "boolean", "list", "box"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+    kind : "text", "integer", "number", "boolean", "list" or "box"
+        What a cell holds when it is not empty. A list is text with semicolons between its items, a box the text
+        ``x0,y0,x1,y1``, half-open.
+    meaning : str
+    unit : str
+        Empty for what has none.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str = ""
+
+
+SCORE_COLUMNS = (
+    Column("id", "text", "path of the mask below its folder, without suffix"),
+    Column("rank", "integer", "1 for the most suspect mask; masks without a score come last"),
+    Column("score", "number", "how suspect the mask is: higher is worse; empty where it could not be scored"),
+    Column("status", "text", "ok, or error where the mask could not be scored"),
+    Column("reason", "text", "why the mask could not be scored, or the warnings in words"),
+    Column("worst_class", "text", "class that the mask has in its most suspect region"),
+    Column("expected_class", "text", "class that the model expected there instead"),
+    Column("worst_box", "box", "bounding box of the most suspect region", "pixels of the picture"),
+    Column("classes", "list", "foreground classes of the mask"),
+    Column("dice", "number", "mean Dice over the foreground classes, where ground truth was given", "0 to 1"),
+    Column("agreement", "number", "estimated Dice of the mask, 1 - score; empty for the method paper", "0 to 1"),
+    Column("density", "number", "negative log-likelihood under the density of training masks", "nats"),
+    Column("width", "integer", "width of the picture", "pixels"),
+    Column("height", "integer", "height of the picture", "pixels"),
+    Column("image", "text", "file of the picture; a relative path starts in the audit's working_directory"),
+    Column("prediction", "text", "file of the mask; a relative path starts in the audit's working_directory"),
+)
+
+DECISION_COLUMNS = (
+    Column("p_value", "number", "share of accepted predictions that score at least as high", "0 to 1"),
+    Column("flagged", "boolean", "whether the batch's false discovery rate control flags the mask"),
+    Column("expected_dice", "number", "Dice that the calibration expects at this score", "0 to 1"),
+    Column("expected_dice_low", "number", "lower end of the interval around expected_dice", "0 to 1"),
+    Column("expected_dice_high", "number", "upper end of the interval around expected_dice", "0 to 1"),
+    Column("decision", "text", "pass, review or fail"),
+)
+
+HARDLY_SEEN, NOT_COMPARED = "hardly_seen", "not_compared"
+
+STATE_COLUMNS = (
+    Column(
+        "warnings",
+        "list",
+        f"what to keep in mind of a sound row: {HARDLY_SEEN}, most of the mask is of classes with few training pictures; "
+        f"{NOT_COMPARED}, its ground truth cannot be read",
+    ),
+)
+
+COMPARISON_COLUMNS = (
+    Column("other_score", "number", "score of the same id in the audit compared with"),
+    Column("other_rank", "integer", "rank there, among what both audits have scored"),
+    Column("rank_change", "integer", "places nearer to the most suspect than in the audit compared with"),
+)
+
+TIME = Column("time", "number", "when a hook judged the mask", "seconds since 1970")
+
+COLUMNS = {
+    column.name: column for column in (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS, *COMPARISON_COLUMNS, TIME)
+}
+
+REVIEW_COLUMNS = tuple(
+    COLUMNS[name]
+    for name in (
+        "id", "time", "score", "status", "reason", "decision", "p_value", "expected_dice", "expected_dice_low",
+        "expected_dice_high", "worst_class", "expected_class", "worst_box", "width", "height", "image", "prediction",
+    )
+)  # fmt: skip
+
+REQUIRED = ("id", "score", "status")
+"""What a table must have to be read as an audit's."""
+
+
+def names(columns: Iterable[Column], *kinds: Kind) -> tuple[str, ...]:
+    """Names of the columns in order; with `kinds`, of those of one of these kinds."""
+    return tuple(column.name for column in columns if not kinds or column.kind in kinds)
+
+
+def audit_columns(calibrated: bool) -> tuple[str, ...]:
+    """Names of the columns that an audit writes, in order."""
+    return names((*SCORE_COLUMNS, *(DECISION_COLUMNS if calibrated else ()), *STATE_COLUMNS))
+
+
+def split_list(cell: str | None) -> list[str]:
+    """Items of a cell of kind "list"."""
+    return [item for item in (cell or "").split(";") if item]
+
+
+def markdown_table(columns: Iterable[Column]) -> str:
+    """The columns as a table in Markdown: name, kind, unit and meaning."""
+    lines = ["| column | type | unit | meaning |", "|---|---|---|---|"]
+    lines += [f"| `{column.name}` | {column.kind} | {column.unit} | {column.meaning} |" for column in columns]
+    return "\n".join(lines) + "\n"
