@@ -81,7 +81,7 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, console: Console
     if config.voc_root is None:
         raise BadInput("--voc-root", "is not given", "name a folder in Pascal VOC's layout")
     labels, out = training_labels(config), config.out
-    pairs, problems = _readable_pairs(config, labels, console)
+    pairs, problems = _readable_pairs(config.voc_root, config, labels, console)
     errors = inject_label_errors(pairs, labels, out / "voc", share, config.seed, console=console)
     copies, _ = voc_pairs(out / "voc", "train")
     _write_left_out(out / "left_out.csv", pairs, problems, copies, console)
@@ -105,10 +105,10 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, console: Console
 
 
 def _readable_pairs(
-    config: TrainConfig, labels: LabelSpace, console: Console | None
+    voc_root: Path, config: TrainConfig, labels: LabelSpace, console: Console | None
 ) -> tuple[list[Pair], list[Problem]]:
     """Pairs of the image set that can be read, and what is wrong with the others."""
-    pairs, problems = voc_pairs(config.voc_root, config.image_set)
+    pairs, problems = voc_pairs(voc_root, config.image_set)
     with (
         make_progress(console) as progress,
         Journal(config.out / ".progress" / "checked.jsonl", {"data": dataset_fingerprint(pairs)}) as journal,
@@ -125,7 +125,8 @@ def _write_left_out(
 ) -> None:
     """What is in the image set but not audited, with reasons: pairs that cannot be read, and those that have no copy."""
     copied = {copy.id for copy in copies}
-    problems = problems + [Problem(pair.id, pair.mask, "is void throughout") for pair in pairs if pair.id not in copied]
+    void = [pair for pair in pairs if pair.id not in copied]
+    problems = problems + [Problem(pair.id, pair.mask or pair.image, "is void throughout") for pair in void]
     write_table(
         path,
         [{"id": problem.id, "file": str(problem.path), "reason": problem.reason} for problem in problems],

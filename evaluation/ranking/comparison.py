@@ -14,8 +14,15 @@ from evaluation.ranking.selective import auroc, bad_below, mean_of_top, precisio
 class Labels(Protocol):
     """What is needed of a label space."""
 
-    num_classes: int
-    background: int | None
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, the background included."""
+        ...
+
+    @property
+    def background(self) -> int | None:
+        """Index of the background; None where there is none."""
+        ...
 
 
 class DiceComparison:

@@ -145,7 +145,7 @@ def _methods(rows: Sequence[Mapping[str, Any]], groups: Mapping[str, str], colum
         "<div class=scroll><table><tr><th>method<th>images"
         + "".join(f"<th>{_text(measure.title)}" for measure in columns)
     ]
-    current = None
+    current = ""
     for row in rows:
         group = groups.get(row["method"], current)
         if group != current:

@@ -1,9 +1,12 @@
 """Settings of `segqc audit`: the same fields on the command line, in Python and in summary.json."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from segqc.base.settings import check_range
+from segqc.base.errors import BadInput
+from segqc.base.settings import check_range, from_json
 from segqc.model.catalogue import BUNDLED
 from segqc.training.config import TrainConfig
 
@@ -47,3 +50,51 @@ class LabelAuditConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "top", 1)
+
+
+OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")
+"""Fields of `TrainConfig` that an audit of ground truth takes."""
+
+_OF_PREDICTIONS = ("model", "levels", "calibration")
+
+
+def choose_audit(settings: Mapping[str, Any], spell: Callable[[str], str] = str) -> AuditConfig | LabelAuditConfig:
+    """The configuration of an audit: of predictions where they are given, else of ground truth.
+
+    Parameters
+    ----------
+    settings : mapping of str to object
+        Fields of `AuditConfig` and those in `OF_TRAININGS`; None leaves a default.
+    spell : callable, optional
+        How the user writes a setting, for messages: "voc_root" as "--voc-root" on the command line.
+
+    Raises
+    ------
+    BadInput
+        A setting belongs to the other kind of audit, or ground truth is to be audited and not named.
+    ValueError
+        A setting is unknown, or out of its range.
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    predictions = spell("predictions")
+    if "predictions" in given:
+        _refuse(given, OF_TRAININGS, "is for the audit of ground truth", f"leave it out, or {predictions}", spell)
+        return from_json(AuditConfig, given, "the audit's settings")
+    _refuse(given, _OF_PREDICTIONS, "is for predictions", f"leave it out, or give {predictions}", spell)
+    if ("voc_root" in given) == ("images" in given) or ("images" in given) != ("ground_truth" in given):
+        voc_root, images, ground_truth = map(spell, ("voc_root", "images", "ground_truth"))
+        fix = f"give it; or, to audit ground truth, either {voc_root}, or {images} together with {ground_truth}"
+        raise BadInput(predictions, "is not given", fix)
+    training = {"method": LabelAuditConfig().training.method, "masks": given.get("ground_truth")}
+    training |= {
+        name: given[name] for name in (*OF_TRAININGS, "voc_root", "images", "image_set", "device") if name in given
+    }
+    own = {name: given[name] for name in ("out", "top", "heatmaps") if name in given}
+    return from_json(LabelAuditConfig, own | {"training": training}, "the audit's settings")
+
+
+def _refuse(given: Mapping[str, Any], names: Iterable[str], reason: str, fix: str, spell: Callable[[str], str]) -> None:
+    """Raise `BadInput` for the first of these settings that is given."""
+    for name in names:
+        if name in given:
+            raise BadInput(spell(name), reason, fix)

@@ -1,0 +1,108 @@
+"""`segqc.audit(...)`: an audit from Python, with the settings of the command as keyword arguments."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from segqc.auditing.config import AuditConfig, choose_audit
+from segqc.auditing.ground_truth import audit_labels
+from segqc.auditing.run import AuditReport
+from segqc.auditing.run import audit as run_audit
+from segqc.base.console import console
+
+
+def audit(
+    *,
+    predictions: Path | str | None = None,
+    out: Path | str = AuditConfig.out,
+    model: Path | str | None = None,
+    images: Path | str | None = None,
+    voc_root: Path | str | None = None,
+    image_set: str | None = None,
+    ground_truth: Path | str | None = None,
+    levels: Sequence[int] | None = None,
+    top: int = AuditConfig.top,
+    heatmaps: bool = AuditConfig.heatmaps,
+    device: str | None = None,
+    calibration: Path | str | None = None,
+    classes: str | None = None,
+    folds: int | None = None,
+    method: str | None = None,
+    preset: str | None = None,
+    steps: int | None = None,
+    feature_cache: Path | str | None = None,
+    seed: int | None = None,
+    progress: bool = False,
+) -> AuditReport:
+    """Score a folder of predictions and rank them, worst first; without `predictions`, find the wrong masks of a dataset.
+
+    Does what `segqc audit` does, and writes what it writes, in silence. The same call continues an audit that was
+    stopped.
+
+    Parameters
+    ----------
+    predictions : Path or str, optional
+        Folder of predicted masks: palette or grey PNG, NPY, NPZ. Without it the ground truth itself is audited: the
+        pairs are dealt into folds, and each mask is scored by a model that was trained without its fold.
+    out : Path or str
+        Folder for tables, heat maps, contact sheet and review page.
+    model : Path or str, optional
+        Folder written by `segqc train`, or "voc" (the default) or "voc-fast". For predictions only.
+    images : Path or str, optional
+        Folder of pictures; this or `voc_root`.
+    voc_root : Path or str, optional
+        Folder in Pascal VOC's layout, whose ground truth is used too.
+    image_set : str, optional
+        With `voc_root`: list of the pictures that should have a prediction, or whose ground truth is audited ("train").
+    ground_truth : Path or str, optional
+        Folder of true masks: to compare predictions with (they never enter a score), or to audit.
+    levels : sequence of int, optional
+        Noise levels to read, by their index in the model's ladder; by default those of its score. For predictions only.
+    top : int
+        Rows of the contact sheet.
+    heatmaps : bool
+        Whether to write a heat map for each mask.
+    device : str, optional
+        Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
+    calibration : Path or str, optional
+        File written by `segqc calibrate`, by default calibration.json in the model's folder, where there is one. For
+        predictions only.
+    classes, folds, method, preset, steps, feature_cache, seed
+        Settings of the trainings, as for `segqc train`; for the audit of ground truth only. By default Pascal VOC's
+        classes, 3 folds, the method "segmenter" and the preset "cpu".
+    progress : bool
+        Whether to show progress bars on the terminal.
+
+    Returns
+    -------
+    AuditReport
+        Rows as in scores.csv (the most suspect first, those that could not be scored last), the summary as in
+        summary.json, and the folder.
+
+    Raises
+    ------
+    BadInput
+        There are no masks, pictures or model where they were said to be, a setting belongs to the other kind of audit,
+        or `out` holds files that no audit wrote. A mask that cannot be scored is a row with a reason instead.
+    ValueError
+        A setting is out of its range.
+
+    Examples
+    --------
+    >>> report = segqc.audit(predictions="deeplab_out", images="JPEGImages", out="audit")  # doctest: +SKIP
+    >>> [row["id"] for row in report.rows[:3]], report.summary["scored"]  # doctest: +SKIP
+    (['2007_003110', '2008_006036', '2008_005633'], 241)
+    """
+    config = choose_audit(
+        {
+            "predictions": predictions, "out": out, "model": model, "images": images, "voc_root": voc_root,
+            "image_set": image_set, "ground_truth": ground_truth, "levels": levels, "top": top, "heatmaps": heatmaps,
+            "device": device, "calibration": calibration, "classes": classes, "folds": folds, "method": method,
+            "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed,
+        }
+    )  # fmt: skip
+    shown = console if progress else None
+    if not isinstance(config, AuditConfig):
+        return audit_labels(config, shown)
+    from evaluation.ranking.comparison import DiceComparison
+
+    return run_audit(config, DiceComparison(), shown)
