@@ -73,14 +73,14 @@ class MaskNeighbours(Baseline):
         grids = read_each(audited, self._grid)
         scores = np.full(len(grids), np.nan)
         for labels in dict.fromkeys(example.labels for example in audited):
-            rows = [row for row, grid in enumerate(grids) if grid is not None and audited[row].labels == labels]
-            if rows:
-                distances = 1.0 - mean_dice_matrix(np.stack([grids[row] for row in rows]), self.masks_, labels)
+            mine = {row: grid for row, grid in enumerate(grids) if grid is not None and audited[row].labels == labels}
+            if mine:
+                distances = 1.0 - mean_dice_matrix(np.stack(list(mine.values())), self.masks_, labels)
                 # Sorted, so that not even the rounding of the mean depends on the order of the training masks.
                 nearest = np.sort(
                     np.partition(distances, min(self.k, distances.shape[1]) - 1, axis=1)[:, : self.k], axis=1
                 )
-                scores[rows] = nearest.mean(axis=1)
+                scores[list(mine)] = nearest.mean(axis=1)
         return scores
 
     def _grid(self, example: Example) -> np.ndarray:

@@ -57,7 +57,8 @@ def supervised_upper_line(
     table, quality = np.asarray(features, np.float64), np.asarray(dice, np.float64)
     if table.ndim != 2 or table.shape[1] == 0 or quality.shape != (len(ids),) or len(table) != len(ids):
         raise ValueError(
-            f"Expected features [n, F] and dice [n] for {len(ids)} ids, but got {list(table.shape)} and {list(quality.shape)}"
+            f"Expected features [n, F] and dice [n] for {len(ids)} ids, "
+            f"but got {list(table.shape)} and {list(quality.shape)}"
         )
     if len(set(ids)) < len(ids):
         raise ValueError("Expected argument `ids` to hold every id once")

@@ -60,8 +60,8 @@ def class_rows(
     if backend == "medpy":
         known = np.ones(np.shape(truth), bool) if void is None else truth != void
         for table in tables:
-            masks = ((np.asarray(mask) == table["label"]) & known for mask in (prediction, truth))
-            table |= _medpy(*masks, spacing)  # `|=` changes the dict in the list
+            first, second = ((np.asarray(mask) == table["label"]) & known for mask in (prediction, truth))
+            table |= _medpy(first, second, spacing)  # `|=` changes the dict in the list
     return tables
 
 

@@ -3,16 +3,13 @@
 Conventions, fixed once and used by every table:
 
 - Pixels that are void in the ground truth are removed from both masks first; a void pixel of the prediction where the
-  truth
-  has a label counts as "nothing predicted", so that abstaining is never rewarded.
+  truth has a label counts as "nothing predicted", so that abstaining is never rewarded.
 - Surfaces are those of `evaluation.metrics.surfaces`: 4-neighbourhood in 2-D, and what touches the frame is surface.
 - Both masks without the class: no row. One of them: Dice 0 and the status "missed" or "spurious"; its distances are
-  undefined
-  (None), never NaN and never dropped in silence: `image_metrics` counts them as the image diagonal unless told
-  otherwise.
+  undefined (None), never NaN and never dropped in silence: `image_metrics` counts them as the image diagonal unless
+  told otherwise.
 
-Where medpy 0.5.2 is defined, `dice`, `iou`, `msd` (medpy's assd), `hd95` and `hd` equal medpy's dc, jc, assd, hd95 and
-hd.
+Where medpy 0.5.2 is defined, `dice`, `iou`, `msd`, `hd95` and `hd` equal its dc, jc, assd, hd95 and hd.
 """
 
 from __future__ import annotations
@@ -25,7 +22,8 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.metrics.surfaces import LabelSurfaces, SurfaceDistances, blank, bounding_box, pixel_spacing
+from evaluation.metrics.label_maps import clean_pair, count_classes
+from evaluation.metrics.surfaces import LabelSurfaces, SurfaceDistances, pixel_spacing
 
 OVERLAPS = ("dice", "iou", "nsd")
 DISTANCES = ("msd", "masd", "mean_to_truth", "mean_to_prediction", "hd95", "hd95_max", "hd")
@@ -139,14 +137,14 @@ def class_metrics(
     """
     if not tolerance >= 0:
         raise ValueError(f"Expected argument `tolerance` to be at least 0, but got {tolerance}")
-    first, second = _clean(prediction, truth, num_classes, void, background)
+    first, second = clean_pair(prediction, truth, num_classes, void, background)
     steps = pixel_spacing(spacing, first.ndim)
     if not first.size:
         return []
     surfaces = LabelSurfaces(first, second, steps)
     # Pairs of labels change only at a surface pixel or right behind one.
     starts = np.stack([surfaces.pixels, surfaces.pixels + 1], axis=1).ravel()
-    common, in_prediction, in_truth = _counts(first, second, num_classes, starts)
+    common, in_prediction, in_truth = count_classes(first, second, num_classes, starts)
     rows = []
     distances: dict[str, float | None]
     for label in np.flatnonzero(in_prediction + in_truth).tolist():
@@ -221,98 +219,37 @@ def reduce_classes(
     """
     if undefined not in ("diagonal", "exclude"):
         raise ValueError(f"Expected argument `undefined` to be 'diagonal' or 'exclude', but got {undefined!r}")
-    means: dict[str, float | None] = {
-        name: fmean(getattr(row, name) for row in rows) if rows else 1.0 for name in OVERLAPS
-    }
+    distances: dict[str, float | None] = {}
     for name in DISTANCES:
         values = [getattr(row, name) for row in rows]
         if undefined == "diagonal":
             values = [diagonal if value is None else value for value in values]
         defined = [value for value in values if value is not None]
-        means[name] = fmean(defined) if defined else (None if rows else 0.0)
+        distances[name] = fmean(defined) if defined else (None if rows else 0.0)
     statuses = [row.status for row in rows]
     return ImageMetrics(
-        **means, classes=len(rows), missed=statuses.count("missed"), spurious=statuses.count("spurious")
-    )  # type: ignore[arg-type]
+        dice=fmean(row.dice for row in rows) if rows else 1.0,
+        iou=fmean(row.iou for row in rows) if rows else 1.0,
+        nsd=fmean(row.nsd for row in rows) if rows else 1.0,
+        **distances,
+        classes=len(rows),
+        missed=statuses.count("missed"),
+        spurious=statuses.count("spurious"),
+    )
 
 
 def mean_dice(
     prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None = 255, background: int | None = 0
 ) -> float:
-    """Dice of an image: `image_metrics(...).dice` without the surfaces, in [0, 1]; 1 when neither mask has foreground."""
-    first, second = _clean(prediction, truth, num_classes, void, background)
+    """`image_metrics(...).dice` without the surfaces, in [0, 1]; 1 when neither mask has foreground."""
+    first, second = clean_pair(prediction, truth, num_classes, void, background)
     if not first.size:
         return 1.0
     changes = (first.ravel()[1:] != first.ravel()[:-1]) | (second.ravel()[1:] != second.ravel()[:-1])
-    common, in_prediction, in_truth = _counts(first, second, num_classes, np.flatnonzero(changes) + 1)
+    common, in_prediction, in_truth = count_classes(first, second, num_classes, np.flatnonzero(changes) + 1)
     sizes = in_prediction + in_truth
     rows = np.flatnonzero(sizes)
     return float(np.mean(2.0 * common[rows] / sizes[rows])) if rows.size else 1.0
-
-
-def _clean(
-    prediction: np.ndarray, truth: np.ndarray, num_classes: int, void: int | None, background: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks, checked, cut to the box around all that is not background, in the narrowest unsigned type.
-
-    Its largest value stands for whatever has no row: background, and void, which hides the prediction below it.
-    """
-    first, second = np.atleast_1d(np.asarray(prediction)), np.atleast_1d(np.asarray(truth))
-    if first.shape != second.shape:
-        raise ValueError(f"Expected prediction and truth of one shape, but got {first.shape} and {second.shape}")
-    if background is not None:
-        box = bounding_box((first != background) | (second != background))
-        first, second = first[box], second[box]
-    first, second = _labels("prediction", first, num_classes, void), _labels("truth", second, num_classes, void)
-    hidden = second == np.iinfo(second.dtype).max
-    if background is None:
-        return blank(first, hidden), np.ascontiguousarray(second)
-    return blank(first, hidden | (first == background)), blank(second, second == background)
-
-
-def _labels(name: str, mask: np.ndarray, num_classes: int, void: int | None) -> np.ndarray:
-    """A checked mask in the narrowest unsigned type, its largest value (all bits set) for void; not copied when it is
-    so already.
-    """
-    if mask.dtype.kind not in "iu":
-        raise ValueError(f"Expected argument `{name}` to hold integer labels, but got dtype {mask.dtype}")
-    dtype = np.min_scalar_type(num_classes)
-    ready = mask.dtype == dtype and void == np.iinfo(dtype).max
-    if ready and mask.size and (mask + dtype.type(1)).max() <= num_classes:  # void wraps to 0
-        return mask
-    unknown = np.zeros(mask.shape, bool) if void is None else mask == void
-    wrong = mask >= num_classes
-    if mask.dtype.kind == "i":
-        wrong |= mask < 0
-    if np.greater(wrong, unknown).any():
-        values = np.unique(mask[wrong & ~unknown]).tolist()
-        raise ValueError(
-            f"Expected argument `{name}` to hold labels 0..{num_classes - 1} or void {void}, but got {values}"
-        )
-    mask = mask.astype(dtype)
-    mask[unknown] = np.iinfo(dtype).max
-    return mask
-
-
-def _counts(
-    prediction: np.ndarray, truth: np.ndarray, num_classes: int, starts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pixels of each class in both masks, in the prediction, in the truth: three int64 [K] from one joint histogram.
-
-    Masks are piecewise constant, so the histogram counts runs of equal pairs, weighted by their lengths: thousands of
-    entries, not pixels. `starts` holds, ascending, the flat index of each run's first pixel, but for the first; what
-    starts no run, or comes twice, does no harm.
-    """
-    size = prediction.size
-    edges = np.concatenate([[0], starts, [size]])
-    lengths = edges[1:] - edges[:-1]
-    places = np.minimum(edges[:-1], size - 1)  # a run that would start at the end has length 0
-    side = num_classes + 1
-    rows, columns = (np.minimum(labels.ravel()[places], num_classes).astype(np.int64) for labels in (prediction, truth))
-    joint = (
-        np.bincount(rows * side + columns, weights=lengths, minlength=side * side).astype(np.int64).reshape(side, side)
-    )
-    return np.diagonal(joint)[:-1], joint.sum(1)[:-1], joint.sum(0)[:-1]
 
 
 def _distance_metrics(lists: SurfaceDistances) -> dict[str, float | None]:

@@ -1,9 +1,9 @@
 """Exact distances from some pixels of a grid to the nearest of others, in the numbers that the outlines of masks have.
 
-|p - g|^2 = |p|^2 + (|g|^2 - 2 p.g): for a few thousand pixels the brackets of all pairs are one matrix product, and its smallest entries are cheaper
-than asking a k-d tree. Most pairs need no look. Every 16th target, compared first, bounds each distance from above; a
-pixel whose row is farther away than the bound cannot be the nearest; and pixels come in the order of rows, so that what
-is left is one slice of them.
+|p - g|^2 = |p|^2 + (|g|^2 - 2 p.g): for a few thousand pixels the brackets of all pairs are one matrix product, and its
+smallest entries are cheaper than asking a k-d tree. Most pairs need no look. Every 16th target, compared first, bounds
+each distance from above; a pixel whose row is farther away than the bound cannot be the nearest; and pixels come in the
+order of rows, so that what is left is one slice of them.
 """
 
 import numpy as np

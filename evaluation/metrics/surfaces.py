@@ -60,8 +60,8 @@ def surface_distances(
             "Expected two masks with at least one object pixel each: the distance to an empty mask is undefined"
         )
     box = bounding_box(first | second)
-    labels = (blank(np.zeros(mask[box].shape, np.uint8), ~mask[box]) for mask in (first, second))
-    return LabelSurfaces(*labels, pixel_spacing(spacing, first.ndim)).distances(0)
+    ours, theirs = (blank(np.zeros(mask[box].shape, np.uint8), ~mask[box]) for mask in (first, second))
+    return LabelSurfaces(ours, theirs, pixel_spacing(spacing, first.ndim)).distances(0)
 
 
 class LabelSurfaces:
@@ -115,11 +115,11 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     if not occupied.size:
         return (slice(0, 0),) * mask.ndim
     rows = slice(int(occupied[0]), int(occupied[-1]) + 1)
-    return (rows, *bounding_box(mask[rows].any(axis=0))) if mask.ndim > 1 else (rows,)
+    return (rows, *bounding_box(np.asarray(mask[rows].any(axis=0)))) if mask.ndim > 1 else (rows,)
 
 
 def blank(labels: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """A copy of unsigned labels with the largest value of their type wherever `where`, bool of the same shape, holds."""
+    """A copy of unsigned labels with the largest value of their type where `where`, bool of the same shape, is true."""
     # -1 has all bits set; assigning by mask is far slower
     return labels | -where.view(np.uint8).astype(labels.dtype, copy=False)
 
@@ -140,6 +140,6 @@ def _interior(labels: np.ndarray) -> np.ndarray:
         same = values[stride:] == values[:-stride]
         marks[stride:] &= same
         marks[:-stride] &= same
-        lead = (slice(None),) * axis
-        interior[(*lead, 0)] = interior[(*lead, -1)] = False
+        frame = interior.swapaxes(0, axis)
+        frame[0] = frame[-1] = False
     return interior

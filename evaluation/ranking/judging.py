@@ -189,7 +189,8 @@ def judge(
             row |= _interval(keys, bootstrap_interval, measure.statistic, (values[kept],), columns, resamples, seed)
             if measure.key in DIFFERENCES and name != trial:
                 pair = (values[kept], arrays[trial][kept])
-                keys = tuple(f"{measure.key}_difference{end}" for end in ("", "_low", "_high"))
+                prefix = f"{measure.key}_difference"
+                keys = (prefix, f"{prefix}_low", f"{prefix}_high")
                 row |= _interval(keys, paired_difference, measure.statistic, pair, columns, resamples, seed)
         rows.append(row)
     return rows

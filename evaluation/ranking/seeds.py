@@ -70,13 +70,15 @@ def judge_seeds(
     unknown = [key for key in keys if key not in known]
     if unknown or trial not in scores:
         raise ValueError(
-            f"Expected measures of {', '.join(known)} and a method on trial that has scores, but got {[*unknown, trial]}"
+            f"Expected measures of {', '.join(known)} and a method on trial that has scores, "
+            f"but got {[*unknown, trial]}"
         )
     arrays = {name: np.asarray(values, np.float64) for name, values in scores.items()}
     for name, values in arrays.items():
         if values.ndim != 2 or len(values) != len(quality.dice) or not values.size or not np.isfinite(values).all():
             raise ValueError(
-                f"Expected finite scores [{len(quality.dice)}, seeds] of {name}, but got {list(values.shape)} or one that is not finite"
+                f"Expected finite scores [{len(quality.dice)}, seeds] of {name}, "
+                f"but got {list(values.shape)} or one that is not finite"
             )
     found: dict[str, dict[str, SeedsJudgement]] = {name: {} for name in arrays}
     for key in keys:

@@ -10,7 +10,8 @@ import pyarrow
 import pyarrow.compute
 
 from segqc.base.errors import BadInput
-from segqc.tabular.io.files import read_arff, read_table, split_label
+from segqc.tabular.io.files import read_table, split_label
+from segqc.tabular.io.raw import read_arff
 
 
 @dataclass(frozen=True)

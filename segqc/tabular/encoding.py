@@ -17,7 +17,8 @@ import pyarrow
 import pyarrow.compute
 from scipy.special import ndtri
 
-from segqc.tabular.io.columns import LARGEST, Columns, as_numbers, as_text
+from segqc.tabular.io.columns import Columns
+from segqc.tabular.io.values import LARGEST, as_numbers, as_text
 
 QUANTILES = 1000  # of the quantile scaling
 _CLIP = 50.0  # scaled values beyond: one cell must not overflow the rest of the row

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from segqc.tabular.encoding import CategoricalColumn, TableEncoder
-from segqc.tabular.io.columns import Columns, as_text, is_categorical
+from segqc.tabular.io.columns import Columns
+from segqc.tabular.io.values import as_text, is_categorical
 
 _FEW_DATES = 20  # different dates: not identifiers, even if each occurs once
 _NEARLY_ALL = 0.9  # share of the dates that are distinct: dates like an identifier

@@ -64,7 +64,8 @@ def test_each_is_its_feature_with_its_sign(labels: LabelSpace, tmp_path: Path) -
 
 def test_signs_are_those_that_were_fixed_beforehand(tmp_path: Path) -> None:
     signs = {
-        "area": -1, "boundary length": 1, "classes": 1, "components": 1, "compactness": -1, "border contact": 1, "log class frequency": -1,
+        "area": -1, "boundary length": 1, "classes": 1, "components": 1, "compactness": -1, "border contact": 1,
+        "log class frequency": -1,
     }  # fmt: skip
     assert signs == SIGNS
     audited = [example(tmp_path, f"a{number}", blobs(number, 30, 40, classes=2 + number % 3)) for number in range(8)]

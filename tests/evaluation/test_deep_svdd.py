@@ -1,4 +1,4 @@
-"""Deep SVDD: the objective, the centre, the radius, a fit that lives, and the check that tells when one has collapsed."""
+"""Deep SVDD: objective, centre, radius, a fit that lives, and the check that tells when one has collapsed."""
 
 import dataclasses
 import math
@@ -398,7 +398,8 @@ def test_real_pairs(voc_root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"network": "resnet"}, {"objective": "both"}, {"size": 100}, {"size": 0}, {"steps": 0}, {"batch_size": 1}, {"embedding": 0},
+        {"network": "resnet"}, {"objective": "both"}, {"size": 100}, {"size": 0}, {"steps": 0}, {"batch_size": 1},
+        {"embedding": 0},
         {"nu": 0.0}, {"nu": 1.0}, {"warmup": 1.0}, {"checkpoint_every": 0},
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mask features: each against a loop over pixels and against shapes worked out by hand, and finite whatever the mask."""
+"""Mask features: each against a loop over pixels and shapes worked out by hand, and finite whatever the mask."""
 
 import math
 import time

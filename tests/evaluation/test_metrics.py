@@ -210,7 +210,8 @@ def test_voxels_that_touch_the_frame_in_space_are_surface() -> None:
 
 
 def test_surface_ends_at_void() -> None:
-    # truth      1 1 ? 0 0    prediction 1 1 1 1 0   on void neither mask has the object, so the prediction falls into two pieces:
+    # truth      1 1 ? 0 0    prediction 1 1 1 1 0   on void neither mask has the object, so the
+    # prediction falls into two pieces:
     # columns 0 and 1, which agree, and column 3, two away from column 1.
     truth = np.array([[1, 1, 255, 0, 0]], np.uint8)
     prediction = np.array([[1, 1, 1, 1, 0]], np.uint8)

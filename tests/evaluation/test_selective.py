@@ -1,4 +1,4 @@
-"""evaluation.ranking.selective against scikit-learn, brute force over all orders of ties, and the papers' identities."""
+"""Selective-risk measures against scikit-learn, brute force over all orders of ties, and the papers' identities."""
 
 from itertools import pairwise, permutations
 

@@ -13,7 +13,8 @@ import pytest
 from segqc.tabular import GumbelScoreDetector
 from segqc.tabular.encoding import TableEncoder
 from segqc.tabular.feature_types import choose_categorical
-from segqc.tabular.io.columns import Columns, as_text, read_columns
+from segqc.tabular.io.columns import Columns, read_columns
+from segqc.tabular.io.values import as_text
 
 QUICK = {"width": 8, "blocks": 1, "steps": 5, "batch_size": 32, "views": 1, "random_state": 0}
 DISTRICTS = [10115, 20095, None, 80331]

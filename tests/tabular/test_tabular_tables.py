@@ -11,7 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from segqc.base.errors import BadInput
-from segqc.tabular.io.files import BadRow, Format, read_chunks, read_table, split_label
+from segqc.tabular.io.files import read_chunks, read_table, split_label
+from segqc.tabular.io.raw import BadRow, Format
 
 
 def write(path: Path, text: str) -> Path:

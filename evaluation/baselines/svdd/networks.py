@@ -11,7 +11,7 @@ name (with the weights at zero the layer outputs -mean / deviation), while the m
 that a channel that is constant over it becomes zero.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import timm
 import torch
@@ -30,8 +30,7 @@ _NORMALISATIONS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
 
 Inputs = tuple[list[Tensor], Tensor]
 """What a network sees: maps of the pictures, float32 `[N, C, h, w]` each, finest first, and the masks, uint8 `[N, S,
-S]`, 255 where void. S is
-the side of the finest map."""
+S]`, 255 where void. S is the side of the finest map."""
 
 
 def remove_biases(module: nn.Module) -> nn.Module:
@@ -41,7 +40,7 @@ def remove_biases(module: nn.Module) -> nn.Module:
         for name in ("bias", "weight") if is_normalisation else ("bias",):
             if part._parameters.get(name) is not None:
                 part.register_parameter(name, None)
-        if is_normalisation and hasattr(part, "affine"):
+        if isinstance(part, nn.modules.batchnorm._BatchNorm | nn.GroupNorm):
             part.affine = False
     return module
 
@@ -74,10 +73,9 @@ class V2Network(nn.Module):
     def __init__(self, backbone: str, classes: int, embedding: int) -> None:
         super().__init__()
         self.classes = classes
-        self.backbone = remove_biases(
-            timm.create_model(backbone, pretrained=False, in_chans=3 + classes, num_classes=0)
-        )
-        self.head = nn.Linear(self.backbone.num_features, embedding, bias=False)
+        network: Any = timm.create_model(backbone, pretrained=False, in_chans=3 + classes, num_classes=0)
+        self.backbone = remove_biases(network)
+        self.head = nn.Linear(network.num_features, embedding, bias=False)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """`Inputs` with one map of 3 channels, values 0 to 255, to embeddings `[N, D]`."""

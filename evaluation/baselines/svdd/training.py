@@ -103,13 +103,15 @@ class SVDDConfig:
     def __post_init__(self) -> None:
         if self.network not in get_args(NetworkName) or self.objective not in get_args(Objective):
             raise ValueError(
-                f"Expected a network of {get_args(NetworkName)} and an objective of {get_args(Objective)}, but got {self}"
+                f"Expected a network of {get_args(NetworkName)} and an objective of {get_args(Objective)}, "
+                f"but got {self}"
             )
         if self.size < 32 or self.size % 32:
             raise ValueError(f"Expected `size` to be a multiple of 32, but got {self.size}")
         if self.steps < 1 or self.batch_size < 2 or self.embedding < 1 or self.checkpoint_every < 1:
             raise ValueError(
-                f"Expected `batch_size` to be at least 2, steps, embedding and checkpoint_every at least 1, but got {self}"
+                "Expected `batch_size` to be at least 2, steps, embedding and checkpoint_every at least 1, "
+                f"but got {self}"
             )
         if not (0 < self.nu < 1 and 0 <= self.warmup < 1):
             raise ValueError(f"Expected `nu` in (0, 1) and `warmup` in [0, 1), but got {self.nu} and {self.warmup}")

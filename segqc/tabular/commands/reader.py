@@ -8,7 +8,8 @@ import pyarrow.compute
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
 from segqc.tabular.config import FitConfig, TableConfig
-from segqc.tabular.io.files import MISSING, Format, read_table
+from segqc.tabular.io.files import read_table
+from segqc.tabular.io.raw import MISSING, Format
 from segqc.tabular.storage import WEIGHTS, file_digest
 
 _READER = "table.json"

@@ -29,7 +29,8 @@ from segqc.tabular.commands.score_lines import Line, header_of, number_lines, sc
 from segqc.tabular.config import ScoreConfig
 from segqc.tabular.detector import GumbelScoreDetector
 from segqc.tabular.encoding import CategoricalColumn
-from segqc.tabular.io.files import BadRow, Chunk, Format, read_chunks
+from segqc.tabular.io.files import Chunk, read_chunks
+from segqc.tabular.io.raw import BadRow, Format
 
 _MANY = 5  # unknown cells: fewer are odd cells
 _TOP = 10  # most anomalous rows in the report

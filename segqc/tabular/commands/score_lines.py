@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow
 
 from segqc.tabular.detector import GumbelScoreDetector
-from segqc.tabular.io.files import BadRow, Chunk
+from segqc.tabular.io.files import Chunk
+from segqc.tabular.io.raw import BadRow
 
 Line = dict[str, Any]
 

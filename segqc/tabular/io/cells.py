@@ -5,12 +5,14 @@ Booleans are True and False, whole numbers have all their digits and no ".0", a 
 number in text is what `NUMBER` says, with spaces around it.
 """
 
+from pathlib import Path
+
 import pyarrow
 import pyarrow.compute
 
 from segqc.base.errors import BadInput
 from segqc.base.tables import NUMBER
-from segqc.tabular.io.columns import as_text
+from segqc.tabular.io.values import as_text
 
 _TIMES = (
     (r"\.000000", ""),
@@ -26,7 +28,7 @@ def is_number(kind: pyarrow.DataType) -> bool:
     return pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind) or pyarrow.types.is_decimal(kind)
 
 
-def texts_and_numbers(table: pyarrow.Table, path: object) -> pyarrow.Table:
+def texts_and_numbers(table: pyarrow.Table, path: Path | str) -> pyarrow.Table:
     """All that is no number as text; numbers as they are stored, since identifiers among them may have more digits than
     a float64.
 

@@ -7,7 +7,6 @@ stay integers until it is known which they are: identifiers above 2**53 differ b
 """
 
 import datetime
-import decimal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,8 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 
-LARGEST = 1e300  # infinities count as this: out of any range, and no NaN in arithmetic
+from segqc.tabular.io.values import is_missing_cell
+
 _EXACT = 2**53  # integers up to which are float64 exactly
 _TIMES = {  # of Python objects
     datetime.date: pyarrow.timestamp("us"),
@@ -59,7 +59,8 @@ class Columns:
         missing = [name for name in names if name not in self.names]
         if missing:
             raise ValueError(
-                f"Expected the columns of the training table, but {', '.join(missing)} is not among {', '.join(self.names)}"
+                "Expected the columns of the training table, "
+                f"but {', '.join(missing)} is not among {', '.join(self.names)}"
             )
         where = [self.names.index(name) for name in names]
         return Columns(list(names), [self.values[j] for j in where], [self.declared[j] for j in where])
@@ -138,7 +139,7 @@ def _from_numpy(array: np.ndarray) -> tuple[np.ndarray, str | None]:
     if array.dtype.kind == "f":
         return array.astype(np.float64, copy=False), None
     if array.dtype.kind == "O":
-        first = next((cell for cell in array if not _is_missing_cell(cell)), None)
+        first = next((cell for cell in array if not is_missing_cell(cell)), None)
         time = next((time for python, time in _TIMES.items() if isinstance(first, python)), None)
         if time is not None:
             try:
@@ -202,108 +203,7 @@ def _from_array(X: Any) -> Columns:
         array = np.asarray(X, dtype=object)  # numbers among text in a list of rows stay numbers
     if array.ndim != 2:
         raise ValueError(
-            f"Expected 2D array, got {array.ndim}D array instead. Reshape your data: one row a sample, one column a feature"
+            f"Expected 2D array, got {array.ndim}D array instead. "
+            "Reshape your data: one row a sample, one column a feature"
         )
     return _columns(range(array.shape[1]), [_from_numpy(array[:, j]) for j in range(array.shape[1])])
-
-
-def is_categorical(column: np.ndarray) -> bool:
-    """Text, booleans and objects are categorical, numbers continuous; objects that are all numbers (or missing) are
-    numbers.
-    """
-    if column.dtype.kind in "iuf":
-        return False
-    if column.dtype.kind != "O":
-        return True
-    present = column[~is_missing(column)]
-    return not len(present) or any(
-        isinstance(value, bool | np.bool_ | str | bytes) or not _is_number(value) for value in present
-    )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.integer | np.floating | decimal.Decimal)
-
-
-def is_missing(column: np.ndarray) -> np.ndarray:
-    """None, NaN and pandas' NA, bool `[n]`."""
-    if column.dtype.kind == "f":
-        return np.isnan(column)
-    if column.dtype.kind != "O":
-        return np.zeros(len(column), bool)
-    return (
-        pyarrow.compute.is_null(_arrow_text(column)).to_numpy(zero_copy_only=False)
-        if _all_text(column)
-        else _missing_objects(column)
-    )
-
-
-def _all_text(column: np.ndarray) -> bool:
-    return all(value is None or type(value) is str for value in column)
-
-
-def _arrow_text(column: np.ndarray) -> pyarrow.Array:
-    return pyarrow.array(column, type=pyarrow.string())
-
-
-def _missing_objects(column: np.ndarray) -> np.ndarray:
-    return np.array([_is_missing_cell(value) for value in column], bool)
-
-
-def _is_missing_cell(value: Any) -> bool:
-    # NaN is the value that differs from itself; pandas' NA does not say whether it equals anything.
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or (_is_number(value) and value != value)
-
-
-def _cell_text(value: Any) -> str:
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value))
-    if _is_number(value) and float(value).is_integer():
-        return str(int(value))
-    if isinstance(value, decimal.Decimal):
-        return str(float(value))
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def as_text(column: np.ndarray) -> pyarrow.Array:
-    """A column's cells as text, missing ones null: pyarrow string array `[n]`."""
-    if column.dtype.kind == "O" and _all_text(column):
-        return _arrow_text(column)
-    missing = is_missing(column)
-    # Distinct values are few: each is turned to text once. Objects of several types cannot be sorted, a dict does not
-    # mind.
-    cells = column.tolist() if column.dtype.kind != "O" else column
-    texts: dict[Any, str] = {}
-    out: list[str | None] = []
-    try:
-        for value, gone in zip(cells, missing.tolist(), strict=True):
-            key = (type(value), value)
-            out.append(None if gone else texts[key] if key in texts else texts.setdefault(key, _cell_text(value)))
-    except TypeError as error:
-        raise TypeError(
-            f"Expected cells of text, numbers or booleans: argument must be a string or a number, but got {type(value).__name__}"
-        ) from error
-    return pyarrow.array(out, type=pyarrow.string())
-
-
-def as_numbers(column: np.ndarray, name: str) -> np.ndarray:
-    """A column's cells as float64 `[n]`, missing ones NaN, infinities +-LARGEST.
-
-    Raises
-    ------
-    ValueError
-        When a cell is no number, with the column's name and the cell.
-    """
-    if column.dtype.kind in "iufb":
-        numbers = column.astype(np.float64)
-    else:
-        missing = is_missing(column)
-        try:
-            numbers = np.array(
-                [np.nan if gone else float(value) for value, gone in zip(column, missing, strict=True)], np.float64
-            )
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"Expected numbers in the continuous column {name!r}, but got a cell that is none: {error}"
-            ) from None
-    return np.clip(numbers, -LARGEST, LARGEST)

@@ -6,39 +6,16 @@ Missing cells are null. A row with too many or too few cells has no place in a t
 caller keeps a list of them, an entry of that list with its number.
 """
 
-import csv
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
-import numpy as np
 import pyarrow
 import pyarrow.compute
-import pyarrow.csv
-import pyarrow.parquet
-from scipy.io import arff
 
 from segqc.base.errors import BadInput
-from segqc.tabular.io.cells import code_of, not_numbers, numbers_of, text_of, texts_and_numbers
-
-UNTYPED = (".csv", ".tsv")
-SUFFIXES = (*UNTYPED, ".arff", ".parquet")
-
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""Cells of a CSV file that say nothing."""
-
-CHUNK = 65_536
-"""Rows of a chunk."""
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A line that is not a row: its number among the data rows, from 1, and what is wrong."""
-
-    number: int
-    reason: str
+from segqc.tabular.io.cells import code_of, not_numbers, numbers_of, text_of
+from segqc.tabular.io.raw import CHUNK, UNTYPED, BadRow, Format, raw_chunks
 
 
 @dataclass(frozen=True)
@@ -60,29 +37,6 @@ class Chunk:
     kept: pyarrow.Table
 
 
-@dataclass(frozen=True)
-class Format:
-    """How cells are read.
-
-    Attributes
-    ----------
-    text : tuple of str
-        Columns of codes: text, whatever they look like, where 10115.0 is read as 10115
-        (`segqc.tabular.io.cells.code_of`).
-    numbers : tuple of str
-        Columns of numbers. What is none becomes missing in chunks, with a note, and is an error otherwise.
-    missing : tuple of str
-        Cells of CSV and TSV that are missing values. ARFF has its own (?), Parquet has nulls.
-    separator : str or None
-        Between the cells of CSV; by default a comma, in TSV a tab.
-    """
-
-    text: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    missing: tuple[str, ...] = field(default=MISSING)
-    separator: str | None = None
-
-
 def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
     """Read a whole table.
 
@@ -99,7 +53,7 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
     """
     path = Path(path)
     problems: list[BadRow] = []
-    table = pyarrow.concat_tables(list(_raw_chunks(path, how, problems)))
+    table = pyarrow.concat_tables(list(raw_chunks(path, how, problems)))
     if problems:
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise BadInput(
@@ -159,7 +113,7 @@ def read_chunks(
         As `read_table`, ragged rows excepted; also when a column is missing.
     """
     path = Path(path)
-    for chunk in _raw_chunks(path, how, problems):
+    for chunk in raw_chunks(path, how, problems):
         _check_known(path, chunk.column_names, (*columns, *keep))
         for start in range(0, chunk.num_rows, rows):
             part = chunk.slice(start, rows)
@@ -191,113 +145,6 @@ def split_label(table: pyarrow.Table, label: str, path: Path | str) -> tuple[pya
     return table.drop_columns([label]), text_of(table.column(label)).combine_chunks()
 
 
-def read_arff(stream: TextIO, name: Path | str) -> pyarrow.Table:
-    """Read an open ARFF file; nominal attributes become string columns, numeric ones float64, ? becomes null.
-
-    Raises
-    ------
-    BadInput
-        When it is not ARFF.
-    """
-    try:
-        records, attributes = arff.loadarff(stream)
-    except (arff.ArffError, NotImplementedError, ValueError, IndexError, StopIteration) as error:
-        raise BadInput(
-            name,
-            f"cannot be read as ARFF: {str(error) or type(error).__name__}",
-            "check the header and the line it names",
-        ) from error
-    columns = {}
-    for attribute in attributes.names():
-        if attributes[attribute][0] == "numeric":
-            columns[attribute] = pyarrow.array(records[attribute], mask=np.isnan(records[attribute]))
-        else:
-            texts = pyarrow.array(records[attribute].tolist()).cast(pyarrow.string())
-            columns[attribute] = pyarrow.compute.if_else(pyarrow.compute.equal(texts, "?"), None, texts)
-    return pyarrow.table(columns)
-
-
-def _raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
-    """The file in chunks as it is: CSV as text, the others typed. At least one chunk, which may be empty."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise BadInput(
-            path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {', '.join(SUFFIXES)}"
-        )
-    if not path.is_file():
-        raise BadInput(path, "is no file" if path.exists() else "does not exist", "name a table")
-    if not path.stat().st_size:
-        raise BadInput(path, "is empty", "it needs a header and at least one row")
-    try:
-        if suffix == ".parquet":
-            yield from _parquet_chunks(path)
-        elif suffix == ".arff":
-            with path.open(encoding="utf-8-sig") as stream:
-                yield read_arff(stream, path)
-        else:
-            yield from _csv_chunks(
-                path, how, "\t" if suffix == ".tsv" and how.separator is None else how.separator or ",", problems
-            )
-    except UnicodeDecodeError as error:
-        raise BadInput(path, f"is not UTF-8 text: {error.reason} at byte {error.start}", "save it as UTF-8") from error
-    except OSError as error:
-        raise BadInput(path, f"cannot be read: {error.strerror or error}") from error
-    except pyarrow.ArrowInvalid as error:
-        fix = "save it as UTF-8" if "UTF8" in str(error) else "is the file whole?"
-        raise BadInput(path, f"cannot be read: {str(error).splitlines()[0]}", fix) from error
-
-
-def _parquet_chunks(path: Path) -> Iterator[pyarrow.Table]:
-    file = pyarrow.parquet.ParquetFile(path)
-    _check_names(path, file.schema_arrow.names)
-    yield texts_and_numbers(file.schema_arrow.empty_table(), path)
-    for batch in file.iter_batches(CHUNK):
-        yield texts_and_numbers(pyarrow.table(batch), path)
-
-
-def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
-    """CSV, every cell as text. pyarrow finds the ragged rows and numbers them, from 1 for the header, in its
-    single-threaded reader only.
-    """
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        names = next(csv.reader(stream, delimiter=separator), [])
-        more = stream.read(1) != ""
-    _check_names(path, names)
-    other = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
-    if other:
-        raise BadInput(path, f"has one column, {names[0]!r}", f"name the separator: --separator {other!r}")
-    if not more:  # pyarrow refuses a file that ends after its header
-        yield pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in names})
-        return
-
-    def ragged(row: pyarrow.csv.InvalidRow) -> str:
-        problems.append(
-            BadRow(row.number - 1, f"has {row.actual_columns} cells instead of {row.expected_columns}: {row.text[:80]}")
-        )
-        return "skip"
-
-    reader = pyarrow.csv.open_csv(
-        path,
-        # The names are ours, so that the line of names is skipped; pyarrow's block is bytes of the file.
-        read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=1 << 23),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1, invalid_row_handler=ragged
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
-    )
-    row, last = 0, None
-    for batch in reader:
-        row += batch.num_rows
-        last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
-        yield pyarrow.table(batch)
-    # To pyarrow a quote that is never closed is a last cell that holds the rest of the file.
-    if last and "\n" in last and not _ends_in_quote(path):
-        where = f"in the last cell of row {row + len(problems)}"
-        raise BadInput(
-            path, f"has a quote that is never closed, {where}", "close it; the lines below it were taken for that cell"
-        )
-
-
 def _present(column: pyarrow.ChunkedArray, path: Path, how: Format) -> pyarrow.ChunkedArray:
     """The column with null for the cells of CSV that say nothing."""
     if path.suffix.lower() not in UNTYPED:
@@ -305,22 +152,6 @@ def _present(column: pyarrow.ChunkedArray, path: Path, how: Format) -> pyarrow.C
     return pyarrow.compute.if_else(
         pyarrow.compute.is_in(column, value_set=pyarrow.array(how.missing, pyarrow.string())), None, column
     )
-
-
-def _ends_in_quote(path: Path) -> bool:
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 1024))
-        return stream.read().rstrip().endswith(b'"')
-
-
-def _check_names(path: Path, names: Sequence[str]) -> None:
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise BadInput(path, f"has the column {twice[0]!r} twice", "give every column a name of its own")
-    if not names:
-        raise BadInput(path, "has no columns", "the first line names them")
-    if "" in names:
-        raise BadInput(path, f"has no name for column {list(names).index('') + 1}", "the first line names the columns")
 
 
 def _check_known(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
