@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segqc.data.images import write_mask
 from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import write_mask
 from segqc.demo.scenes import DEMO_LABELS, render_scene
 
 folder = Path(sys.argv[1])

@@ -42,8 +42,8 @@ from rich.table import Table
 from scipy import ndimage
 
 from evaluation.metrics.classes import class_metrics
-from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, VOID
+from segqc.data.masks import read_mask
 from segqc.data.pairs import find_voc
 
 Pair = tuple[np.ndarray, np.ndarray]

@@ -38,8 +38,8 @@ from evaluation.metrics.classes import mean_dice
 from segqc.base.errors import BadInput
 from segqc.calibration.conformal import benjamini_hochberg, conformal_p_values, fit_dice_curve
 from segqc.calibration.threshold import certify_threshold
-from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import read_mask
 from segqc.data.pairs import audit_pairs, find_voc, voc_pairs
 from segqc.results.table import is_scored, read_audit_table
 

@@ -40,8 +40,8 @@ from evaluation.metrics.classes import mean_dice
 from evaluation.ranking.correlation import spearman
 from segqc.data.cells import nearest_grid
 from segqc.data.grid import majority_grid, mask_to_grid
-from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, VOID, LabelSpace
+from segqc.data.masks import read_mask
 from segqc.data.pairs import audit_pairs, find_voc
 
 SQUASHES: dict[str, Callable[[np.ndarray, int, LabelSpace], np.ndarray]] = {

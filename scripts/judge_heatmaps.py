@@ -16,9 +16,9 @@ from rich.table import Table
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from segqc.base.errors import BadInput
-from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, VOID
 from segqc.data.listing import masks_by_id
+from segqc.data.masks import read_mask
 from segqc.data.pairs import find_voc
 from segqc.results.table import is_scored, read_audit_table
 

@@ -13,7 +13,7 @@ import pytest
 from once import made_once
 from skipped import NO_DATA, pytest_terminal_summary  # noqa: F401 (a hook)
 
-from segqc.data.images import read_mask, write_mask
+from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
 from segqc.training.config import TrainConfig
 from segqc.training.run import train

@@ -11,7 +11,7 @@ from tiny import LABELS, blobs
 
 from segqc.base.files import write_json
 from segqc.base.tables import write_table
-from segqc.data.images import write_mask
+from segqc.data.masks import write_mask
 
 CLASSES = ",".join(LABELS.names)
 NAMES = ["plain", "sub/with space", 'quote"&<amp>', "umlaut ü %23", "=formula"]

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segqc.data.images import write_mask
 from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import write_mask
 from segqc.gallery.page import GalleryEntry
 
 HOSTILE = [

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from ncsnpp import NCSNppConfig
-from segqc.data.images import write_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import write_mask
 from segqc.data.pairs import Pair
 from segqc.gumbel import NoiseLadder
 from segqc.model.config import ModelConfig

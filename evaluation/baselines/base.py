@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
+from segqc.data.pictures import read_image
 
 Group = Literal["mask", "picture and mask", "probabilities", "second opinion", "supervised"]
 

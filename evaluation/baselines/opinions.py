@@ -16,8 +16,8 @@ import numpy as np
 from evaluation.baselines.base import Baseline, Example, Group
 from evaluation.baselines.heuristics import score_each
 from evaluation.metrics.classes import mean_dice
-from segqc.data.images import read_mask
 from segqc.data.labels import VOID
+from segqc.data.masks import read_mask
 
 
 class Disagreement(Baseline):

@@ -16,9 +16,10 @@ from segqc.base.console import make_progress
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.data.folds import folds
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, dataset_fingerprint
+from segqc.data.pictures import read_image
 from segqc.model.folder import load_model
 from segqc.quality_control import QualityControl
 from segqc.training.config import TrainConfig

@@ -7,8 +7,8 @@ from pathlib import Path
 from evaluation.corruption.context import Context, Donor, donor_of
 from segqc.base.errors import BadInput
 from segqc.base.parallel import ordered_map
-from segqc.data.images import read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair
 
 

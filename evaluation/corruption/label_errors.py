@@ -28,8 +28,8 @@ from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
 from segqc.base.fingerprints import stable_seed
 from segqc.base.tables import write_table
-from segqc.data.images import read_mask, write_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask, write_mask
 from segqc.data.pairs import Pair, VocFolder, dataset_fingerprint
 
 LABEL_ERRORS = ("class_swap", "other_mask", "missing_object", "shift", "spurious_blob")

@@ -33,9 +33,10 @@ from segqc.base.fingerprints import stable_seed
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.base.tables import write_table
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, dataset_fingerprint
+from segqc.data.pictures import read_image
 from segqc.quality_control import QualityControl
 
 ROW_COLUMNS = ("id", "corruption", "strength", "score", "untouched_score", "changed_pixels", "dice")

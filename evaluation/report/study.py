@@ -21,9 +21,9 @@ from evaluation.report.config import EvaluateConfig, Undefined
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.base.parallel import ordered_map
-from segqc.data.images import MASK_SUFFIXES, read_mask
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.listing import files_by_id, masks_by_id
+from segqc.data.masks import MASK_SUFFIXES, read_mask
 from segqc.data.pairs import Pair, find_voc, list_images, voc_pairs
 from segqc.results.table import AuditTable, is_scored, read_finished_audit
 

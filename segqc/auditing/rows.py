@@ -11,9 +11,10 @@ from PIL import Image
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
 from segqc.base.journal import file_stamp
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, Problem
+from segqc.data.pictures import read_image
 from segqc.quality_control import QualityControl, predicted_classes
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, audit_columns
 

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from segqc.data.images import to_rgb
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.pictures import to_rgb
 
 _VALUES_AT_ONCE = 2**26  # scores of classes that are interpolated together: 256 MiB
 

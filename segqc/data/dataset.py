@@ -13,9 +13,10 @@ from PIL import Image, ImageEnhance
 
 from segqc.base.errors import BadInput
 from segqc.data.grid import image_to_grid, mask_to_grid
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair
+from segqc.data.pictures import read_image
 
 
 @dataclass(frozen=True)

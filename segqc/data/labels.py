@@ -4,7 +4,7 @@ Inside the package a mask is a uint8 array of class indices in which `VOID` (255
 whatever value the files use for it. `LabelSpace.void` is the value in the files.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,33 @@ def voc_palette() -> np.ndarray:
     return colours
 
 
+def palette_of(
+    colours: Sequence[Sequence[int]], void_colour: Sequence[int] | None = None, void: int = VOID
+) -> np.ndarray:
+    """A palette, uint8 [256, 3], that begins with the given colours; the rest are VOC's, moved aside where they repeat.
+
+    Parameters
+    ----------
+    colours : sequence of (red, green, blue)
+        Of the classes, in the order of their indices.
+    void_colour : (red, green, blue), optional
+        Colour of ...
+    void : int
+        ... this index.
+    """
+    given = dict(enumerate(colours)) | ({} if void_colour is None else {void: void_colour})
+    taken = {tuple(colour) for colour in given.values()}
+    spare = ((r, g, b) for r in range(1, 255, 2) for g in range(1, 255, 2) for b in range(1, 255, 2))
+    palette = voc_palette()
+    for place, colour in enumerate(palette.tolist()):
+        if place in given:
+            palette[place] = given[place]
+        elif tuple(colour) in taken:
+            palette[place] = next(free for free in spare if free not in taken)
+            taken.add(tuple(palette[place].tolist()))
+    return palette
+
+
 @dataclass(frozen=True)
 class LabelSpace:
     """The classes of a segmentation task.
@@ -50,6 +77,11 @@ class LabelSpace:
         Index of the background class. None: every class is foreground.
     palette : np.ndarray
         uint8 [256, 3], RGB colour of each index; colours of the classes and of void are all different.
+    ids : mapping of int to int, optional
+        What mask files hold, where that is not the class indices: class index of each file value, several values may
+        share one; `VOID` (255) for further void values. Files are then decoded by it alone, and by `void`.
+    void_stated : bool
+        Whether somebody said what void is; False where 255 was assumed. Masks of 0 and 255 may then be binary ones.
 
     Raises
     ------
@@ -61,6 +93,8 @@ class LabelSpace:
     void: int | None = 255
     background: int | None = 0
     palette: np.ndarray = field(default_factory=voc_palette, repr=False, compare=False)
+    ids: Mapping[int, int] | None = field(default=None, compare=False)
+    void_stated: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -71,7 +105,10 @@ class LabelSpace:
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
             raise ValueError(f"Expected different class names, but got more than once: {', '.join(repeated)}")
-        if self.void is not None and not (_is_index(self.void) and self.num_classes <= self.void <= 255):
+        if self.ids is not None:
+            object.__setattr__(self, "ids", dict(self.ids))
+            self._check_ids()
+        elif self.void is not None and not (_is_index(self.void) and self.num_classes <= self.void <= 255):
             raise ValueError(
                 f"Expected `void` to be None or from {self.num_classes} (the number of classes) to 255, but got {self.void!r}"
             )
@@ -83,9 +120,22 @@ class LabelSpace:
             raise ValueError(
                 f"Expected `palette` to be uint8 [256, 3], but got {self.palette.dtype} {list(self.palette.shape)}"
             )
-        values = self.file_values
+        values = list(self.colour_indices.values())
         if len(np.unique(self.palette[values], axis=0)) < len(values):
             raise ValueError("Expected different colours for all classes and void, but the palette repeats one")
+
+    def _check_ids(self) -> None:
+        assert self.ids is not None
+        for value, index in self.ids.items():
+            if not (_is_index(value) and _is_index(index) and (0 <= index < self.num_classes or index == VOID)):
+                raise ValueError(
+                    f"Expected `ids` to map whole numbers to class indices below {self.num_classes} or to {VOID}, "
+                    f"but got {value!r}: {index!r}"
+                )
+        if self.void is not None and not _is_index(self.void):
+            raise ValueError(f"Expected `void` to be None or a whole number, but got {self.void!r}")
+        if self.void in self.ids and self.ids[self.void] != VOID:
+            raise ValueError(f"Expected `void` not to be a class, but {self.void} is {self.names[self.ids[self.void]]}")
 
     @property
     def num_classes(self) -> int:
@@ -100,7 +150,25 @@ class LabelSpace:
     @property
     def file_values(self) -> list[int]:
         """The values that a mask file may hold: class indices, then void."""
-        return list(range(self.num_classes)) + ([] if self.void is None else [self.void])
+        return sorted(self.value_classes)
+
+    @property
+    def value_classes(self) -> dict[int, int]:
+        """Class index of each value that a mask file may hold, `VOID` for void ones."""
+        known = dict(self.ids) if self.ids is not None else {index: index for index in range(self.num_classes)}
+        return known if self.void is None else known | {self.void: VOID}
+
+    @property
+    def colour_indices(self) -> dict[int, int]:
+        """Where `palette` holds the colour of each class index, and of `VOID`: void keeps its file value's colour."""
+        void = self.void if self.void is not None and self.num_classes <= self.void <= 255 else VOID
+        return {index: index for index in range(self.num_classes)} | ({} if self.void is None else {VOID: void})
+
+    def file_value(self, index: int) -> int:
+        """The value that stands for a class index, or for `VOID`, in a mask file that is written."""
+        if index == VOID and self.void is not None:
+            return self.void
+        return next((value for value, known in self.value_classes.items() if known == index), index)
 
     def name(self, index: int) -> str:
         """Name of a class index, ``"void"`` for 255.
@@ -121,6 +189,10 @@ class LabelSpace:
         values: dict[str, Any] = {"names": list(self.names), "void": self.void, "background": self.background}
         if not np.array_equal(self.palette, voc_palette()):
             values["palette"] = self.palette.tolist()
+        if not self.void_stated:
+            values["void_stated"] = False
+        if self.ids is not None:
+            values["ids"] = {str(value): index for value, index in self.ids.items()}
         return values
 
     @classmethod
@@ -132,16 +204,19 @@ class LabelSpace:
         ValueError
             For missing or unknown keys and for values that make no label space.
         """
-        unknown = sorted(set(values) - {"names", "void", "background", "palette"})
+        unknown = sorted(set(values) - {"names", "void", "background", "palette", "ids", "void_stated"})
         if unknown:
             raise ValueError(
-                f"Expected the keys names, void, background and palette, but got also {', '.join(map(str, unknown))}"
+                f"Expected the keys names, void, background, palette and ids, but got also {', '.join(map(str, unknown))}"
             )
         if not isinstance(values.get("names"), list | tuple):
             raise ValueError("Expected `names` to be a list of class names")
         arguments = {key: values[key] for key in ("void", "background") if key in values}
         if "palette" in values:
             arguments["palette"] = _palette(values["palette"], len(values["names"]))
+        arguments["void_stated"] = bool(values.get("void_stated", "void" in values))
+        if values.get("ids") is not None:
+            arguments["ids"] = {int(value): index for value, index in values["ids"].items()}
         return cls(tuple(values["names"]), **arguments)
 
 

@@ -6,11 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 from segqc.base.errors import BadInput
-from segqc.data.images import MASK_SUFFIXES
+from segqc.data.masks import MASK_SUFFIXES
+from segqc.data.pairing import AS_IT_IS, NamePattern
 
 
 def files_by_id(
-    folder: Path, suffixes: tuple[str, ...] | None, leave_out: Collection[Path] = ()
+    folder: Path,
+    suffixes: tuple[str, ...] | None,
+    leave_out: Collection[Path] = (),
+    pattern: NamePattern = AS_IT_IS,
 ) -> dict[str, list[Path]]:
     """Files below a folder by id: the path below the folder without suffix, as POSIX text.
 
@@ -24,6 +28,8 @@ def files_by_id(
         Lower case, with the dot; a file's own is compared without case. None takes all files but JSON.
     leave_out : collection of Path
         Files and folders, symbolic links resolved, that are passed over too.
+    pattern : NamePattern
+        What of a file's name is its id; files whose names do not fit are passed over.
 
     Returns
     -------
@@ -44,8 +50,9 @@ def files_by_id(
             path = Path(parent, name)
             suffix = path.suffix.lower()
             wanted = suffix != ".json" if suffixes is None else suffix in suffixes
-            if wanted and not (suffix == ".npz" and _holds_probabilities(path)):
-                found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+            id_ = pattern.id_of(path.relative_to(folder).with_suffix("").as_posix()) if wanted else None
+            if id_ is not None and not (suffix == ".npz" and _holds_probabilities(path)):
+                found.setdefault(id_, []).append(path)
     return found
 
 

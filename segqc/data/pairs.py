@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 
 from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed
-from segqc.data.images import IMAGE_SUFFIXES, MASK_SUFFIXES
 from segqc.data.listing import files_by_id, require_files
+from segqc.data.masks import MASK_SUFFIXES
+from segqc.data.pictures import IMAGE_SUFFIXES
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rich.text import Text
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.base.files import read_json, write_json
-from segqc.data.images import read_mask
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, voc_pairs
 from segqc.demo.config import DemoConfig
 from segqc.demo.scenes import DEMO_LABELS, render_dataset

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from segqc.base.files import atomic_path
-from segqc.data.images import write_mask
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.masks import write_mask
 from segqc.demo.shapes import CLUTTER, THINGS, Part
 from segqc.demo.textures import BACKDROPS, Backdrop, noise
 

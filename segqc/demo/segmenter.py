@@ -21,8 +21,9 @@ from torchvision.models.segmentation import LRASPP
 
 from ncsnpp import ImageEncoder
 from segqc.base.console import make_progress
-from segqc.data.images import read_image, read_mask, write_mask
 from segqc.data.labels import VOID
+from segqc.data.masks import read_mask, write_mask
+from segqc.data.pictures import read_image
 from segqc.demo.scenes import DEMO_LABELS
 
 BACKBONE = "tf_efficientnet_lite0"

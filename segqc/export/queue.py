@@ -14,8 +14,9 @@ import numpy as np
 
 from segqc.base.errors import BadInput
 from segqc.base.parallel import ordered_map
-from segqc.data.images import picture_orientation, read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
+from segqc.data.pictures import picture_orientation
 from segqc.export.config import ExportConfig
 from segqc.gallery.overlay import Box, parse_box
 from segqc.results.review import Review, ReviewItem, read_review

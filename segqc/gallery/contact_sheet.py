@@ -18,8 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
+from segqc.data.pictures import read_image
 from segqc.gallery.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box, read_heat
 from segqc.gallery.thumbnails import GalleryEntry
 from segqc.results.table import parse_number

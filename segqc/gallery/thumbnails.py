@@ -19,8 +19,9 @@ from urllib.parse import quote
 from PIL import Image
 
 from segqc.base.errors import BadInput
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import read_mask
+from segqc.data.pictures import read_image
 from segqc.gallery.overlay import encode_heat, encode_jpeg, encode_mask, read_heat
 from segqc.results.table import is_scored
 

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from segqc.data.arrays import as_array, is_floating
-from segqc.data.images import to_rgb
+from segqc.data.pictures import to_rgb
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SLACK = 0.02  # of the range [0, 1]: half precision and resampling overshoot a little

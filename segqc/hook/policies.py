@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from segqc.base.files import atomic_path, write_json
-from segqc.data.images import write_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import write_mask
 from segqc.results.schema import REVIEW_COLUMNS, names
 from segqc.verdict import Decision, Verdict
 

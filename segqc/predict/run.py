@@ -17,8 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
-from segqc.data.images import read_image, write_mask
+from segqc.data.masks import write_mask
 from segqc.data.pairs import Problem, list_images
+from segqc.data.pictures import read_image
 from segqc.predict.config import PredictConfig
 from segqc.predict.segmenter import Segmenter, load_segmenter, segment
 

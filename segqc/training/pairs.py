@@ -7,9 +7,10 @@ from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.data.download import download_voc
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace, parse_classes
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, Problem, folder_pairs, voc_pairs
+from segqc.data.pictures import read_image
 from segqc.training.config import TrainConfig
 
 

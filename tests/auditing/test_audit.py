@@ -21,7 +21,7 @@ from evaluation.ranking.comparison import DiceComparison
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import COLUMNS, audit, rank_rows
 from segqc.base.errors import BadInput
-from segqc.data.images import read_mask, write_mask
+from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.results.schema import NOT_COMPARED, split_list
 

@@ -19,7 +19,7 @@ from segqc.auditing.folder import WRITTEN
 from segqc.auditing.run import AuditReport, audit
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
-from segqc.data.images import read_mask
+from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair
 from segqc.demo.scenes import DEMO_LABELS
 

@@ -19,7 +19,7 @@ from segqc.calibration.config import CalibrateConfig
 from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.storage import save_calibration
 from segqc.cli.app import app
-from segqc.data.images import read_mask
+from segqc.data.masks import read_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.model.folder import fingerprint, save_model
 from segqc.results.schema import DECISION_COLUMNS, audit_columns, names

@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
-from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace
+from segqc.data.masks import read_mask
 from segqc.predict.config import PredictConfig
 from segqc.predict.run import predict
 from segqc.predict.segmenter import load_segmenter

@@ -10,8 +10,8 @@ from PIL import Image
 from segqc.base.errors import BadInput
 from segqc.data.dataset import AugmentConfig, PairDataset, augment, view_generator
 from segqc.data.grid import image_to_grid, mask_to_grid
-from segqc.data.images import write_mask
 from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import write_mask
 from segqc.data.pairs import Pair
 
 PLAIN = AugmentConfig(scale=(1, 1), flip=False, jitter=0)

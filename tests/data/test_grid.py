@@ -15,8 +15,8 @@ from segqc.data.grid import (
     mask_to_grid,
     surprise_of_pixels,
 )
-from segqc.data.images import read_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace
+from segqc.data.masks import read_mask
 
 SHAPES = [(375, 500), (64, 64), (37, 91), (16, 300), (300, 16), (20, 9), (1, 1), (1, 200), (33, 33)]
 VOTES = ["nearest", "majority"]

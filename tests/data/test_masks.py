@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from segqc.base.errors import BadInput
-from segqc.data.images import exif_orientation, picture_orientation, read_image, read_mask, write_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace
+from segqc.data.masks import read_mask, write_mask
+from segqc.data.pictures import exif_orientation, picture_orientation, read_image
 
 THREE = LabelSpace(("background", "cat", "dog"))
 MASK = np.array([[0, 1, 2, 255], [2, 2, 1, 0], [255, 0, 0, 1]], np.uint8)
@@ -140,13 +141,13 @@ def test_npy_of_bool_is_two_classes(tmp_path):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (MASK.astype(np.float32), "float32"),
+        (MASK.astype(np.float32) / 2, "float32"),
         (MASK.astype(complex), "complex"),
         (MASK.astype(str), "<U3"),
         (np.array([[None]]), "object"),
         (np.zeros(3, [("名", "i4")]), "version 3"),
-        (MASK[None], r"shape \[1, 3, 4\]"),
-        (MASK[..., None], r"shape \[3, 4, 1\]"),
+        (np.stack([MASK, MASK]), r"shape \[2, 3, 4\]"),
+        (np.stack([MASK, MASK], -1), r"shape \[3, 4, 2\]"),
         (MASK[0], r"shape \[4\]"),
         (np.uint8(1), r"shape \[\]"),
         (MASK[:0], r"shape \[0, 4\]"),
@@ -213,12 +214,12 @@ def test_a_jpeg_named_png_is_no_mask_but_an_image(tmp_path):
     rgb = np.full((8, 8, 3), 90, np.uint8)
     save(tmp_path / "m.png", rgb, format="JPEG")
     save(tmp_path / "i.jpg", rgb, format="PNG")
-    save(tmp_path / "b.jpg", rgb, format="BMP")
+    save(tmp_path / "b.jpg", rgb, format="PPM")
     with pytest.raises(BadInput, match="is not a PNG"):
         read_mask(tmp_path / "m.png", THREE)
     np.testing.assert_allclose(np.asarray(read_image(tmp_path / "m.png")), rgb, atol=3)
     np.testing.assert_array_equal(np.asarray(read_image(tmp_path / "i.jpg")), rgb)
-    with pytest.raises(BadInput, match="not a JPEG or PNG"):
+    with pytest.raises(BadInput, match="is none of JPEG, PNG, TIFF, BMP"):
         read_image(tmp_path / "b.jpg")
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segqc.data.images import read_mask
 from segqc.data.labels import VOID
+from segqc.data.masks import read_mask
 from segqc.data.pairs import voc_pairs
 from segqc.demo.scenes import DEMO_LABELS, SUPERSAMPLE, Placement, _composite, render_dataset, render_scene
 from segqc.demo.shapes import CLUTTER, THINGS, Part, box

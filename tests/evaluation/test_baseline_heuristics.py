@@ -19,8 +19,8 @@ from evaluation.baselines.heuristics import (
 )
 from evaluation.metrics.mask_features import MASK_FEATURES, class_log_prior, mask_features
 from segqc.base.errors import BadInput
-from segqc.data.images import write_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import write_mask
 
 NO_BACKGROUND = LabelSpace(LABELS.names, background=None)
 

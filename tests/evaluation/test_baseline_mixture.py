@@ -11,7 +11,7 @@ from evaluation.baselines.base import Example
 from evaluation.baselines.mixture import FeatureMixture
 from evaluation.metrics.mask_features import class_log_prior, mask_features
 from segqc.base.errors import BadInput
-from segqc.data.images import write_mask
+from segqc.data.masks import write_mask
 
 
 def example(folder: Path, name: str, mask: np.ndarray) -> Example:

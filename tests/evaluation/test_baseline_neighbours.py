@@ -12,8 +12,8 @@ from evaluation.baselines.neighbours import MaskNeighbours, mean_dice_matrix
 from evaluation.metrics.classes import mean_dice
 from segqc.base.errors import BadInput
 from segqc.data.grid import mask_to_grid
-from segqc.data.images import write_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import write_mask
 
 NO_BACKGROUND = LabelSpace(LABELS.names, background=None)
 

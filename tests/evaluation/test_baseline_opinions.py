@@ -9,8 +9,8 @@ from tiny import LABELS, blobs
 from evaluation.baselines.base import Example
 from evaluation.baselines.opinions import MirrorDisagreement, SecondNetwork
 from evaluation.metrics.classes import image_metrics
-from segqc.data.images import write_mask
 from segqc.data.labels import LabelSpace
+from segqc.data.masks import write_mask
 
 NO_BACKGROUND = LabelSpace(LABELS.names, background=None)
 
@@ -110,8 +110,8 @@ def test_says_what_it_needs() -> None:
 def test_a_stronger_second_network_finds_the_failures_of_a_weaker_one(voc_root: Path, shared_data: Path) -> None:
     from evaluation.metrics.classes import mean_dice
     from evaluation.ranking.correlation import spearman
-    from segqc.data.images import read_mask
     from segqc.data.labels import VOC_LABELS
+    from segqc.data.masks import read_mask
     from segqc.data.pairs import voc_pairs
 
     masks = shared_data / "voc" / "deeplab_out"

@@ -21,8 +21,8 @@ from evaluation.baselines.probabilities import (
     soft_dice_distrust,
 )
 from segqc.base.errors import BadInput
-from segqc.data.images import write_mask
 from segqc.data.labels import VOID
+from segqc.data.masks import write_mask
 
 K = LABELS.num_classes
 FUNCTIONS = (mean_entropy, foreground_entropy, interior_entropy, one_minus_max, soft_dice_distrust)

@@ -18,7 +18,7 @@ from evaluation.baselines.svdd.deep_svdd import DeepSVDD
 from evaluation.baselines.svdd.training import SVDDConfig
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.contenders import make_baselines
-from segqc.data.images import write_mask
+from segqc.data.masks import write_mask
 
 WORST, BEST, NO_ANSWER = "above all others", "below all others", "as good as the maps are sure"
 EXPECTED = {

@@ -11,7 +11,7 @@ from tiny import LABELS, blobs, tiny_model
 
 from evaluation.corruption.corruptions import CORRUPTIONS
 from evaluation.corruption.suite import run_suite, score_masks
-from segqc.data.images import write_mask
+from segqc.data.masks import write_mask
 from segqc.data.pairs import Pair
 from segqc.quality_control import QualityControl
 

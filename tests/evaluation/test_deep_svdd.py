@@ -27,8 +27,8 @@ from evaluation.baselines.svdd.training import (
     squared_distances,
 )
 from segqc.base.errors import BadInput
-from segqc.data.images import write_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace
+from segqc.data.masks import write_mask
 from segqc.training.feature_cache import FeatureCache
 
 # Fits of a few steps are no models; the tests that need a living one ask `is_alive`.

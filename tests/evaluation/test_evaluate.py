@@ -33,7 +33,7 @@ from segqc.auditing.run import audit
 from segqc.base.errors import BadInput
 from segqc.calibration.calibrate import calibrate
 from segqc.calibration.config import CalibrateConfig
-from segqc.data.images import read_mask, write_mask
+from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.export.config import ExportConfig
 from segqc.export.run import export

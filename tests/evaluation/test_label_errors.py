@@ -21,7 +21,7 @@ from evaluation.corruption.measures import cleanlab_scores, quality_and_cleanlab
 from evaluation.metrics.classes import mean_dice
 from segqc.base.errors import BadInput
 from segqc.data.folds import folds
-from segqc.data.images import read_mask, write_mask
+from segqc.data.masks import read_mask, write_mask
 from segqc.data.pairs import Pair, voc_pairs
 from segqc.quality_control import QualityControl
 

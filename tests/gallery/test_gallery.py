@@ -14,8 +14,8 @@ import pytest
 from gallery_pictures import HOSTILE, Pictures, failed_entry
 from PIL import Image
 
-from segqc.data.images import write_mask
 from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import write_mask
 from segqc.gallery import page as gallery
 from segqc.gallery import thumbnails as gallery_thumbnails
 from segqc.gallery.page import script_json, write_gallery

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segqc.data.images import write_mask
 from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import write_mask
 from segqc.gallery import contact_sheet as sheet
 from segqc.gallery.contact_sheet import best_groups, shorten, text_width, write_contact_sheet
 from segqc.gallery.overlay import BOX_RGB

@@ -13,8 +13,9 @@ from skipped import NO_DATA
 from tiny import tiny_model
 from torch.nn import functional
 
-from segqc.data.images import read_image, read_mask
 from segqc.data.labels import VOC_LABELS, LabelSpace
+from segqc.data.masks import read_mask
+from segqc.data.pictures import read_image
 from segqc.hook.pictures import PictureReader
 from segqc.quality_control import QualityControl
 

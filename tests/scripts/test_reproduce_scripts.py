@@ -13,7 +13,7 @@ import pytest
 from conftest import DEMO_CLASSES
 
 from evaluation.ranking.correlation import spearman
-from segqc.data.images import read_mask, write_mask
+from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.results.table import read_finished_audit
 from segqc.training.run import train

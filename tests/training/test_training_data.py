@@ -15,8 +15,8 @@ from tiny import LABELS, blobs, train_config, write_pairs
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.data.dataset import AugmentConfig, PairDataset
-from segqc.data.images import write_mask
 from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import write_mask
 from segqc.data.pairs import dataset_fingerprint, voc_pairs
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.training.config import TrainConfig

@@ -1,0 +1,60 @@
+"""nnU-Net: dataset.json, imagesTr/CASE_0000.EXT and labelsTr/CASE.EXT; or volumes, taken as slices."""
+
+import dataclasses
+from pathlib import Path
+
+from segqc.base.errors import BadInput
+from segqc.base.files import read_json
+from segqc.data.label_files import labels_of_names
+from segqc.data.labels import LabelSpace
+from segqc.data.layouts.dataset import DataSet, pair_folders
+from segqc.data.pairing import NamePattern
+from segqc.data.pairs import Problem
+from segqc.data.pictures import IMAGE_SUFFIXES
+from segqc.data.volumes import is_volume, slice_folder, volume_name, volume_range
+
+
+def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
+    """The data set, if `root` holds labelsTr and imagesTr (or imagesRGB) with pictures."""
+    masks = root / "labelsTr"
+    images = next((root / name for name in ("imagesTr", "imagesRGB") if (root / name).is_dir()), None)
+    if not masks.is_dir() or images is None:
+        return None
+    if any(is_volume(path) for path in images.iterdir()):
+        return _volumes(root, images, masks, work)
+    if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in images.iterdir()):
+        return None
+    channels = {path.stem.rpartition("_")[2] for path in images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
+    said = () if channels <= {"0000"} else (f"channel 0000 of {', '.join(sorted(channels))} is used",)
+    return pair_folders("nnunet", images, masks, NamePattern(after="_0000"), labels=_labels(root), said=said)
+
+
+def _volumes(root: Path, images: Path, masks: Path, work: Path | None) -> DataSet:
+    """The slices of volumes; channel 0000 alone."""
+    if work is None:
+        raise BadInput(root, "holds volumes, whose slices have to be written somewhere", "give --out")
+    name = NamePattern(after="_0000")
+    files = [path for path in sorted(images.iterdir()) if is_volume(path) and name.id_of(volume_name(path))]
+    intensity = volume_range(files)
+    slices = work / "slices"
+    failed = slice_folder(images, slices / "images", name, intensity) | slice_folder(masks, slices / "masks")
+    found = pair_folders("nnunet", slices / "images", slices / "masks", labels=_labels(root))
+    problems = tuple(Problem(id_, Path(error.path), error.reason) for id_, error in failed.items())
+    said = (f"slices of {len(files)} volumes, intensities {intensity[0]:g} to {intensity[1]:g} become 0 to 255",)
+    return dataclasses.replace(found, problems=found.problems + problems, said=said)
+
+
+def _labels(root: Path) -> LabelSpace | None:
+    """Names of dataset.json: {"background": 0, "liver": 1}; the older {"0": "background"} too."""
+    path = root / "dataset.json"
+    if not path.is_file():
+        return None
+    listed = read_json(path).get("labels", {})
+    try:
+        named = {str(name): int(value) for name, value in listed.items() if not isinstance(value, list)}
+    except (TypeError, ValueError):
+        named = {str(name): int(value) for value, name in listed.items()}
+    if not named:
+        raise BadInput(path, "names no labels", "list them under labels, or name the classes with --classes")
+    void = named.pop("ignore", None)
+    return labels_of_names(path, named, void)
