@@ -5,9 +5,9 @@ it for a few steps. At its end a run says what was skipped.
 import os
 from pathlib import Path
 
-# one thread a worker, also in the processes that tests start; must be said before torch is imported
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# One thread a worker, also in the processes that tests start: the last bits of a training depend on the number of
+# threads. It must be said before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from once import made_once

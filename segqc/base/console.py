@@ -24,8 +24,8 @@ class PlainConsole(Console):
     silence to its last file.
     """
 
-    def __init__(self, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False)
+    def __init__(self, stderr: bool = False, quiet: bool = False) -> None:
+        super().__init__(stderr=stderr, quiet=quiet, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -35,7 +35,8 @@ class PlainConsole(Console):
         os.close(nowhere)
 
 
-console = PlainConsole()
+# torchrun and accelerate number the processes that share a run: the first one speaks, all report their errors.
+console = PlainConsole(quiet=os.environ.get("RANK", "0") != "0")
 error_console = PlainConsole(stderr=True)
 
 

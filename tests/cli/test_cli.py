@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import segqc
 from conftest import DEMO_CLASSES
 from PIL import Image
 from typer.testing import CliRunner
@@ -14,10 +15,6 @@ from segqc.base.version import __version__
 from segqc.cli.app import app
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
-
-
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "segqc", *map(str, arguments)], capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("command", ["train", "audit", "predict", "demo"])
@@ -76,7 +73,7 @@ def test_expected_errors_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
         (("train", "--out", tmp_path / "none", "--resume", "--voc-root", tmp_path), "no run to resume"),
         (("audit", "--predictions", tmp_path, "--model", tmp_path, "--images", tmp_path), "config.json"),
     ):
-        done = run(*arguments)
+        done = segqc(*arguments)
         assert done.returncode == 2, done.stdout
         assert done.stderr.startswith("segqc: ")
         assert words in done.stderr
@@ -85,7 +82,7 @@ def test_expected_errors_are_one_line_and_exit_code_2(tmp_path: Path) -> None:
 
 def test_train_then_audit_as_a_user_would(tiny_voc: Path, tiny_predictions: Path, tmp_path: Path) -> None:
     model, out = tmp_path / "model", tmp_path / "audit"
-    done = run(
+    done = segqc(
         "train", "--images", tiny_voc / "JPEGImages", "--masks", tiny_voc / "SegmentationClass", "--classes", DEMO_CLASSES, "--out", model,
         "--steps", 3,
         "--encoder", "tf_efficientnet_lite0", "--image-size", 64, "--grid-size", 16, "--batch-size", 4, "--views", 1, "--density-items", 12,
@@ -95,8 +92,8 @@ def test_train_then_audit_as_a_user_would(tiny_voc: Path, tiny_predictions: Path
     predictions = shutil.copytree(tiny_predictions, tmp_path / "predictions")
     (predictions / "broken.png").write_bytes(b"x")
     arguments = ("audit", "--model", model, "--predictions", predictions, "--voc-root", tiny_voc, "--out", out)
-    done = run(*arguments)
+    done = segqc(*arguments)
     assert done.returncode == 0, done.stderr
     assert "6 scored, 1 errors, 28 images without a prediction" in done.stdout
     assert "gallery.html" in done.stdout
-    assert run(*arguments, "--strict").returncode == 1
+    assert segqc(*arguments, "--strict").returncode == 1

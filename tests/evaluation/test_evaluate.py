@@ -7,14 +7,13 @@ import io
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import segqc
 from PIL import Image
 from scipy import stats
 
@@ -124,18 +123,7 @@ def test_the_command_writes_what_it_says(config: EvaluateConfig, found: Evaluati
         "--corruptions",
         2,
     ]
-    command = [
-        sys.executable,
-        "-m",
-        "segqc",
-        "evaluate",
-        *map(str, arguments),
-        "--out",
-        str(out),
-        "--metrics-backend",
-        "medpy",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    result = segqc("evaluate", *arguments, "--out", out, "--metrics-backend", "medpy")
     assert result.returncode == 0, result.stderr
     assert "report.html" in result.stdout
     assert "1 predictions left out" in result.stdout

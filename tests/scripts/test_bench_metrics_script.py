@@ -1,19 +1,16 @@
 """scripts/bench_metrics.py: it measures what it says, and its numbers are medpy's."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import script
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench_metrics.py"
 
 
 def run(*arguments: object) -> str:
-    result = subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)], capture_output=True, text=True, timeout=300
-    )
+    result = script(SCRIPT, *arguments)
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout
 
@@ -43,8 +40,6 @@ def test_several_folders_of_real_masks_in_one_run(voc_root: Path, shared_data: P
 
 
 def test_predictions_need_their_ground_truth(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, str(SCRIPT), "--predictions", str(tmp_path)], capture_output=True, text=True, timeout=300
-    )
+    result = script(SCRIPT, "--predictions", tmp_path)
     assert result.returncode == 2
     assert "belong together" in result.stderr

@@ -4,12 +4,12 @@ import csv
 import dataclasses
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import script as run_script
 from conftest import DEMO_CLASSES
 
 from evaluation.ranking.correlation import spearman
@@ -22,9 +22,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 def run(script: str, *arguments: object) -> str:
-    result = subprocess.run(
-        [sys.executable, str(SCRIPTS / script), *map(str, arguments)], capture_output=True, text=True, timeout=500
-    )
+    result = run_script(SCRIPTS / script, *arguments)
     assert result.returncode == 0, result.stderr[-3000:]
     return result.stdout
 
