@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from statistics import fmean, median
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
+from evaluation.metrics.choices import Backend
 from evaluation.metrics.classes import ClassMetrics, class_metrics
-
-Backend = Literal["segqc", "medpy"]
 
 CLASS_COLUMNS = ("id", "class", *(field.name for field in fields(ClassMetrics)))
 SUMMARY_COLUMNS = ("class", "images", "both", "missed", "spurious", "absent", "dice", "iou", "msd", "hd95")

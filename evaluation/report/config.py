@@ -1,77 +1,54 @@
-"""Settings of `segqc evaluate`."""
+"""Settings of `segqc evaluate`: the same fields in Python, on the command line and in evaluation.json."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from evaluation.metrics.class_table import Backend
-from segqc.base.settings import check_range
+from evaluation.metrics.choices import Backend
+from segqc.base.settings import Device, Setting, VocRoot, check_settings
 
 Undefined = Literal["diagonal", "exclude"]
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """What to evaluate, against what; the same in Python, on the command line and in evaluation.json.
-
-    Attributes
-    ----------
-    audit : Path
-        Folder written by `segqc audit`: the method on trial. Its images are the ones judged.
-    predictions : Path or None
-        Folder of the audited masks; it must be the one that was audited.
-    out : Path
-        Folder for tables, figures and report.
-    voc_root, ground_truth : Path or None
-        Where the true masks are, one of the two; by default what the audit was given.
-    image_set : str or None
-        With `voc_root`: judge this list's images only.
-    train_set : str
-        With `voc_root`: list of the pairs with ground truth that baselines may learn from. Those that learn are left
-        out without it.
-    probs, second, tta : Path or None
-        Folders with softmax maps (`segqc predict --probs`), another network's masks, and masks predicted on mirrored
-        pictures, mirrored back.
-    compare : tuple of str
-        NAME=FOLDER: further audits of the same predictions.
-    deep_svdd : tuple of str
-        NETWORK/OBJECTIVE of Deep SVDD to fit, such as v2_b0/one-class; empty for none.
-    fits : Path or None
-        Folder for what baselines learned, to be shared by evaluations on one training set; by default inside `out`.
-    metrics_backend : str
-        segqc, or medpy (slower, the same numbers).
-    undefined : str
-        What the distances of a missed or spurious class count: diagonal or exclude.
-    corruptions : int
-        Pictures of the corruption suite, 0 for none.
-    top, threshold, resamples, seed
-        K of "the K ranked worst", Dice below which an image is a failure, bootstrap resamples, seed of all draws.
-    device : str or None
+    """`segqc evaluate`. The true masks are in `voc_root` or in `ground_truth`; by default they are what the audit was
+    given. Baselines that learn are left out where there is no `voc_root`.
     """
 
-    audit: Path
-    predictions: Path | None = None
-    out: Path = Path("evaluation")
-    voc_root: Path | None = None
-    ground_truth: Path | None = None
-    image_set: str | None = None
-    train_set: str = "train"
-    probs: Path | None = None
-    second: Path | None = None
-    tta: Path | None = None
-    compare: tuple[str, ...] = ()
-    deep_svdd: tuple[str, ...] = ("v2_b0/one-class", "v2_b0/soft-boundary", "frozen_lite/one-class")
-    fits: Path | None = None
-    metrics_backend: Backend = "segqc"
-    undefined: Undefined = "diagonal"
-    corruptions: int = 0
-    top: int = 50
-    threshold: float = 0.5
-    resamples: int = 1000
-    seed: int = 0
-    device: str | None = None
+    audit: Annotated[Path, Setting("Folder written by `segqc audit`: the method on trial.")]
+    predictions: Annotated[Path | None, Setting("Folder of the audited masks, checked against the audit's own.")] = None
+    out: Annotated[Path, Setting("Folder for tables, figures and report.")] = Path("evaluation")
+    voc_root: VocRoot = None
+    ground_truth: Annotated[Path | None, Setting("Folder of true masks, where there is no VOC folder.")] = None
+    image_set: Annotated[str | None, Setting("With --voc-root: judge the images of this list only.")] = None
+    train_set: Annotated[str, Setting("With --voc-root: list of the pairs that baselines may learn from.")] = "train"
+    probs: Annotated[Path | None, Setting("Folder of softmax maps, as `segqc predict --probs` writes them.")] = None
+    second: Annotated[Path | None, Setting("Folder of another network's masks.")] = None
+    tta: Annotated[Path | None, Setting("Folder of masks predicted on mirrored pictures, mirrored back.")] = None
+    compare: Annotated[
+        tuple[str, ...],
+        Setting("NAME=FOLDER, a further audit of the same predictions; may be repeated.", repeated=True),
+    ] = ()
+    deep_svdd: Annotated[
+        tuple[str, ...],
+        Setting('Deep SVDD to fit, NETWORK/OBJECTIVE with commas between, "none" for none.'),
+    ] = ("v2_b0/one-class", "v2_b0/soft-boundary", "frozen_lite/one-class")
+    fits: Annotated[
+        Path | None, Setting("Folder for what baselines learned, shared by evaluations; in --out by default.")
+    ] = None
+    metrics_backend: Annotated[Backend, Setting("segqc, or medpy (slower, the same numbers).")] = "segqc"
+    undefined: Annotated[Undefined, Setting("Distances of a missed or spurious class: diagonal or exclude.")] = (
+        "diagonal"
+    )
+    corruptions: Annotated[
+        int, Setting("Also score so many true masks with known errors in them (28 masks a picture).", low=0)
+    ] = 0
+    top: Annotated[int, Setting("K of the K ranked worst.", low=1)] = 50
+    threshold: Annotated[float, Setting("A Dice below this is a failure.", low=0, high=1)] = 0.5
+    resamples: Annotated[int, Setting("Of the bootstrap over images.", low=1)] = 1000
+    seed: Annotated[int, Setting("Of fits, folds, corruptions and bootstrap.", low=0)] = 0
+    device: Device = None
 
     def __post_init__(self) -> None:
-        check_range(self, "top resamples", 1)
-        check_range(self, "corruptions seed", 0)
-        check_range(self, "threshold", 0, 1)
+        check_settings(self)

@@ -3,38 +3,65 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from segqc.base.errors import BadInput
-from segqc.base.settings import check_range, from_json
+from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings, from_json
 from segqc.model.catalogue import BUNDLED
 from segqc.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class AuditConfig:
-    """`segqc audit`."""
+    """`segqc audit` of predictions. Ground truth is only compared with them: it never enters the score."""
 
-    predictions: Path = Path("predictions")  # folder of masks to judge, one row each
-    out: Path = Path("audit")
-    # model folder of `segqc train`, or voc or voc-fast, which come with segqc for the 21 classes of Pascal VOC
-    model: Path = BUNDLED
-    images: Path | None = None  # folder of the pictures, or ...
-    # ... a VOC folder (its SegmentationClass then serves as ground truth, where it has one)
-    voc_root: Path | None = None
-    image_set: str | None = None  # with voc_root: the list whose images should have a prediction, such as val
-    ground_truth: Path | None = None  # folder of true masks, for comparison only: they never enter the score
-    # noise levels that are read, by their index in the model's ladder; None: those of its score
-    levels: tuple[int, ...] | None = None
-    top: int = 24  # rows of the contact sheet
-    heatmaps: bool = True
-    strict: bool = False  # exit code 1 when a pair could not be scored
-    device: str | None = None
-    # JSON of `segqc calibrate`; None: calibration.json in the model's folder, where there is one
-    calibration: Path | None = None
+    predictions: Annotated[
+        Path,
+        Setting(
+            "Folder of predicted masks: palette or grey PNG, NPY, NPZ. One row each. Left out: the ground truth "
+            "itself is audited."
+        ),
+    ]
+    out: Annotated[Path, Setting("Folder for tables, heat maps and gallery.")] = Path("audit")
+    model: Annotated[
+        Path,
+        Setting(
+            "Model folder written by `segqc train`, or voc (the default) or voc-fast, which come with segqc for the 21 "
+            "classes of Pascal VOC."
+        ),
+    ] = BUNDLED
+    images: Images = None
+    voc_root: VocRoot = None
+    image_set: Annotated[
+        str | None,
+        Setting(
+            "With --voc-root: list of the pictures that should have a prediction, or whose ground truth is audited "
+            "(train)."
+        ),
+    ] = None
+    ground_truth: Annotated[
+        Path | None,
+        Setting("Folder of true masks: to compare predictions with, or to audit; --voc-root brings its own."),
+    ] = None
+    levels: Annotated[
+        tuple[int, ...] | None,
+        Setting(
+            'Noise levels to read, such as "0" (no noise ladder) or "0,1"; by default those that its score is made of.'
+        ),
+    ] = None
+    top: Annotated[int, Setting("Rows of the contact sheet.", low=1)] = 24
+    heatmaps: Annotated[bool, Setting("Write a heat map per mask.")] = True
+    calibration: Annotated[
+        Path | None,
+        Setting(
+            "JSON of `segqc calibrate`: adds p-value, expected Dice and decision; by default calibration.json in the "
+            "model's folder."
+        ),
+    ] = None
+    device: Device = None
 
     def __post_init__(self) -> None:
-        check_range(self, "top", 1)
+        check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -44,12 +71,12 @@ class LabelAuditConfig:
     # Pairs, classes, device and settings of the trainings, one for each of its `folds`. Its `out` and `fold` are not
     # used. The plain segmenter by default: see segqc/auditing/ground_truth.py.
     training: TrainConfig = field(default_factory=lambda: TrainConfig(method="segmenter"))
-    out: Path = Path("audit")
-    top: int = 24  # rows of the contact sheet
-    heatmaps: bool = True
+    out: Annotated[Path, Setting("Folder for tables, heat maps and gallery.")] = Path("audit")
+    top: Annotated[int, Setting("Rows of the contact sheet.", low=1)] = 24
+    heatmaps: Annotated[bool, Setting("Write a heat map per mask.")] = True
 
     def __post_init__(self) -> None:
-        check_range(self, "top", 1)
+        check_settings(self)
 
 
 OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")

@@ -1,45 +1,126 @@
-"""Configurations: ranges of their numbers, and their way to JSON and back."""
+"""Configurations: what their fields mean and may be, and their way to JSON and back."""
 
 import dataclasses
 import math
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 T = TypeVar("T")
 
 
-def check_range(config: Any, names: str, low: float, high: float = math.inf, inside: bool = False) -> None:
-    """Refuse numbers of a config that make no sense; None is no number, and stands for a default.
+@dataclass(frozen=True)
+class Setting:
+    """What a field of a config means. It stands in the annotation: `top: Annotated[int, Setting("...", low=1)] = 24`.
 
-    Parameters
+    One text and one range serve the field, its check, its option on the command line and the documentation.
+
+    Attributes
     ----------
-    config : dataclass
-    names : str
-        Fields, with spaces between.
-    low, high : float
+    help : str
+        What the field does, with its unit and, when the default is computed, what the default is.
+    low, high : float or None
+        Range of the number, or of each number of a tuple.
     inside : bool
         Whether the bounds themselves are refused too.
+    option : str or None
+        Name of the option where it differs from the field's, such as "--decision".
+    positional : bool
+        Whether it is an argument of the command and no option.
+    repeated : bool
+        Whether a tuple is given by repeating the option; other tuples are given with commas between their items.
+    python_only : bool
+        Whether the command line leaves it out.
+    """
+
+    help: str
+    low: float | None = None
+    high: float | None = None
+    inside: bool = False
+    option: str | None = None
+    positional: bool = False
+    repeated: bool = False
+    python_only: bool = False
+
+
+@cache
+def settings_of(config: type) -> dict[str, tuple[Any, Setting]]:
+    """For each field of a config dataclass that has a `Setting`: its type, without `Annotated`, and its `Setting`."""
+    hints = typing.get_type_hints(config, include_extras=True)
+    found: dict[str, tuple[Any, Setting]] = {}
+    for field in dataclasses.fields(config):
+        hint, *extras = typing.get_args(hints[field.name]) or [None]
+        setting = next((extra for extra in extras if isinstance(extra, Setting)), None)
+        if setting is not None:
+            found[field.name] = hint, setting
+    return found
+
+
+def not_none(hint: Any) -> Any:
+    """The type in "type or None"; any other type is itself."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next(option for option in typing.get_args(hint) if option is not type(None))
+    return hint
+
+
+def item_type(hint: Any) -> Any:
+    """The type of a tuple's items, or None when the type is no tuple."""
+    return typing.get_args(not_none(hint))[0] if typing.get_origin(not_none(hint)) is tuple else None
+
+
+def choices(hint: Any) -> tuple[Any, ...]:
+    """What a field may be, when its type (or that of its items) is a Literal; else ()."""
+    hint = not_none(item_type(hint) or hint)
+    return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+
+
+def check_settings(config: Any) -> None:
+    """Refuse numbers out of their `Setting`'s range and values that are no choice of their Literal.
+
+    None is neither: it stands for a default.
 
     Raises
     ------
     ValueError
-        Names the field, the range and the number.
+        Names the field, what it may be, and what it is.
     """
-    for name in names.split():
+    for name, (hint, setting) in settings_of(config.__class__).items():
         value = getattr(config, name)
-        if value is not None and not (low < value < high if inside else low <= value <= high):
-            least = "above" if inside else "at least"
-            wanted = (
-                f"{least} {low:g}"
-                if high == math.inf
-                else f"strictly between {low:g} and {high:g}"
-                if inside
-                else f"from {low:g} to {high:g}"
-            )
-            raise ValueError(f"Expected {name} to be {wanted}, but got {value}")
+        for item in value if isinstance(value, tuple) else (value,):
+            if item is not None:
+                _check_choice(name, item, choices(hint))
+                _check_range(name, item, setting)
+
+
+def _check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+    if allowed and value not in allowed:
+        raise ValueError(f"Unknown {name} {value!r}; choose one of {', '.join(map(str, allowed))}")
+
+
+def _check_range(name: str, value: Any, setting: Setting) -> None:
+    if setting.low is None and setting.high is None:
+        return
+    low = -math.inf if setting.low is None else setting.low
+    high = math.inf if setting.high is None else setting.high
+    if not (low < value < high if setting.inside else low <= value <= high):
+        least = "above" if setting.inside else "at least"
+        wanted = (
+            f"{least} {low:g}"
+            if high == math.inf
+            else f"strictly between {low:g} and {high:g}"
+            if setting.inside
+            else f"from {low:g} to {high:g}"
+        )
+        raise ValueError(f"Expected {name} to be {wanted}, but got {value}")
+
+
+VocRoot = Annotated[Path | None, Setting("Pascal VOC: a VOCdevkit, a VOC2012, or a folder that holds a VOCdevkit.")]
+Images = Annotated[Path | None, Setting("Folder of pictures (.jpg, .jpeg, .png), searched recursively.")]
+Device = Annotated[str | None, Setting("cpu, cuda, cuda:1, mps; by default what there is.")]
 
 
 def to_json(config: Any) -> Any:
@@ -75,9 +156,8 @@ def from_json(cls: type[T], values: Mapping[str, Any], where: str = "config") ->
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """JSON knows no tuples, paths or dataclasses: restore them from the type hint."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        options = [option for option in typing.get_args(hint) if option is not type(None)]
-        return None if value is None else _convert(options[0], value, where)
+    if not_none(hint) is not hint:
+        return None if value is None else _convert(not_none(hint), value, where)
     if dataclasses.is_dataclass(hint):
         return from_json(typing.cast(type, hint), value, where)
     if typing.get_origin(hint) is tuple:

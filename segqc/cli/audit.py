@@ -1,7 +1,6 @@
 """`segqc audit`, of predictions and of ground truth."""
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,8 +11,9 @@ from rich.text import Text
 from segqc.auditing.config import AuditConfig, LabelAuditConfig
 from segqc.base.console import console, wrote
 from segqc.base.errors import BadInput
-from segqc.cli import calibration as cli_calibration
-from segqc.cli.options import Device, Images, VocRoot
+from segqc.cli.calibration import print_calibrated
+from segqc.cli.options import parameter_of, parameters_of, takes, values_of
+from segqc.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from segqc.auditing.run import AuditReport
@@ -24,77 +24,30 @@ EPILOG = (
     "Example, ground truth: segqc audit --images PICTURES --ground-truth MASKS --classes background,road,car --out labels"
 )
 
-_AUDIT, _LABELS = AuditConfig(), LabelAuditConfig()
-_FOLDS: dict[str, Any] = {"rich_help_panel": "Ground-truth audit (without --predictions)"}
+_LABELS = LabelAuditConfig()
 _WRITTEN = "scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png, gallery.html"
+_PANEL = "Ground-truth audit (without --predictions)"
+_OF_TRAINING = {
+    "classes": '"background,cat,dog" or a JSON file; VOC\'s 21 by default.',
+    "folds": f"Trainings, each without a part of the pairs; {_LABELS.training.folds} by default.",
+    "method": f"As for `segqc train`; {_LABELS.training.method} by default: cheapest, never sees the mask.",
+    "preset": "cpu (the default), fast, voc128 or voc256.",
+    "steps": "Of each training; by default the preset's.",
+    "feature_cache": "As for `segqc train`, and the same: on the same pairs it is used again.",
+    "seed": "Of folds and trainings; 0 by default.",
+}
+"""Settings of the trainings in an audit of ground truth, and their help."""
 
 
+@takes(
+    *parameters_of(
+        AuditConfig, first="predictions model images voc_root image_set ground_truth", unset="predictions model"
+    ),
+    *(parameter_of(TrainConfig, name, help_, _PANEL, unset=True) for name, help_ in _OF_TRAINING.items()),
+)
 def audit(
-    predictions: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of predicted masks: palette or grey PNG, NPY, NPZ. One row each. Left out: the ground truth itself is audited."
-        ),
-    ] = None,
-    model: Annotated[
-        Path | None,
-        typer.Option(
-            help="Model folder written by `segqc train`, or voc (the default) or voc-fast, which come with segqc for the 21 classes of Pascal VOC."
-        ),
-    ] = None,
-    images: Images = None,
-    voc_root: VocRoot = None,
-    image_set: Annotated[
-        str | None,
-        typer.Option(
-            help="With --voc-root: list of the pictures that should have a prediction, or whose ground truth is audited (train)."
-        ),
-    ] = None,
-    ground_truth: Annotated[
-        Path | None,
-        typer.Option(help="Folder of true masks: to compare predictions with, or to audit; --voc-root brings its own."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for tables, heat maps and gallery.")] = _AUDIT.out,
-    levels: Annotated[
-        str | None,
-        typer.Option(
-            help='Noise levels to read, such as "0" (no noise ladder) or "0,1"; by default those that its score is made of.'
-        ),
-    ] = None,
-    top: Annotated[int, typer.Option(help="Rows of the contact sheet.", min=1)] = _AUDIT.top,
-    heatmaps: Annotated[bool, typer.Option("--heatmaps/--no-heatmaps", help="Write a heat map per mask.")] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a mask could not be scored.")] = False,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSON of `segqc calibrate`: adds p-value, expected Dice and decision; by default calibration.json in the model's folder."
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None, typer.Option(help='"background,cat,dog" or a JSON file; VOC\'s 21 by default.', **_FOLDS)
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option(
-            help=f"Trainings, each without a part of the pairs; {_LABELS.training.folds} by default.", min=2, **_FOLDS
-        ),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help=f"As for `segqc train`; {_LABELS.training.method} by default: cheapest, never sees the mask.", **_FOLDS
-        ),
-    ] = None,
-    preset: Annotated[str | None, typer.Option(help="cpu (the default), fast, voc128 or voc256.", **_FOLDS)] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Of each training; by default the preset's.", min=1, **_FOLDS)
-    ] = None,
-    feature_cache: Annotated[
-        Path | None,
-        typer.Option(help="As for `segqc train`, and the same: on the same pairs it is used again.", **_FOLDS),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of folds and trainings; 0 by default.", min=0, **_FOLDS)] = None,
-    device: Device = None,
+    **given: Any,
 ) -> None:
     """Score a folder of predictions and rank them, worst first; without `--predictions`, find the wrong masks of a
     dataset.
@@ -105,40 +58,36 @@ def audit(
     Without `--predictions` the pairs are dealt into folds; a model is trained without each fold and scores its masks,
     which it has not seen. That takes `--folds` trainings. The same command continues a run that was stopped.
     """
-    of_folds: dict[str, Any] = {
-        "classes": classes, "folds": folds, "method": method, "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed
-    }  # fmt: skip
-    if predictions is None:
-        _refuse(
-            {"model": model, "levels": levels, "calibration": calibration},
-            "is for predictions",
-            "leave it out, or give --predictions",
-        )
-        if (voc_root is None) == (images is None) or (images is None) != (ground_truth is None):
-            fix = "give it; or, to audit ground truth, either --voc-root, or --images together with --ground-truth"
-            raise BadInput("--predictions", "is not given", fix)
-        given = {name: value for name, value in of_folds.items() if value is not None}
-        given |= {"voc_root": voc_root, "images": images, "masks": ground_truth, "device": device} | (
-            {"image_set": image_set} if image_set else {}
-        )
-        report = _audit_labels(LabelAuditConfig(dataclasses.replace(_LABELS.training, **given), out, top, heatmaps))
+    given = {name: value for name, value in given.items() if value is not None}
+    of_training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
+    if "predictions" in given:
+        _refuse(of_training, "is for the audit of ground truth", "leave it out, or --predictions")
+        report = _audit_predictions(AuditConfig(**values_of(AuditConfig, given)))
     else:
-        _refuse(of_folds, "is for the audit of ground truth", "leave it out, or --predictions")
-        report = _audit_predictions(
-            AuditConfig(
-                predictions=predictions, out=out, model=model or _AUDIT.model, images=images, voc_root=voc_root, image_set=image_set,
-                ground_truth=ground_truth, levels=_numbers(levels), top=top, heatmaps=heatmaps, strict=strict, device=device, calibration=calibration,
-            )
-        )  # fmt: skip
+        report = _audit_labels(_label_config(given, of_training))
     if strict and report.errors:
         raise typer.Exit(1)
 
 
+def _label_config(given: dict[str, Any], of_training: dict[str, Any]) -> LabelAuditConfig:
+    """What an audit of ground truth is to do, from the options that are given."""
+    of_predictions: dict[str, Any] = {
+        name: given.pop(name) for name in ("model", "levels", "calibration") if name in given
+    }
+    _refuse(of_predictions, "is for predictions", "leave it out, or give --predictions")
+    if ("voc_root" in given) == ("images" in given) or ("images" in given) != ("ground_truth" in given):
+        fix = "give it; or, to audit ground truth, either --voc-root, or --images together with --ground-truth"
+        raise BadInput("--predictions", "is not given", fix)
+    own = {name: given.pop(name) for name in ("out", "top", "heatmaps")}
+    if "ground_truth" in given:
+        given["masks"] = given.pop("ground_truth")
+    return LabelAuditConfig(dataclasses.replace(_LABELS.training, **given, **of_training), **own)
+
+
 def _refuse(options: dict[str, Any], reason: str, fix: str) -> None:
-    """Raise BadInput for the first of the options that is given."""
-    for name, value in options.items():
-        if value is not None:
-            raise BadInput(f"--{name.replace('_', '-')}", reason, fix)
+    """Raise BadInput for the first of the options, if any is given."""
+    for name in options:
+        raise BadInput(f"--{name.replace('_', '-')}", reason, fix)
 
 
 def _audit_predictions(config: AuditConfig) -> "AuditReport":
@@ -148,7 +97,7 @@ def _audit_predictions(config: AuditConfig) -> "AuditReport":
     report = run(config, DiceComparison(), console)
     _print_audit(report.rows, report.summary)
     if "calibration" in report.summary:
-        cli_calibration.print_calibrated(report.summary["calibration"])
+        print_calibrated(report.summary["calibration"])
     console.print()
     console.print(wrote(config.out, f": {_WRITTEN}"), soft_wrap=True)
     console.print(f"Next: open {config.out / 'gallery.html'} in a browser.", soft_wrap=True)
@@ -171,18 +120,6 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
         soft_wrap=True,
     )
     return report
-
-
-def _numbers(text: str | None) -> tuple[int, ...] | None:
-    """ "0,1" as integers."""
-    try:
-        return None if text is None else tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise BadInput(
-            "--levels",
-            f"expected numbers with commas between them, but got {text!r}",
-            'give something like --levels "0,1"',
-        ) from None
 
 
 def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """The commands that give scores a meaning: `segqc calibrate` and `segqc monitor`."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,67 +7,21 @@ from rich.table import Table
 
 from segqc.base.console import console, print_warnings, wrote
 from segqc.calibration.config import CalibrateConfig, MonitorConfig
+from segqc.cli.options import fills_in
 
-_CALIBRATE, _MONITOR = CalibrateConfig(), MonitorConfig()
+CALIBRATE_EPILOG = "Example: segqc calibrate --audit audit --accepted review.json"
+MONITOR_EPILOG = "Example: segqc monitor audit/scores.csv --calibration calibration.json"
 
 
-def calibrate(
-    audit: Annotated[Path, typer.Option(help="Folder written by `segqc audit`: the scores to calibrate.")],
-    accepted: Annotated[
-        Path | None,
-        typer.Option(
-            help="Review saved by the gallery, or a text file with an id a line: predictions that were accepted."
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="CSV with the columns id and dice; by default the audit's own Dice, if it has any."),
-    ] = None,
-    ground_truth: Annotated[
-        bool,
-        typer.Option(
-            "--ground-truth",
-            help="The audit is one of true masks. Allowed, but good predictions will be flagged too often.",
-        ),
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="The JSON file; calibration.json in the audit's folder by default.")
-    ] = None,
-    dice_limit: Annotated[
-        float, typer.Option(help="A Dice below this is a failure.", min=0, max=1)
-    ] = _CALIBRATE.dice_limit,
-    max_failures: Annotated[
-        float, typer.Option(help="Of what passes, at most this share fails ...", min=0, max=1)
-    ] = _CALIBRATE.max_failures,
-    confidence: Annotated[float, typer.Option(help="... with this confidence.", min=0, max=1)] = _CALIBRATE.confidence,
-    coverage: Annotated[
-        float, typer.Option(help="Of the interval around the expected Dice.", min=0, max=1)
-    ] = _CALIBRATE.coverage,
-    fdr: Annotated[
-        float, typer.Option(help="Of what is flagged in a batch, at most this share is fine.", min=0, max=1)
-    ] = _CALIBRATE.fdr,
-    review_level: Annotated[
-        float, typer.Option(help="p-values up to this are for review, where no Dice is known.", min=0, max=1)
-    ] = _CALIBRATE.review_level,
-    fail_level: Annotated[
-        float, typer.Option(help="p-values up to this are failures, likewise.", min=0, max=1)
-    ] = _CALIBRATE.fail_level,
-    seed: Annotated[
-        int, typer.Option(help="Of the random parts of the labelled predictions.", min=0)
-    ] = _CALIBRATE.seed,
-) -> None:
+@fills_in(CalibrateConfig)
+def calibrate(config: CalibrateConfig) -> None:
     """Learn from accepted or labelled predictions what a score means: p-values, expected Dice, pass, review or fail.
 
     docs/calibration.md says what each number promises, and when.
     """
     from segqc.calibration.calibrate import calibrate as run
 
-    calibration, path = run(
-        CalibrateConfig(
-            audit=audit, out=out, accepted=accepted, labels=labels, ground_truth=ground_truth, dice_limit=dice_limit, max_failures=max_failures,
-            confidence=confidence, coverage=coverage, fdr=fdr, review_level=review_level, fail_level=fail_level, seed=seed,
-        )
-    )  # fmt: skip
+    calibration, path = run(config)
     counts = ", ".join(f"{count} {name}" for name, count in calibration.counts.items())
     console.print(f"Fitted on {calibration.source} predictions: {counts}.", highlight=False)
     for said in calibration.statements():
@@ -81,20 +34,9 @@ def calibrate(
     )
 
 
+@fills_in(MonitorConfig)
 def monitor(
-    scores: Annotated[
-        Path, typer.Argument(help="scores.csv of an audit or of the hook's review folder, or the folder itself.")
-    ],
-    calibration: Annotated[Path, typer.Option(help="JSON written by `segqc calibrate`.")],
-    plot: Annotated[Path | None, typer.Option(help="Picture to draw; drift.png beside the table by default.")] = None,
-    order: Annotated[
-        str | None,
-        typer.Option(help="Column by which the scores are put in order: time where there is one, else id, by default."),
-    ] = None,
-    window: Annotated[int, typer.Option(help="Scores that are compared together.", min=1)] = _MONITOR.window,
-    level: Annotated[
-        float, typer.Option(help="Share of unchanged windows that raise a false alarm.", min=0, max=1)
-    ] = _MONITOR.level,
+    config: MonitorConfig,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with code 1 when the last window has drifted.")
     ] = False,
@@ -102,11 +44,7 @@ def monitor(
     """Have the scores moved away from those that the calibration was fitted on?"""
     from segqc.calibration.monitor import monitor as run
 
-    report = run(
-        MonitorConfig(
-            scores=scores, calibration=calibration, plot=plot, order=order, window=window, level=level, strict=strict
-        )
-    )
+    report = run(config)
     table = Table(title=f"Windows in the order of {report.order}")
     for name in ("scores", "Kolmogorov-Smirnov", "p-value", "than the calibration's", ""):
         table.add_column(name)

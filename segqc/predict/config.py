@@ -2,53 +2,32 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from segqc.base.settings import check_range
-from segqc.data.labels import MAX_CLASSES
+from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig:
-    """What to predict, with what, and where to.
+    """`segqc predict`: what to predict, with what, and where to.
 
-    Parameters
-    ----------
-    out : Path
-        Folder for ``<id>.png`` (palette, at the image's size), ``<id>.npz`` and ``predict.json``.
-    images : Path, optional
-        Folder of images, searched recursively.
-    voc_root : Path, optional
-        Pascal VOC instead.
-    image_set : str, optional
-        Which of its image sets; None: all images.
-    model : str
-        A torchvision segmentation model.
-    weights : Path, optional
-        A state_dict (``.pth``), bare or under ``state_dict`` or ``model``. None: torchvision's own weights.
-    num_classes : int, optional
-        What the weights must have; None: what they have.
-    probs : bool
-        Also write the softmax at the resolution of the network's last layer: key ``probs``, float16 [K, h, w].
-    resize : int
-        Shorter side of the network's input in pixels.
-    device : str, optional
-        None: an accelerator if there is one.
-    overwrite : bool
-        Make masks again that are there.
+    `out` gets ``<id>.png`` (palette, at the picture's size), ``<id>.npz`` and ``predict.json``.
     """
 
-    out: Path
-    images: Path | None = None
-    voc_root: Path | None = None
-    image_set: str | None = "val"
-    model: str = "deeplabv3_mobilenet_v3_large"
-    weights: Path | None = None
-    num_classes: int | None = None
-    probs: bool = False
-    resize: int = 520
-    device: str | None = None
-    overwrite: bool = False
+    out: Annotated[Path, Setting("Folder for the masks.")]
+    images: Images = None
+    voc_root: VocRoot = None
+    image_set: Annotated[str | None, Setting("With --voc-root: only this list.")] = None
+    model: Annotated[str, Setting("A torchvision segmentation model.")] = "deeplabv3_mobilenet_v3_large"
+    weights: Annotated[
+        Path | None,
+        Setting("A state_dict of your own (.pth, read without pickle's code); the hub's by default."),
+    ] = None
+    num_classes: Annotated[int | None, Setting("What the weights must have.", low=2, high=255)] = None
+    probs: Annotated[bool, Setting("Also write softmax maps: npz, key probs, float16 [K, h, w].")] = False
+    resize: Annotated[int, Setting("Shorter side of the network's input, px.", low=1)] = 520
+    overwrite: Annotated[bool, Setting("Make masks again that are there.")] = False
+    device: Device = None
 
     def __post_init__(self) -> None:
-        check_range(self, "resize", 1)
-        check_range(self, "num_classes", 2, MAX_CLASSES)
+        check_settings(self)

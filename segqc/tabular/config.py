@@ -2,132 +2,88 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from segqc.base.settings import check_range
+from segqc.base.settings import Setting, check_settings
+
+Data = Annotated[Path, Setting("Table: .csv, .tsv, .arff or .parquet.")]
+Device = Annotated[str, Setting("cpu, cuda, cuda:1, mps.")]
 
 
 @dataclass(frozen=True)
 class TableConfig:
-    """How a table is read.
+    """How a table is read."""
 
-    Attributes
-    ----------
-    data : Path
-        CSV, TSV, ARFF or Parquet.
-    categorical : tuple of str
-        Columns that are categories, though they may look like numbers. 10115.0 is read as 10115 in them, here and when
-        a model scores: so pandas writes whole numbers when one of their column is missing.
-    numeric : tuple of str
-        Columns that must be numbers.
-    drop : tuple of str
-        Columns that say nothing about a row, such as its number.
-    missing : tuple of str
-        Cells of CSV that are missing values, besides empty ones and NA.
-    separator : str or None
-        Of CSV; a comma by default.
-    """
+    data: Data
+    # 10115.0 is read as 10115 in them, here and when a model scores: so pandas writes whole numbers when one of their
+    # column is missing.
+    categorical: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Columns that are categories though they look like numbers, with commas between; 10115.0 is read as 10115."
+        ),
+    ] = ()
+    numeric: Annotated[tuple[str, ...], Setting("Columns that must be numbers, with commas between.")] = ()
+    drop: Annotated[tuple[str, ...], Setting("Columns to leave out, such as row numbers, with commas between.")] = ()
+    missing: Annotated[
+        tuple[str, ...],
+        Setting('Cells of CSV that are missing values, besides empty ones and NA, such as "?,unknown".'),
+    ] = ()
+    separator: Annotated[str | None, Setting("Between the cells of CSV; a comma by default.")] = None
 
-    data: Path
-    categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    separator: str | None = None
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 @dataclass(frozen=True)
 class FitConfig(TableConfig):
-    """`segqc tabular fit`.
+    """`segqc tabular fit`."""
 
-    Attributes
-    ----------
-    out : Path
-        Model folder.
-    label, normal : str or None
-        Column that says what a row is, and its value for normal rows: only these are learned from. Without them all
-        rows are.
-    method : str or None
-        Of `GumbelScoreDetector`; its default by default.
-    steps : int or None
-        Of training, at most; the method's by default.
-    contamination : float
-        Share of the rows that the threshold calls outliers.
-    seed : int
-    device : str
-    """
-
-    out: Path = Path("runs/table")
-    label: str | None = None
-    normal: str | None = None
-    method: str | None = None
-    steps: int | None = None
-    contamination: float = 0.01
-    seed: int = 0
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        check_range(self, "steps", 1)
-        check_range(self, "contamination", 0, 0.5)
-        check_range(self, "seed", 0)
+    out: Annotated[Path, Setting("Model folder.")] = Path("runs/table")
+    label: Annotated[str | None, Setting("Column that says what a row is; it is not learned.")] = None
+    normal: Annotated[str | None, Setting("Value of --label for normal rows: only these are learned from.")] = None
+    method: Annotated[str | None, Setting("Of GumbelScoreDetector, such as paper; its default by default.")] = None
+    steps: Annotated[int | None, Setting("Of training, at most; the method's by default.", low=1)] = None
+    contamination: Annotated[
+        float,
+        Setting("Share of the learned rows beyond the threshold that `score` applies.", low=0, high=0.5),
+    ] = 0.01
+    seed: Annotated[int, Setting("Of network and noise.", low=0)] = 0
+    device: Device = "cpu"
 
 
 @dataclass(frozen=True)
 class ScoreConfig:
-    """`segqc tabular score`.
+    """`segqc tabular score`. Columns of the table that the model was not fitted on are ignored."""
 
-    Attributes
-    ----------
-    data : Path
-        A table with the columns that the model was fitted on; others are ignored.
-    model : Path
-    out : Path
-        CSV, a line per row.
-    keep : tuple of str
-        Columns of `data` to copy as they stand there, such as an identifier.
-    cells : int
-        Odd columns named per row, at most.
-    explained : int
-        Rows whose odd columns are named: the most anomalous ones.
-    chunk : int
-        Rows in memory at once.
-    device : str
-    """
-
-    data: Path
-    model: Path = FitConfig.out
-    out: Path = Path("scores.csv")
-    keep: tuple[str, ...] = ()
-    cells: int = 3
-    explained: int = 10_000
-    chunk: int = 65_536
-    device: str = "cpu"
+    data: Data
+    model: Annotated[Path, Setting("Model folder written by `segqc tabular fit`.")] = FitConfig.out
+    out: Annotated[Path, Setting("CSV file, a line per row in the order of the table.")] = Path("scores.csv")
+    keep: Annotated[
+        tuple[str, ...], Setting("Columns of the table to copy, such as an identifier, with commas between.")
+    ] = ()
+    cells: Annotated[int, Setting("Odd columns named per row, at most.", low=0)] = 3
+    explained: Annotated[int, Setting("Name the odd columns of so many rows, the most anomalous ones.", low=0)] = 10_000
+    chunk: Annotated[int, Setting("Rows in memory at once.", low=1)] = 65_536
+    device: Device = "cpu"
 
     def __post_init__(self) -> None:
-        check_range(self, "cells explained", 0)
-        check_range(self, "chunk", 1)
+        check_settings(self)
 
 
 @dataclass(frozen=True)
 class BenchmarkConfig(TableConfig):
-    """`segqc tabular benchmark`.
+    """`segqc tabular benchmark`."""
 
-    Attributes
-    ----------
-    label, anomaly : str
-        Column that says what a row is, and its value for anomalies; all other rows are inliers.
-    methods : tuple of str
-        Of `evaluation.tables.methods.METHODS`; all by default.
-    seeds : tuple of int
-    out : Path
-        Folder for rows and tables.
-    """
-
-    label: str = "class"
-    anomaly: str = "1"
-    methods: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    out: Path = Path("runs/table-benchmark")
+    label: Annotated[str, Setting("Column that says what a row is.")] = "class"
+    anomaly: Annotated[str, Setting("Value of --label for anomalies; all other rows are inliers.")] = "1"
+    methods: Annotated[tuple[str, ...], Setting("Which, with commas between; all by default.")] = ()
+    seeds: Annotated[tuple[int, ...], Setting("Of the splits, with commas between.", low=0)] = (0, 1, 2, 3, 4)
+    out: Annotated[Path, Setting("Folder for rows and tables; the same command continues in it.")] = Path(
+        "runs/table-benchmark"
+    )
 
     def __post_init__(self) -> None:
-        if not self.seeds or min(self.seeds) < 0:
-            raise ValueError(f"Expected seeds to be numbers of at least 0, at least one of them, but got {self.seeds}")
+        super().__post_init__()
+        if not self.seeds:
+            raise ValueError("Expected at least one seed, but got none")

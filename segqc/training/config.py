@@ -5,12 +5,11 @@ complete.
 """
 
 import dataclasses
-import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from segqc.base.settings import check_range
+from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings
 from segqc.model.catalogue import Method
 
 
@@ -31,7 +30,10 @@ class Preset:
     views: int
 
 
-PRESETS: dict[str, Preset] = {
+PresetName = Literal["cpu", "fast", "voc128", "voc256"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+PRESETS: dict[PresetName, Preset] = {
     "cpu": Preset(
         384, 64, "tf_efficientnet_lite2", steps=3000, batch_size=16, learning_rate=2e-3, warmup_steps=100, views=4
     ),
@@ -49,52 +51,96 @@ PRESETS: dict[str, Preset] = {
 class TrainConfig:
     """`segqc train`. Relative paths are relative to the working directory."""
 
-    out: Path = Path("runs/segqc")  # run and model folder
-    voc_root: Path | None = None  # VOCdevkit, VOC2012 or a parent of VOCdevkit
-    image_set: str = "train"  # list in ImageSets/Segmentation, without .txt
-    images: Path | None = None  # or: a folder of pictures ...
-    masks: Path | None = None  # ... and a folder of masks with the same stems
-    classes: str | None = None  # "a,b,c" or a JSON file; Pascal VOC's 21 by default
-    method: Method = "structured"
-    preset: str = "cpu"
-    steps: int | None = None
-    # of each of the two networks whose mistakes `structured` learns from; a fifth of `steps` by default
-    guess_steps: int | None = None
-    batch_size: int | None = None  # over all processes
-    learning_rate: float | None = None
-    warmup_steps: int | None = None
-    image_size: int | None = None  # px
-    grid_size: int | None = None  # cells
-    encoder: str | None = None
-    # what the encoder's own ImageNet classifier sees and says at each place, beside its maps; without one, no
-    # difference
-    classifier: bool = True
-    views: int | None = None
-    mask_only: bool = False  # an ablation: the network is shown zeros instead of the picture's features
-    # folder for cached features that outlives the run; runs on the same pictures share it
-    feature_cache: Path | None = None
-    download: bool = False  # fetch Pascal VOC 2012 into voc_root first
-    final_learning_rate: float = 1e-5  # end of the cosine
-    weight_decay: float = 0.01
-    ema_decay: float = 0.999
-    gradient_clip: float = 1.0
-    validation_fraction: float = 0.1
-    validation_items: int = 256  # at most so many pairs in each validation
-    validate_every: int = 250  # steps
-    checkpoint_every: int = 250  # steps
-    density_items: int = 300  # at most so many training pairs behind the density head, beside the validation pairs
-    seed: int = 0
-    fold: int | None = (
-        # leave this fold out of everything, of `folds` that `segqc.data.folds` deals by (seed, id); all folds share
-        # cached features
-        None
+    out: Annotated[Path, Setting("Run folder; becomes the model folder.")] = Path("runs/segqc")
+    voc_root: VocRoot = None
+    image_set: Annotated[str, Setting("List in ImageSets/Segmentation, without .txt.")] = "train"
+    images: Images = None
+    masks: Annotated[
+        Path | None,
+        Setting("Folder of ground-truth masks with the pictures' stems: palette or grey PNG, NPY, NPZ."),
+    ] = None
+    classes: Annotated[
+        str | None,
+        Setting(
+            '"background,cat,dog" or a JSON file {"names": [...], "void": 255, "background": 0}; VOC\'s 21 by default.'
+        ),
+    ] = None
+    method: Annotated[
+        Method,
+        Setting(
+            "structured (ours), mixing (no segment noise), paper (GNSM as published) or segmenter (no noise ladder: an "
+            "ablation)."
+        ),
+    ] = "structured"
+    preset: Annotated[PresetName, Setting("cpu, fast, voc128 or voc256.")] = "cpu"
+    steps: Annotated[int | None, Setting("Optimizer steps; by default the preset's.", low=1)] = None
+    guess_steps: Annotated[
+        int | None,
+        Setting(
+            "Steps of each of the two networks whose mistakes `structured` learns from; a fifth of --steps by default.",
+            low=1,
+        ),
+    ] = None
+    batch_size: Annotated[int | None, Setting("Pairs per step over all processes.", low=1)] = None
+    learning_rate: Annotated[float | None, Setting("Peak of the cosine.", low=0, inside=True)] = None
+    warmup_steps: Annotated[
+        int | None, Setting("Steps in which the learning rate rises to its peak.", low=0, python_only=True)
+    ] = None
+    image_size: Annotated[int | None, Setting("Side of the squashed picture, px.", low=1)] = None
+    grid_size: Annotated[int | None, Setting("Side of the mask grid, cells.", low=1)] = None
+    encoder: Annotated[str | None, Setting("timm backbone of the image pyramid (frozen, ImageNet weights).")] = None
+    classifier: Annotated[bool, Setting("Also what the encoder's ImageNet classifier sees and says at each place.")] = (
+        True
     )
-    folds: int = 3
+    views: Annotated[
+        int | None,
+        Setting("Augmented views per picture whose features are cached; 0: fresh ones at every step.", low=0),
+    ] = None
+    mask_only: Annotated[bool, Setting("Hide the picture from the network: an ablation.")] = False
+    feature_cache: Annotated[
+        Path | None, Setting("Keep cached features in this folder; runs on the same pictures share it.")
+    ] = None
+    # beside the validation pairs
+    density_items: Annotated[int, Setting("Training pairs behind the density head, at most.", low=0)] = 300
+    download: Annotated[bool, Setting("First fetch Pascal VOC 2012 (2 GB) into --voc-root, if it is not there.")] = (
+        False
+    )
+    final_learning_rate: Annotated[float, Setting("End of the cosine.", low=0, python_only=True)] = 1e-5
+    weight_decay: Annotated[float, Setting("Weight decay of AdamW.", low=0, python_only=True)] = 0.01
+    ema_decay: Annotated[
+        float,
+        Setting("Decay per step of the averaged weights.", low=0, high=1, inside=True, python_only=True),
+    ] = 0.999
+    gradient_clip: Annotated[
+        float, Setting("Norm that gradients are clipped to.", low=0, inside=True, python_only=True)
+    ] = 1.0
+    validation_fraction: Annotated[
+        float,
+        Setting("Share of the pairs held out for validation.", low=0, high=1, inside=True, python_only=True),
+    ] = 0.1
+    validation_items: Annotated[int, Setting("Pairs in each validation, at most.", low=1, python_only=True)] = 256
+    validate_every: Annotated[int, Setting("Steps between validations.", low=1)] = 250
+    checkpoint_every: Annotated[int, Setting("Steps between checkpoints.", low=1)] = 250
+    seed: Annotated[int, Setting("Of weights, noise, order and augmentation.", low=0)] = 0
+    # all folds share cached features
+    fold: Annotated[
+        int | None,
+        Setting(
+            "Leave this fold out of everything, of `folds` that `segqc.data.folds` deals by (seed, id).",
+            low=0,
+            python_only=True,
+        ),
+    ] = None
+    folds: Annotated[int, Setting("Number of the folds.", low=2, python_only=True)] = 3
     # auto: bf16 where the hardware multiplies it natively, else fp32
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: str | None = None  # cpu, cuda; None: what is there
-    workers: int | None = None  # loader processes; None: 0 with cached features, else 4
-    compile: bool = False
+    precision: Annotated[Precision, Setting("auto, fp32 or bf16.")] = "auto"
+    device: Device = None
+    # None: 0 with cached features, else 4
+    workers: Annotated[int | None, Setting("Loader processes.", low=0)] = None
+    compile: Annotated[bool, Setting("torch.compile the network.")] = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 def resolve(config: TrainConfig) -> TrainConfig:
@@ -103,12 +149,8 @@ def resolve(config: TrainConfig) -> TrainConfig:
     Raises
     ------
     ValueError
-        Unknown preset or method, or sizes that cannot work.
+        Sizes that cannot work together.
     """
-    if config.preset not in PRESETS:
-        raise ValueError(f"Unknown preset {config.preset!r}; choose one of {', '.join(PRESETS)}")
-    if config.method not in typing.get_args(Method):
-        raise ValueError(f"Unknown method {config.method!r}; choose one of {', '.join(typing.get_args(Method))}")
     preset = PRESETS[config.preset]
     missing = {
         name: getattr(preset, name)
@@ -121,18 +163,10 @@ def resolve(config: TrainConfig) -> TrainConfig:
         config = dataclasses.replace(config, guess_steps=max(1, config.steps // 5))
     if config.encoder is None:
         config = dataclasses.replace(config, encoder=preset.encoder)
-    if config.precision not in ("auto", "fp32", "bf16"):
-        raise ValueError(f"Unknown precision {config.precision!r}; choose one of auto, fp32, bf16")
     if config.encoder is None and (config.views or config.image_size != config.grid_size):
         raise ValueError(
             "Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0"
         )
     if config.fold is not None and not 0 <= config.fold < config.folds:
         raise ValueError(f"Expected fold to lie in 0..{config.folds - 1}, but got {config.fold}")
-    check_range(
-        config, "steps guess_steps batch_size image_size grid_size validation_items validate_every checkpoint_every", 1
-    )
-    check_range(config, "warmup_steps views density_items workers seed final_learning_rate weight_decay", 0)
-    check_range(config, "learning_rate gradient_clip", 0, inside=True)
-    check_range(config, "validation_fraction ema_decay", 0, 1, inside=True)
     return config

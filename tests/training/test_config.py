@@ -13,8 +13,10 @@ import ncsnpp
 from evaluation.report.config import EvaluateConfig
 from segqc.auditing.config import AuditConfig, LabelAuditConfig
 from segqc.base.settings import from_json, to_json
-from segqc.calibration.config import MonitorConfig
+from segqc.calibration.config import CalibrateConfig, MonitorConfig
 from segqc.data.labels import VOC_LABELS, LabelSpace, voc_palette
+from segqc.export.config import ExportConfig
+from segqc.gallery.config import GalleryConfig
 from segqc.gumbel import NoiseLadder
 from segqc.model.config import ModelConfig
 from segqc.model.methods import find_method
@@ -51,8 +53,8 @@ CONFIGS = [
         workers=0,
     ),
     resolve(TrainConfig(preset="voc256")),
-    AuditConfig(),
-    AuditConfig(predictions=Path("p"), model=Path("m"), ground_truth=Path("../g"), strict=True, heatmaps=False, top=1),
+    AuditConfig(Path("p")),
+    AuditConfig(predictions=Path("p"), model=Path("m"), ground_truth=Path("../g"), heatmaps=False, top=1),
     model(),
     model(
         encoder=None,
@@ -168,12 +170,12 @@ def test_resolve_keeps_what_was_given():
 @pytest.mark.parametrize("preset", ["", "CPU", "voc512"])
 def test_unknown_preset(preset):
     with pytest.raises(ValueError, match=r"cpu, fast, voc128, voc256"):
-        resolve(TrainConfig(preset=preset))
+        TrainConfig(preset=preset)
 
 
 def test_unknown_method():
     with pytest.raises(ValueError, match=r"'diffusion'.*mixing, paper"):
-        resolve(TrainConfig(method="diffusion"))
+        TrainConfig(method="diffusion")
 
 
 @pytest.mark.parametrize("value", [0, -1])
@@ -182,33 +184,48 @@ def test_unknown_method():
 )
 def test_sizes_must_be_positive(name, value):
     with pytest.raises(ValueError, match=f"{name} to be at least 1, but got {value}"):
-        resolve(TrainConfig(**{name: value}))
+        TrainConfig(**{name: value})
 
 
 @pytest.mark.parametrize(
     ("make", "changes", "words"),
     [
-        (AuditConfig, {"top": -3}, "top to be at least 1, but got -3"),
+        (partial(AuditConfig, Path()), {"top": -3}, "top to be at least 1, but got -3"),
         (LabelAuditConfig, {"top": 0}, "top to be at least 1"),
-        (MonitorConfig, {"level": 7}, "level to be strictly between 0 and 1, but got 7"),
-        (MonitorConfig, {"level": math.nan}, "level to be strictly between 0 and 1"),
+        (partial(MonitorConfig, Path(), Path()), {"level": 7}, "level to be strictly between 0 and 1, but got 7"),
+        (partial(MonitorConfig, Path(), Path()), {"level": math.nan}, "level to be strictly between 0 and 1"),
         (partial(EvaluateConfig, Path()), {"top": 0}, "top to be at least 1"),
         (partial(EvaluateConfig, Path()), {"resamples": 0}, "resamples to be at least 1"),
         (partial(EvaluateConfig, Path()), {"threshold": 50}, "threshold to be from 0 to 1"),
         (partial(FitConfig, Path()), {"contamination": 0.9}, r"contamination to be from 0 to 0\.5"),
         (partial(ScoreConfig, Path()), {"chunk": 0}, "chunk to be at least 1"),
-        (partial(BenchmarkConfig, Path()), {"seeds": (0, -1)}, "seeds to be numbers of at least 0"),
-        (lambda **changes: resolve(TrainConfig(**changes)), {"learning_rate": 0.0}, "learning_rate to be above 0"),
-        (lambda **changes: resolve(TrainConfig(**changes)), {"views": -1}, "views to be at least 0"),
-        (
-            lambda **changes: resolve(TrainConfig(**changes)),
-            {"validation_fraction": 1.0},
-            "validation_fraction to be strictly between 0 and 1",
-        ),
+        (partial(BenchmarkConfig, Path()), {"seeds": (0, -1)}, "seeds to be at least 0, but got -1"),
+        (partial(BenchmarkConfig, Path()), {"seeds": ()}, "at least one seed"),
+        (partial(CalibrateConfig, Path()), {"fdr": 1.5}, "fdr to be from 0 to 1"),
+        (partial(ExportConfig, Path(), "csv"), {"top": 0}, "top to be at least 1"),
+        (TrainConfig, {"learning_rate": 0.0}, "learning_rate to be above 0"),
+        (TrainConfig, {"views": -1}, "views to be at least 0"),
+        (TrainConfig, {"validation_fraction": 1.0}, "validation_fraction to be strictly between 0 and 1"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(make, changes, words):
     make()
+    with pytest.raises(ValueError, match=words):
+        make(**changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "changes", "words"),
+    [
+        (TrainConfig, {"precision": "fp8"}, "Unknown precision 'fp8'; choose one of auto, fp32, bf16"),
+        (partial(ExportConfig, Path()), {"to": "xml"}, "Unknown to 'xml'; choose one of labelstudio, cvat"),
+        (partial(ExportConfig, Path(), "csv"), {"shapes": "box"}, "Unknown shapes 'box'; choose one of rle, polygon"),
+        (partial(GalleryConfig, Path()), {"thumbnails": "big"}, "choose one of auto, inline, beside"),
+        (partial(EvaluateConfig, Path()), {"metrics_backend": "scipy"}, "choose one of segqc, medpy"),
+        (partial(EvaluateConfig, Path()), {"undefined": "zero"}, "choose one of diagonal, exclude"),
+    ],
+)
+def test_what_is_no_choice_is_refused_with_the_choices(make, changes, words):
     with pytest.raises(ValueError, match=words):
         make(**changes)
 

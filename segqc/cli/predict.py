@@ -1,0 +1,32 @@
+"""`segqc predict`."""
+
+from typing import Annotated
+
+import typer
+
+from segqc.base.console import console
+from segqc.cli.options import fills_in
+from segqc.predict.config import PredictConfig
+
+EPILOG = "Example: segqc predict --voc-root VOCdevkit --image-set val --out deeplab_out"
+
+
+@fills_in(PredictConfig)
+def predict(
+    config: PredictConfig,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 when a picture could not be predicted.")
+    ] = False,
+) -> None:
+    """Run a torchvision segmentation model over a folder of pictures; palette PNGs at the pictures' size."""
+    from segqc.predict.run import predict as run
+
+    summary = run(config, console)
+    console.print(
+        f"{summary.written} written, {summary.skipped} were there, {len(summary.failed)} failed (reasons in "
+        f"{config.out / 'predict.json'})."
+    )
+    source = f"--voc-root {config.voc_root}" if config.voc_root else f"--images {config.images}"
+    console.print(f"Next: segqc audit --model MODEL --predictions {config.out} {source} --out audit", soft_wrap=True)
+    if strict and summary.failed:
+        raise typer.Exit(1)

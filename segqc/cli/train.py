@@ -1,0 +1,47 @@
+"""`segqc train`."""
+
+from typing import Annotated
+
+import typer
+
+from segqc.base.console import console, wrote
+from segqc.base.errors import BadInput
+from segqc.cli.options import fills_in
+from segqc.training.config import TrainConfig
+
+EPILOG = "Example: segqc train --voc-root VOCdevkit --image-set trainaug --preset cpu --out runs/voc"
+
+
+@fills_in(TrainConfig, first="voc_root image_set images masks classes download")
+def train(
+    config: TrainConfig,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Insist that there is a run to continue. (Without it, the same command continues too.)"
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the configuration, parameters, FLOPs and memory, and exit.")
+    ] = False,
+) -> None:
+    """Train a quality model on pictures and their ground-truth masks.
+
+    The same command continues a run that was stopped, at any moment and by any means. On several GPUs: `accelerate
+    launch -m segqc train ...`.
+    """
+    if dry_run:
+        from segqc.training.dry_run import print_dry_run
+
+        print_dry_run(config, console)
+        return
+    if resume and not (config.out / "training" / "run.json").is_file():
+        raise BadInput(config.out, "holds no run to resume", "check --out, or leave out --resume to begin one")
+    from segqc.training.run import train as run
+
+    folder = run(config, console)
+    console.print()
+    console.print(wrote(folder, what="the model folder "), soft_wrap=True)
+    console.print(
+        f"Next: segqc audit --model {folder} --predictions MASKS --images PICTURES --out audit", soft_wrap=True
+    )
