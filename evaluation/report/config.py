@@ -16,38 +16,70 @@ class EvaluateConfig:
     given. Baselines that learn are left out where there is no `voc_root`.
     """
 
-    audit: Annotated[Path, Setting("Folder written by `segqc audit`: the method on trial.")]
-    predictions: Annotated[Path | None, Setting("Folder of the audited masks, checked against the audit's own.")] = None
-    out: Annotated[Path, Setting("Folder for tables, figures and report.")] = Path("evaluation")
+    audit: Annotated[
+        Path, Setting("Folder written by `segqc audit`: the method that is evaluated, on the images of this audit.")
+    ]
+    predictions: Annotated[
+        Path | None,
+        Setting("Folder of the audited masks; it must be the one that was audited (default: as the audit recorded)."),
+    ] = None
+    out: Annotated[Path, Setting("Folder for the tables, the figures and the report.")] = Path("evaluation")
     voc_root: VocRoot = None
-    ground_truth: Annotated[Path | None, Setting("Folder of true masks, where there is no VOC folder.")] = None
-    image_set: Annotated[str | None, Setting("With --voc-root: judge the images of this list only.")] = None
-    train_set: Annotated[str, Setting("With --voc-root: list of the pairs that baselines may learn from.")] = "train"
-    probs: Annotated[Path | None, Setting("Folder of softmax maps, as `segqc predict --probs` writes them.")] = None
-    second: Annotated[Path | None, Setting("Folder of another network's masks.")] = None
-    tta: Annotated[Path | None, Setting("Folder of masks predicted on mirrored pictures, mirrored back.")] = None
+    ground_truth: Annotated[
+        Path | None,
+        Setting("Folder of true masks, if there is no Pascal VOC folder (default of both: as the audit recorded)."),
+    ] = None
+    image_set: Annotated[
+        str | None, Setting("With --voc-root: name of the list of images to evaluate (default: all audited images).")
+    ] = None
+    train_set: Annotated[str, Setting("With --voc-root: name of the list of pairs that baselines may learn from.")] = (
+        "train"
+    )
+    probs: Annotated[
+        Path | None,
+        Setting("Folder of softmax maps, as `segqc predict --probs` writes them; adds the baselines on probabilities."),
+    ] = None
+    second: Annotated[
+        Path | None,
+        Setting("Folder of masks that another network predicted; adds the baselines on their disagreement."),
+    ] = None
+    tta: Annotated[
+        Path | None,
+        Setting(
+            "Folder of masks predicted on mirrored images and mirrored back; adds the baseline on their disagreement."
+        ),
+    ] = None
     compare: Annotated[
         tuple[str, ...],
-        Setting("NAME=FOLDER, a further audit of the same predictions; may be repeated.", repeated=True),
+        Setting("Another audit of the same predictions, as NAME=FOLDER; may be repeated.", repeated=True),
     ] = ()
     deep_svdd: Annotated[
         tuple[str, ...],
-        Setting('Deep SVDD to fit, NETWORK/OBJECTIVE with commas between, "none" for none.'),
+        Setting('Deep SVDD baselines to fit: NETWORK/OBJECTIVE, separated by commas, or "none".'),
     ] = ("v2_b0/one-class", "v2_b0/soft-boundary", "frozen_lite/one-class")
     fits: Annotated[
-        Path | None, Setting("Folder for what baselines learned, shared by evaluations; in --out by default.")
+        Path | None,
+        Setting("Folder for fitted baselines, which evaluations on the same training set share (default: in --out)."),
     ] = None
-    metrics_backend: Annotated[Backend, Setting("segqc, or medpy (slower, the same numbers).")] = "segqc"
-    undefined: Annotated[Undefined, Setting("Distances of a missed or spurious class: diagonal or exclude.")] = (
-        "diagonal"
-    )
+    metrics_backend: Annotated[
+        Backend, Setting("Implementation of the segmentation metrics: segqc, or medpy (slower, the same numbers).")
+    ] = "segqc"
+    undefined: Annotated[
+        Undefined,
+        Setting(
+            "Surface distances of a missed or spurious class: diagonal (that of the image) or exclude (from the mean)."
+        ),
+    ] = "diagonal"
     corruptions: Annotated[
-        int, Setting("Also score so many true masks with known errors in them (28 masks a picture).", low=0)
+        int,
+        Setting(
+            "Number of images whose true masks are also scored with planted errors, 28 masks each; 0 for none.", low=0
+        ),
     ] = 0
-    top: Annotated[int, Setting("K of the K ranked worst.", low=1)] = 50
-    threshold: Annotated[float, Setting("A Dice below this is a failure.", low=0, high=1)] = 0.5
-    resamples: Annotated[int, Setting("Of the bootstrap over images.", low=1)] = 1000
-    seed: Annotated[int, Setting("Of fits, folds, corruptions and bootstrap.", low=0)] = 0
+    top: Annotated[int, Setting("Report metrics on the K highest scores.", low=1)] = 50
+    threshold: Annotated[float, Setting("Dice below which an image counts as a failure.", low=0, high=1)] = 0.5
+    resamples: Annotated[int, Setting("Number of bootstrap resamples over images.", low=1)] = 1000
+    seed: Annotated[int, Setting("Random seed for fits, folds, corruptions and bootstrap.", low=0)] = 0
     device: Device = None
 
     def __post_init__(self) -> None:

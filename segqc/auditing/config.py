@@ -18,16 +18,16 @@ class AuditConfig:
     predictions: Annotated[
         Path,
         Setting(
-            "Folder of predicted masks: palette or grey PNG, NPY, NPZ. One row each. Left out: the ground truth "
-            "itself is audited."
+            "Folder of predicted masks: palette or greyscale PNG, NPY or NPZ. Without it, `segqc audit` audits "
+            "the ground truth."
         ),
     ]
-    out: Annotated[Path, Setting("Folder for tables, heat maps and gallery.")] = Path("audit")
+    out: Annotated[Path, Setting("Folder for the tables, the heat maps and the review page.")] = Path("audit")
     model: Annotated[
         Path,
         Setting(
-            "Model folder written by `segqc train`, or voc (the default) or voc-fast, which come with segqc for the 21 "
-            "classes of Pascal VOC."
+            "Model folder written by `segqc train`, or the name of a model that comes with segqc for the 21 "
+            "classes of Pascal VOC: voc (default) or voc-fast."
         ),
     ] = BUNDLED
     images: Images = None
@@ -35,27 +35,31 @@ class AuditConfig:
     image_set: Annotated[
         str | None,
         Setting(
-            "With --voc-root: list of the pictures that should have a prediction, or whose ground truth is audited "
-            "(train)."
+            "With --voc-root: name of the list of images that should have a prediction, or whose ground truth "
+            "is audited (default there: train)."
         ),
     ] = None
     ground_truth: Annotated[
         Path | None,
-        Setting("Folder of true masks: to compare predictions with, or to audit; --voc-root brings its own."),
+        Setting(
+            "Folder of true masks, which predictions are compared with or, without --predictions, which are "
+            "audited; --voc-root brings its own."
+        ),
     ] = None
     levels: Annotated[
         tuple[int, ...] | None,
         Setting(
-            'Noise levels to read, such as "0" (no noise ladder) or "0,1"; by default those that its score is made of.'
+            'Indices of the noise levels that are evaluated, such as "0" (no noise) or "0,1" (default: those '
+            "that the model's score is made of)."
         ),
     ] = None
-    top: Annotated[int, Setting("Rows of the contact sheet.", low=1)] = 24
-    heatmaps: Annotated[bool, Setting("Write a heat map per mask.")] = True
+    top: Annotated[int, Setting("Number of masks on the contact sheet.", low=1)] = 24
+    heatmaps: Annotated[bool, Setting("Write a heat map for each mask.")] = True
     calibration: Annotated[
         Path | None,
         Setting(
-            "JSON of `segqc calibrate`: adds p-value, expected Dice and decision; by default calibration.json in the "
-            "model's folder."
+            "JSON file written by `segqc calibrate`, which adds p-value, expected Dice and decision to each "
+            "row (default: calibration.json in the model folder, if there is one)."
         ),
     ] = None
     device: Device = None
@@ -71,9 +75,9 @@ class LabelAuditConfig:
     # Pairs, classes, device and settings of the trainings, one for each of its `folds`. Its `out` and `fold` are not
     # used. The plain segmenter by default: see segqc/auditing/ground_truth.py.
     training: TrainConfig = field(default_factory=lambda: TrainConfig(method="segmenter"))
-    out: Annotated[Path, Setting("Folder for tables, heat maps and gallery.")] = Path("audit")
-    top: Annotated[int, Setting("Rows of the contact sheet.", low=1)] = 24
-    heatmaps: Annotated[bool, Setting("Write a heat map per mask.")] = True
+    out: Annotated[Path, Setting("Folder for the tables, the heat maps and the review page.")] = Path("audit")
+    top: Annotated[int, Setting("Number of masks on the contact sheet.", low=1)] = 24
+    heatmaps: Annotated[bool, Setting("Write a heat map for each mask.")] = True
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -118,9 +118,13 @@ def _check_range(name: str, value: Any, setting: Setting) -> None:
         raise ValueError(f"Expected {name} to be {wanted}, but got {value}")
 
 
-VocRoot = Annotated[Path | None, Setting("Pascal VOC: a VOCdevkit, a VOC2012, or a folder that holds a VOCdevkit.")]
-Images = Annotated[Path | None, Setting("Folder of pictures (.jpg, .jpeg, .png), searched recursively.")]
-Device = Annotated[str | None, Setting("cpu, cuda, cuda:1, mps; by default what there is.")]
+VocRoot = Annotated[
+    Path | None, Setting("Pascal VOC folder: a VOCdevkit, a VOC2012, or a folder that contains a VOCdevkit.")
+]
+Images = Annotated[Path | None, Setting("Folder of images (.jpg, .jpeg, .png), searched recursively.")]
+Device = Annotated[
+    str | None, Setting("Device to compute on: cpu, cuda, cuda:1 or mps (default: an accelerator if there is one).")
+]
 
 
 def to_json(config: Any) -> Any:

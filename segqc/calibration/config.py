@@ -11,28 +11,43 @@ from segqc.base.settings import Setting, check_settings
 class CalibrateConfig:
     """`segqc calibrate`."""
 
-    audit: Annotated[Path, Setting("Folder written by `segqc audit`: the scores to calibrate.")]
+    audit: Annotated[Path, Setting("Folder written by `segqc audit`, whose scores are calibrated.")]
     accepted: Annotated[
         Path | None,
-        Setting("Review saved by the gallery, or a text file with an id a line: predictions that were accepted."),
+        Setting("Accepted predictions: a review saved by the review page, or a text file with one id per line."),
     ] = None
     labels: Annotated[
-        Path | None, Setting("CSV with the columns id and dice; by default the audit's own Dice, if it has any.")
+        Path | None, Setting("CSV file with the columns id and dice (default: the audit's own Dice, if it has any).")
     ] = None
     ground_truth: Annotated[
-        bool, Setting("The audit is one of true masks. Allowed, but good predictions will be flagged too often.")
+        bool,
+        Setting(
+            "Calibrate on an audit of true masks in place of accepted predictions; good predictions are then "
+            "flagged too often."
+        ),
     ] = False
-    out: Annotated[Path | None, Setting("The JSON file; calibration.json in the audit's folder by default.")] = None
-    dice_limit: Annotated[float, Setting("A Dice below this is a failure.", low=0, high=1)] = 0.5
-    max_failures: Annotated[float, Setting("Of what passes, at most this share fails ...", low=0, high=1)] = 0.05
-    confidence: Annotated[float, Setting("... with this confidence.", low=0, high=1)] = 0.9
-    coverage: Annotated[float, Setting("Of the interval around the expected Dice.", low=0, high=1)] = 0.9
-    fdr: Annotated[float, Setting("Of what is flagged in a batch, at most this share is fine.", low=0, high=1)] = 0.1
-    review_level: Annotated[
-        float, Setting("p-values up to this are for review, where no Dice is known.", low=0, high=1)
+    out: Annotated[Path | None, Setting("JSON file to write (default: calibration.json in the audit folder).")] = None
+    dice_limit: Annotated[float, Setting("Dice below which a prediction counts as a failure.", low=0, high=1)] = 0.5
+    max_failures: Annotated[
+        float, Setting("Maximum share of failures among the predictions that pass.", low=0, high=1)
+    ] = 0.05
+    confidence: Annotated[float, Setting("Confidence level of the --max-failures guarantee.", low=0, high=1)] = 0.9
+    coverage: Annotated[float, Setting("Coverage of the interval around the expected Dice.", low=0, high=1)] = 0.9
+    fdr: Annotated[
+        float,
+        Setting(
+            "Maximum false discovery rate: the expected share of good predictions among those flagged in a batch.",
+            low=0,
+            high=1,
+        ),
     ] = 0.1
-    fail_level: Annotated[float, Setting("p-values up to this are failures, likewise.", low=0, high=1)] = 0.01
-    seed: Annotated[int, Setting("Of the random parts of the labelled predictions.", low=0)] = 0
+    review_level: Annotated[
+        float, Setting("Largest p-value at which a prediction is sent to review, if no Dice is known.", low=0, high=1)
+    ] = 0.1
+    fail_level: Annotated[
+        float, Setting("Largest p-value at which a prediction fails, if no Dice is known.", low=0, high=1)
+    ] = 0.01
+    seed: Annotated[int, Setting("Random seed for splitting the labelled predictions.", low=0)] = 0
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -44,17 +59,22 @@ class MonitorConfig:
 
     scores: Annotated[
         Path,
-        Setting("scores.csv of an audit or of the hook's review folder, or the folder itself.", positional=True),
+        Setting(
+            "The scores.csv of an audit or of a hook's review folder, or the folder that contains it.", positional=True
+        ),
     ]
-    calibration: Annotated[Path, Setting("JSON written by `segqc calibrate`.")]
-    plot: Annotated[Path | None, Setting("Picture to draw; drift.png beside the table by default.")] = None
+    calibration: Annotated[Path, Setting("JSON file written by `segqc calibrate`.")]
+    plot: Annotated[Path | None, Setting("Image file of the plot (default: drift.png beside the table).")] = None
     order: Annotated[
         str | None,
-        Setting("Column by which the scores are put in order: time where there is one, else id, by default."),
+        Setting("Column that the scores are sorted by (default: time if there is one, else id)."),
     ] = None
-    window: Annotated[int, Setting("Scores that are compared together.", low=1)] = 200
+    window: Annotated[int, Setting("Number of consecutive scores in each comparison with the calibration.", low=1)] = (
+        200
+    )
     level: Annotated[
-        float, Setting("Share of unchanged windows that raise a false alarm.", low=0, high=1, inside=True)
+        float,
+        Setting("False alarm rate: share of windows without drift that raise an alarm.", low=0, high=1, inside=True),
     ] = 0.01
 
     def __post_init__(self) -> None:

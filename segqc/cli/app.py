@@ -1,4 +1,4 @@
-"""The command line: each command fills in one config dataclass and calls one function."""
+"""The command line: every command fills in a config dataclass and calls one function."""
 
 import io
 import sys
@@ -50,8 +50,8 @@ app.add_typer(tabular.app, name="tabular")
 
 
 def main() -> None:
-    """Entry point: expected errors are one line and exit code 2, not a traceback."""
-    # a file name that the terminal's encoding cannot hold is no reason to fail
+    """Run the command line. Expected errors are printed in one line, without a traceback, and end with exit code 2."""
+    # a file name may hold characters that the terminal's encoding lacks: print them escaped instead of failing
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -61,5 +61,5 @@ def main() -> None:
         error_console.print(Text.assemble(("segqc:", "bold red"), " ", said), soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        error_console.print("Stopped. The same command continues from here.")
+        error_console.print("Stopped. Run the same command again to continue.")
         sys.exit(130)

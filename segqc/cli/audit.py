@@ -1,4 +1,4 @@
-"""`segqc audit`, of predictions and of ground truth."""
+"""`segqc audit`: of predictions, or of ground truth."""
 
 import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,24 +19,25 @@ if TYPE_CHECKING:
     from segqc.auditing.run import AuditReport
 
 EPILOG = (
-    "Example: segqc audit --model runs/voc --predictions deeplab_out --voc-root VOCdevkit --image-set val --out audit\n\n"
-    "Example, ground truth: segqc audit --voc-root VOCdevkit --image-set train --out labels\n\n"
-    "Example, ground truth: segqc audit --images PICTURES --ground-truth MASKS --classes background,road,car --out labels"
+    "Example: segqc audit --model runs/voc --predictions deeplab_out --voc-root VOCdevkit --image-set val --out audit"
+    "\n\nExample, ground truth: segqc audit --voc-root VOCdevkit --image-set train --out labels"
+    "\n\nExample, ground truth: segqc audit --images IMAGES --ground-truth MASKS --classes background,road,car --out "
+    "labels"
 )
 
 _LABELS = LabelAuditConfig()
 _WRITTEN = "scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png, gallery.html"
 _PANEL = "Ground-truth audit (without --predictions)"
 _OF_TRAINING = {
-    "classes": '"background,cat,dog" or a JSON file; VOC\'s 21 by default.',
-    "folds": f"Trainings, each without a part of the pairs; {_LABELS.training.folds} by default.",
-    "method": f"As for `segqc train`; {_LABELS.training.method} by default: cheapest, never sees the mask.",
-    "preset": "cpu (the default), fast, voc128 or voc256.",
-    "steps": "Of each training; by default the preset's.",
-    "feature_cache": "As for `segqc train`, and the same: on the same pairs it is used again.",
-    "seed": "Of folds and trainings; 0 by default.",
+    "classes": 'Class names such as "background,cat,dog", or a JSON file (default: the 21 classes of Pascal VOC).',
+    "folds": f"Number of trainings, each without one part of the pairs (default: {_LABELS.training.folds}).",
+    "method": f"Method, as for `segqc train` (default: {_LABELS.training.method}, which never sees the mask).",
+    "preset": "Preset, as for `segqc train`: cpu (default), fast, voc128 or voc256.",
+    "steps": "Number of optimizer steps of each training (default: the preset's).",
+    "feature_cache": "Folder for cached features, as for `segqc train`; features of the same pairs are used again.",
+    "seed": "Random seed for folds and trainings (default: 0).",
 }
-"""Settings of the trainings in an audit of ground truth, and their help."""
+"""Options of the trainings in an audit of ground truth, and their help."""
 
 
 @takes(
@@ -46,22 +47,21 @@ _OF_TRAINING = {
     *(parameter_of(TrainConfig, name, help_, _PANEL, unset=True) for name, help_ in _OF_TRAINING.items()),
 )
 def audit(
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 when a mask could not be scored.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a mask could not be scored.")] = False,
     **given: Any,
 ) -> None:
-    """Score a folder of predictions and rank them, worst first; without `--predictions`, find the wrong masks of a
-    dataset.
+    """Rank a folder of predicted masks, worst first; without `--predictions`, rank the ground-truth masks of a dataset.
 
-    Writes scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png and gallery.html. What cannot be
-    scored is a row with a reason.
+    Writes scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png and gallery.html. A mask that cannot
+    be scored gets a row with the reason.
 
-    Without `--predictions` the pairs are dealt into folds; a model is trained without each fold and scores its masks,
-    which it has not seen. That takes `--folds` trainings. The same command continues a run that was stopped.
+    Without `--predictions`, the pairs are divided into `--folds` folds; for each fold, a model is trained on the other
+    pairs and scores the masks of the fold, which it has not seen. The same command continues a run that was stopped.
     """
     given = {name: value for name, value in given.items() if value is not None}
     of_training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
     if "predictions" in given:
-        _refuse(of_training, "is for the audit of ground truth", "leave it out, or --predictions")
+        _refuse(of_training, "applies only to an audit of ground truth", "leave it out, or leave out --predictions")
         report = _audit_predictions(AuditConfig(**values_of(AuditConfig, given)))
     else:
         report = _audit_labels(_label_config(given, of_training))
@@ -70,11 +70,11 @@ def audit(
 
 
 def _label_config(given: dict[str, Any], of_training: dict[str, Any]) -> LabelAuditConfig:
-    """What an audit of ground truth is to do, from the options that are given."""
+    """Make the settings of an audit of ground truth from the options that are given."""
     of_predictions: dict[str, Any] = {
         name: given.pop(name) for name in ("model", "levels", "calibration") if name in given
     }
-    _refuse(of_predictions, "is for predictions", "leave it out, or give --predictions")
+    _refuse(of_predictions, "applies only to an audit of predictions", "leave it out, or give --predictions")
     if ("voc_root" in given) == ("images" in given) or ("images" in given) != ("ground_truth" in given):
         fix = "give it; or, to audit ground truth, either --voc-root, or --images together with --ground-truth"
         raise BadInput("--predictions", "is not given", fix)
@@ -85,7 +85,7 @@ def _label_config(given: dict[str, Any], of_training: dict[str, Any]) -> LabelAu
 
 
 def _refuse(options: dict[str, Any], reason: str, fix: str) -> None:
-    """Raise BadInput for the first of the options, if any is given."""
+    """Raise BadInput for the first of the options, if there is one."""
     for name in options:
         raise BadInput(f"--{name.replace('_', '-')}", reason, fix)
 
@@ -111,19 +111,22 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
     _print_audit(report.rows, report.summary)
     console.print()
     console.print(
-        wrote(config.out, f": {_WRITTEN}; models/ holds the {config.training.folds} models, each without its fold."),
+        wrote(
+            config.out,
+            f": {_WRITTEN}; models/ holds the {config.training.folds} models, each trained without its fold.",
+        ),
         soft_wrap=True,
     )
     console.print(
         f"Next: open {config.out / 'gallery.html'} in a browser and look at the masks from the top; "
-        f"segqc export --audit {config.out} --to cvat --top 100 --out queue sends them to be drawn anew.",
+        f"segqc export --audit {config.out} --to cvat --top 100 --out queue sends the first 100 to be drawn again.",
         soft_wrap=True,
     )
     return report
 
 
 def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
-    """The ten worst, the counts, and the comparison with ground truth if there is one."""
+    """Print the ten worst, the counts, and the comparison with ground truth if there is one."""
     table = Table(title="The ten most suspect", box=SIMPLE_HEAD, pad_edge=False)  # fits a terminal of 80 columns
     for name in ("rank", "id", "score", "worst class", "expected", "box (px)") + (
         ("Dice",) if "quality" in summary else ()

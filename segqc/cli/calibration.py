@@ -1,4 +1,4 @@
-"""The commands that give scores a meaning: `segqc calibrate` and `segqc monitor`."""
+"""`segqc calibrate`, which gives scores a meaning, and `segqc monitor`, which tests whether they keep it."""
 
 from typing import Annotated, Any
 
@@ -15,9 +15,10 @@ MONITOR_EPILOG = "Example: segqc monitor audit/scores.csv --calibration calibrat
 
 @fills_in(CalibrateConfig)
 def calibrate(config: CalibrateConfig) -> None:
-    """Learn from accepted or labelled predictions what a score means: p-values, expected Dice, pass, review or fail.
+    """Calibrate scores on accepted or labelled predictions: p-values, expected Dice, and pass, review or fail.
 
-    docs/calibration.md says what each number promises, and when.
+    Takes an audit, and a list of accepted predictions or a table of Dice. Writes a JSON file for `segqc audit
+    --calibration`. docs/calibration.md says what each number guarantees, and under which assumptions.
     """
     from segqc.calibration.calibrate import calibrate as run
 
@@ -29,7 +30,7 @@ def calibrate(config: CalibrateConfig) -> None:
     print_warnings([*calibration.notes, *([calibration.warning] if calibration.warning else [])])
     console.print(wrote(path), soft_wrap=True)
     console.print(
-        f"Next: segqc audit --calibration {path} ..., or put it into the model's folder, where it is found by itself.",
+        f"Next: segqc audit --calibration {path} ..., or move the file into the model folder, where it is always used.",
         soft_wrap=True,
     )
 
@@ -37,16 +38,18 @@ def calibrate(config: CalibrateConfig) -> None:
 @fills_in(MonitorConfig)
 def monitor(
     config: MonitorConfig,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 when the last window has drifted.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if the last window has drifted.")] = False,
 ) -> None:
-    """Have the scores moved away from those that the calibration was fitted on?"""
+    """Test whether scores have drifted away from those that the calibration was fitted on.
+
+    Takes a table of scores and compares it in windows with the calibration's scores. Prints a test for each window and
+    writes a plot.
+    """
     from segqc.calibration.monitor import monitor as run
 
     report = run(config)
     table = Table(title=f"Windows in the order of {report.order}")
-    for name in ("scores", "Kolmogorov-Smirnov", "p-value", "than the calibration's", ""):
+    for name in ("scores", "Kolmogorov-Smirnov", "p-value", "compared with the calibration", ""):
         table.add_column(name)
     for found in [*report.windows, report.whole]:
         span = "all" if found is report.whole else f"{found.first} to {found.last}"
@@ -62,7 +65,7 @@ def monitor(
 
 
 def print_calibrated(summary: dict[str, Any]) -> None:
-    """What a calibration said of an audit, from the audit's summary."""
+    """Print what a calibration says about an audit; `summary` is the entry "calibration" of summary.json."""
     decisions = ", ".join(f"{count} {name}" for name, count in sorted(summary["decisions"].items()))
     console.print(
         f"Decisions: {decisions}. Flagged at a false discovery rate of {summary['fdr']:g}: {summary['flagged']}.",

@@ -11,27 +11,29 @@ EPILOG = (
     "--second predictions_b --out evaluation"
 )
 
-_EVALUATED = ("spearman", "auroc", "dice_top")  # measures on the console; the report has all
+_EVALUATED = ("spearman", "auroc", "dice_top")  # measures that the console shows; the report has all of them
 
 
 @fills_in(EvaluateConfig)
 def evaluate(config: EvaluateConfig) -> None:
-    """Judge an audit against ground truth, beside every baseline a sceptic would name.
+    """Evaluate an audit against ground truth, in comparison with baselines.
 
-    Writes report.html, methods.csv, images.csv, classes.csv (each also .parquet), class_summary.csv, evaluation.json
+    Takes the audit of a set of predictions. Measures how well its scores, and those of each baseline, rank the
+    predictions by their true Dice.
+
+    Writes report.html, methods.csv, images.csv, classes.csv (each also as .parquet), class_summary.csv, evaluation.json
     and figures.
     """
     from evaluation.report.evaluate import evaluate as run
 
     found = run(config, console)
-    table = Table(
-        title=f"{len(found.study.examples)} images, mean Dice {found.study.quality.dice.mean():.3f}; a lower Spearman is better"
-    )
+    title = f"{len(found.study.examples)} images, mean Dice {found.study.quality.dice.mean():.3f}"
+    table = Table(title=f"{title}; a lower Spearman is better")
     for name in (
         "method",
         "Spearman with Dice",
         f"AUROC of Dice < {config.threshold:g}",
-        f"mean Dice of the {found.top} ranked worst",
+        f"mean Dice of the {found.top} highest scores",
     ):
         table.add_column(name, overflow="fold")
     for row in found.rows:
@@ -44,9 +46,9 @@ def evaluate(config: EvaluateConfig) -> None:
     if found.top_note:
         console.print(found.top_note, soft_wrap=True)
     for name, why in found.absent.items():
-        console.print(f"Not judged: {name}: {why}", soft_wrap=True, highlight=False)
+        console.print(f"Not evaluated: {name}: {why}", soft_wrap=True, highlight=False)
     if found.study.left_out:
-        console.print(f"{len(found.study.left_out)} predictions left out; the report says why.")
+        console.print(f"{len(found.study.left_out)} predictions were left out; the report lists them with the reason.")
     console.print()
     console.print(
         wrote(

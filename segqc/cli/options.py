@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from segqc.base.errors import BadInput
-from segqc.base.settings import Setting, item_type, settings_of
+from segqc.base.settings import Setting, choices, item_type, settings_of
 
 EMPTY = "none"
 """Empties a list of which the default is not empty: `--deep-svdd none`."""
@@ -111,6 +111,8 @@ def parameter_of(
         default = ",".join(map(str, default)) if default else None
     else:
         about |= {"min": setting.low, "max": setting.high}
+        if choices(hint):
+            about["metavar"] = "<choice>"  # the help text names them; all of them here would leave it no room
     if unset:
         hint = hint | None
     shown = typer.Argument(**about) if setting.positional else typer.Option(*declarations, **about)

@@ -15,16 +15,19 @@ EPILOG = "Example: segqc predict --voc-root VOCdevkit --image-set val --out deep
 def predict(
     config: PredictConfig,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 when a picture could not be predicted.")
+        bool, typer.Option("--strict", help="Exit with code 1 if an image could not be predicted.")
     ] = False,
 ) -> None:
-    """Run a torchvision segmentation model over a folder of pictures; palette PNGs at the pictures' size."""
+    """Predict masks for a folder of images with a torchvision segmentation model.
+
+    Writes one palette PNG per image, at the image's size, and predict.json with the images that failed and why.
+    """
     from segqc.predict.run import predict as run
 
     summary = run(config, console)
     console.print(
-        f"{summary.written} written, {summary.skipped} were there, {len(summary.failed)} failed (reasons in "
-        f"{config.out / 'predict.json'})."
+        f"{summary.written} masks written, {summary.skipped} existed already, {len(summary.failed)} images failed "
+        f"(reasons in {config.out / 'predict.json'})."
     )
     source = f"--voc-root {config.voc_root}" if config.voc_root else f"--images {config.images}"
     console.print(f"Next: segqc audit --model MODEL --predictions {config.out} {source} --out audit", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`segqc tabular`: the detector on tables, for CSV, ARFF and Parquet."""
+"""`segqc tabular`: anomaly detection in CSV, ARFF and Parquet tables."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from segqc.cli.options import fills_in
 from segqc.tabular.config import BenchmarkConfig, FitConfig, ScoreConfig
 
 app = typer.Typer(
-    help="Find the odd rows of a table of categories and numbers, and the cells that make them odd.",
+    help="Find the anomalous rows of a table of categories and numbers, and the cells that make them anomalous.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
@@ -22,9 +22,10 @@ app = typer.Typer(
 )
 @fills_in(FitConfig, first="data out label normal")
 def fit(config: FitConfig) -> None:
-    """Learn what normal rows look like.
+    """Fit an anomaly detector to the normal rows of a table.
 
-    Give rows that are normal, or nearly all normal; or name the label column and its value for normal rows.
+    Takes rows that are all, or nearly all, normal; or any rows, with the name of the label column and its value for
+    normal rows. Writes a model folder for `segqc tabular score --model`.
     """
     from segqc.tabular.commands.fit import fit_table
 
@@ -36,7 +37,7 @@ def fit(config: FitConfig) -> None:
     if found.perhaps_codes:
         names = ",".join(found.perhaps_codes)
         console.print(
-            f"Few whole numbers: if they are codes, fit again with --categorical {names}",
+            f"Some columns hold few distinct whole numbers. If they are codes, fit again with --categorical {names}",
             soft_wrap=True,
             highlight=False,
         )
@@ -51,16 +52,20 @@ def fit(config: FitConfig) -> None:
 def score(
     config: ScoreConfig,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 when a row, or a cell, could not be read.")
+        bool, typer.Option("--strict", help="Exit with code 1 if a row or a cell could not be read.")
     ] = False,
 ) -> None:
-    """Rank the rows of a table, and say which cells are odd. Rows that cannot be read get a line with the reason."""
+    """Score the rows of a table, rank them, and name the anomalous cells.
+
+    Takes a table with the columns that the model was fitted on; other columns are ignored. Writes a CSV file with one
+    line per row; a row that could not be read gets a line with the reason.
+    """
     from segqc.tabular.commands.score import score_table
 
     found = score_table(config, console)
-    table = Table(title="The ten oddest rows")
+    table = Table(title="The ten most anomalous rows")
     kept = [f"kept_{name}" for name in config.keep]
-    for name in ("rank", "row", *config.keep, "score", "because of"):
+    for name in ("rank", "row", *config.keep, "score", "anomalous cells"):
         table.add_column(name, overflow="fold")
     for line in found.top:
         odd = ", ".join(
@@ -72,30 +77,31 @@ def score(
     speed = f", {found.rows / found.seconds:,.0f} rows/s" if found.seconds else ""
     console.print(f"{found.rows:,} rows scored{speed}, {found.outliers:,} beyond the threshold.", highlight=False)
     if found.bad or found.noted:
-        unread = f"{found.bad:,} rows could not be read, and {found.noted:,} have a cell that could not"
-        console.print(Text.assemble((unread, "yellow"), "; see `reason`."))
+        unread = f"{found.bad:,} rows could not be read, and {found.noted:,} have a cell that could not be read"
+        console.print(Text.assemble((unread, "yellow"), "; see the column `reason`."))
     console.print(wrote(found.path), soft_wrap=True)
-    console.print("Next: open it and sort by rank; odd_1 and value_1 say where to look.")
+    console.print("Next: open the file and sort by rank; odd_1 and value_1 name the most anomalous cell of a row.")
     if strict and (found.bad or found.noted):
         raise typer.Exit(1)
 
 
 @app.command(
-    epilog="Example: segqc tabular benchmark --data orders.csv --label fraud --anomaly yes --drop order_id --out runs/orders-benchmark"
+    epilog="Example: segqc tabular benchmark --data orders.csv --label fraud --anomaly yes --drop order_id "
+    "--out runs/orders-benchmark"
 )
 @fills_in(BenchmarkConfig, first="data label anomaly")
 def benchmark(config: BenchmarkConfig) -> None:
-    """Is the detector any good on a labelled table of yours? Beside plain counting, Isolation Forest, ECOD, Deep SVDD
+    """Compare the detector with other methods on a labelled table: plain counting, Isolation Forest, ECOD, Deep SVDD
     and DAGMM.
 
-    Learns from 80 % of the inliers, ranks the last 10 % together with all anomalies, once per seed.
+    Fits each method to 80 % of the inliers and ranks the last 10 % together with all anomalies, once per seed. Writes
+    benchmark.csv and the scores of each fit.
     """
     from evaluation.tables.own_table import benchmark_table
 
     found = benchmark_table(config, console)
-    table = Table(
-        title=f"{found.inliers:,} inliers, {found.anomalies:,} anomalies; mean ± standard deviation over {len(config.seeds)} splits, in %"
-    )
+    title = f"{found.inliers:,} inliers, {found.anomalies:,} anomalies"
+    table = Table(title=f"{title}; mean ± standard deviation over {len(config.seeds)} splits, in %")
     for name in ("method", "average precision", "AUROC", "fit, s"):
         table.add_column(name, justify="left" if name == "method" else "right")
     for line in found.lines:
@@ -105,7 +111,9 @@ def benchmark(config: BenchmarkConfig) -> None:
         ]
         table.add_row(str(line["method"]), *cells, f"{line['fit_seconds']:.1f}" if "fit_seconds" in line else "")
     console.print(table)
-    console.print(wrote(config.out / "benchmark.csv", "; rows/ beside it holds every fit's scores."), soft_wrap=True)
+    console.print(
+        wrote(config.out / "benchmark.csv", "; rows/ beside it holds the scores of each fit."), soft_wrap=True
+    )
     console.print(
         f"Next: segqc tabular fit --data {config.data} --label {config.label} --normal VALUE --out MODEL",
         soft_wrap=True,

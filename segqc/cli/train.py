@@ -18,17 +18,22 @@ def train(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Insist that there is a run to continue. (Without it, the same command continues too.)"
+            "--resume",
+            help="Fail unless --out holds a run to continue. Without this option, the command continues a run or "
+            "starts one.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the configuration, parameters, FLOPs and memory, and exit.")
+        bool,
+        typer.Option("--dry-run", help="Print the configuration, number of parameters, FLOPs and memory, and exit."),
     ] = False,
 ) -> None:
-    """Train a quality model on pictures and their ground-truth masks.
+    """Train a quality model on images and their ground-truth masks.
 
-    The same command continues a run that was stopped, at any moment and by any means. On several GPUs: `accelerate
-    launch -m segqc train ...`.
+    Takes a Pascal VOC folder, or a folder of images and one of masks. Writes a model folder for `segqc audit --model`.
+
+    The same command continues a run that was stopped, at any moment and by any means. To train on several GPUs, start
+    it with `accelerate launch -m segqc train ...`.
     """
     if dry_run:
         from segqc.training.dry_run import print_dry_run
@@ -36,12 +41,10 @@ def train(
         print_dry_run(config, console)
         return
     if resume and not (config.out / "training" / "run.json").is_file():
-        raise BadInput(config.out, "holds no run to resume", "check --out, or leave out --resume to begin one")
+        raise BadInput(config.out, "holds no run to resume", "check --out, or leave out --resume to start a new run")
     from segqc.training.run import train as run
 
     folder = run(config, console)
     console.print()
     console.print(wrote(folder, what="the model folder "), soft_wrap=True)
-    console.print(
-        f"Next: segqc audit --model {folder} --predictions MASKS --images PICTURES --out audit", soft_wrap=True
-    )
+    console.print(f"Next: segqc audit --model {folder} --predictions MASKS --images IMAGES --out audit", soft_wrap=True)

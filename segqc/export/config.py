@@ -14,37 +14,53 @@ class ExportConfig:
     """`segqc export`."""
 
     audit: Annotated[Path, Setting("Folder written by `segqc audit`, or its scores.csv or scores.parquet.")]
-    to: Annotated[ExportTarget, Setting("labelstudio, cvat, fiftyone, coco or csv.")]
-    out: Annotated[Path, Setting("Folder for the queue.")] = Path("queue")
-    top: Annotated[int | None, Setting("So many of the most suspect; all that pass the filters by default.", low=1)] = (
-        None
-    )
+    to: Annotated[
+        ExportTarget, Setting("Annotation tool or file format of the queue: labelstudio, cvat, fiftyone, coco or csv.")
+    ]
+    out: Annotated[Path, Setting("Folder for the annotation queue.")] = Path("queue")
+    top: Annotated[
+        int | None,
+        Setting("Number of predictions to export, the most suspect first (default: all that pass the filters).", low=1),
+    ] = None
     decisions: Annotated[
         tuple[str, ...],
         Setting(
-            "Only this decision of a calibration (fail, review, pass); may be repeated.",
+            "Export only predictions with this decision of a calibration: fail, review or pass; may be repeated.",
             option="--decision",
             repeated=True,
         ),
     ] = ()
-    min_score: Annotated[float | None, Setting("Only scores of at least this.")] = None
-    max_p_value: Annotated[float | None, Setting("Only p-values of at most this.", low=0, high=1)] = None
+    min_score: Annotated[float | None, Setting("Export only predictions with at least this score.")] = None
+    max_p_value: Annotated[
+        float | None, Setting("Export only predictions with at most this p-value.", low=0, high=1)
+    ] = None
     review: Annotated[
-        Path | None, Setting("JSON saved by the gallery: only what was rejected or left unsure there.")
+        Path | None,
+        Setting("Review saved by the review page (JSON): export only what was rejected or marked unsure there."),
     ] = None
     shapes: Annotated[
-        Literal["rle", "polygon"], Setting("The predicted mask as rle (exact) or polygon (easier to edit).")
+        Literal["rle", "polygon"],
+        Setting("Representation of the predicted masks: rle (exact) or polygon (easier to edit)."),
     ] = "rle"
     tolerance: Annotated[
-        float, Setting("Pixels by which a polygon may leave the mask's outline to save corners.", low=0)
+        float,
+        Setting(
+            "Maximum distance in pixels between a polygon and the mask's outline; a larger one saves corners.", low=0
+        ),
     ] = 1.0
     images_root: Annotated[
-        Path | None, Setting("Paths are relative to this folder; the innermost above all pictures by default.")
+        Path | None,
+        Setting(
+            "Folder that the paths of the images are relative to (default: the innermost folder that contains "
+            "all of them)."
+        ),
     ] = None
-    url_prefix: Annotated[str | None, Setting('Put before those paths, such as "https://example.com/pictures/".')] = (
-        None
-    )
-    classes: Annotated[str | None, Setting("As in train; those of the audit's model by default.")] = None
+    url_prefix: Annotated[
+        str | None, Setting('Prefix that makes those paths addresses, such as "https://example.com/images/".')
+    ] = None
+    classes: Annotated[
+        str | None, Setting("Class names, as for `segqc train` (default: those of the audit's model).")
+    ] = None
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -12,16 +12,21 @@ class GalleryConfig:
     """`segqc gallery`: the review page of an audit, made anew."""
 
     audit: Annotated[Path, Setting("Folder written by `segqc audit`, or its scores.csv or scores.parquet.")]
-    out: Annotated[Path | None, Setting("The HTML file; gallery.html in the audit's folder by default.")] = None
-    compare: Annotated[Path | None, Setting("Another audit's folder or table: how each rank has changed since.")] = None
-    ground_truth: Annotated[Path | None, Setting("Folder of true masks to show; as the audit had it by default.")] = (
-        None
-    )
+    out: Annotated[Path | None, Setting("HTML file to write (default: gallery.html in the audit folder).")] = None
+    compare: Annotated[
+        Path | None, Setting("Folder or table of another audit; the page then shows how each rank has changed since.")
+    ] = None
+    ground_truth: Annotated[Path | None, Setting("Folder of true masks to show (default: that of the audit).")] = None
     thumbnails: Annotated[
         Literal["auto", "inline", "beside"],
-        Setting("auto, inline (one file) or beside (a folder of small pictures, for large audits)."),
+        Setting(
+            "Place of the thumbnails: inline (in the page), beside (in a folder next to it, for large audits) "
+            "or auto (inline while the page stays small)."
+        ),
     ] = "auto"
-    classes: Annotated[str | None, Setting("As in train; those of the audit's model by default.")] = None
+    classes: Annotated[
+        str | None, Setting("Class names, as for `segqc train` (default: those of the audit's model).")
+    ] = None
 
     def __post_init__(self) -> None:
         check_settings(self)

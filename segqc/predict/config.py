@@ -14,19 +14,27 @@ class PredictConfig:
     `out` gets ``<id>.png`` (palette, at the picture's size), ``<id>.npz`` and ``predict.json``.
     """
 
-    out: Annotated[Path, Setting("Folder for the masks.")]
+    out: Annotated[Path, Setting("Folder for the predicted masks.")]
     images: Images = None
     voc_root: VocRoot = None
-    image_set: Annotated[str | None, Setting("With --voc-root: only this list.")] = None
-    model: Annotated[str, Setting("A torchvision segmentation model.")] = "deeplabv3_mobilenet_v3_large"
+    image_set: Annotated[
+        str | None, Setting("With --voc-root: name of the list of images to predict (default: all images).")
+    ] = None
+    model: Annotated[str, Setting("Name of a torchvision segmentation model.")] = "deeplabv3_mobilenet_v3_large"
     weights: Annotated[
         Path | None,
-        Setting("A state_dict of your own (.pth, read without pickle's code); the hub's by default."),
+        Setting(
+            "State dict of your own: a .pth file, read without executing pickled code (default: torchvision's weights)."
+        ),
     ] = None
-    num_classes: Annotated[int | None, Setting("What the weights must have.", low=2, high=255)] = None
-    probs: Annotated[bool, Setting("Also write softmax maps: npz, key probs, float16 [K, h, w].")] = False
-    resize: Annotated[int, Setting("Shorter side of the network's input, px.", low=1)] = 520
-    overwrite: Annotated[bool, Setting("Make masks again that are there.")] = False
+    num_classes: Annotated[
+        int | None, Setting("Number of classes that the weights must have (default: any).", low=2, high=255)
+    ] = None
+    probs: Annotated[
+        bool, Setting("Also write softmax maps: NPZ files with the key probs, float16 of shape [K, h, w].")
+    ] = False
+    resize: Annotated[int, Setting("Shorter side of the network's input, in pixels.", low=1)] = 520
+    overwrite: Annotated[bool, Setting("Predict again where a mask exists already.")] = False
     device: Device = None
 
     def __post_init__(self) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from segqc.base.settings import Setting, check_settings
 
-Data = Annotated[Path, Setting("Table: .csv, .tsv, .arff or .parquet.")]
-Device = Annotated[str, Setting("cpu, cuda, cuda:1, mps.")]
+Data = Annotated[Path, Setting("Table to read: .csv, .tsv, .arff or .parquet.")]
+Device = Annotated[str, Setting("Device to compute on: cpu, cuda, cuda:1 or mps.")]
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,19 @@ class TableConfig:
     categorical: Annotated[
         tuple[str, ...],
         Setting(
-            "Columns that are categories though they look like numbers, with commas between; 10115.0 is read as 10115."
+            "Columns that are categories although they look like numbers, separated by commas; 10115.0 is read "
+            "as 10115."
         ),
     ] = ()
-    numeric: Annotated[tuple[str, ...], Setting("Columns that must be numbers, with commas between.")] = ()
-    drop: Annotated[tuple[str, ...], Setting("Columns to leave out, such as row numbers, with commas between.")] = ()
+    numeric: Annotated[tuple[str, ...], Setting("Columns that must be numbers, separated by commas.")] = ()
+    drop: Annotated[tuple[str, ...], Setting("Columns to leave out, such as row numbers, separated by commas.")] = ()
     missing: Annotated[
         tuple[str, ...],
-        Setting('Cells of CSV that are missing values, besides empty ones and NA, such as "?,unknown".'),
+        Setting('Texts in CSV that mean a missing value, besides an empty cell and NA, such as "?,unknown".'),
     ] = ()
-    separator: Annotated[str | None, Setting("Between the cells of CSV; a comma by default.")] = None
+    separator: Annotated[
+        str | None, Setting("Separator between the cells of CSV (default: a comma; in .tsv a tab).")
+    ] = None
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -39,16 +42,18 @@ class TableConfig:
 class FitConfig(TableConfig):
     """`segqc tabular fit`."""
 
-    out: Annotated[Path, Setting("Model folder.")] = Path("runs/table")
-    label: Annotated[str | None, Setting("Column that says what a row is; it is not learned.")] = None
-    normal: Annotated[str | None, Setting("Value of --label for normal rows: only these are learned from.")] = None
-    method: Annotated[str | None, Setting("Of GumbelScoreDetector, such as paper; its default by default.")] = None
-    steps: Annotated[int | None, Setting("Of training, at most; the method's by default.", low=1)] = None
+    out: Annotated[Path, Setting("Folder for the model.")] = Path("runs/table")
+    label: Annotated[str | None, Setting("Column with the label of each row; the model does not see it.")] = None
+    normal: Annotated[str | None, Setting("Value of --label that marks normal rows; only these are learned from.")] = (
+        None
+    )
+    method: Annotated[str | None, Setting("Method of the detector: mixing or paper (default: mixing).")] = None
+    steps: Annotated[int | None, Setting("Maximum number of training steps (default: 2000).", low=1)] = None
     contamination: Annotated[
         float,
-        Setting("Share of the learned rows beyond the threshold that `score` applies.", low=0, high=0.5),
+        Setting("Share of the learned rows that lie beyond the threshold for outliers.", low=0, high=0.5),
     ] = 0.01
-    seed: Annotated[int, Setting("Of network and noise.", low=0)] = 0
+    seed: Annotated[int, Setting("Random seed for network and noise.", low=0)] = 0
     device: Device = "cpu"
 
 
@@ -58,13 +63,18 @@ class ScoreConfig:
 
     data: Data
     model: Annotated[Path, Setting("Model folder written by `segqc tabular fit`.")] = FitConfig.out
-    out: Annotated[Path, Setting("CSV file, a line per row in the order of the table.")] = Path("scores.csv")
+    out: Annotated[Path, Setting("CSV file to write, with one line per row in the order of the table.")] = Path(
+        "scores.csv"
+    )
     keep: Annotated[
-        tuple[str, ...], Setting("Columns of the table to copy, such as an identifier, with commas between.")
+        tuple[str, ...],
+        Setting("Columns of the table to copy into the CSV file, such as an identifier, separated by commas."),
     ] = ()
-    cells: Annotated[int, Setting("Odd columns named per row, at most.", low=0)] = 3
-    explained: Annotated[int, Setting("Name the odd columns of so many rows, the most anomalous ones.", low=0)] = 10_000
-    chunk: Annotated[int, Setting("Rows in memory at once.", low=1)] = 65_536
+    cells: Annotated[int, Setting("Maximum number of anomalous columns that are named per row.", low=0)] = 3
+    explained: Annotated[
+        int, Setting("Number of rows whose anomalous columns are named: the most anomalous rows.", low=0)
+    ] = 10_000
+    chunk: Annotated[int, Setting("Number of rows that are in memory at once.", low=1)] = 65_536
     device: Device = "cpu"
 
     def __post_init__(self) -> None:
@@ -75,13 +85,19 @@ class ScoreConfig:
 class BenchmarkConfig(TableConfig):
     """`segqc tabular benchmark`."""
 
-    label: Annotated[str, Setting("Column that says what a row is.")] = "class"
-    anomaly: Annotated[str, Setting("Value of --label for anomalies; all other rows are inliers.")] = "1"
-    methods: Annotated[tuple[str, ...], Setting("Which, with commas between; all by default.")] = ()
-    seeds: Annotated[tuple[int, ...], Setting("Of the splits, with commas between.", low=0)] = (0, 1, 2, 3, 4)
-    out: Annotated[Path, Setting("Folder for rows and tables; the same command continues in it.")] = Path(
-        "runs/table-benchmark"
+    label: Annotated[str, Setting("Column with the label of each row.")] = "class"
+    anomaly: Annotated[str, Setting("Value of --label that marks anomalies; all other rows are inliers.")] = "1"
+    methods: Annotated[tuple[str, ...], Setting("Methods to compare, separated by commas (default: all).")] = ()
+    seeds: Annotated[tuple[int, ...], Setting("Random seeds of the splits, separated by commas.", low=0)] = (
+        0,
+        1,
+        2,
+        3,
+        4,
     )
+    out: Annotated[
+        Path, Setting("Folder for the scores of each fit and the tables; the same command continues in it.")
+    ] = Path("runs/table-benchmark")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -51,93 +51,140 @@ PRESETS: dict[PresetName, Preset] = {
 class TrainConfig:
     """`segqc train`. Relative paths are relative to the working directory."""
 
-    out: Annotated[Path, Setting("Run folder; becomes the model folder.")] = Path("runs/segqc")
+    out: Annotated[Path, Setting("Run folder, which becomes the model folder.")] = Path("runs/segqc")
     voc_root: VocRoot = None
-    image_set: Annotated[str, Setting("List in ImageSets/Segmentation, without .txt.")] = "train"
+    image_set: Annotated[str, Setting("With --voc-root: name of the list in ImageSets/Segmentation, without .txt.")] = (
+        "train"
+    )
     images: Images = None
     masks: Annotated[
         Path | None,
-        Setting("Folder of ground-truth masks with the pictures' stems: palette or grey PNG, NPY, NPZ."),
+        Setting("Folder of ground-truth masks, named like the images: palette or greyscale PNG, NPY or NPZ."),
     ] = None
     classes: Annotated[
         str | None,
         Setting(
-            '"background,cat,dog" or a JSON file {"names": [...], "void": 255, "background": 0}; VOC\'s 21 by default.'
+            'Class names such as "background,cat,dog", or a JSON file {"names": [...], "void": 255, '
+            '"background": 0} (default: the 21 classes of Pascal VOC).'
         ),
     ] = None
     method: Annotated[
         Method,
         Setting(
-            "structured (ours), mixing (no segment noise), paper (GNSM as published) or segmenter (no noise ladder: an "
-            "ablation)."
+            "Method: structured (segment noise and mixing noise), mixing (no segment noise), paper (GNSM as "
+            "published) or segmenter (no noise: an ablation)."
         ),
     ] = "structured"
-    preset: Annotated[PresetName, Setting("cpu, fast, voc128 or voc256.")] = "cpu"
-    steps: Annotated[int | None, Setting("Optimizer steps; by default the preset's.", low=1)] = None
+    preset: Annotated[
+        PresetName,
+        Setting(
+            "Preset of sizes and training length: cpu, fast, voc128 or voc256; other options override single values."
+        ),
+    ] = "cpu"
+    steps: Annotated[int | None, Setting("Number of optimizer steps (default: the preset's).", low=1)] = None
     guess_steps: Annotated[
         int | None,
         Setting(
-            "Steps of each of the two networks whose mistakes `structured` learns from; a fifth of --steps by default.",
+            "Number of optimizer steps of each of the two networks whose mistakes the method structured learns "
+            "from (default: a fifth of --steps).",
             low=1,
         ),
     ] = None
-    batch_size: Annotated[int | None, Setting("Pairs per step over all processes.", low=1)] = None
-    learning_rate: Annotated[float | None, Setting("Peak of the cosine.", low=0, inside=True)] = None
+    batch_size: Annotated[
+        int | None, Setting("Number of pairs per step, over all processes (default: the preset's).", low=1)
+    ] = None
+    learning_rate: Annotated[
+        float | None, Setting("Peak of the cosine learning rate schedule (default: the preset's).", low=0, inside=True)
+    ] = None
     warmup_steps: Annotated[
-        int | None, Setting("Steps in which the learning rate rises to its peak.", low=0, python_only=True)
-    ] = None
-    image_size: Annotated[int | None, Setting("Side of the squashed picture, px.", low=1)] = None
-    grid_size: Annotated[int | None, Setting("Side of the mask grid, cells.", low=1)] = None
-    encoder: Annotated[str | None, Setting("timm backbone of the image pyramid (frozen, ImageNet weights).")] = None
-    classifier: Annotated[bool, Setting("Also what the encoder's ImageNet classifier sees and says at each place.")] = (
-        True
-    )
-    views: Annotated[
-        int | None,
-        Setting("Augmented views per picture whose features are cached; 0: fresh ones at every step.", low=0),
-    ] = None
-    mask_only: Annotated[bool, Setting("Hide the picture from the network: an ablation.")] = False
-    feature_cache: Annotated[
-        Path | None, Setting("Keep cached features in this folder; runs on the same pictures share it.")
-    ] = None
-    # beside the validation pairs
-    density_items: Annotated[int, Setting("Training pairs behind the density head, at most.", low=0)] = 300
-    download: Annotated[bool, Setting("First fetch Pascal VOC 2012 (2 GB) into --voc-root, if it is not there.")] = (
-        False
-    )
-    final_learning_rate: Annotated[float, Setting("End of the cosine.", low=0, python_only=True)] = 1e-5
-    weight_decay: Annotated[float, Setting("Weight decay of AdamW.", low=0, python_only=True)] = 0.01
-    ema_decay: Annotated[
-        float,
-        Setting("Decay per step of the averaged weights.", low=0, high=1, inside=True, python_only=True),
-    ] = 0.999
-    gradient_clip: Annotated[
-        float, Setting("Norm that gradients are clipped to.", low=0, inside=True, python_only=True)
-    ] = 1.0
-    validation_fraction: Annotated[
-        float,
-        Setting("Share of the pairs held out for validation.", low=0, high=1, inside=True, python_only=True),
-    ] = 0.1
-    validation_items: Annotated[int, Setting("Pairs in each validation, at most.", low=1, python_only=True)] = 256
-    validate_every: Annotated[int, Setting("Steps between validations.", low=1)] = 250
-    checkpoint_every: Annotated[int, Setting("Steps between checkpoints.", low=1)] = 250
-    seed: Annotated[int, Setting("Of weights, noise, order and augmentation.", low=0)] = 0
-    # all folds share cached features
-    fold: Annotated[
         int | None,
         Setting(
-            "Leave this fold out of everything, of `folds` that `segqc.data.folds` deals by (seed, id).",
+            "Number of steps in which the learning rate rises linearly to its peak (default: the preset's).",
             low=0,
             python_only=True,
         ),
     ] = None
-    folds: Annotated[int, Setting("Number of the folds.", low=2, python_only=True)] = 3
-    # auto: bf16 where the hardware multiplies it natively, else fp32
-    precision: Annotated[Precision, Setting("auto, fp32 or bf16.")] = "auto"
+    image_size: Annotated[
+        int | None, Setting("Side of the square that images are resized to, in pixels (default: the preset's).", low=1)
+    ] = None
+    grid_size: Annotated[
+        int | None, Setting("Side of the grid that masks are reduced to, in cells (default: the preset's).", low=1)
+    ] = None
+    encoder: Annotated[
+        str | None,
+        Setting(
+            "Name of the timm backbone of the image pyramid, frozen, with ImageNet weights (default: the preset's)."
+        ),
+    ] = None
+    classifier: Annotated[
+        bool, Setting("Give the network the output of the encoder's ImageNet classifier at each place, too.")
+    ] = True
+    views: Annotated[
+        int | None,
+        Setting(
+            "Number of augmented views per image whose features are cached; 0 augments anew at every step "
+            "(default: the preset's).",
+            low=0,
+        ),
+    ] = None
+    mask_only: Annotated[bool, Setting("Hide the image from the network (an ablation).")] = False
+    feature_cache: Annotated[
+        Path | None,
+        Setting("Folder for cached features, which runs on the same images share (default: in the run folder)."),
+    ] = None
+    density_items: Annotated[
+        int,
+        Setting(
+            "Maximum number of training pairs that the density head is fitted on, beside the validation pairs.", low=0
+        ),
+    ] = 300
+    download: Annotated[bool, Setting("Download Pascal VOC 2012 (2 GB) into --voc-root first, if it is not there.")] = (
+        False
+    )
+    final_learning_rate: Annotated[
+        float, Setting("Learning rate at the end of the cosine schedule.", low=0, python_only=True)
+    ] = 1e-5
+    weight_decay: Annotated[float, Setting("Weight decay of AdamW.", low=0, python_only=True)] = 0.01
+    ema_decay: Annotated[
+        float,
+        Setting("Decay of the moving average of the weights, per step.", low=0, high=1, inside=True, python_only=True),
+    ] = 0.999
+    gradient_clip: Annotated[
+        float, Setting("Norm above which the gradient is scaled down.", low=0, inside=True, python_only=True)
+    ] = 1.0
+    validation_fraction: Annotated[
+        float,
+        Setting("Share of the pairs that is held out for validation.", low=0, high=1, inside=True, python_only=True),
+    ] = 0.1
+    validation_items: Annotated[
+        int, Setting("Maximum number of pairs in each validation.", low=1, python_only=True)
+    ] = 256
+    validate_every: Annotated[int, Setting("Number of steps between validations.", low=1)] = 250
+    checkpoint_every: Annotated[int, Setting("Number of steps between checkpoints.", low=1)] = 250
+    seed: Annotated[int, Setting("Random seed for weights, noise, order and augmentation.", low=0)] = 0
+    # all folds share cached features
+    fold: Annotated[
+        int | None,
+        Setting(
+            "Fold that is left out of training, validation and density head; `segqc.data.folds` assigns folds "
+            "by seed and id.",
+            low=0,
+            python_only=True,
+        ),
+    ] = None
+    folds: Annotated[int, Setting("Number of folds.", low=2, python_only=True)] = 3
+    precision: Annotated[
+        Precision,
+        Setting(
+            "Number format of the network's arithmetic: fp32, bf16, or auto (bf16 where the hardware "
+            "multiplies it natively)."
+        ),
+    ] = "auto"
     device: Device = None
-    # None: 0 with cached features, else 4
-    workers: Annotated[int | None, Setting("Loader processes.", low=0)] = None
-    compile: Annotated[bool, Setting("torch.compile the network.")] = False
+    workers: Annotated[
+        int | None, Setting("Number of data loader processes (default: 0 with cached features, else 4).", low=0)
+    ] = None
+    compile: Annotated[bool, Setting("Compile the network with torch.compile.")] = False
 
     def __post_init__(self) -> None:
         check_settings(self)

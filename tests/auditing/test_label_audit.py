@@ -336,8 +336,8 @@ def test_the_command_audits_folders_and_says_what_next(
         shutil.copy(pair.mask, tmp_path / "masks")
     (tmp_path / "masks" / "nobody.png").write_bytes(b"x")
     options = {
-        "--images": tmp_path / "pictures", "--ground-truth": tmp_path / "masks", "--classes": DEMO_CLASSES, "--folds": 2, "--steps": 2, "--seed": 1,
-        "--device": "cpu", "--out": tmp_path / "labels",
+        "--images": tmp_path / "pictures", "--ground-truth": tmp_path / "masks", "--classes": DEMO_CLASSES,
+        "--folds": 2, "--steps": 2, "--seed": 1, "--device": "cpu", "--out": tmp_path / "labels",
     }  # fmt: skip
     done = runner.invoke(app, ["audit", "--strict", *(str(part) for pair in options.items() for part in pair)])
     assert done.exit_code == 1, done.output  # --strict: nobody.png has no picture
@@ -358,12 +358,15 @@ def test_the_command_audits_folders_and_says_what_next(
     ("arguments", "words"),
     [
         (["--images", "pictures"], "--ground-truth"),
-        (["--voc-root", "voc", "--model", "runs/voc"], "--model: is for predictions"),
-        (["--voc-root", "voc", "--levels", "0"], "--levels: is for predictions"),
-        (["--voc-root", "voc", "--predictions", "masks", "--folds", "3"], "--folds: is for the audit of ground truth"),
+        (["--voc-root", "voc", "--model", "runs/voc"], "--model: applies only to an audit of predictions"),
+        (["--voc-root", "voc", "--levels", "0"], "--levels: applies only to an audit of predictions"),
+        (
+            ["--voc-root", "voc", "--predictions", "masks", "--folds", "3"],
+            "--folds: applies only to an audit of ground truth",
+        ),
         (
             ["--voc-root", "voc", "--predictions", "masks", "--feature-cache", "x"],
-            "--feature-cache: is for the audit of ground truth",
+            "--feature-cache: applies only to an audit of ground truth",
         ),
         (["--voc-root", "nowhere"], "nowhere"),
     ],

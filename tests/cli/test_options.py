@@ -88,6 +88,7 @@ def test_options_have_the_default_the_range_the_choices_and_the_help_of_their_fi
             continue
         kind, shown, default = options[field.name]
         assert shown.help == setting.help, field.name
+        assert all(choice in setting.help for choice in choices(hint)), field.name
         if item_type(hint) is not None:
             assert default == (",".join(map(str, field.default)) if field.default else None), field.name
         else:
@@ -113,7 +114,7 @@ class Sample:
     """One field of each kind."""
 
     place: Annotated[Path, Setting("Where.", positional=True)]
-    kind: Annotated[Literal["a", "b"], Setting("Which.")]
+    kind: Annotated[Literal["a", "b"], Setting("Which: a or b.")]
     count: Annotated[int | None, Setting("How many.", low=1, high=9)] = None
     levels: Annotated[tuple[int, ...] | None, Setting("Numbers.", low=0)] = None
     seeds: Annotated[tuple[int, ...], Setting("More numbers.")] = (0, 1)
@@ -147,8 +148,8 @@ def test_defaults_are_those_of_the_dataclass():
 
 def test_values_arrive_with_the_types_of_their_fields():
     got, result = sample(
-        "here", "--kind", "b", "--count", "3", "--levels", "2,0", "--seeds", " 4, 5 ", "--names", "a b, c,", "--pair", "x=1",
-        "--pair", "y", "--no-on", "--off", "--dry-run",
+        "here", "--kind", "b", "--count", "3", "--levels", "2,0", "--seeds", " 4, 5 ", "--names", "a b, c,",
+        "--pair", "x=1", "--pair", "y", "--no-on", "--off", "--dry-run",
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     expected = Sample(Path("here"), "b", 3, (2, 0), (4, 5), ("a b", "c"), ("x=1", "y"), on=False, off=True)

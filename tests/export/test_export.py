@@ -251,7 +251,7 @@ def test_pictures_that_a_tool_would_turn_are_named(audit, tmp_path):
     done = CliRunner().invoke(
         app, ["export", "--audit", str(audit), "--to", "csv", "--out", str(tmp_path / "out"), "--classes", CLASSES]
     )
-    assert "Warning: 1 pictures have an EXIF orientation" in done.output
+    assert "Warning: 1 images have an EXIF orientation" in done.output
     assert json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))["turned_by_exif"] == [NAMES[1]]
 
 
@@ -260,7 +260,9 @@ def test_the_command_counts_on_the_console(audit, tmp_path):
     arguments = [*map(str, command), "--decision", "fail", "--decision", "pass"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    assert "4 in the queue, 1 left out by the filters, 3 that cannot be exported." in " ".join(done.output.split())
+    assert "4 predictions exported, 1 left out by the filters, 3 could not be exported." in " ".join(
+        done.output.split()
+    )
     assert "not exported: unscored: has no image" in done.output
     assert len(json.loads((tmp_path / "out" / "annotations.json").read_text())["images"]) == 4
     assert LABELS.names[1] in (tmp_path / "out" / "annotations.json").read_text()

@@ -123,7 +123,7 @@ def test_odd_rows_come_first_with_their_cells_and_no_row_is_lost(model: Path, tm
     for words in (
         "398 rows scored",
         "2 rows could not be read, and 1 have a cell",
-        "The ten oddest rows",
+        "The ten most anomalous rows",
         f"Wrote {out}",
         "Next: ",
     ):
