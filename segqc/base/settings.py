@@ -106,7 +106,7 @@ def _check_range(name: str, value: Any, setting: Setting) -> None:
         return
     low = -math.inf if setting.low is None else setting.low
     high = math.inf if setting.high is None else setting.high
-    if not (low < value < high if setting.inside else low <= value <= high):
+    if not math.isfinite(value) or not (low < value < high if setting.inside else low <= value <= high):
         least = "above" if setting.inside else "at least"
         wanted = (
             f"{least} {low:g}"

@@ -3,12 +3,10 @@
 A prediction that cannot be exported is listed in `export.json` with its reason, never dropped in silence.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from segqc.base.errors import BadInput
 from segqc.base.files import write_json
 from segqc.base.settings import to_json
 from segqc.base.version import __version__
@@ -64,18 +62,6 @@ def export(config: ExportConfig) -> ExportReport:
         When the audit, the classes or the review cannot be read, or an option cannot be met. A bad prediction is listed
         instead.
     """
-    if config.to not in TARGETS:
-        raise BadInput("--to", f"is {config.to!r}", f"choose one of {', '.join(TARGETS)}")
-    if config.shapes not in ("rle", "polygon") or not (math.isfinite(config.tolerance) and config.tolerance >= 0):
-        raise BadInput(
-            "--shapes, --tolerance",
-            f"are {config.shapes!r} and {config.tolerance}",
-            "choose rle or polygon, and 0 or more pixels",
-        )
-    if config.top is not None and config.top < 1:
-        raise BadInput("--top", f"is {config.top}", "choose at least 1")
-    if config.max_p_value is not None and not 0 <= config.max_p_value <= 1:
-        raise BadInput("--max-p-value", f"is {config.max_p_value}", "choose a number from 0 to 1")
     table = read_audit_table(config.audit)
     labels = table.labels(config.classes)
     chosen = choose(table, config)

@@ -10,7 +10,7 @@ from segqc.base.errors import BadInput
 from segqc.data.listing import masks_by_id
 from segqc.data.pairs import find_voc
 from segqc.gallery.config import GalleryConfig
-from segqc.gallery.page import THUMBNAILS, GalleryEntry, write_gallery
+from segqc.gallery.page import GalleryEntry, write_gallery
 from segqc.gallery.rows import compare_rows
 from segqc.results.table import AuditTable, audit_fingerprint, is_number, is_scored, read_audit_table
 
@@ -24,8 +24,6 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
         When an audit, the classes or the ground truth given cannot be found, or `out` is a folder. A picture that
         cannot be read is a word in its place instead.
     """
-    if config.thumbnails not in THUMBNAILS:
-        raise BadInput("--thumbnails", f"is {config.thumbnails!r}", f"choose one of {', '.join(THUMBNAILS)}")
     if config.ground_truth is not None and not config.ground_truth.is_dir():
         raise BadInput(config.ground_truth, "is not a folder", "name the folder of true masks")
     if config.out is not None and config.out.is_dir():

@@ -43,7 +43,6 @@ __all__ = ["GalleryEntry", "script_json", "write_gallery"]
 INLINE_COUNT = 1500  # so many entries with pictures make a page of about 30 MB, which browsers open at once
 HEADER_FACTS = 5
 COUNTED_BY_THE_PAGE = ("predictions", "scored", "errors")
-THUMBNAILS = ("auto", "inline", "beside")
 
 SCRIPTS = tuple(
     f"{part}.js" for part in ("state", "review", "cards", "detail", "filters", "scatter", "gallery", "start")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 from pathlib import Path
 
@@ -187,15 +188,17 @@ def test_an_audit_without_calibration_has_no_decisions_to_choose_from(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"to": "excel"}, "labelstudio"),
-        ({"shapes": "box"}, "polygon"),
-        ({"tolerance": -1.0}, "tolerance"),
-        ({"top": 0}, "--top"),
-        ({"max_p_value": 5}, "--max-p-value"),
+        ({"to": "excel"}, "to 'excel'; choose one of labelstudio"),
+        ({"shapes": "box"}, "shapes 'box'; choose one of rle, polygon"),
+        ({"tolerance": -1.0}, "tolerance to be at least 0"),
+        ({"tolerance": math.nan}, "tolerance to be at least 0"),
+        ({"tolerance": math.inf}, "tolerance to be at least 0"),
+        ({"top": 0}, "top to be at least 1"),
+        ({"max_p_value": 5}, "max_p_value to be from 0 to 1"),
     ],
 )
 def test_wrong_options_say_what_is_right(audit, tmp_path, changes, words):
-    with pytest.raises(BadInput, match=words):
+    with pytest.raises(ValueError, match=words):
         run(audit, tmp_path / "out", **changes)
 
 

@@ -76,7 +76,6 @@ def test_two_audits_side_by_side_show_the_other_mask_only_where_it_is_another_fi
 def test_wrong_arguments_say_what_is_right(tmp_path):
     folder = write_audit(tmp_path)
     for changes, words in (
-        ({"thumbnails": "none"}, "beside"),
         ({"ground_truth": tmp_path / "nowhere"}, "nowhere"),
         ({"compare": tmp_path}, "scores.csv"),
         ({"classes": None}, "--classes"),
