@@ -109,9 +109,17 @@ def choose_audit(settings: Mapping[str, Any], spell: Callable[[str], str] = str)
     given = {name: value for name, value in settings.items() if value is not None}
     predictions = spell("predictions")
     if "predictions" in given:
-        _refuse(given, OF_TRAININGS, "is for the audit of ground truth", f"leave it out, or {predictions}", spell)
+        _refuse(
+            given,
+            OF_TRAININGS,
+            "applies only to an audit of ground truth",
+            f"leave it out, or leave out {predictions}",
+            spell,
+        )
         return from_json(AuditConfig, given, "the audit's settings")
-    _refuse(given, _OF_PREDICTIONS, "is for predictions", f"leave it out, or give {predictions}", spell)
+    _refuse(
+        given, _OF_PREDICTIONS, "applies only to an audit of predictions", f"leave it out, or give {predictions}", spell
+    )
     if ("voc_root" in given) == ("images" in given) or ("images" in given) != ("ground_truth" in given):
         voc_root, images, ground_truth = map(spell, ("voc_root", "images", "ground_truth"))
         fix = f"give it; or, to audit ground truth, either {voc_root}, or {images} together with {ground_truth}"

@@ -1,6 +1,5 @@
 """`segqc audit`: of predictions, or of ground truth."""
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,11 +7,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from segqc.auditing.config import AuditConfig, LabelAuditConfig
+from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig, choose_audit
 from segqc.base.console import console, wrote
-from segqc.base.errors import BadInput
 from segqc.cli.calibration import print_calibrated
-from segqc.cli.options import parameter_of, parameters_of, takes, values_of
+from segqc.cli.options import option_name, parameter_of, parameters_of, takes, values_of
 from segqc.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ EPILOG = (
 _LABELS = LabelAuditConfig()
 _WRITTEN = "scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png, gallery.html"
 _PANEL = "Ground-truth audit (without --predictions)"
-_OF_TRAINING = {
+_OF_TRAININGS = {
     "classes": 'Class names such as "background,cat,dog", or a JSON file (default: the 21 classes of Pascal VOC).',
     "folds": f"Number of trainings, each without one part of the pairs (default: {_LABELS.training.folds}).",
     "method": f"Method, as for `segqc train` (default: {_LABELS.training.method}, which never sees the mask).",
@@ -37,14 +35,14 @@ _OF_TRAINING = {
     "feature_cache": "Folder for cached features, as for `segqc train`; features of the same pairs are used again.",
     "seed": "Random seed for folds and trainings (default: 0).",
 }
-"""Options of the trainings in an audit of ground truth, and their help."""
+"""What the settings of `OF_TRAININGS` mean in an audit of ground truth."""
 
 
 @takes(
     *parameters_of(
         AuditConfig, first="predictions model images voc_root image_set ground_truth", unset="predictions model"
     ),
-    *(parameter_of(TrainConfig, name, help_, _PANEL, unset=True) for name, help_ in _OF_TRAINING.items()),
+    *(parameter_of(TrainConfig, name, _OF_TRAININGS[name], _PANEL, unset=True) for name in OF_TRAININGS),
 )
 def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if a mask could not be scored.")] = False,
@@ -58,36 +56,10 @@ def audit(
     Without `--predictions`, the pairs are divided into `--folds` folds; for each fold, a model is trained on the other
     pairs and scores the masks of the fold, which it has not seen. The same command continues a run that was stopped.
     """
-    given = {name: value for name, value in given.items() if value is not None}
-    of_training = {name: given.pop(name) for name in _OF_TRAINING if name in given}
-    if "predictions" in given:
-        _refuse(of_training, "applies only to an audit of ground truth", "leave it out, or leave out --predictions")
-        report = _audit_predictions(AuditConfig(**values_of(AuditConfig, given)))
-    else:
-        report = _audit_labels(_label_config(given, of_training))
+    config = choose_audit(values_of(AuditConfig, given), spell=option_name)
+    report = _audit_predictions(config) if isinstance(config, AuditConfig) else _audit_labels(config)
     if strict and report.errors:
         raise typer.Exit(1)
-
-
-def _label_config(given: dict[str, Any], of_training: dict[str, Any]) -> LabelAuditConfig:
-    """Make the settings of an audit of ground truth from the options that are given."""
-    of_predictions: dict[str, Any] = {
-        name: given.pop(name) for name in ("model", "levels", "calibration") if name in given
-    }
-    _refuse(of_predictions, "applies only to an audit of predictions", "leave it out, or give --predictions")
-    if ("voc_root" in given) == ("images" in given) or ("images" in given) != ("ground_truth" in given):
-        fix = "give it; or, to audit ground truth, either --voc-root, or --images together with --ground-truth"
-        raise BadInput("--predictions", "is not given", fix)
-    own = {name: given.pop(name) for name in ("out", "top", "heatmaps")}
-    if "ground_truth" in given:
-        given["masks"] = given.pop("ground_truth")
-    return LabelAuditConfig(dataclasses.replace(_LABELS.training, **given, **of_training), **own)
-
-
-def _refuse(options: dict[str, Any], reason: str, fix: str) -> None:
-    """Raise BadInput for the first of the options, if there is one."""
-    for name in options:
-        raise BadInput(f"--{name.replace('_', '-')}", reason, fix)
 
 
 def _audit_predictions(config: AuditConfig) -> "AuditReport":

@@ -128,13 +128,15 @@ def values_of(config: type, given: Mapping[str, Any]) -> dict[str, Any]:
         A list that should hold numbers holds something else.
     """
     values = dict(given)
-    for name, value in given.items():
+    for name in given.keys() & settings_of(config).keys():
         hint, setting = settings_of(config)[name]
-        if item_type(hint) is not None and value is None:
+        value, kind = given[name], item_type(hint)
+        if kind is not None and value is None:
             values[name] = _default(config, name)
-        elif item_type(hint) is not None:
-            option, may_be_emptied = _option(name, setting), bool(_default(config, name))
-            values[name] = tuple(value) if setting.repeated else _items(option, value, item_type(hint), may_be_emptied)
+        elif kind is not None and setting.repeated:
+            values[name] = tuple(value)
+        elif kind is not None:
+            values[name] = _items(_option(name, setting), value, kind, may_be_emptied=bool(_default(config, name)))
     return values
 
 
@@ -154,8 +156,13 @@ def _items(option: str, text: str, kind: type, may_be_emptied: bool) -> tuple[An
         ) from None
 
 
+def option_name(field: str) -> str:
+    """The option of a field that does not name another: "voc_root" as "--voc-root"."""
+    return "--" + field.replace("_", "-")
+
+
 def _option(name: str, setting: Setting) -> str:
-    return setting.option or "--" + name.replace("_", "-")
+    return setting.option or option_name(name)
 
 
 def _default(config: type, name: str) -> Any:

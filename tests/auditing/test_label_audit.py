@@ -21,7 +21,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from segqc.auditing import ground_truth as label_audit
-from segqc.auditing.config import LabelAuditConfig
+from segqc.auditing.config import LabelAuditConfig, choose_audit
 from segqc.auditing.ground_truth import audit_labels, train_without
 from segqc.auditing.run import AuditReport
 from segqc.base.errors import BadInput
@@ -322,8 +322,15 @@ def test_a_run_without_folds_is_still_the_run_that_it_was(tiny_voc: Path, tiny_m
 
 @pytest.fixture
 def tiny_command(tiny_voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`segqc audit` with trainings of a few steps on a quarter of the grid."""
-    monkeypatch.setattr(cli_audit, "_LABELS", LabelAuditConfig(trainings(tiny_voc, voc_root=None, classes=None)))
+    """`segqc audit` with tiny trainings."""
+
+    def choose_tiny(settings: dict[str, object], spell: Callable[[str], str]) -> LabelAuditConfig:
+        config, tiny = choose_audit(settings, spell), trainings(tiny_voc)
+        sizes = ("encoder", "image_size", "grid_size", "batch_size", "views", "density_items")
+        given = {name: getattr(tiny, name) for name in sizes}
+        return dataclasses.replace(config, training=dataclasses.replace(config.training, **given))
+
+    monkeypatch.setattr(cli_audit, "choose_audit", choose_tiny)
 
 
 def test_the_command_audits_folders_and_says_what_next(

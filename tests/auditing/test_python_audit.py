@@ -53,8 +53,8 @@ def test_without_predictions_ground_truth_is_audited(monkeypatch: pytest.MonkeyP
     [
         ({}, "predictions: is not given"),
         ({"images": "i"}, "images together with ground_truth"),
-        ({"voc_root": "v", "model": "voc"}, "model: is for predictions"),
-        ({"predictions": "p", "images": "i", "folds": 3}, "folds: is for the audit of ground truth"),
+        ({"voc_root": "v", "model": "voc"}, "model: applies only to an audit of predictions"),
+        ({"predictions": "p", "images": "i", "folds": 3}, "folds: applies only to an audit of ground truth"),
         ({"predictions": "p", "images": "i"}, "i: holds no image"),
     ],
 )
@@ -77,10 +77,10 @@ def test_numbers_out_of_range_and_unknown_settings_are_refused() -> None:
 
 def test_its_arguments_are_the_fields_of_the_configuration_with_their_defaults() -> None:
     arguments = inspect.signature(segqc.audit).parameters
-    own = {field.name for field in fields(AuditConfig)} - {"strict"}  # the command's exit code
+    own = {field.name for field in fields(AuditConfig)}
     assert arguments.keys() == own | {*OF_TRAININGS, "progress"}
     for name in ("out", "top", "heatmaps"):
-        assert arguments[name].default == getattr(AuditConfig(), name)
+        assert arguments[name].default == getattr(AuditConfig, name)
     assert all(name in segqc.audit.__doc__ for name in arguments)
 
 

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from evaluation.report.config import EvaluateConfig
-from segqc.auditing.config import AuditConfig, LabelAuditConfig
+from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig
 from segqc.base.errors import BadInput
 from segqc.base.settings import Setting, check_settings, choices, item_type, settings_of
 from segqc.calibration.config import CalibrateConfig, MonitorConfig
@@ -42,12 +42,11 @@ CONFIGS = {
 }
 SWITCHES = {  # options that say how the command behaves, and are no settings
     "train": {"resume", "dry_run"},
-    "audit": {"strict", "classes", "folds", "method", "preset", "steps", "feature_cache", "seed"},  # of its trainings
+    "audit": {"strict", *OF_TRAININGS},
     "predict": {"strict"},
     "monitor": {"strict"},
     "tabular score": {"strict"},
 }
-LABEL_AUDIT_ONLY = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")
 UNSET = {("audit", "predictions"), ("audit", "model")}  # None says that the option is not given
 
 
@@ -100,7 +99,7 @@ def test_options_have_the_default_the_range_the_choices_and_the_help_of_their_fi
 
 def test_options_of_the_trainings_in_an_audit_of_ground_truth_are_as_for_train():
     audit, settings = options_of("audit"), settings_of(TrainConfig)
-    for name in LABEL_AUDIT_ONLY:
+    for name in OF_TRAININGS:
         kind, shown, default = audit[name]
         hint, setting = settings[name]
         assert default is None, name
