@@ -7,7 +7,7 @@ from PIL import Image
 
 from segqc.data.labels import VOC_LABELS
 from segqc.data.masks import write_mask
-from segqc.gallery.page import GalleryEntry
+from segqc.gallery.layers import GalleryEntry
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

@@ -30,7 +30,7 @@ from segqc.base.tables import write_table
 from segqc.base.version import __version__
 from segqc.data.pairs import Pair
 from segqc.gallery.contact_sheet import write_contact_sheet
-from segqc.gallery.page import GalleryEntry
+from segqc.gallery.layers import GalleryEntry
 from segqc.model.folder import fingerprint, load_model
 from segqc.quality_control import QualityControl
 

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from accelerate import Accelerator
 from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
-from segqc.auditing.decisions import judge_rows, summarise_decisions
+from segqc.auditing.decisions import judge_rows
 from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh, written_paths
 from segqc.auditing.job import AuditJob, Scorers
+from segqc.auditing.output import Spent, summarise, write_audit
 from segqc.auditing.rows import (
     COLUMNS,
     Comparison,
@@ -30,21 +31,13 @@ from segqc.auditing.rows import (
     score_pair,
 )
 from segqc.base.console import make_progress
-from segqc.base.devices import make_accelerator, peak_memory_gib
-from segqc.base.files import write_json
+from segqc.base.devices import make_accelerator
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
-from segqc.base.settings import to_json
-from segqc.base.tables import write_table
 from segqc.base.version import __version__
-from segqc.calibration.calibration import Calibration
 from segqc.calibration.storage import find_calibration
-from segqc.data.labels import LabelSpace
 from segqc.data.pairs import Pair, audit_pairs, find_voc
-from segqc.gallery.contact_sheet import write_contact_sheet
-from segqc.gallery.page import GalleryEntry, write_gallery
 from segqc.model.folder import model_folder
-from segqc.results.schema import HARDLY_SEEN, audit_columns, split_list
 
 
 @dataclass(frozen=True)
@@ -115,25 +108,34 @@ def audit(
         "columns": COLUMNS,
         "version": __version__,
     }
-    rank, world = accelerator.process_index, accelerator.num_processes
-    paths = journal_paths(config.out, world)
     with claim:
-        if accelerator.is_main_process and not any(Journal(path, header).rows for path in paths):
-            start_afresh(config.out)
+        journal = _own_journal(config.out, header, accelerator)
+        scored = _score_all(scorers, job.pairs, journal, config, comparison, console, accelerator)
         accelerator.wait_for_everyone()
-        scored = _score_all(
-            scorers, job.pairs[rank::world], Journal(paths[rank], header), config, comparison, console, world
-        )
-        accelerator.wait_for_everyone()
-        rows = _rows(job.pairs, [Journal(path, header) for path in paths]) + [
-            error_row(problem) for problem in job.problems
-        ]
-        ranked = rank_rows(rows) if calibration is None else judge_rows(rank_rows(rows), calibration)
-        summary = _summary(config, job, scorers, ranked, comparison, calibration, started, scored)
+        paths = journal_paths(config.out, accelerator.num_processes)
+        journals = [journal if path == journal.path else Journal(path, header) for path in paths]
+        ranked = rank_rows([*_rows(job.pairs, journals), *map(error_row, job.problems)])
+        if calibration is not None:
+            ranked = judge_rows(ranked, calibration)
+        spent = Spent(time.monotonic() - started, scored)
+        summary = summarise(config, job, scorers, ranked, comparison, calibration, spent)
         if accelerator.is_main_process:
-            _write(config, job, scorers.any.labels, ranked, summary, console)
+            write_audit(config, job, scorers.any.labels, ranked, summary, console)
         accelerator.wait_for_everyone()
     return AuditReport(ranked, summary, config.out)
+
+
+def _own_journal(out: Path, header: dict[str, Any], accelerator: Accelerator) -> Journal:
+    """The journal of this process, after the main process has removed what an audit of other settings left."""
+    paths = journal_paths(out, accelerator.num_processes)
+    if not accelerator.is_main_process:
+        accelerator.wait_for_everyone()
+        return Journal(paths[accelerator.process_index], header)
+    journals = [Journal(path, header) for path in paths]
+    if not any(journal.rows for journal in journals):
+        start_afresh(out)
+    accelerator.wait_for_everyone()
+    return journals[accelerator.process_index]
 
 
 def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -168,10 +170,11 @@ def _score_all(
     config: AuditConfig,
     comparison: Comparison | None,
     console: Console | None,
-    world: int,
+    accelerator: Accelerator,
 ) -> int:
-    """Score the pairs that the journal does not hold as they are on disk; returns how many those were."""
-
+    """Score those of this process's pairs that the journal does not hold as they are on disk; returns their number."""
+    world = accelerator.num_processes
+    pairs = pairs[accelerator.process_index :: world]
     heatmaps = config.out / HEATMAPS if config.heatmaps else None
 
     def read(pair: Pair) -> ReadPair:
@@ -210,102 +213,3 @@ def _rows(pairs: Sequence[Pair], journals: Sequence[Journal]) -> list[dict[str, 
     return [
         row | {"image": str(pair.image), "prediction": str(pair.mask)} for row, pair in zip(found, pairs, strict=True)
     ]
-
-
-def _summary(
-    config: AuditConfig,
-    job: AuditJob,
-    scorers: Scorers,
-    rows: list[dict],
-    comparison: Comparison | None,
-    calibration: Calibration | None,
-    started: float,
-    scored: int,
-) -> dict[str, Any]:
-    """Counts, score quantiles, what the calibration says, and how well the ranking did where ground truth is known."""
-    good = [row for row in rows if row["status"] == "ok"]
-    compared = [row for row in good if row["dice"] is not None]
-    seconds = time.monotonic() - started
-    scores = np.array([row["score"] for row in good])
-    summary: dict[str, Any] = {
-        "judged": job.judged,
-        "predictions": len(rows),
-        "scored": len(good),
-        "errors": len(rows) - len(good),
-        "hardly_seen": sum(HARDLY_SEEN in split_list(row["warnings"]) for row in good),
-        "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
-        if len(good)
-        else None,
-        "method": scorers.any.model.config.method,
-        "model": {"folder": str(job.models[0].resolve()), "fingerprint": scorers.fingerprint},
-        "seconds": round(seconds, 1),
-        "pairs_per_second": round(scored / seconds, 2) if scored else None,
-        "peak_memory_gib": peak_memory_gib(scorers.any.model.device),
-        "config": to_json(config),
-        "working_directory": str(Path.cwd()),
-        "segqc": __version__,
-    } | job.facts
-    if job.without is not None:
-        summary |= {"images_without_prediction": len(job.without), "ids_without_prediction": job.without}
-    if calibration is not None:
-        summary["calibration"] = summarise_decisions(rows, calibration)
-    if comparison is not None and len(compared) >= 3:
-        summary["quality"] = {"compared": len(compared)} | comparison.judge(
-            [row["score"] for row in compared], [row["dice"] for row in compared]
-        )
-    return summary
-
-
-def _write(
-    config: AuditConfig,
-    job: AuditJob,
-    labels: LabelSpace,
-    rows: list[dict],
-    summary: dict[str, Any],
-    console: Console | None,
-) -> None:
-    """Tables, contact sheet and gallery."""
-    for name in ("scores.csv", "scores.parquet"):
-        write_table(config.out / name, rows, audit_columns("calibration" in summary))
-    by_id = {pair.id: pair for pair in job.pairs}
-    entries = []
-    for row in rows:
-        pair = by_id.get(row["id"]) if row["image"] else None
-        heat = config.out / HEATMAPS / f"{row['id']}.png"
-        entries.append(
-            GalleryEntry(
-                row,
-                pair.image if pair else Path(row["prediction"]),
-                pair.mask if pair else None,
-                heat if heat.is_file() and row["status"] == "ok" else None,
-                pair.ground_truth if pair else None,
-            )
-        )
-    write_contact_sheet(config.out / "contact_sheet.png", entries[: config.top], labels, judged=job.judged)
-    # The page counts scored and failed pairs itself; its header shows the first few numbers given here.
-    facts = summary | {
-        name: value for name, value in summary.get("quality", {}).items() if name in ("mean_dice", "spearman")
-    }
-    first = (
-        "folds",
-        "images_without_prediction",
-        "mean_dice",
-        "spearman",
-        "seconds",
-        "pairs_per_second",
-        "peak_memory_gib",
-        "predictions",
-    )
-    header = {name: facts[name] for name in first if name in facts} | summary
-    with make_progress(console) as progress:
-        task = progress.add_task("gallery", total=len(entries))
-        write_gallery(
-            config.out / "gallery.html",
-            entries,
-            labels,
-            title=job.title,
-            summary=header,
-            judged=job.judged,
-            on_progress=lambda done: progress.update(task, completed=done),
-        )
-    write_json(config.out / "summary.json", summary)

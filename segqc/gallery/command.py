@@ -10,7 +10,8 @@ from segqc.base.errors import BadInput
 from segqc.data.listing import masks_by_id
 from segqc.data.pairs import find_voc
 from segqc.gallery.config import GalleryConfig
-from segqc.gallery.page import GalleryEntry, write_gallery
+from segqc.gallery.layers import GalleryEntry
+from segqc.gallery.page import write_gallery
 from segqc.gallery.rows import compare_rows
 from segqc.results.table import AuditTable, audit_fingerprint, is_number, is_scored, read_audit_table
 

@@ -11,18 +11,16 @@ import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
 from segqc.data.labels import LabelSpace
-from segqc.data.masks import read_mask
-from segqc.data.pictures import read_image
-from segqc.gallery.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box, read_heat
-from segqc.gallery.thumbnails import GalleryEntry
+from segqc.gallery.layers import GalleryEntry, Layers
+from segqc.gallery.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box
 from segqc.results.table import parse_number
 
 SCALE = 2
@@ -78,19 +76,62 @@ def write_contact_sheet(
     OSError
         When the file cannot be written.
     """
-    if groups is not None and groups < 1:
-        raise ValueError(f"Expected `groups` to be at least 1, but got {groups}")
-    entries = [entry for entry in entries if (entry.row.get("status") or "ok") == "ok"]
-    columns = [
-        column.format(judged=judged.capitalize())
-        for column in COLUMNS[: 4 if any(entry.ground_truth for entry in entries) else 3]
-    ]
-    per_group = math.ceil(len(entries) / (groups or best_groups(len(entries), len(columns))))
-    # no group stays empty: 5 rows in 4 groups make 3 groups of 2
-    groups = math.ceil(len(entries) / per_group) if per_group else 1
-    page = _draw_page(entries, labels, columns, groups, title or f"Most suspect {judged}s, worst first")
-    with atomic_path(path) as temporary:
-        page.save(temporary, "PNG", dpi=(200, 200))
+    sheet = ContactSheet(entries, labels, title=title, judged=judged, groups=groups)
+    for place in range(len(entries)):
+        sheet.add(place, Layers(entries[place], labels))
+    sheet.write(path)
+
+
+class ContactSheet:
+    """A sheet that is filled entry by entry, so that its pictures may come from whoever has decoded them.
+
+    The parameters are those of `write_contact_sheet`.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[GalleryEntry],
+        labels: LabelSpace,
+        *,
+        title: str | None = None,
+        judged: str = "prediction",
+        groups: int | None = None,
+    ) -> None:
+        if groups is not None and groups < 1:
+            raise ValueError(f"Expected `groups` to be at least 1, but got {groups}")
+        self.entries, self.labels, self.groups = entries, labels, groups
+        self.title = title or f"Most suspect {judged}s, worst first"
+        columns = COLUMNS[: 4 if any(entry.ground_truth for entry in self._shown) else 3]
+        self.columns = [column.format(judged=judged.capitalize()) for column in columns]
+        self._cells: dict[int, list[Image.Image | str]] = {}
+        self._classes: dict[int, set[int]] = {}
+
+    @property
+    def _shown(self) -> list[GalleryEntry]:
+        return [entry for entry in self.entries if (entry.row.get("status") or "ok") == "ok"]
+
+    def add(self, place: int, layers: Layers) -> None:
+        """Draw the pictures of the entry at `place`, small; a place beyond the entries is passed over.
+
+        May be called from several threads.
+        """
+        if place < len(self.entries):
+            self._cells[place] = _pictures(layers)[: len(self.columns)]
+            self._classes[place] = _classes_shown(layers)
+
+    def write(self, path: Path | str) -> None:
+        """Write the sheet as a PNG; an entry that was not added keeps its caption and has empty cells."""
+        shown = [place for place, entry in enumerate(self.entries) if (entry.row.get("status") or "ok") == "ok"]
+        entries = [self.entries[place] for place in shown]
+        per_group = math.ceil(len(entries) / (self.groups or best_groups(len(entries), len(self.columns))))
+        # no group stays empty: 5 rows in 4 groups make 3 groups of 2
+        groups = math.ceil(len(entries) / per_group) if per_group else 1
+        cells = [self._cells.get(place, []) for place in shown]
+        present = set().union(*(self._classes.get(place, set()) for place in shown))
+        classes = [index for index in self.labels.foreground if index in present]
+        page = _draw_page(entries, cells, classes, self.labels, self.columns, groups, self.title)
+        with atomic_path(path) as temporary:
+            page.save(temporary, "PNG", dpi=(200, 200))
 
 
 def best_groups(rows: int, columns: int) -> int:
@@ -167,10 +208,16 @@ def shorten(text: str, width: float, size: int, *, bold: bool = False) -> str:
 
 
 def _draw_page(
-    entries: Sequence[GalleryEntry], labels: LabelSpace, columns: Sequence[str], groups: int, title: str
+    entries: Sequence[GalleryEntry],
+    cells: Sequence[Sequence[Image.Image | str]],
+    classes: Sequence[int],
+    labels: LabelSpace,
+    columns: Sequence[str],
+    groups: int,
+    title: str,
 ) -> Image.Image:
     body_width, body_height = _body_size(len(entries), len(columns), groups)
-    legend, lines = _legend_layout(_classes_shown(entries, labels), labels, body_width)
+    legend, lines = _legend_layout(classes, labels, body_width)
     pen = _Pen((body_width + 2 * MARGIN, TITLE + body_height + lines * LEGEND_LINE + 2 * MARGIN))
     pen.text(MARGIN, MARGIN + 16, shorten(title, body_width, 18, bold=True), 18, bold=True)
 
@@ -182,10 +229,11 @@ def _draw_page(
         for index, column in enumerate(columns):
             pen.text(left + index * (CELL[0] + GAP), top + 10, column, 11, MUTED, bold=True)
         pen.box(left, top + HEADER - 9, _group_width(len(columns)), 1, FAINT)
-        for line, entry in enumerate(entries[group * per_group : (group + 1) * per_group]):
+        first = group * per_group
+        for line, entry in enumerate(entries[first : first + per_group]):
             y = top + HEADER + line * (CAPTION + CELL[1] + ROW_GAP)
             _draw_caption(pen, left, y, _group_width(len(columns)), entry, decimals)
-            for index, picture in enumerate(_pictures(entry, labels)[: len(columns)]):
+            for index, picture in enumerate(cells[first + line]):
                 _draw_cell(pen, left + index * (CELL[0] + GAP), y + CAPTION, picture)
     if not entries:
         pen.text(MARGIN, top + HEADER + 24, "Nothing was scored.", 12, MUTED)
@@ -223,33 +271,37 @@ def _draw_caption(pen: _Pen, x: float, y: float, width: float, entry: GalleryEnt
         pen.text(x, y + 28, shorten(words, width, 11), 11, MUTED)
 
 
-def _pictures(entry: GalleryEntry, labels: LabelSpace) -> list[Image.Image | str]:
+def _pictures(layers: Layers) -> list[Image.Image | str]:
     """The four pictures of an entry at cell size; a few words in place of one that is missing or cannot be read."""
-    try:
-        photo = read_image(entry.image)
-    except (BadInput, OSError, ValueError):
+    photo, box = layers.photo, parse_box(layers.entry.row.get("worst_box"))
+    if isinstance(photo, Exception):
         return ["image unreadable", "", "", ""]
-    box = parse_box(entry.row.get("worst_box"))
-    small = photo.resize(fit_size(photo.size, (CELL[0] * SCALE, CELL[1] * SCALE)), Image.Resampling.LANCZOS)
+    size = photo.size
+    small = photo.resize(fit_size(size, (CELL[0] * SCALE, CELL[1] * SCALE)), Image.Resampling.LANCZOS)
 
-    def mask(path: Path) -> Image.Image:
-        return overlay_mask(small, read_mask(path, labels, photo.size), labels)
-
-    def layer(path: Path | None, render: Callable[[Path], Image.Image], framed: bool) -> Image.Image | str:
-        if path is None:
+    def layer(picture: Any, render: Callable[[Any], Image.Image], framed: bool) -> Image.Image | str:
+        if picture is None:
             return "not given"
-        try:
-            picture = render(path)
-        except (BadInput, OSError, ValueError):
+        if isinstance(picture, Exception):
             return "unreadable"
-        return draw_box(picture, box, photo.size, line=3) if framed and box else picture
+        drawn = render(picture)
+        return draw_box(drawn, box, size, line=3) if framed and box else drawn
+
+    def mask(array: np.ndarray) -> Image.Image:
+        return overlay_mask(small, array, layers.labels)
 
     return [
         small,
-        layer(entry.prediction, mask, True),
-        layer(entry.heatmap, lambda path: overlay_heat(small, read_heat(path)), True),
-        layer(entry.ground_truth, mask, False),
+        layer(layers.prediction, mask, True),
+        layer(layers.heat, lambda heat: overlay_heat(small, heat), True),
+        layer(layers.truth, mask, False),
     ]
+
+
+def _classes_shown(layers: Layers) -> set[int]:
+    """Labels of the masks of an entry."""
+    masks = (mask for mask in (layers.prediction, layers.truth) if isinstance(mask, np.ndarray))
+    return {int(label) for mask in masks for label in np.flatnonzero(np.bincount(mask.ravel(), minlength=256))}
 
 
 def _draw_cell(pen: _Pen, x: float, y: float, picture: Image.Image | str) -> None:
@@ -259,18 +311,6 @@ def _draw_cell(pen: _Pen, x: float, y: float, picture: Image.Image | str) -> Non
         pen.text(x + CELL[0] / 2, y + CELL[1] / 2 + 4, picture, 10, MUTED, anchor="ms")
     else:
         pen.paste(picture, x + (CELL[0] - picture.width / SCALE) / 2, y + (CELL[1] - picture.height / SCALE) / 2)
-
-
-def _classes_shown(entries: Sequence[GalleryEntry], labels: LabelSpace) -> list[int]:
-    """Foreground classes that a mask on the sheet contains."""
-    shown: set[int] = set()
-    for entry in entries:
-        for path in (entry.prediction, entry.ground_truth):
-            try:
-                shown |= set(np.unique(read_mask(path, labels)).tolist()) if path else set()
-            except (BadInput, OSError, ValueError):
-                continue
-    return [index for index in labels.foreground if index in shown]
 
 
 LEGEND_SWATCH = 12

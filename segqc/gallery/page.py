@@ -14,7 +14,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -25,10 +25,10 @@ import numpy as np
 from segqc.base.files import atomic_path
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
+from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import heat_rgba
 from segqc.gallery.rows import page_row, plain_value
 from segqc.gallery.thumbnails import (
-    GalleryEntry,
     PictureFolder,
     Thumbnails,
     as_text,
@@ -37,8 +37,6 @@ from segqc.gallery.thumbnails import (
 )
 from segqc.results.review import REVIEW_FORMAT
 from segqc.results.table import audit_fingerprint, is_number, is_scored
-
-__all__ = ["GalleryEntry", "script_json", "write_gallery"]
 
 INLINE_COUNT = 1500  # so many entries with pictures make a page of about 30 MB, which browsers open at once
 HEADER_FACTS = 5
@@ -60,6 +58,7 @@ def write_gallery(
     audit: str | None = None,
     thumbnails: str = "auto",
     workers: int | None = None,
+    on_read: Callable[[int, Layers], None] | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write the page, whole or not at all.
@@ -89,6 +88,9 @@ def write_gallery(
     workers : int, optional
         Threads that make thumbnails; None takes one a core. The file does not depend on it, and no more pictures than
         this are in memory.
+    on_read : callable, optional
+        Called with the place of each entry that has a score and its decoded pictures, in the thread that read them:
+        what else is to be drawn of them, such as a contact sheet, need not decode them again.
     on_progress : callable, optional
         Called with the number of entries written so far, after each.
 
@@ -98,19 +100,9 @@ def write_gallery(
         When the file cannot be written.
     """
     path = Path(path)
-    beside = thumbnails == "beside" or (
-        thumbnails == "auto" and sum(is_scored(entry.row) for entry in entries) > INLINE_COUNT
-    )
-    prepared = _prepared(entries, labels, workers, on_progress or (lambda done: None))
+    prepared = _prepared(entries, labels, workers, on_read, on_progress or (lambda done: None))
     rows: list[dict[str, Any]] = []
-    folder = None
-    if beside:
-        with PictureFolder(path) as store:
-            for row, pictures in prepared:
-                if pictures is not None:
-                    store.add(len(rows), pictures)
-                rows.append(row)
-            folder = store.finish()
+    folder = _write_pictures(path, prepared, rows) if _is_beside(thumbnails, entries) else None
     head, tail = _page_around_data(title, judged.capitalize(), folder is not None)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(head)
@@ -118,29 +110,52 @@ def write_gallery(
             if pictures is not None:
                 _write_block(stream, f"pictures-{len(rows)}", as_text(pictures))
             rows.append(row)
-        flat = _flatten(summary)
-        facts = {
-            key: value
-            for key, value in flat.items()
-            if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE
-        }
-        data = {
+        data = _shared_data(labels, judged, summary) | {
             "rows": rows,
-            "judged": judged.capitalize(),
-            "classes": [
-                {"name": name, "colour": f"#{bytes(labels.palette[index]).hex()}"}
-                for index, name in enumerate(labels.names)
-            ],
-            "heat_colours": _heat_stops(),
-            "facts": dict(islice(facts.items(), HEADER_FACTS)),
-            "summary": flat,
             "pictures": folder,
             "audit": audit or audit_fingerprint(entry.row for entry in entries),
-            "review_format": REVIEW_FORMAT,
         }
         _write_block(stream, "rows", data)
         stream.write(tail)
     remove_old_pictures(path, folder)
+
+
+def _is_beside(thumbnails: str, entries: Sequence[GalleryEntry]) -> bool:
+    """Whether the pictures go into a folder beside the page."""
+    return thumbnails == "beside" or (
+        thumbnails == "auto" and sum(is_scored(entry.row) for entry in entries) > INLINE_COUNT
+    )
+
+
+def _write_pictures(
+    path: Path, prepared: Iterable[tuple[dict[str, Any], Thumbnails | None]], rows: list[dict[str, Any]]
+) -> str:
+    """Write the pictures of all entries beside the page, add their rows to `rows`, and return the folder's address."""
+    with PictureFolder(path) as store:
+        for row, pictures in prepared:
+            if pictures is not None:
+                store.add(len(rows), pictures)
+            rows.append(row)
+        return store.finish()
+
+
+def _shared_data(labels: LabelSpace, judged: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows beside its rows: classes with their colours, and the audit's summary and first numbers."""
+    flat = _flatten(summary)
+    facts = {
+        key: value
+        for key, value in flat.items()
+        if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE
+    }
+    colours = (f"#{bytes(labels.palette[index]).hex()}" for index in range(labels.num_classes))
+    return {
+        "judged": judged.capitalize(),
+        "classes": [{"name": name, "colour": colour} for name, colour in zip(labels.names, colours, strict=True)],
+        "heat_colours": _heat_stops(),
+        "facts": dict(islice(facts.items(), HEADER_FACTS)),
+        "summary": flat,
+        "review_format": REVIEW_FORMAT,
+    }
 
 
 def _write_block(stream: TextIO, name: str, value: Any) -> None:
@@ -182,11 +197,15 @@ def _csp_hash(text: str) -> str:
 
 
 def _prepared(
-    entries: Sequence[GalleryEntry], labels: LabelSpace, workers: int | None, on_progress: Callable[[int], None]
+    entries: Sequence[GalleryEntry],
+    labels: LabelSpace,
+    workers: int | None,
+    on_read: Callable[[int, Layers], None] | None,
+    on_progress: Callable[[int], None],
 ) -> Iterator[tuple[dict[str, Any], Thumbnails | None]]:
     """Row as the page reads it and pictures (None for an entry without a score) of each entry, in order."""
     for done, (entry, pictures) in enumerate(
-        zip(entries, thumbnails_in_order(entries, labels, workers), strict=True), start=1
+        zip(entries, thumbnails_in_order(entries, labels, workers, on_read), strict=True), start=1
     ):
         row = page_row(entry.row) | {"layers": [], "problem": ""}
         if pictures is not None:

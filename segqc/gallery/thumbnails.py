@@ -8,21 +8,19 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 from PIL import Image
 
-from segqc.base.errors import BadInput
+from segqc.base.parallel import ordered_map
 from segqc.data.labels import LabelSpace
-from segqc.data.masks import read_mask
-from segqc.data.pictures import read_image
-from segqc.gallery.overlay import encode_heat, encode_jpeg, encode_mask, read_heat
+from segqc.gallery.layers import GalleryEntry, Layers
+from segqc.gallery.overlay import encode_heat, encode_jpeg, encode_mask
 from segqc.results.table import is_scored
 
 LARGE_COUNT = 120  # that many entries, the first ones given, get large pictures
@@ -31,35 +29,10 @@ SMALL_SIDE = 240
 HEAT_SIDE = 96  # heat maps are smooth: the browser's interpolation does the rest
 
 LAYERS = {"photo": "jpg", "prediction": "png", "other": "png", "heat": "png", "truth": "png"}
-"""Every picture that an entry may have, with the suffix of its file; gallery_cards.js has the same."""
+"""Every picture that an entry may have, with the suffix of its file; web/cards.js has the same."""
 
 _FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
 _FILES_PER_FOLDER = 500  # entries; folders of more files than some thousands are slow to list
-
-
-@dataclass(frozen=True)
-class GalleryEntry:
-    """One audited pair and its pictures.
-
-    Parameters
-    ----------
-    row : mapping
-        Row of scores.csv: ``id, rank, score, status, reason, worst_class, expected_class, worst_box, classes, dice,
-        width, height``, those of a calibration or a comparison, and any others, which the detail view shows too. Absent
-        values are None or "".
-    image : Path
-        The photo.
-    prediction, heatmap, ground_truth, other_prediction : Path, optional
-        Mask file, 8-bit grey PNG (255 = most suspect), mask file, and the mask of the audit compared with; None leaves
-        that layer out.
-    """
-
-    row: Mapping[str, Any]
-    image: Path
-    prediction: Path | None = None
-    heatmap: Path | None = None
-    ground_truth: Path | None = None
-    other_prediction: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -81,65 +54,55 @@ class Thumbnails:
     size: tuple[int, int] | None
 
 
-def make_thumbnails(entry: GalleryEntry, labels: LabelSpace, side: int) -> Thumbnails:
+def make_thumbnails(layers: Layers, side: int) -> Thumbnails:
     """Pictures at most `side` pixels long. A file that cannot be read costs its own layer only."""
-    problems: list[str] = []
-    sizes: list[tuple[int, int]] = []
-    layers: dict[str, bytes] = {}
+    labels = layers.labels
 
-    def add(name: str, path: Path | None, encode: Callable[[Path], tuple[bytes, tuple[int, int]]]) -> None:
-        if path is None:
-            return
-        try:
-            layers[name], size = encode(path)
-        except (BadInput, OSError, ValueError) as error:
-            problems.append(str(error))
-        else:
-            sizes.append(size)
+    def mask(array: np.ndarray) -> bytes:
+        return encode_mask(array, labels, side)
 
-    def photo(path: Path) -> tuple[bytes, tuple[int, int]]:
-        image: Image.Image = read_image(path)
-        return encode_jpeg(image, side), image.size
+    encoded: dict[str, tuple[Any, Callable[[Any], bytes]]] = {
+        "photo": (layers.photo, lambda photo: encode_jpeg(photo, side)),
+        "prediction": (layers.prediction, mask),
+        "other": (layers.other, mask),
+        "heat": (layers.heat, lambda heat: encode_heat(heat, HEAT_SIDE)),
+        "truth": (layers.truth, mask),
+    }
+    read = {name: found for name, found in encoded.items() if found[0] is not None}
+    problems = [str(picture) for picture, _ in read.values() if isinstance(picture, Exception)]
+    sound = {name: found for name, found in read.items() if not isinstance(found[0], Exception)}
+    pictures = {name: encode(picture) for name, (picture, encode) in sound.items()}
+    sizes = [_size(picture) for picture, _ in sound.values()]
+    return Thumbnails(pictures, "; ".join(problems), sizes[0] if sizes else None)
 
-    def mask(path: Path) -> tuple[bytes, tuple[int, int]]:
-        array = read_mask(path, labels, photo_size)
-        return encode_mask(array, labels, side), (array.shape[1], array.shape[0])
 
-    def heat(path: Path) -> tuple[bytes, tuple[int, int]]:
-        image = read_heat(path)
-        return encode_heat(image, HEAT_SIDE), image.size
-
-    add("photo", entry.image, photo)
-    photo_size = sizes[0] if sizes else None
-    add("prediction", entry.prediction, mask)
-    add("other", entry.other_prediction, mask)
-    add("heat", entry.heatmap, heat)
-    add("truth", entry.ground_truth, mask)
-    return Thumbnails(layers, "; ".join(problems), sizes[0] if sizes else None)
+def _size(picture: Image.Image | np.ndarray) -> tuple[int, int]:
+    """Width and height."""
+    return picture.size if isinstance(picture, Image.Image) else (picture.shape[1], picture.shape[0])
 
 
 def thumbnails_in_order(
-    entries: Sequence[GalleryEntry], labels: LabelSpace, workers: int | None
+    entries: Sequence[GalleryEntry],
+    labels: LabelSpace,
+    workers: int | None,
+    on_read: Callable[[int, Layers], None] | None = None,
 ) -> Iterator[Thumbnails | None]:
-    """Thumbnails of each entry, None for one without a score; made by `workers` threads, one a core where None."""
-    workers = workers or os.cpu_count() or 1
+    """Thumbnails of each entry, None for one without a score; made by `workers` threads, one a core where None.
+
+    `on_read` is given the place of each entry with a score and its decoded pictures, in the thread that read them.
+    """
 
     def prepare(task: tuple[int, GalleryEntry]) -> Thumbnails | None:
-        index, entry = task
-        return (
-            make_thumbnails(entry, labels, LARGE_SIDE if index < LARGE_COUNT else SMALL_SIDE)
-            if is_scored(entry.row)
-            else None
-        )
+        place, entry = task
+        if not is_scored(entry.row):
+            return None
+        layers = Layers(entry, labels)
+        if on_read is not None:
+            on_read(place, layers)
+        return make_thumbnails(layers, LARGE_SIDE if place < LARGE_COUNT else SMALL_SIDE)
 
-    # Threads: decoding, resizing and encoding all leave the interpreter's lock. The window keeps fast threads from
-    # piling up results.
-    with ThreadPoolExecutor(workers) as pool:
-        tasks = enumerate(entries)
-        pending = [pool.submit(prepare, task) for task in islice(tasks, 2 * workers)]
-        while pending:
-            yield pending.pop(0).result()
-            pending.extend(pool.submit(prepare, task) for task in islice(tasks, 1))
+    # Threads: decoding, resizing and encoding all leave the interpreter's lock.
+    return ordered_map(prepare, enumerate(entries), workers or os.cpu_count() or 1)
 
 
 def as_text(thumbnails: Thumbnails) -> dict[str, str]:
@@ -152,7 +115,7 @@ class PictureFolder:
     ``gallery.html``.
 
     They are written under a hidden name first. Until the new page is in place the old one keeps the folder that it
-    refers to; `remove_others` then clears it away. Used as a context manager, which removes what was not finished.
+    refers to; `remove_old_pictures` then clears it away. Used as a context manager, which removes what was not finished.
     """
 
     def __init__(self, page: Path) -> None:

@@ -8,7 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -20,11 +23,14 @@ from two_processes import segqc_by_two
 import segqc
 from evaluation.metrics.classes import mean_dice
 from evaluation.ranking.comparison import DiceComparison
+from segqc.auditing import rows as rows_module
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import COLUMNS, audit, rank_rows
+from segqc.base import journal as journal_module
 from segqc.base.errors import BadInput
 from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
+from segqc.gallery import layers
 from segqc.results.schema import NOT_COMPARED, split_list
 
 
@@ -185,6 +191,37 @@ def command(model: Path, predictions: Path, voc_root: Path, out: Path) -> list[s
         "--model": model, "--predictions": predictions, "--voc-root": voc_root, "--image-set": "val", "--out": out, "--device": "cpu",
     }  # fmt: skip
     return [sys.executable, "-m", "segqc", "audit", *(str(part) for pair in options.items() for part in pair)]
+
+
+def test_each_file_is_decoded_once_to_score_and_once_to_show(
+    tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contact sheet and review page share what they show, and the journal is read once."""
+    counts: Counter[Path] = Counter()
+
+    def counting(original: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(path: Path, *rest: Any, **named: Any) -> Any:
+            counts[Path(path)] += 1
+            return original(path, *rest, **named)
+
+        return counted
+
+    for module, name in (
+        (rows_module, "read_image"), (rows_module, "read_mask"),
+        (layers, "read_image"), (layers, "read_mask"), (layers, "read_heat"), (journal_module, "_whole_lines"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, counting(getattr(module, name)))
+    given = config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "out")
+    report = audit(given, DiceComparison())
+    assert len(report.rows) == 6
+    for row in report.rows:
+        truth = tiny_voc / "SegmentationClass" / f"{row['id']}.png"
+        heat = tmp_path / "out" / "heatmaps" / f"{row['id']}.png"
+        assert [counts[Path(path)] for path in (row["image"], row["prediction"], truth, heat)] == [2, 2, 2, 1]
+    assert counts[tmp_path / "out" / ".progress" / "0-of-1.jsonl"] == 1
+    counts.clear()
+    audit(given, DiceComparison())
+    assert set(counts.values()) == {1}, "what was scored before is decoded to be shown alone"
 
 
 def test_killed_and_repeated_gives_the_same_table(

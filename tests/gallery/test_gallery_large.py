@@ -7,7 +7,8 @@ from gallery_browser import Opened, launch, needs_chromium
 from gallery_pictures import Pictures
 
 from segqc.data.labels import VOC_LABELS
-from segqc.gallery.page import GalleryEntry, write_gallery
+from segqc.gallery.layers import GalleryEntry
+from segqc.gallery.page import write_gallery
 
 pytestmark = needs_chromium
 

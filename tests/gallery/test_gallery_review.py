@@ -12,7 +12,8 @@ from gallery_browser import Opened, launch, needs_chromium, pair
 from gallery_pictures import HOSTILE, Pictures, failed_entry
 
 from segqc.data.labels import VOC_LABELS
-from segqc.gallery.page import GalleryEntry, write_gallery
+from segqc.gallery.layers import GalleryEntry
+from segqc.gallery.page import write_gallery
 from segqc.gallery.rows import compare_rows
 from segqc.results.review import read_review
 from segqc.results.table import audit_fingerprint

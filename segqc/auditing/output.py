@@ -1,0 +1,133 @@
+"""What an audit writes when its rows are known: tables, contact sheet, review page and summary."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich.console import Console
+
+from segqc.auditing.config import AuditConfig
+from segqc.auditing.decisions import summarise_decisions
+from segqc.auditing.folder import HEATMAPS
+from segqc.auditing.job import AuditJob, Scorers
+from segqc.auditing.rows import Comparison
+from segqc.base.console import make_progress
+from segqc.base.devices import peak_memory_gib
+from segqc.base.files import write_json
+from segqc.base.settings import to_json
+from segqc.base.tables import write_table
+from segqc.base.version import __version__
+from segqc.calibration.calibration import Calibration
+from segqc.data.labels import LabelSpace
+from segqc.data.pairs import Pair
+from segqc.gallery.contact_sheet import ContactSheet
+from segqc.gallery.layers import GalleryEntry
+from segqc.gallery.page import write_gallery
+from segqc.results.schema import HARDLY_SEEN, audit_columns, split_list
+from segqc.results.table import SUMMARY
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_FIRST_FACTS = (
+    "folds", "images_without_prediction", "mean_dice", "spearman", "seconds", "pairs_per_second", "peak_memory_gib",
+    "predictions",
+)  # fmt: skip
+"""Numbers of the summary that the page's header shows first; it counts scored and failed masks itself."""
+
+_COMPARED_AT_LEAST = 3  # with fewer pictures there is no ranking to judge
+
+
+class Spent(NamedTuple):
+    """Wall-clock time of an audit, and how many pairs it scored in that time."""
+
+    seconds: float
+    scored: int
+
+
+def summarise(
+    config: AuditConfig,
+    job: AuditJob,
+    scorers: Scorers,
+    rows: Sequence[dict[str, Any]],
+    comparison: Comparison | None,
+    calibration: Calibration | None,
+    spent: Spent,
+) -> dict[str, Any]:
+    """The audit's summary.json: counts, score quantiles, what the calibration says, and how well the ranking did where
+    ground truth is known.
+    """
+    good = [row for row in rows if row["status"] == "ok"]
+    scores = np.array([row["score"] for row in good])
+    summary: dict[str, Any] = {
+        "judged": job.judged,
+        "predictions": len(rows),
+        "scored": len(good),
+        "errors": len(rows) - len(good),
+        "hardly_seen": sum(HARDLY_SEEN in split_list(row["warnings"]) for row in good),
+        "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in _QUANTILES} if good else None,
+        "method": scorers.any.model.config.method,
+        "model": {"folder": str(job.models[0].resolve()), "fingerprint": scorers.fingerprint},
+        "seconds": round(spent.seconds, 1),
+        "pairs_per_second": round(spent.scored / spent.seconds, 2) if spent.scored else None,
+        "peak_memory_gib": peak_memory_gib(scorers.any.model.device),
+        "config": to_json(config),
+        "working_directory": str(Path.cwd()),
+        "segqc": __version__,
+    } | job.facts
+    if job.without is not None:
+        summary |= {"images_without_prediction": len(job.without), "ids_without_prediction": job.without}
+    if calibration is not None:
+        summary["calibration"] = summarise_decisions(rows, calibration)
+    compared = [row for row in good if row["dice"] is not None]
+    if comparison is not None and len(compared) >= _COMPARED_AT_LEAST:
+        quality = comparison.judge([row["score"] for row in compared], [row["dice"] for row in compared])
+        summary["quality"] = {"compared": len(compared)} | quality
+    return summary
+
+
+def write_audit(
+    config: AuditConfig,
+    job: AuditJob,
+    labels: LabelSpace,
+    rows: Sequence[dict[str, Any]],
+    summary: dict[str, Any],
+    console: Console | None,
+) -> None:
+    """Write tables, contact sheet and review page to `config.out`, and last the summary, by which a finished audit is
+    known. Sheet and page are drawn from one decoding of each file.
+    """
+    for name in ("scores.csv", "scores.parquet"):
+        write_table(config.out / name, rows, audit_columns("calibration" in summary))
+    pairs = {pair.id: pair for pair in job.pairs}
+    entries = [_entry(row, pairs.get(row["id"]) if row["image"] else None, config.out) for row in rows]
+    sheet = ContactSheet(entries[: config.top], labels, judged=job.judged)
+    with make_progress(console) as progress:
+        task = progress.add_task("gallery", total=len(entries))
+        write_gallery(
+            config.out / "gallery.html",
+            entries,
+            labels,
+            title=job.title,
+            summary=_for_the_page(summary),
+            judged=job.judged,
+            on_read=sheet.add,
+            on_progress=lambda done: progress.update(task, completed=done),
+        )
+    sheet.write(config.out / "contact_sheet.png")
+    write_json(config.out / SUMMARY, summary)
+
+
+def _entry(row: dict[str, Any], pair: Pair | None, out: Path) -> GalleryEntry:
+    """A row with its pictures; one that makes no pair has none."""
+    if pair is None:
+        return GalleryEntry(row, Path(row["prediction"]))
+    heat = out / HEATMAPS / f"{row['id']}.png"
+    shown = heat if heat.is_file() and row["status"] == "ok" else None
+    return GalleryEntry(row, pair.image, pair.mask, shown, pair.ground_truth)
+
+
+def _for_the_page(summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary with the numbers first that the page's header shows."""
+    quality = summary.get("quality", {})
+    facts = summary | {name: quality[name] for name in ("mean_dice", "spearman") if name in quality}
+    return {name: facts[name] for name in _FIRST_FACTS if name in facts} | summary
