@@ -16,14 +16,15 @@ from segqc.data.pairs import Pair
 from segqc.gumbel import NoiseLadder
 from segqc.model.config import ModelConfig
 from segqc.model.quality_model import QualityModel
-from segqc.training.config import TrainConfig, resolve
+from segqc.training.config import TrainConfig
 from segqc.training.design import model_config
+from segqc.training.resolved import ResolvedTrainConfig, resolve
 
 LABELS = LabelSpace(("background", "cat", "dog", "cow"))
 ENCODER = "test_efficientnet"  # timm's own backbone for tests
 
 
-def train_config(out: Path = Path("run"), **changes) -> TrainConfig:
+def train_config(out: Path = Path("run"), **changes) -> ResolvedTrainConfig:
     """A resolved configuration of the smallest sizes that still have an encoder."""
     settings = {
         "preset": "cpu",

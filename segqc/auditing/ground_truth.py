@@ -26,8 +26,9 @@ from segqc.base.errors import BadInput
 from segqc.base.settings import to_json
 from segqc.data.folds import folds, rows_without_fold
 from segqc.data.pairs import Pair, Problem, find_voc, split_validation
-from segqc.training.config import TrainConfig, resolve
+from segqc.training.config import TrainConfig
 from segqc.training.pairs import training_pairs
+from segqc.training.resolved import resolve
 from segqc.training.run import train
 
 

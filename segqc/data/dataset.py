@@ -136,6 +136,8 @@ class PairDataset:
         Of the augmentation.
     """
 
+    decodes = True  # a sample costs the decoding of its files
+
     def __init__(
         self,
         pairs: Sequence[Pair],
@@ -159,6 +161,10 @@ class PairDataset:
         """`sample` for a key of index or (index, view): what a DataLoader's sampler yields."""
         index, view = key if isinstance(key, tuple) else (key, None)
         return self.sample(index, view)
+
+    def first_view(self, index: int) -> None:
+        """None, the pair as it is: the view to take where any will do."""
+        return None
 
     def mask(self, index: int, view: int | None = None) -> np.ndarray:
         """The mask of `sample`, uint8 `[S, S]`; the picture is not read when there is no view to cut from it."""

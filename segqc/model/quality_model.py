@@ -112,7 +112,7 @@ class QualityModel(nn.Module):
     def context(self, features: Sequence[Tensor]) -> object:
         """The network's own encoding of the image features; computed once per image, reused by all its noise levels."""
         shown = list(features)
-        if self.config.classifier:
+        if self.encoder is not None and self.config.classifier:
             shown.append(self.encoder.read_head(features[-1]))
         if self.config.mask_only:
             shown = [torch.zeros_like(maps) for maps in shown]

@@ -1,10 +1,9 @@
 """One dataclass per command: the same fields on the command line, in Python and in config.json.
 
-`None` in a `TrainConfig` means "as the preset says"; `resolve` fills it in, so that what is written to disk is
-complete.
+`None` in a `TrainConfig` means "as the preset says"; `segqc.training.resolved` fills it in, so that what is written to
+disk is complete.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -188,32 +187,3 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-
-
-def resolve(config: TrainConfig) -> TrainConfig:
-    """Fill in what the preset decides.
-
-    Raises
-    ------
-    ValueError
-        Sizes that cannot work together.
-    """
-    preset = PRESETS[config.preset]
-    missing = {
-        name: getattr(preset, name)
-        for name in ("steps", "batch_size", "learning_rate", "warmup_steps", "image_size", "grid_size", "views")
-    }
-    config = dataclasses.replace(
-        config, **{name: value for name, value in missing.items() if getattr(config, name) is None}
-    )
-    if config.guess_steps is None:
-        config = dataclasses.replace(config, guess_steps=max(1, config.steps // 5))
-    if config.encoder is None:
-        config = dataclasses.replace(config, encoder=preset.encoder)
-    if config.encoder is None and (config.views or config.image_size != config.grid_size):
-        raise ValueError(
-            "Without an encoder the picture is concatenated to the mask: image_size must equal grid_size, and views must be 0"
-        )
-    if config.fold is not None and not 0 <= config.fold < config.folds:
-        raise ValueError(f"Expected fold to lie in 0..{config.folds - 1}, but got {config.fold}")
-    return config

@@ -15,12 +15,12 @@ from segqc.data.dataset import PairDataset
 from segqc.data.pairs import Pair
 from segqc.density import DensityHead
 from segqc.model.quality_model import QualityModel
-from segqc.training.config import TrainConfig
+from segqc.training.resolved import ResolvedTrainConfig
 
 
 def fit_density(
     model: QualityModel,
-    config: TrainConfig,
+    config: ResolvedTrainConfig,
     train_pairs: Sequence[Pair],
     validation_pairs: Sequence[Pair],
     accelerator: Accelerator,

@@ -11,11 +11,11 @@ from segqc.data.labels import LabelSpace
 from segqc.model.config import ModelConfig
 from segqc.model.methods import find_method
 from segqc.model.quality_model import QualityModel
-from segqc.training.config import TrainConfig
+from segqc.training.resolved import ResolvedTrainConfig
 
 
-def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
-    """The model that a resolved `TrainConfig` describes; needs no weights."""
+def model_config(config: ResolvedTrainConfig, labels: LabelSpace) -> ModelConfig:
+    """The model that a configuration describes; needs no weights."""
     method = find_method(config.method)
     return ModelConfig(
         method=config.method,
@@ -31,7 +31,7 @@ def model_config(config: TrainConfig, labels: LabelSpace) -> ModelConfig:
     )
 
 
-def network_config(config: TrainConfig, num_classes: int) -> NCSNppConfig:
+def network_config(config: ResolvedTrainConfig, num_classes: int) -> NCSNppConfig:
     """The preset's network, at the sizes asked for."""
     if config.encoder is None:
         scale = find_method(config.method).fourier_scale
@@ -45,11 +45,11 @@ def network_config(config: TrainConfig, num_classes: int) -> NCSNppConfig:
     return build(num_classes, channels, reductions, config.image_size, config.grid_size)
 
 
-def _uses_classifier(config: TrainConfig) -> bool:
+def _uses_classifier(config: ResolvedTrainConfig) -> bool:
     return config.classifier and config.encoder is not None and ncsnpp.has_classifier(config.encoder)
 
 
-def new_model(config: TrainConfig, labels: LabelSpace) -> QualityModel:
+def new_model(config: ResolvedTrainConfig, labels: LabelSpace) -> QualityModel:
     """A model with fresh network weights, the same for every run with this seed, and a pretrained encoder."""
     torch.manual_seed(stable_seed(config.seed, "init"))
     return QualityModel(model_config(config, labels), pretrained=True)

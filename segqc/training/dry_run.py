@@ -8,16 +8,17 @@ import ncsnpp
 from ncsnpp.complexity import Complexity
 from segqc.base.settings import to_json
 from segqc.model.config import ModelConfig
-from segqc.training.config import TrainConfig, resolve
+from segqc.training.config import TrainConfig
 from segqc.training.design import model_config
 from segqc.training.pairs import training_labels
+from segqc.training.resolved import resolve
 
 _COPIES_IN_TRAINING = 5  # weights, gradients, AdamW's two moments, moving average
 
 
-def print_dry_run(config: TrainConfig, console: Console) -> Complexity:
+def print_dry_run(given: TrainConfig, console: Console) -> Complexity:
     """Print the resolved configuration as JSON, then parameters, multiply-accumulates and memory; returns the counts."""
-    config = resolve(config)
+    config = resolve(given)
     labels = training_labels(config)
     model = model_config(config, labels)
     cost = ncsnpp.complexity.count(

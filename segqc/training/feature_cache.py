@@ -8,21 +8,28 @@ block again, and always with the same companions, so that resumed features are e
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from segqc.base.files import read_json, write_json
 from segqc.base.parallel import ordered_map
 from segqc.data.dataset import PairDataset
-from segqc.model.quality_model import QualityModel
 
 BLOCK = 16
 
 Key = tuple[int, int | None]  # index of the pair in its dataset, augmented view (None: as it is)
-T = TypeVar("T")
+
+
+class Encoder(Protocol):
+    """What computes features: a `QualityModel`, or anything with its frozen maps."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def image_features(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
+        """Images `[M, 3, I, I]` uint8 to maps `[M, C, h, w]`."""
 
 
 class FeatureCache:
@@ -42,6 +49,8 @@ class FeatureCache:
     create : bool
         False in processes that only wait for another to create it.
     """
+
+    decodes = False  # a sample is read from memory-mapped files
 
     def __init__(
         self,
@@ -95,7 +104,7 @@ class FeatureCache:
     def fill(
         self,
         blocks: Sequence[int],
-        model: QualityModel,
+        model: Encoder,
         dataset: PairDataset,
         advance: Callable[[int], None],
         bfloat16: bool = False,
@@ -117,16 +126,21 @@ class FeatureCache:
             self._done[block] = 1
             advance(len(samples))
 
-    def mask(self, index: int, view: int | None) -> np.ndarray:
+    def first_view(self, index: int) -> int | None:
+        """The pair as it is, or its view 0 where only augmented views are kept: the view to take where any will do."""
+        return None if (index, None) in self.row_of else 0
+
+    def mask(self, index: int, view: int | None = None) -> np.ndarray:
         """The mask alone, uint8 `[S, S]`, of a filled key."""
         return np.array(self._masks[self.row_of[index, view]])
 
-    def __getitem__(self, key: Key) -> dict[str, Tensor | list[Tensor]]:
-        """`{"features": maps [C, h, w] float32, "mask": [S, S] uint8}` of a filled key."""
-        row = self.row_of[key]
+    def sample(self, index: int, view: int | None = None) -> dict[str, Any]:
+        """`{"features": list of ndarray [C, h, w] float32, "mask": ndarray [S, S] uint8}` of a filled key."""
+        row = self.row_of[index, view]
         parts = np.split(self._features[row], np.cumsum([math.prod(shape) for shape in self.shapes])[:-1])
-        features = [
-            torch.from_numpy(part.astype(np.float32)).reshape(shape)
-            for part, shape in zip(parts, self.shapes, strict=True)
-        ]
-        return {"features": features, "mask": torch.from_numpy(np.array(self._masks[row]))}
+        features = [np.array(part, np.float32).reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return {"features": features, "mask": np.array(self._masks[row])}
+
+    def __getitem__(self, key: Key) -> dict[str, Any]:
+        """`sample` of a key: what a DataLoader's sampler yields."""
+        return self.sample(*key)

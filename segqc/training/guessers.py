@@ -17,10 +17,9 @@ from rich.console import Console
 from torch import Tensor
 
 from segqc.base.fingerprints import stable_seed
-from segqc.data.dataset import PairDataset
 from segqc.model.quality_model import QualityModel
-from segqc.training.config import TrainConfig
-from segqc.training.feature_cache import FeatureCache
+from segqc.training.resolved import ResolvedTrainConfig
+from segqc.training.samples import TrainingData
 from segqc.training.trainer import Trainer
 
 FOLDS = 2
@@ -47,18 +46,24 @@ class CrossFitted:
 
     @classmethod
     def train(
-        cls, config: TrainConfig, build: Callable[[TrainConfig], QualityModel], source: FeatureCache | PairDataset, train_rows: Sequence[int],
-        validation_rows: Sequence[int], accelerator: Accelerator, console: Console | None,
-    ) -> "CrossFitted":  # fmt: skip
+        cls,
+        config: ResolvedTrainConfig,
+        build: Callable[[ResolvedTrainConfig], QualityModel],
+        data: TrainingData,
+        accelerator: Accelerator,
+        console: Console | None,
+    ) -> "CrossFitted":
         """Train what is missing, each in a run folder of its own below `training/`.
 
         Parameters
         ----------
-        config : TrainConfig
-            Resolved, of the run that wants the guesses; `guess_steps` counts here.
+        config : ResolvedTrainConfig
+            Of the run that wants the guesses; its `guess_steps` are the steps of each guesser.
         build : callable
             A fresh model for a configuration.
-        source, train_rows, validation_rows
+        data : TrainingData
+            Of that run.
+        accelerator, console
             As for `Trainer`.
         """
         models = []
@@ -72,10 +77,9 @@ class CrossFitted:
             )
             (own.out / "training").mkdir(parents=True, exist_ok=True)
             model = build(own).to(accelerator.device)
-            rows = [row for row in train_rows if fold_of(row, config.seed) != fold]
-            trainer = Trainer(
-                own, model, source, rows, validation_rows, accelerator, console, task=f"guesser {fold + 1} of {FOLDS}"
-            )
+            rows = [row for row in data.train_rows if fold_of(row, config.seed) != fold]
+            others = dataclasses.replace(data, train_rows=rows)
+            trainer = Trainer(own, model, others, accelerator, console, task=f"guesser {fold + 1} of {FOLDS}")
             trainer.run()
             model.network.load_state_dict(trainer.best_network()[1])
             models.append(model.eval().requires_grad_(False))
@@ -89,12 +93,8 @@ class CrossFitted:
         beliefs: np.ndarray | None = None
         for fold in np.unique(folds):
             mine = np.flatnonzero(folds == fold)
-            of_fold = (
-                self.models[fold]
-                .belief([maps[torch.from_numpy(mine).to(maps.device)] for maps in features])
-                .cpu()
-                .numpy()
-            )
+            shown = [maps[torch.from_numpy(mine).to(maps.device)] for maps in features]
+            of_fold = self.models[fold].belief(shown).cpu().numpy()
             if beliefs is None:
                 beliefs = np.empty((len(rows), *of_fold.shape[1:]), np.float32)
             beliefs[mine] = of_fold

@@ -1,6 +1,6 @@
 """The pairs that a training is given, and a first look at each of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from segqc.base.errors import BadInput
@@ -42,7 +42,7 @@ def training_pairs(config: TrainConfig, leave_out: Collection[Path] = ()) -> tup
 
 
 def check_pairs(
-    pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, advance
+    pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, advance: Callable[[int], object]
 ) -> tuple[list[Pair], list[Problem]]:
     """Decode every pair once: bad files are found before the first step, not in the middle of the night.
 
@@ -50,6 +50,8 @@ def check_pairs(
     """
 
     def check(pair: Pair) -> tuple[Pair, str]:
+        if pair.mask is None:
+            return pair, f"{pair.image} has no mask"
         try:
             image = read_image(pair.image)
             read_mask(pair.mask, labels, size=image)

@@ -9,7 +9,9 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -17,10 +19,9 @@ from rich.console import Console
 from rich.text import Text
 
 from segqc.base.console import make_progress
-from segqc.base.devices import make_accelerator, wants_bfloat16
+from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
-from segqc.base.fingerprints import stable_seed
 from segqc.base.journal import Journal
 from segqc.base.locks import exclusive
 from segqc.base.settings import to_json
@@ -32,29 +33,31 @@ from segqc.data.pairs import Pair, Problem, dataset_fingerprint, split_validatio
 from segqc.model.folder import CONFIG, save_model
 from segqc.model.quality_model import QualityModel
 from segqc.model.segment_noise import SegmentNoise, class_swaps
-from segqc.training.config import TrainConfig, resolve
+from segqc.training.config import TrainConfig
 from segqc.training.density_fit import fit_density
 from segqc.training.design import new_model
-from segqc.training.feature_cache import BLOCK, FeatureCache
+from segqc.training.feature_source import sample_source
 from segqc.training.guessers import CrossFitted
 from segqc.training.pairs import check_pairs, training_labels, training_pairs
+from segqc.training.resolved import ResolvedTrainConfig, resolve
 from segqc.training.run_record import claim_run
-from segqc.training.schedule import cache_keys
+from segqc.training.samples import TrainingData
 from segqc.training.statistics import class_looks, class_pictures
 from segqc.training.trainer import Trainer
+from segqc.training.wrong_masks import WrongMasks
 
 # of the augmented views: the same for every run, so that runs of other seeds and methods can share cached features
 _VIEW_SEED = 0
 
 
 def train(
-    config: TrainConfig, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
+    given: TrainConfig, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
 ) -> Path:
     """Train a model, or continue where the same run was stopped.
 
     Parameters
     ----------
-    config : TrainConfig
+    given : TrainConfig
     console : Console, optional
         Where progress goes; None is silent.
     found : tuple of list of Pair and list of Problem, optional
@@ -63,7 +66,7 @@ def train(
     Returns
     -------
     Path
-        The model folder, `config.out`.
+        The model folder, `given.out`.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def train(
         Nothing to train on, the folder holds a run with other settings or on other data, or another training is writing
         there.
     """
-    config = resolve(config)
+    config = resolve(given)
     labels = training_labels(config)
     accelerator = make_accelerator(config.device)
     if config.batch_size % accelerator.num_processes:
@@ -91,154 +94,135 @@ def train(
             claim_run(config, found[0], console)
         accelerator.wait_for_everyone()
         if not finished:
-            _train(config, labels, found, accelerator, console)
+            _Run(config, labels, accelerator, console).finish(*found)
         elif console:
             console.print(f"{config.out} already holds the finished model of this run.")
     return config.out
 
 
-def _train(
-    config: TrainConfig,
-    labels: LabelSpace,
-    found: tuple[list[Pair], list[Problem]],
-    accelerator: Accelerator,
-    console: Console | None,
-) -> None:
-    """Take a claimed run to its end, from where it stands."""
-    folder = config.out / "training"
-    train_pairs, validation_pairs = _usable_pairs(config, labels, *found, accelerator, console)
-    dataset = PairDataset(
-        train_pairs + validation_pairs, labels, config.image_size, config.grid_size, AugmentConfig(), _VIEW_SEED
-    )
-    model = new_model(config, labels).to(accelerator.device)
-    source: FeatureCache | PairDataset = dataset
-    if config.views:
-        source = _filled_cache(config, model, dataset, len(train_pairs), len(validation_pairs), accelerator, console)
+@dataclass(frozen=True)
+class _Run:
+    """A claimed run, and what all of its parts need."""
 
-    train_rows, validation_rows = _rows(config, train_pairs, validation_pairs, console)
-    noise = guess = None
-    if model.method.uses_segment_noise:
-        noise = SegmentNoise(class_swaps(class_looks(model, source, train_rows), labels.foreground), labels.background)
+    config: ResolvedTrainConfig
+    labels: LabelSpace
+    accelerator: Accelerator
+    console: Console | None
 
-        def build(own: TrainConfig) -> QualityModel:
-            guesser = new_model(own, labels)
+    @property
+    def folder(self) -> Path:
+        """Folder of what the run keeps while it goes on."""
+        return self.config.out / "training"
+
+    def finish(self, pairs: list[Pair], problems: list[Problem]) -> None:
+        """Take the run to its end, from where it stands."""
+        train_pairs, validation_pairs = self._usable(pairs, problems)
+        dataset = PairDataset(
+            train_pairs + validation_pairs,
+            self.labels,
+            self.config.image_size,
+            self.config.grid_size,
+            AugmentConfig(),
+            _VIEW_SEED,
+        )
+        model = new_model(self.config, self.labels).to(self.accelerator.device)
+        source = sample_source(self.config, model, dataset, len(train_pairs), self.accelerator, self.console)
+        data = TrainingData(source, *self._rows(train_pairs, validation_pairs))
+        report = self._optimise(model, data)
+        seen, chosen_by = ([dataset.pairs[row] for row in rows] for rows in (data.train_rows, data.validation_rows))
+        fit_density(model, self.config, seen, chosen_by, self.accelerator, self.console)
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            model.config = dataclasses.replace(model.config, training=report | self._facts(data))
+            save_model(self.config.out, model)
+            for spent in (self.folder / "cache", *self.folder.glob("guesser-*")):
+                shutil.rmtree(spent, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
+
+    def _usable(self, pairs: list[Pair], problems: list[Problem]) -> tuple[list[Pair], list[Pair]]:
+        """Training and validation pairs that can be read; the others are listed in `training/problems.json` and counted
+        on screen.
+        """
+        where = self.folder / "problems.json"
+        with self.accelerator.main_process_first():
+            header = {"data": dataset_fingerprint(pairs)}
+            with make_progress(self.console) as progress, Journal(self.folder / "checked.jsonl", header) as journal:
+                unseen = sum(pair.id not in journal for pair in pairs)
+                task = progress.add_task("checking files", total=unseen, visible=unseen > 0)
+                usable, unreadable = check_pairs(pairs, self.labels, journal, lambda n: progress.advance(task, n))
+        problems = problems + unreadable
+        if self.accelerator.is_main_process:
+            write_json(where, [dataclasses.asdict(problem) for problem in problems])
+        if self.console and problems:
+            count = f"{len(problems)} pairs cannot be used"
+            self.console.print(Text.assemble((count, "yellow"), f", listed with reasons in {where}"))
+        train, validation = self._split(usable)
+        if self.console:
+            counts = f"{len(train)} pairs to train on, {len(validation)} to validate, {len(problems)} unusable."
+            self.console.print(counts)
+        return train, validation
+
+    def _split(self, usable: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+        """Training and validation pairs, neither empty."""
+        ids = [pair.id for pair in usable]
+        train_ids, validation_ids = map(set, split_validation(ids, self.config.validation_fraction))
+        train = [pair for pair in usable if pair.id in train_ids]
+        validation = [pair for pair in usable if pair.id in validation_ids]
+        if not train or not validation:
+            raise BadInput(
+                self.config.voc_root or self.config.images or "training data",
+                f"has {len(usable)} usable pairs: too few to train and validate on",
+                "see training/problems.json",
+            )
+        return train, validation
+
+    def _rows(self, train: list[Pair], validation: list[Pair]) -> tuple[Sequence[int], Sequence[int]]:
+        """Which pairs to train and to validate on, as rows of all of them: the fold that is left out keeps its place,
+        and its features, in the cache.
+        """
+        fold, folds = self.config.fold, self.config.folds
+        if fold is None:
+            return range(len(train)), range(len(train), len(train) + len(validation))
+        ids = [pair.id for pair in train], [pair.id for pair in validation]
+        train_rows, validation_rows = rows_without_fold(*ids, fold, folds, self.config.seed)
+        if self.console:
+            counts = f"{len(train_rows)} to train on, {len(validation_rows)} to validate."
+            self.console.print(f"Without fold {fold + 1} of {folds}: {counts}")
+        return train_rows, validation_rows
+
+    def _optimise(self, model: QualityModel, data: TrainingData) -> dict[str, Any]:
+        """Train the model in place, up to the weights of lowest validation loss; returns what is to be said of it."""
+        config = self.config
+        wrong_masks = self._wrong_masks(model, data) if model.method.uses_segment_noise else None
+        task = "training" if config.fold is None else f"training {config.fold + 1} of {config.folds}"
+        trainer = Trainer(config, model, data, self.accelerator, self.console, wrong_masks, task)
+        report = trainer.run()
+        loss, best = trainer.best_network()
+        model.network.load_state_dict(best)
+        model.eval()
+        return report | {"validation_loss": loss}
+
+    def _wrong_masks(self, model: QualityModel, data: TrainingData) -> WrongMasks:
+        """Segment noise of these classes, with guesses of networks that are trained here; they share the encoder."""
+
+        def build(own: ResolvedTrainConfig) -> QualityModel:
+            guesser = new_model(own, self.labels)
             guesser.encoder = model.encoder
             return guesser
 
-        guess = CrossFitted.train(config, build, source, train_rows, validation_rows, accelerator, console).belief
-    task = "training" if config.fold is None else f"training {config.fold + 1} of {config.folds}"
-    trainer = Trainer(config, model, source, train_rows, validation_rows, accelerator, console, noise, guess, task)
-    report = trainer.run()
-    validation_loss, best = trainer.best_network()
-    model.network.load_state_dict(best)
-    model.eval()
-    seen_pairs, chosen_by = [dataset.pairs[row] for row in train_rows], [dataset.pairs[row] for row in validation_rows]
-    fit_density(model, config, seen_pairs, chosen_by, accelerator, console)
-    accelerator.wait_for_everyone()
-    if accelerator.is_main_process:
-        report |= {
-            "validation_loss": validation_loss,
-            "train_pairs": len(train_rows),
-            "validation_pairs": len(validation_rows),
+        looks = class_looks(model, data.source, data.train_rows)
+        noise = SegmentNoise(class_swaps(looks, self.labels.foreground), self.labels.background)
+        return WrongMasks(noise, CrossFitted.train(self.config, build, data, self.accelerator, self.console).belief)
+
+    def _facts(self, data: TrainingData) -> dict[str, Any]:
+        """What config.json says of the training beside the optimisation."""
+        seen, empty = class_pictures(data.source, data.train_rows, self.labels)
+        return {
+            "train_pairs": len(data.train_rows),
+            "validation_pairs": len(data.validation_rows),
+            "class_pictures": seen,
+            "empty_pictures": empty,
+            "segqc": __version__,
+            "torch": torch.__version__,
+            "config": to_json(self.config),
         }
-        seen, empty = class_pictures(source, train_rows, labels)
-        report |= {"class_pictures": seen, "empty_pictures": empty}
-        report |= {"segqc": __version__, "torch": torch.__version__, "config": to_json(config)}
-        model.config = dataclasses.replace(model.config, training=report)
-        save_model(config.out, model)
-        for spent in (folder / "cache", *folder.glob("guesser-*")):
-            shutil.rmtree(spent, ignore_errors=True)
-    accelerator.wait_for_everyone()
-
-
-def _usable_pairs(
-    config: TrainConfig,
-    labels: LabelSpace,
-    pairs: list[Pair],
-    problems: list[Problem],
-    accelerator: Accelerator,
-    console: Console | None,
-) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation pairs that can be read; the others are listed in `training/problems.json` and counted on
-    screen.
-    """
-    with accelerator.main_process_first():
-        header = {"data": dataset_fingerprint(pairs)}
-        with make_progress(console) as progress, Journal(config.out / "training" / "checked.jsonl", header) as journal:
-            unseen = sum(pair.id not in journal for pair in pairs)
-            task = progress.add_task("checking files", total=unseen, visible=unseen > 0)
-            usable, unreadable = check_pairs(pairs, labels, journal, lambda n: progress.advance(task, n))
-    problems = problems + unreadable
-    if accelerator.is_main_process:
-        write_json(config.out / "training" / "problems.json", [dataclasses.asdict(problem) for problem in problems])
-    if console and problems:
-        where = config.out / "training" / "problems.json"
-        console.print(
-            Text.assemble((f"{len(problems)} pairs cannot be used", "yellow"), f", listed with reasons in {where}")
-        )
-    train_ids, validation_ids = split_validation([pair.id for pair in usable], config.validation_fraction)
-    train_set, validation_set = set(train_ids), set(validation_ids)
-    parts = [pair for pair in usable if pair.id in train_set], [pair for pair in usable if pair.id in validation_set]
-    if not all(parts):
-        raise BadInput(
-            config.voc_root or config.images,
-            f"has {len(usable)} usable pairs: too few to train and validate on",
-            "see training/problems.json",
-        )
-    if console:
-        console.print(f"{len(parts[0])} pairs to train on, {len(parts[1])} to validate, {len(problems)} unusable.")
-    return parts
-
-
-def _rows(
-    config: TrainConfig, train_pairs: list[Pair], validation_pairs: list[Pair], console: Console | None
-) -> tuple[Sequence[int], Sequence[int]]:
-    """Which pairs to train and to validate on, as rows of all of them: the fold that is left out keeps its place, and
-    its features, in the cache.
-    """
-    if config.fold is None:
-        return range(len(train_pairs)), range(len(train_pairs), len(train_pairs) + len(validation_pairs))
-    ids = [pair.id for pair in train_pairs], [pair.id for pair in validation_pairs]
-    train_rows, validation_rows = rows_without_fold(*ids, config.fold, config.folds, config.seed)
-    if console:
-        console.print(
-            f"Without fold {config.fold + 1} of {config.folds}: {len(train_rows)} to train on, {len(validation_rows)} to validate."
-        )
-    return train_rows, validation_rows
-
-
-def _filled_cache(
-    config: TrainConfig,
-    model: QualityModel,
-    dataset: PairDataset,
-    train_items: int,
-    validation_items: int,
-    accelerator: Accelerator,
-    console: Console | None,
-) -> FeatureCache:
-    """The frozen features of all views, computed where they are missing; processes share the blocks."""
-    keys = cache_keys(train_items, config.views, validation_items)
-    shapes = [
-        tuple(m.shape[1:])
-        for m in model.image_features(
-            torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device)
-        )
-    ]
-    bfloat16 = wants_bfloat16(config.precision, accelerator.device)
-    made = (config.encoder, config.image_size, model.config.network.context_sizes[: len(shapes)], bfloat16)
-    seen = (to_json(dataset.augment), dataset.seed, dataset.labels.to_dict())
-    fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), *made, *seen):016x}"
-    folder = config.feature_cache or config.out / "training" / "cache"
-    arguments = (folder, keys, shapes, config.grid_size, fingerprint)
-    with accelerator.main_process_first():
-        cache = FeatureCache(*arguments, create=accelerator.is_main_process)
-    missing = cache.missing
-    accelerator.wait_for_everyone()  # before anyone marks a block, so that all see the same list
-    with make_progress(console) as progress:
-        task = progress.add_task(
-            "image features", total=len(keys), completed=max(0, len(keys) - len(missing) * BLOCK), visible=bool(missing)
-        )
-        own = missing[accelerator.process_index :: accelerator.num_processes]
-        cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * accelerator.num_processes), bfloat16)
-    accelerator.wait_for_everyone()
-    return cache

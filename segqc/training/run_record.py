@@ -17,7 +17,7 @@ from segqc.base.parallel import ordered_map
 from segqc.base.settings import to_json
 from segqc.data.pairs import Pair
 from segqc.model.folder import CONFIG
-from segqc.training.config import TrainConfig
+from segqc.training.resolved import ResolvedTrainConfig
 
 # settings that may change between two starts of one run
 _NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")
@@ -25,7 +25,7 @@ _OF_A_FOLD = ("fold", "folds")  # settings that only a run without one fold has
 _FIX = "choose another --out, or delete the folder"
 
 
-def claim_run(config: TrainConfig, pairs: Sequence[Pair], console: Console | None = None) -> None:
+def claim_run(config: ResolvedTrainConfig, pairs: Sequence[Pair], console: Console | None = None) -> None:
     """Write settings and pairs to `training/run.json`, or check that they are those of the run that is there.
 
     Pairs are compared by the stamps of their files, and only where these differ by content, so that a copy of the data

@@ -2,31 +2,29 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
-import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
 from torch import Tensor
+from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from segqc.base.console import make_progress
 from segqc.base.devices import peak_memory_gib, wants_bfloat16
 from segqc.base.fingerprints import stable_seed
-from segqc.data.dataset import PairDataset
 from segqc.model.quality_model import QualityModel
-from segqc.model.segment_noise import SegmentNoise
 from segqc.training.checkpoint import load_tensors, restore_training_state, save_tensors, training_state
-from segqc.training.config import TrainConfig
-from segqc.training.feature_cache import FeatureCache
-from segqc.training.schedule import Batch, Samples, Schedule, make_loader, validation_draws
+from segqc.training.resolved import ResolvedTrainConfig
+from segqc.training.samples import Batch, Samples, TrainingData, make_loader
+from segqc.training.schedule import Schedule, validation_draws
+from segqc.training.wrong_masks import WrongMasks
 
-Guess = Callable[[Sequence[Tensor], Sequence[int]], np.ndarray]
 
-
-def learning_rate(config: TrainConfig, step: int) -> float:
+def learning_rate(config: ResolvedTrainConfig, step: int) -> float:
     """Linear warm-up, then a cosine from `learning_rate` to `final_learning_rate`."""
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
@@ -41,31 +39,32 @@ class Trainer:
 
     Parameters
     ----------
-    config : TrainConfig
-        Resolved.
+    config : ResolvedTrainConfig
     model : QualityModel
         On the accelerator's device.
-    source : FeatureCache or PairDataset
-    train_rows, validation_rows : sequence of int
-        Its pairs to train on and to validate on.
+    data : TrainingData
     accelerator : Accelerator
     console : Console or None
-    segment_noise : SegmentNoise, optional
-        What the masks of levels above t = 0 are drawn from (method `structured`), together with ...
-    guess : callable, optional
-        ... log p(class | picture) `[M, K, S, S]` of M pictures, given by `image_features` and rows; by networks that have not seen them.
+        Where progress goes; None is silent.
+    wrong_masks : WrongMasks, optional
+        What the noise of levels above t = 0 is laid over; the true masks by default.
     task : str
         What the progress bar calls it.
     """
 
     def __init__(
-        self, config: TrainConfig, model: QualityModel, source: FeatureCache | PairDataset, train_rows: Sequence[int],
-        validation_rows: Sequence[int], accelerator: Accelerator, console: Console | None, segment_noise: SegmentNoise | None = None,
-        guess: Guess | None = None, task: str = "training",
-    ) -> None:  # fmt: skip
-        self.config, self.model, self.source, self.task = config, model, source, task
-        self.train_rows, self.validation_rows = train_rows, validation_rows[: config.validation_items]
-        self.accelerator, self.console, self.segment_noise, self.guess = accelerator, console, segment_noise, guess
+        self,
+        config: ResolvedTrainConfig,
+        model: QualityModel,
+        data: TrainingData,
+        accelerator: Accelerator,
+        console: Console | None,
+        wrong_masks: WrongMasks | None = None,
+        task: str = "training",
+    ) -> None:
+        self.config, self.model, self.data, self.task = config, model, data, task
+        self.validation_rows = data.validation_rows[: config.validation_items]
+        self.accelerator, self.console, self.wrong_masks = accelerator, console, wrong_masks
         self.folder = config.out / "training"
         self.levels = len(model.config.ladder)
         self.network = model.network
@@ -81,63 +80,64 @@ class Trainer:
             model.network.compile()
         self.wrapped, self.prepared_optimizer = accelerator.prepare(model, self.optimizer)
 
-    def run(self) -> dict[str, float]:
+    def run(self) -> dict[str, Any]:
         """Take the remaining steps; returns speed and memory of this start."""
-        config, accelerator = self.config, self.accelerator
-        schedule = Schedule(len(self.train_rows), self.levels, config.batch_size, config.views, config.seed)
-        rank, world = accelerator.process_index, accelerator.num_processes
-        batches = (schedule.batch(step)[rank::world] for step in range(self.step, config.steps))
-        workers = config.workers if config.workers is not None else (0 if isinstance(self.source, FeatureCache) else 4)
-        loader = make_loader(
-            Samples(self.source, self.train_rows, others=self.segment_noise is not None), batches, workers
-        )
-        log = (
-            SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step)
-            if accelerator.is_main_process
-            else None
-        )
+        config = self.config
         first, started = self.step, time.monotonic()
-        with make_progress(self.console, "note") as progress:
+        with self._log() as log, make_progress(self.console, "note") as progress:
             task = progress.add_task(self.task, total=config.steps, completed=self.step, note="")
-            for batch in loader:
+            for batch in self._batches():
                 loss, norm = self._step(batch)
                 self.step += 1
                 speed = (self.step - first) * config.batch_size / (time.monotonic() - started)
-                progress.update(
-                    task, completed=self.step, note=f"loss {loss:.3f} (best {self.best_loss:.3f}) {speed:.0f} images/s"
-                )
-                if log is not None:
-                    for name, value in {
-                        "loss/train": loss,
-                        "gradient_norm": norm,
-                        "learning_rate": learning_rate(config, self.step - 1),
-                    }.items():
-                        log.add_scalar(name, value, self.step)
+                note = f"loss {loss:.3f} (best {self.best_loss:.3f}) {speed:.0f} images/s"
+                progress.update(task, completed=self.step, note=note)
+                scalars = {"loss/train": loss, "gradient_norm": norm, "learning_rate": self._rate(self.step - 1)}
                 last = self.step == config.steps
                 if last or self.step % config.validate_every == 0:
-                    validation = self._validate()
-                    if log is not None:
-                        log.add_scalar("loss/validation", validation, self.step)
+                    scalars["loss/validation"] = self._validate()
+                if log is not None:
+                    for name, value in scalars.items():
+                        log.add_scalar(name, value, self.step)
                 if last or self.step % config.checkpoint_every == 0:
                     self._save()
-        if log is not None:
-            log.close()
-        seconds = time.monotonic() - started
+        seconds, steps = time.monotonic() - started, self.step - first
         return {
             "steps": config.steps,
-            "images_per_second": round((self.step - first) * config.batch_size / seconds, 2)
-            if self.step > first
-            else None,
+            "images_per_second": round(steps * config.batch_size / seconds, 2) if steps else None,
             "seconds_of_last_start": round(seconds, 1),
             "peak_memory_gib": peak_memory_gib(self.accelerator.device),
         }
+
+    def _batches(self) -> DataLoader:
+        """This process's share of the batches of the remaining steps."""
+        config, rank, world = self.config, self.accelerator.process_index, self.accelerator.num_processes
+        schedule = Schedule(len(self.data.train_rows), self.levels, config.batch_size, config.views, config.seed)
+        draws = (schedule.batch(step)[rank::world] for step in range(self.step, config.steps))
+        return make_loader(self._samples(self.data.train_rows), draws, config.loader_workers)
+
+    def _samples(self, rows: Sequence[int]) -> Samples:
+        return Samples(self.data.source, rows, others=self.wrong_masks is not None)
+
+    @contextmanager
+    def _log(self) -> Iterator[SummaryWriter | None]:
+        """TensorBoard's log of the main process; what an interrupted start wrote beyond its checkpoint is dropped."""
+        if not self.accelerator.is_main_process:
+            yield None
+            return
+        log = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step)
+        yield log
+        log.close()
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.config, step)
 
     def _step(self, batch: Batch) -> tuple[float, float]:
         """One optimizer step; returns loss and gradient norm."""
         config, accelerator = self.config, self.accelerator
         self.model.network.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(config, self.step)
+            group["lr"] = self._rate(self.step)
         # Dropout is the only user of the global generator.
         torch.manual_seed(stable_seed(config.seed, "step", self.step, accelerator.process_index))
         loss = self._loss(batch)
@@ -158,40 +158,16 @@ class Trainer:
     def _loss(self, batch: Batch) -> Tensor:
         """The model's loss of a batch, through the wrapper that shares gradients between processes."""
         device = self.accelerator.device
-        features = (
-            self.model.image_features(batch.images.to(device))
-            if batch.images is not None
-            else [f.to(device) for f in batch.features]
-        )
-        features = [f.contiguous(memory_format=torch.channels_last) for f in features]
-        levels = self.model.config.ladder.at([draw.level for draw in batch.draws]).to(device)
+        maps = batch.image_features(self.model)
+        features = [f.contiguous(memory_format=torch.channels_last) for f in maps]
+        ladder = self.model.config.ladder
+        levels = ladder.at([draw.level for draw in batch.draws]).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            observed = (
-                None if self.segment_noise is None else self._observed(features, batch, self.segment_noise).to(device)
-            )
-            return self.wrapped(
-                features, batch.masks.to(device), levels, batch.noise(self.model.config.num_classes, device), observed
-            )
-
-    def _observed(self, features: list[Tensor], batch: Batch, noise: SegmentNoise) -> Tensor:
-        """The batch's masks with segment noise, `[N, S, S]` uint8.
-
-        At t = 0 nothing of it is seen, so nothing is drawn.
-        """
-        keep = self.model.config.ladder.keep
-        noisy = [n for n, draw in enumerate(batch.draws) if keep[draw.level] > 0]
-        guessed = [n for n in noisy if noise.needs_guess(batch.draws[n].noise_seed)]
-        beliefs = {}
-        if guessed and self.guess is not None:
-            beliefs = dict(
-                zip(guessed, self.guess([f[guessed] for f in features], [batch.rows[n] for n in guessed]), strict=True)
-            )
-        masks = batch.masks.numpy().copy()
-        for n in noisy:
-            masks[n] = noise.draw(
-                batch.masks[n].numpy(), batch.others[n].numpy(), beliefs.get(n), batch.draws[n].noise_seed
-            )
-        return torch.from_numpy(masks)
+            observed = None
+            if self.wrong_masks is not None:
+                observed = self.wrong_masks.draw(features, batch, ladder).to(device)
+            noise = batch.noise(self.model.config.num_classes, device)
+            return self.wrapped(features, batch.masks.to(device), levels, noise, observed)
 
     @torch.no_grad()
     def _validate(self) -> float:
@@ -203,20 +179,16 @@ class Trainer:
         self.model.network.eval()
         total = torch.zeros(2, dtype=torch.float64)
         with self._averaged():
-            for batch in make_loader(
-                Samples(self.source, self.validation_rows, self.segment_noise is not None), batches, 0
-            ):
-                total += torch.tensor(
-                    [float(self._loss(batch)) * len(batch.draws), len(batch.draws)], dtype=torch.float64
-                )
+            for batch in make_loader(self._samples(self.validation_rows), batches, 0):
+                count = len(batch.draws)
+                total += torch.tensor([float(self._loss(batch)) * count, count], dtype=torch.float64)
             total = self.accelerator.reduce(total.to(self.accelerator.device, torch.float32), "sum")
             loss = float(total[0] / total[1].clamp_min(1))
             if loss < self.best_loss:
                 self.best_loss = loss
                 if self.accelerator.is_main_process:
-                    save_tensors(
-                        self.folder / "best.safetensors", self.network.state_dict(), {"step": self.step, "loss": loss}
-                    )
+                    meta = {"step": self.step, "loss": loss}
+                    save_tensors(self.folder / "best.safetensors", self.network.state_dict(), meta)
         return loss
 
     @contextmanager

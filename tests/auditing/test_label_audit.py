@@ -180,7 +180,7 @@ def test_nothing_in_a_training_touches_a_pair_of_its_fold(
 
     monkeypatch.setattr(FeatureCache, "fill", spy_fill)
     monkeypatch.setattr(PairDataset, "sample", spy_sample)
-    spy(FeatureCache, "__getitem__", lambda arguments: arguments[0][0])
+    spy(FeatureCache, "sample", lambda arguments: arguments[0])
     spy(FeatureCache, "mask", lambda arguments: arguments[0])
     spy(PairDataset, "mask", lambda arguments: arguments[0])
     train_without(

@@ -21,7 +21,8 @@ from segqc.gumbel import NoiseLadder
 from segqc.model.config import ModelConfig
 from segqc.model.methods import find_method
 from segqc.tabular.config import BenchmarkConfig, FitConfig, ScoreConfig
-from segqc.training.config import PRESETS, Preset, TrainConfig, resolve
+from segqc.training.config import PRESETS, Preset, TrainConfig
+from segqc.training.resolved import ResolvedTrainConfig, resolve
 
 NETWORK = ncsnpp.cpu(3, (8, 16), (4, 8), 64, 16)
 
@@ -150,6 +151,8 @@ def test_resolve_fills_in_the_preset_and_nothing_else(name):
         if field.name not in taken:
             assert getattr(config, field.name) == getattr(TrainConfig(preset=name, seed=5), field.name)
     assert resolve(config) == config
+    assert isinstance(config, ResolvedTrainConfig)
+    assert to_json(config).keys() == to_json(TrainConfig()).keys()  # config.json names no other fields
 
 
 def test_resolve_keeps_what_was_given():

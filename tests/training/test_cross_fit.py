@@ -11,7 +11,7 @@ from segqc.base.devices import make_accelerator
 from segqc.data.dataset import AugmentConfig, PairDataset
 from segqc.training.design import new_model
 from segqc.training.guessers import FOLDS, CrossFitted, fold_of
-from segqc.training.schedule import Samples
+from segqc.training.samples import Samples, TrainingData
 
 
 def test_folds_are_a_fair_and_fixed_toss() -> None:
@@ -63,9 +63,7 @@ def test_a_guesser_trains_on_the_pairs_of_the_other_folds_and_is_not_trained_twi
     arguments = (
         dataclasses.replace(config, views=0, workers=0),
         build,
-        dataset,
-        range(10),
-        range(10, 12),
+        TrainingData(dataset, range(10), range(10, 12)),
         make_accelerator("cpu"),
         None,
     )

@@ -9,7 +9,8 @@ from tiny import LABELS, tiny_model, write_pairs
 
 from segqc.data.dataset import AugmentConfig, PairDataset
 from segqc.training.feature_cache import BLOCK, FeatureCache
-from segqc.training.schedule import Draw, Samples, cache_keys, collate
+from segqc.training.samples import Samples, collate
+from segqc.training.schedule import Draw, cache_keys
 
 KEYS = cache_keys(9, 4, 5)  # 41 rows: three blocks, the last of nine
 
@@ -55,12 +56,12 @@ def test_rows_are_the_encoders_features_and_the_datasets_masks(make, model, data
         with torch.no_grad():
             maps = model.image_features(torch.from_numpy(sample["image"])[None])
         assert [tuple(m.shape) for m in row["features"]] == shapes
-        for stored, expected in zip(row["features"], maps, strict=True):
+        for stored, expected in zip(map(torch.from_numpy, row["features"]), maps, strict=True):
             assert stored.dtype == torch.float32
             # Half precision: 11 bits, and 2^-25 near zero; the rest is the encoder's rounding in another batch.
             torch.testing.assert_close(stored, expected[0], rtol=2**-11 + 1e-4, atol=1e-4)
     views = [cache[0, view]["features"][0] for view in range(4)]
-    assert all(not torch.equal(views[i], views[j]) for i in range(4) for j in range(i))
+    assert all(not np.array_equal(views[i], views[j]) for i in range(4) for j in range(i))
 
 
 def test_features_are_cast_to_half_precision_and_nothing_else(make, model, dataset):
@@ -71,7 +72,7 @@ def test_features_are_cast_to_half_precision_and_nothing_else(make, model, datas
         maps = model.image_features(torch.from_numpy(np.stack([dataset.sample(*key)["image"] for key in keys])))
     for i, key in enumerate(keys):
         for stored, expected in zip(cache[key]["features"], maps, strict=True):
-            assert torch.equal(stored, expected[i].half().float())
+            assert torch.equal(torch.from_numpy(stored), expected[i].half().float())
 
 
 def test_a_killed_run_finds_its_missing_blocks_and_ends_with_the_same_bytes(make, model, dataset):
@@ -95,7 +96,7 @@ def test_a_killed_run_finds_its_missing_blocks_and_ends_with_the_same_bytes(make
     assert last.missing == [1]
     for key in KEYS[:BLOCK] + KEYS[2 * BLOCK :]:
         for one, other in zip(last[key]["features"], whole[key]["features"], strict=True):
-            assert torch.equal(one, other)
+            assert np.array_equal(one, other)
     last.fill(last.missing, model, dataset, lambda _: None)
     assert content(last) == content(whole)
 
@@ -199,7 +200,7 @@ def test_samples_of_a_batch_come_from_the_cache_with_the_offset_of_the_validatio
     for i, index in enumerate((9, 13)):
         np.testing.assert_array_equal(batch.masks[i], dataset.sample(index, None)["mask"])
         for one, other in zip(batch.features, cache[index, None]["features"], strict=True):
-            assert torch.equal(one[i], other)
+            assert torch.equal(one[i], torch.from_numpy(other))
 
 
 def test_rows_handed_out_are_copies(make, model, dataset):
@@ -207,6 +208,6 @@ def test_rows_handed_out_are_copies(make, model, dataset):
     cache.fill([0], model, dataset, lambda _: None)
     before = content(cache)
     row = cache[0, 0]
-    row["mask"].fill_(9)
-    row["features"][0].fill_(9)
+    row["mask"].fill(9)
+    row["features"][0].fill(9)
     assert content(cache) == before

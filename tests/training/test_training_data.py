@@ -22,7 +22,8 @@ from segqc.demo.scenes import DEMO_LABELS
 from segqc.training.config import TrainConfig
 from segqc.training.design import new_model
 from segqc.training.pairs import check_pairs, training_labels, training_pairs
-from segqc.training.schedule import Batch, Draw, Samples, Schedule, cache_keys, collate, make_loader, validation_draws
+from segqc.training.samples import Batch, Samples, collate, make_loader
+from segqc.training.schedule import Draw, Schedule, cache_keys, validation_draws
 from segqc.training.statistics import class_looks, class_pictures
 
 SCHEDULE = Schedule(items=23, levels=8, batch_size=6, views=3, seed=0)
@@ -151,7 +152,7 @@ def test_a_loader_gives_the_samples_of_the_draws_in_their_order(tmp_path, worker
     batches = list(make_loader(Samples(dataset, [2, 3, 4, 5]), iter(draws), workers))
     assert [batch.draws for batch in batches] == draws
     for batch, own in zip(batches, draws, strict=True):
-        assert batch.features is None
+        assert batch.features == []
         assert batch.images.dtype == batch.masks.dtype == torch.uint8
         for i, draw in enumerate(own):
             expected = dataset.sample(draw.index + 2, draw.view)

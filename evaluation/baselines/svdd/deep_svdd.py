@@ -10,13 +10,14 @@ import math
 import shutil
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import Progress
+from torch import Tensor, nn
 
 from evaluation.baselines.base import Baseline, CollapsedFit, Example, Group
 from evaluation.baselines.heuristics import read_each, score_each, training_fingerprint
@@ -34,6 +35,7 @@ from segqc.data.pairs import Pair
 from segqc.training.checkpoint import load_tensors, save_tensors
 from segqc.training.feature_cache import BLOCK, FeatureCache
 from segqc.training.pairs import check_pairs
+from segqc.training.samples import SampleSource
 
 # settings that may change between two starts of one fit
 _NOT_PART_OF_A_FIT = ("device", "workers", "checkpoint_every", "cache_gib")
@@ -211,7 +213,7 @@ class DeepSVDD(Baseline):
 
     def _source(
         self, dataset: PairDataset, folder: Path, header: dict, shapes: list[tuple], progress: Progress
-    ) -> FeatureCache | PairDataset:
+    ) -> SampleSource:
         """The pairs' maps and masks in a memory-mapped file, or, when that would be too large, the pairs themselves."""
         config, items = self.config, len(dataset)
         if items * (2 * sum(map(math.prod, shapes)) + self.grid_size_**2) > config.cache_gib * 2**30:
@@ -224,11 +226,22 @@ class DeepSVDD(Baseline):
         task = progress.add_task(
             "reading pairs", total=items, completed=max(0, items - len(cache.missing) * BLOCK), note=""
         )
-        model = SimpleNamespace(
-            device=next(self.network_.parameters()).device, image_features=lambda images: encode(self.encoder_, images)
+        device = next(self.network_.parameters()).device
+        cache.fill(
+            cache.missing, _FrozenEncoder(self.encoder_, device), dataset, lambda rows: progress.advance(task, rows)
         )
-        cache.fill(cache.missing, model, dataset, lambda rows: progress.advance(task, rows))
         return cache
+
+
+@dataclass(frozen=True)
+class _FrozenEncoder:
+    """What fills a `FeatureCache`."""
+
+    encoder: nn.Module
+    device: torch.device
+
+    def image_features(self, images: Tensor) -> Sequence[Tensor]:
+        return encode(self.encoder, images)
 
 
 def _common_labels(training: Sequence[Example], folder: Path) -> LabelSpace:

@@ -20,21 +20,20 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
 from rich.progress import Progress
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from evaluation.baselines.svdd.networks import Inputs, NetworkName, encode
 from segqc.base.devices import bfloat16_is_native
 from segqc.base.fingerprints import stable_seed
-from segqc.data.dataset import PairDataset
 from segqc.training.checkpoint import load_tensors, restore_training_state, save_tensors, training_state
-from segqc.training.feature_cache import FeatureCache
+from segqc.training.samples import SampleSource
 
 Objective = Literal["one-class", "soft-boundary"]
 
@@ -169,7 +168,7 @@ class SVDDTraining:
         config: SVDDConfig,
         encoder: nn.Module,
         network: nn.Module,
-        source: FeatureCache | PairDataset,
+        source: SampleSource,
         items: int,
         folder: Path,
         header: dict,
@@ -249,8 +248,8 @@ class SVDDTraining:
 
     def _batches(self, batches: Iterable[np.ndarray]) -> Iterator[Inputs]:
         keys = ([(int(index), None) for index in batch] for batch in batches)
-        workers = 0 if isinstance(self.source, FeatureCache) else self.config.workers
-        for batch in DataLoader(self.source, batch_sampler=keys, num_workers=workers):
+        workers = self.config.workers if self.source.decodes else 0
+        for batch in DataLoader(cast(Dataset, self.source), batch_sampler=keys, num_workers=workers):
             if "features" in batch:
                 maps = [features.to(self.device) for features in batch["features"]]
             else:
