@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ncsnpp.config import NCSNppConfig
+from ncsnpp.context import Context
 from ncsnpp.encoder import ImageEncoder
 from ncsnpp.network import NCSNpp
 
@@ -49,10 +50,13 @@ def count(
 
     Parameters
     ----------
-    config : the network
-    encoder : name of a timm backbone, to count it as well; its maps must be those that `config` expects
-    image_size : side of the picture that the encoder sees, in pixels; needed with `encoder`
-    grid_size : side of x; `config.grid_size` when None
+    config : NCSNppConfig
+    encoder : str, optional
+        Name of a timm backbone, to count it as well; its maps must be those that `config` expects.
+    image_size : int, optional
+        Side of the picture that the encoder sees, in pixels; needed with `encoder`.
+    grid_size : int, optional
+        Side of x; `config.grid_size` by default.
 
     Raises
     ------
@@ -65,11 +69,11 @@ def count(
     with torch.device("meta"):
         network = NCSNpp(config)
         x, level = torch.empty(1, config.in_channels, side, side), torch.empty(1)
-        context: object = None
+        context: Context | Tensor | None = None
         context_cost = encoder_cost = None
         if config.conditioning == "concat":
             context = torch.empty(1, config.image_channels, side, side)
-        if config.conditioning == "pyramid":
+        if network.context is not None:
             shapes = zip(config.context_channels, config.context_sizes, strict=True)
             features = [torch.empty(1, channels, size, size) for channels, size in shapes]
             context = network.encode_context(features, (side, side))
@@ -77,19 +81,20 @@ def count(
         denoiser = measure(network, lambda: network(x, level, context))
         if context_cost is not None:
             denoiser = Cost(denoiser.parameters - context_cost.parameters, denoiser.macs, denoiser.activation_bytes)
-        if encoder is not None:
-            backbone = ImageEncoder(encoder, pretrained=False)
-            classifier = len(config.context_channels) > len(backbone.channels)
-            if classifier:
-                backbone = ImageEncoder(encoder, pretrained=False, classifier=True)
-            picture, coarsest = (
-                torch.empty(1, 3, image_size, image_size),
-                torch.empty(1, backbone.channels[-1], *(config.context_sizes[-1],) * 2),
-            )
-            encoder_cost = measure(
-                backbone, lambda: (backbone(picture), backbone.read_head(coarsest) if classifier else None)
-            )
+        if encoder is not None and image_size is not None:
+            encoder_cost = _encoder_cost(config, encoder, image_size)
     return Complexity(denoiser, context_cost, encoder_cost)
+
+
+def _encoder_cost(config: NCSNppConfig, name: str, image_size: int) -> Cost:
+    """Cost of the backbone for one picture, with its classifier where the network takes what it says."""
+    backbone = ImageEncoder(name, pretrained=False)
+    picture = torch.empty(1, 3, image_size, image_size)
+    if len(config.context_channels) == len(backbone.channels):
+        return measure(backbone, lambda: backbone(picture))
+    whole = ImageEncoder(name, pretrained=False, classifier=True)
+    coarsest = torch.empty(1, whole.channels[-1], *(config.context_sizes[-1],) * 2)
+    return measure(whole, lambda: (whole(picture), whole.read_head(coarsest)))
 
 
 def measure(module: nn.Module, run: Callable[[], object]) -> Cost:

@@ -83,6 +83,16 @@ class NCSNppConfig:
         return tuple(round(self.channels * factor) for factor in self.channel_mult)
 
     @property
+    def encoder_entries(self) -> tuple[int, ...]:
+        """Channels that enter the blocks of each encoder level, finest first: the "light" body widens before them."""
+        return self.widths if self.body == "light" else (self.widths[0], *self.widths[:-1])
+
+    @property
+    def decoder_entries(self) -> tuple[int, ...]:
+        """Channels that enter each decoder level from the coarser one, finest first: "light" narrows before it."""
+        return self.widths if self.body == "light" else (*self.widths[1:], self.widths[-1])
+
+    @property
     def resolutions(self) -> tuple[int, ...]:
         """Nominal side of each level, finest first."""
         sides = [-(-self.grid_size // self.patch)]

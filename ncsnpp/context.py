@@ -33,10 +33,9 @@ class ContextPyramid(nn.Module):
     Parameters
     ----------
     config : uses `context_*`, `resolutions` and `widths`
-    decoder_widths : channels of the features that enter each decoder level, finest first
     """
 
-    def __init__(self, config: NCSNppConfig, decoder_widths: tuple[int, ...]) -> None:
+    def __init__(self, config: NCSNppConfig) -> None:
         super().__init__()
         width = config.context_width
         base, levels = config.resolutions[0], len(config.resolutions)
@@ -53,9 +52,8 @@ class ContextPyramid(nn.Module):
             nn.ModuleList(ResBlock(width, width, embedding=None) for _ in range(config.context_blocks))
             for _ in range(levels)
         )
-        entries = (config.widths[0], *(config.widths[:-1] if config.body == "full" else config.widths[1:]))
-        self.to_encoder = nn.ModuleList(conv(width, channels, kernel=1) for channels in entries)
-        self.to_decoder = nn.ModuleList(conv(width, channels, kernel=1) for channels in decoder_widths)
+        self.to_encoder = nn.ModuleList(conv(width, channels, kernel=1) for channels in config.encoder_entries)
+        self.to_decoder = nn.ModuleList(conv(width, channels, kernel=1) for channels in config.decoder_entries)
 
     def forward(self, features: list[Tensor], size: tuple[int, int]) -> Context:
         """`features` [M, C_i, h_i, w_i] of any sizes; `size` is that of the denoiser's first level."""
@@ -75,8 +73,8 @@ class ContextPyramid(nn.Module):
         maps: list[Tensor] = []
         for level in range(coarsest, -1, -1):
             parts = terms[level] + ([resize(maps[0], sizes[level])] if maps else [])
-            x = sum(parts) * (1 / math.sqrt(len(parts)))
-            maps.insert(0, self._refined(x, level))
+            total = sum(parts[1:], start=parts[0])
+            maps.insert(0, self._refined(total * (1 / math.sqrt(len(parts))), level))
         for level in range(coarsest + 1, len(sizes)):  # levels coarser than every map see the pyramid from above
             maps.append(self._refined(resize(maps[-1], sizes[level]), level))
         return Context(
@@ -85,7 +83,9 @@ class ContextPyramid(nn.Module):
         )
 
     def _refined(self, x: Tensor, level: int) -> Tensor:
-        for block in self.refine[level]:
+        blocks = self.refine[level]
+        assert isinstance(blocks, nn.ModuleList)
+        for block in blocks:
             x = block(x)
         return x
 

