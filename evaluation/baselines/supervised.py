@@ -6,7 +6,6 @@ competitor but a ceiling for what the other scores, taken together, know. That m
 learns from those in its training folds.
 """
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
 from evaluation.baselines.base import Group
+from segqc.base.fingerprints import wide_seed
 
 NAME = "random forest on all of it (supervised)"
 GROUP: Group = "supervised"
@@ -82,9 +82,7 @@ def fold_of(ids: Sequence[str], folds: int, seed: int = 0) -> np.ndarray:
     """Fold of each item, int64 `[n]` in 0..folds-1: dealt in turn over the ids ordered by hash, so that folds differ by
     one item at most.
     """
-    hashes = [
-        hashlib.blake2b(f"{seed}/{id_}".encode("utf-8", "surrogateescape"), digest_size=16).digest() for id_ in ids
-    ]
+    hashes = [wide_seed(f"{seed}/{id_}") for id_ in ids]
     fold = np.empty(len(ids), np.int64)
     fold[sorted(range(len(ids)), key=lambda row: hashes[row])] = np.arange(len(ids)) % folds
     return fold

@@ -23,7 +23,6 @@ without a look at the image.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,7 @@ import numpy as np
 from evaluation.corruption import edits
 from evaluation.corruption.context import VOID, Context
 from evaluation.metrics.classes import mean_dice
+from segqc.base.fingerprints import wide_seed
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ def corrupt(
     """`corruption.apply` with random numbers that depend on (seed, id, corruption, strength) alone: not on order,
     process or machine.
     """
-    digest = hashlib.blake2b(repr((seed, id_, corruption.name, strength)).encode(), digest_size=16).digest()
-    return corruption.apply(mask, strength, np.random.default_rng(int.from_bytes(digest, "big")), context.without(id_))
+    rng = np.random.default_rng(wide_seed(repr((seed, id_, corruption.name, strength))))
+    return corruption.apply(mask, strength, rng, context.without(id_))
 
 
 _ALL = (

@@ -10,7 +10,7 @@ from PIL import Image
 
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
-from segqc.base.journal import file_stamp
+from segqc.base.fingerprints import file_stamp
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, Problem

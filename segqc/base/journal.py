@@ -73,20 +73,6 @@ class Journal:
         self.close()
 
 
-def file_stamp(path: Path) -> list[Any]:
-    """What changes when a file is replaced, as JSON values: where it really lies, its size, and when it and its entry
-    in the folder changed.
-
-    The last is there for archives, which set a file's own time back to what it was.
-    """
-    real = path.resolve()
-    try:
-        stat = real.stat()
-    except OSError:
-        return [str(real), None, None, None]
-    return [str(real), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
-
-
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines that are whole, up to the first that is neither a header nor a row."""
     if not path.is_file():

@@ -4,7 +4,6 @@ The augmentation of a view is a pure function of (seed, id, view): order of read
 change nothing.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from segqc.base.errors import BadInput
+from segqc.base.fingerprints import wide_seed
 from segqc.data.grid import image_to_grid, mask_to_grid
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.masks import read_mask
@@ -53,8 +53,7 @@ class AugmentConfig:
 
 def view_generator(seed: int, id_: str, view: int) -> np.random.Generator:
     """Random numbers of one view of one pair, the same in every process and on every machine."""
-    digest = hashlib.blake2b(f"{seed}/{view}/{id_}".encode("utf-8", "surrogateescape"), digest_size=16).digest()
-    return np.random.default_rng(int.from_bytes(digest, "big"))
+    return np.random.default_rng(wide_seed(f"{seed}/{view}/{id_}"))
 
 
 def augment(

@@ -5,7 +5,6 @@ files are passed over. Symbolic links may lead out of a folder; ids may not ("..
 elsewhere must not name files at will.
 """
 
-import hashlib
 import math
 import os
 from collections.abc import Collection, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from segqc.base.errors import BadInput
-from segqc.base.fingerprints import stable_seed
+from segqc.base.fingerprints import stable_seed, uniform_of_text
 from segqc.data.listing import files_by_id, require_files
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pictures import IMAGE_SUFFIXES
@@ -270,7 +269,7 @@ def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -
     `fraction` on average. Only when that leaves a side empty (a handful of ids), the id nearest to the border crosses
     it; a single id stays in training.
     """
-    position = {id_: _uniform(f"{seed}/{id_}") for id_ in ids}
+    position = {id_: uniform_of_text(f"{seed}/{id_}") for id_ in ids}
     ordered = sorted(position.values())
     border = min(max(fraction, math.nextafter(ordered[0], 1.0)), ordered[-1]) if ordered else fraction
     return [id_ for id_ in ids if position[id_] >= border], [id_ for id_ in ids if position[id_] < border]
@@ -321,14 +320,6 @@ def _listed_ids(voc: VocFolder, image_set: str) -> tuple[list[str], list[Problem
 def _stays_inside(id_: str) -> bool:
     parts = PurePosixPath(id_)
     return not (parts.is_absolute() or ".." in parts.parts or "\\" in id_ or ":" in id_[1:2] or not id_.isprintable())
-
-
-def _uniform(text: str) -> float:
-    """A number in [0, 1) that depends on the text alone, on every machine."""
-    return (
-        int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=6).digest(), "big")
-        / 2.0**48
-    )
 
 
 def dataset_fingerprint(pairs: Sequence[Pair]) -> str:

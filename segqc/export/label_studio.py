@@ -3,7 +3,6 @@
 Import `label_config.xml` as the project's interface, then `tasks.json`. Format: https://labelstud.io/guide/predictions
 """
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from segqc.base.fingerprints import short_digest
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
 from segqc.export.config import ExportConfig
@@ -101,7 +101,7 @@ def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]
 def _result(item: Item, number: int, from_name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:
     """A region; its name depends on the item and its number alone, so that a second export gives the same file."""
     return {
-        "id": hashlib.blake2b(f"{item.id}/{number}".encode("utf-8", "surrogateescape"), digest_size=5).hexdigest(),
+        "id": short_digest(f"{item.id}/{number}", 5),
         "from_name": from_name,
         "to_name": "image",
         "type": kind,

@@ -10,7 +10,6 @@ the worst ones, are stored larger than the rest.
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import json
 import re
@@ -23,6 +22,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from segqc.base.files import atomic_path
+from segqc.base.fingerprints import text_sha256
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
 from segqc.gallery.layers import GalleryEntry, Layers
@@ -193,7 +193,7 @@ def _page_around_data(title: str, judged: str, beside: bool) -> tuple[str, str]:
 
 def _csp_hash(text: str) -> str:
     """Source expression that allows exactly this inline text (Content Security Policy Level 3, section 2.3.1)."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+    return f"'sha256-{base64.b64encode(text_sha256(text)).decode()}'"
 
 
 def _prepared(

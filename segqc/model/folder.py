@@ -1,6 +1,5 @@
 """A model on disk: a folder with `model.safetensors`, `config.json` and `density.safetensors`. No pickle, no code."""
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.fingerprints import files_digest
 from segqc.base.settings import from_json, to_json
 from segqc.density import DensityHead
 from segqc.model.catalogue import BUNDLED_MODELS
@@ -111,9 +111,4 @@ def model_folder(model: Path | str) -> Path:
 
 def fingerprint(folder: Path) -> str:
     """A short name for the content of a model folder, from the bytes of its files."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name in (CONFIG, WEIGHTS, DENSITY):
-        if (Path(folder) / name).is_file():
-            with (Path(folder) / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
+    return files_digest([Path(folder) / name for name in (CONFIG, WEIGHTS, DENSITY)])

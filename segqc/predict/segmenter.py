@@ -3,7 +3,6 @@
 A user's weights are read as plain tensors: a pickle that could run code is refused.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from segqc.base.errors import BadInput
+from segqc.base.fingerprints import file_sha256
 from segqc.data.arrays import highest_class
 from segqc.data.labels import MAX_CLASSES, VOC_LABELS, LabelSpace
 
@@ -102,7 +102,7 @@ def load_segmenter(
         raise BadInput(path, f"does not fit {model}: {first[:200]}", "pass the model it was trained as") from error
     is_voc = classes == VOC_LABELS.num_classes
     labels = VOC_LABELS if is_voc else LabelSpace(tuple(f"class {index}" for index in range(classes)))
-    weights_id = path.name if weights is None else f"sha256:{_sha256(path)}"
+    weights_id = path.name if weights is None else f"sha256:{file_sha256(path)}"
     return Segmenter(network.eval(), labels, own.transforms(resize_size=resize), resize, weights_id)
 
 
@@ -171,8 +171,3 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
         raise BadInput(path, "is no state_dict", "save model.state_dict()")
     state = {key.removeprefix("module."): value for key, value in content.items()}
     return {key: value for key, value in state.items() if not key.startswith("aux_classifier.")}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,7 +1,6 @@
 """An audit read back from its folder: rows of typed cells, the files they name, the classes, a name for what was audited."""
 
 import csv
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import pyarrow.parquet
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
+from segqc.base.fingerprints import short_digest
 from segqc.base.settings import from_json
 from segqc.data.labels import LabelSpace, parse_classes
 from segqc.model.config import ModelConfig
@@ -229,7 +229,7 @@ def audit_fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
         f"{row.get('id')}\t{'' if (score := parse_number(row.get('score'))) is None else float(score)!r}"
         for row in rows
     )
-    return hashlib.blake2b("\n".join(lines).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return short_digest("\n".join(lines), errors="surrogatepass")
 
 
 def _value(column: Column, cell: Any) -> Any:

@@ -4,7 +4,6 @@ No pickle, no code. config.json holds the SHA-256 of the others and, under "sha2
 folder in which one file was changed, damaged or left behind by a save that was interrupted does not load.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.fingerprints import file_sha256, text_sha256
 from segqc.density import DensityHead
 
 FORMAT = "segqc-table-4"
@@ -26,16 +26,10 @@ _FAMILY = "segqc-table-"  # what the formats of all versions begin with
 _AGAIN = "fit again, or copy the whole folder"
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def config_digest(config: dict[str, Any]) -> str:
     """SHA-256 of a configuration without its own digest."""
     rest = {name: value for name, value in config.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    return text_sha256(json.dumps(rest, sort_keys=True)).hex()
 
 
 def check_place(folder: Path) -> None:
@@ -88,7 +82,7 @@ def write_model(folder: Path, saved: SavedModel) -> None:
     if saved.density is not None:
         saved.density.save(folder / DENSITY)
         files.append(DENSITY)
-    config = {"format": FORMAT, **saved.config, "files": {name: file_digest(folder / name) for name in files}}
+    config = {"format": FORMAT, **saved.config, "files": {name: file_sha256(folder / name) for name in files}}
     write_json(folder / CONFIG, config | {"sha256": config_digest(config)})
 
 
@@ -142,7 +136,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     for name, digest in config["files"].items():
         if not (folder / name).is_file():
             raise BadInput(folder, f"has no {name}", _AGAIN)
-        if file_digest(folder / name) != digest:
+        if file_sha256(folder / name) != digest:
             raise BadInput(
                 folder, f"has a {name} that is not the one that {CONFIG} was written for, or is damaged", _AGAIN
             )

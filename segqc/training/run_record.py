@@ -2,7 +2,6 @@
 and the same pairs.
 """
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from rich.console import Console
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
-from segqc.base.fingerprints import stable_seed
-from segqc.base.journal import file_stamp
+from segqc.base.fingerprints import file_sha256, file_stamp, stable_seed
 from segqc.base.parallel import ordered_map
 from segqc.base.settings import to_json
 from segqc.data.pairs import Pair
@@ -81,7 +79,6 @@ def _stamps(pairs: Sequence[Pair]) -> str:
 
 def _digest(path: Path | None) -> str:
     try:
-        with open(path or "", "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return "" if path is None else file_sha256(path)
     except OSError:
         return ""

@@ -12,8 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
+from segqc.base.fingerprints import file_sha256
 from segqc.tabular import GumbelScoreDetector, storage
-from segqc.tabular.storage import CONFIG, DENSITY, FORMAT, WEIGHTS, config_digest, file_digest
+from segqc.tabular.storage import CONFIG, DENSITY, FORMAT, WEIGHTS, config_digest
 
 QUICK = {"width": 8, "blocks": 1, "steps": 5, "batch_size": 64, "random_state": 0}
 RNG = np.random.default_rng(0)
@@ -145,7 +146,7 @@ def forge(
     if of_tensors:
         of_tensors(tensors)
         save_file(tensors, folder / WEIGHTS)
-        config["files"][WEIGHTS] = file_digest(folder / WEIGHTS)
+        config["files"][WEIGHTS] = file_sha256(folder / WEIGHTS)
     if of_config:
         of_config(config)
     (folder / CONFIG).write_text(json.dumps(config | {"sha256": config_digest(config)}))

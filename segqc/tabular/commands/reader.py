@@ -7,10 +7,11 @@ import pyarrow.compute
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
+from segqc.base.fingerprints import file_sha256
 from segqc.tabular.config import FitConfig, TableConfig
 from segqc.tabular.io.files import read_table
 from segqc.tabular.io.raw import MISSING, Format
-from segqc.tabular.storage import WEIGHTS, file_digest
+from segqc.tabular.storage import WEIGHTS
 
 _READER = "table.json"
 
@@ -44,7 +45,7 @@ def write_reader(config: FitConfig, columns: list[str], numeric: list[str]) -> N
         "codes": [name for name in config.categorical if name in columns],
         "missing": list(config.missing),
         "separator": config.separator,
-        "weights": file_digest(config.out / WEIGHTS),
+        "weights": file_sha256(config.out / WEIGHTS),
     }
     write_json(config.out / _READER, saved)
 
@@ -64,7 +65,7 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     try:
         names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))
         how = Format(codes, numeric, (*MISSING, *missing), saved["separator"])
-        whole = saved["weights"] == file_digest(Path(folder) / WEIGHTS)
+        whole = saved["weights"] == file_sha256(Path(folder) / WEIGHTS)
     except FileNotFoundError as error:
         raise BadInput(folder, f"holds no {WEIGHTS}", "fit again") from error
     except (KeyError, TypeError) as error:
