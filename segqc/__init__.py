@@ -6,6 +6,8 @@ for result in qc.score(images, masks):
 
 report = segqc.audit(predictions="deeplab_out", images="JPEGImages", out="audit")
 print(report.rows[0]["id"], report.summary["score_quantiles"])
+
+folder = segqc.train(images="pictures", masks="masks", classes="background,road,car", out="runs/roads")
 """
 
 from importlib import import_module
@@ -13,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from segqc.base.version import __version__
 
-__all__ = ["QualityControl", "Score", "__version__", "audit", "load"]
+__all__ = ["QualityControl", "Score", "__version__", "audit", "load", "train"]
 
 if TYPE_CHECKING:
     from segqc.auditing.api import audit
     from segqc.quality_control import QualityControl, load
+    from segqc.training.api import train
     from segqc.verdict import Score
 
 _MODULES = {
@@ -25,6 +28,7 @@ _MODULES = {
     "Score": "segqc.verdict",
     "audit": "segqc.auditing.api",
     "load": "segqc.quality_control",
+    "train": "segqc.training.api",
 }
 """The module of each public name."""
 
