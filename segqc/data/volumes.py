@@ -15,7 +15,7 @@ from PIL import Image
 
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
-from segqc.base.journal import file_stamp
+from segqc.base.fingerprints import file_stamp
 from segqc.data.decoding import check_file
 from segqc.data.pairing import AS_IT_IS, NamePattern
 from segqc.data.pictures import to_bytes

@@ -1,11 +1,10 @@
 """`segqc.train(...)`: a training from Python, with the settings of the command as keyword arguments."""
 
 from pathlib import Path
-from typing import Literal
 
 from segqc.base.console import console
 from segqc.model.catalogue import Method
-from segqc.training.config import TrainConfig
+from segqc.training.config import Precision, PresetName, TrainConfig
 from segqc.training.run import train as run_training
 
 
@@ -18,7 +17,7 @@ def train(
     masks: Path | str | None = None,
     classes: str | None = None,
     method: Method = TrainConfig.method,
-    preset: str = TrainConfig.preset,
+    preset: PresetName = TrainConfig.preset,
     steps: int | None = None,
     guess_steps: int | None = None,
     batch_size: int | None = None,
@@ -44,7 +43,7 @@ def train(
     seed: int = TrainConfig.seed,
     fold: int | None = None,
     folds: int = TrainConfig.folds,
-    precision: Literal["auto", "fp32", "bf16"] = TrainConfig.precision,
+    precision: Precision = TrainConfig.precision,
     device: str | None = None,
     workers: int | None = None,
     compile: bool = TrainConfig.compile,

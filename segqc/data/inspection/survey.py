@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from segqc.base.errors import BadInput
-from segqc.base.journal import Journal, file_stamp
+from segqc.base.fingerprints import file_stamp
+from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.data.inspection.facts import MaskFacts, PictureFacts, mask_facts, picture_facts
 from segqc.data.pairs import Pair
