@@ -113,10 +113,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the seven sets")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-tabular.json"))
-    parser.add_argument("--method", help="of GumbelScoreDetector; its default by default")
-    parser.add_argument("--steps", type=int, default=100, help="of training in the fits that show growth")
+    parser.add_argument("--method", help="method of GumbelScoreDetector (default: its default)")
+    parser.add_argument("--steps", type=int, default=100, help="training steps in the fits that show growth")
     parser.add_argument("--largest", type=int, default=1_000_000, help="rows of the largest table")
-    parser.add_argument("--threads", type=int, help="of PyTorch; all cores by default")
+    parser.add_argument("--threads", type=int, help="number of PyTorch threads (default: all cores)")
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)

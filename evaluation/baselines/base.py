@@ -1,5 +1,4 @@
-"""What every baseline is: something that may learn from training pairs and gives each audited pair a score, higher =
-worse.
+"""Base of all baselines: a baseline may learn from training pairs, and gives each audited pair a score, higher = worse.
 
 A baseline's sign is fixed here and by its author, never by looking at the quality of what it scores.
 """
@@ -73,7 +72,7 @@ class Baseline(ABC):
     learns : bool
         Whether `fit` needs training pairs.
     needs : str
-        The same in a sentence a sceptic would ask for: "the mask alone", "softmax maps of the segmenter".
+        What it needs, in words: "the mask alone", "softmax maps of the segmenter".
     """
 
     name: str

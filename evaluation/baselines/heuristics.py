@@ -1,4 +1,4 @@
-"""What a sceptic reads off the mask alone: its size, its outline, how many classes and pieces, how rare its classes
+"""Heuristics on the mask alone: its size, its outline, the number of classes and components, and how rare its classes
 are.
 
 Signs were fixed by reasoning before anything was scored, and none of them is learned. Also here: how every baseline

@@ -29,7 +29,7 @@ class FeatureMixture(Baseline):
     Parameters
     ----------
     seed : int
-        Of the mixture's initialisation and of the held-out part that chooses the number of components.
+        Random seed for the mixture's initialisation and for the held-out part that chooses the number of components.
     """
 
     name = "mixture of mask features"

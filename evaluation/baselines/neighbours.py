@@ -1,4 +1,4 @@
-"""How far a mask is from the masks it could have been: distance to the nearest ground-truth masks of the training set.
+"""Distance of a mask to the nearest ground-truth masks of the training set.
 
 No picture, no network, no density: a mask whose classes, places and shapes resemble some training mask passes.
 """

@@ -1,4 +1,4 @@
-"""What a segmenter's own softmax maps say of its mask: entropies, maximum probability and the Soft Dice Confidence.
+"""Scores from the segmenter's own softmax maps: entropies, maximum probability and the Soft Dice Confidence.
 
 All are means over the cells of the maps, which are coarser than the picture; the mask is brought to them by the pixel
 under each cell's centre. Entropies are in nats, 0 to log K. Of a mask without foreground, entropies and the maximum say

@@ -32,7 +32,7 @@ def supervised_upper_line(
     Parameters
     ----------
     ids : sequence of str
-        Of the items, all different. Folds are dealt out by the order of a hash of (seed, id) and a forest sees its
+        Ids of the items, all different. Folds are dealt out by the order of a hash of (seed, id) and a forest sees its
         items by id: the order of rows changes nothing.
     features : float `[n, F]`
         Scores and whatever else is known without ground truth; NaN where missing, filled with the median of the
@@ -41,7 +41,7 @@ def supervised_upper_line(
     folds : int
         At least 2, at most n.
     seed : int
-        Of folds and forest.
+        Random seed for the folds and the forest.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What an error in a mask may draw on: the label space, and the other masks of the data."""
+"""The context of an error in a mask: the label space, and the other masks of the data."""
 
 from __future__ import annotations
 

@@ -53,12 +53,12 @@ def cross_fitted_scores(
     pairs : sequence of Pair
         With masks that have labelled pixels, each id once.
     folder : Path
-        Of the models and the scores.
+        Folder for the models and the scores.
     k, seed : int
         Number and seed of the `folds`.
     scorer_id : str
-        What the numbers depend on beside the pairs (settings of the training, measure): numbers kept under another name
-        are not used.
+        Identifies what else the numbers depend on (settings of the training, measure): numbers kept under another
+        name are not used.
     measure : callable
         (model, picture, mask uint8 `[H, W]`) -> numbers by name, higher = worse.
 

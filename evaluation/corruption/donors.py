@@ -1,4 +1,4 @@
-"""The masks of a dataset as what errors in its masks draw on."""
+"""The context of corruptions for a dataset: its own masks as donors."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -26,7 +26,7 @@ def mask_path(pair: Pair) -> Path:
 
 
 def mask_context(pairs: Sequence[Pair], labels: LabelSpace) -> Context:
-    """What corruptions know of the data; each mask is read now, and again when it is lent.
+    """Label space and donors of a dataset; each mask is read now, and again when an error copies from it.
 
     Raises
     ------

@@ -21,6 +21,7 @@ _ALIKE_DONORS = 5  # donors of like size among which "alike" draws
 
 
 def swap_class(mask: np.ndarray, scope: str, rng: np.random.Generator, context: Context) -> np.ndarray | None:
+    """Give one object, one class, or every class another label."""
     edited = mask.copy()
     for label, region in _choose(mask, scope, rng, context):
         other = context.draw_classes(rng, 1, exclude=(label,))
@@ -31,6 +32,7 @@ def swap_class(mask: np.ndarray, scope: str, rng: np.random.Generator, context: 
 
 
 def other_mask(mask: np.ndarray, kind: str, rng: np.random.Generator, context: Context) -> np.ndarray | None:
+    """Replace the mask by that of another image, resized by nearest pixels."""
     own = donor_of("", mask, context.background)
     donors = sorted((donor for donor in context.donors if donor.classes), key=lambda donor: donor.id)
     if kind == "alike":
@@ -48,10 +50,12 @@ def other_mask(mask: np.ndarray, kind: str, rng: np.random.Generator, context: C
 
 
 def remove(mask: np.ndarray, scope: str, rng: np.random.Generator, context: Context) -> np.ndarray | None:
+    """Remove one object, one class, or all foreground."""
     return _without(mask, _choose(mask, scope, rng, context), context)
 
 
 def cut_hole(mask: np.ndarray, share: float, rng: np.random.Generator, context: Context) -> np.ndarray | None:
+    """Cut a disc out of an object: the pixels nearest to a point well inside it."""
     chosen = _choose(mask, "one object", rng, context)
     if not chosen or np.count_nonzero(chosen[0][1]) < 2:
         return None
@@ -68,6 +72,7 @@ def cut_hole(mask: np.ndarray, share: float, rng: np.random.Generator, context: 
 
 
 def shift(mask: np.ndarray, share: float, rng: np.random.Generator, context: Context) -> np.ndarray:
+    """Move everything by a share of the image diagonal in a random direction."""
     length = max(1.0, share * float(np.hypot(*mask.shape)))
     angle = rng.uniform(0, 2 * np.pi)
     # At a length of 1 the longer component rounds to at least 1 (cos 45 degrees = 0.71).
@@ -77,6 +82,7 @@ def shift(mask: np.ndarray, share: float, rng: np.random.Generator, context: Con
 
 
 def dilate(mask: np.ndarray, share: float, rng: np.random.Generator, context: Context) -> np.ndarray | None:
+    """Grow the foreground by a share of each component's depth, by at least one pixel."""
     filled = _fill_void(mask)
     inside = _inside(filled, rng, context)
     if inside is None:
@@ -87,6 +93,7 @@ def dilate(mask: np.ndarray, share: float, rng: np.random.Generator, context: Co
 
 
 def erode(mask: np.ndarray, share: float, rng: np.random.Generator, context: Context) -> np.ndarray | None:
+    """Take the outer share of each component's depth away, at least one pixel, and leave its core."""
     filled = _fill_void(mask)
     inside = _inside(filled, rng, context)
     if inside is None:
@@ -101,6 +108,7 @@ def erode(mask: np.ndarray, share: float, rng: np.random.Generator, context: Con
 
 
 def add_blobs(mask: np.ndarray, count: int, rng: np.random.Generator, context: Context) -> np.ndarray | None:
+    """Add ellipses of random foreground classes to the background."""
     edited = mask.copy()
     size = max(1, round(_BLOB_SHARE * np.count_nonzero(mask != VOID)))
     for label in (context.draw_classes(rng, count) * count)[:count]:  # of different classes as far as there are any
@@ -118,6 +126,7 @@ def add_blobs(mask: np.ndarray, count: int, rng: np.random.Generator, context: C
 
 
 def tear_edges(mask: np.ndarray, share: float, rng: np.random.Generator, context: Context) -> np.ndarray:
+    """Take the labels of each small block of pixels from a random place nearby."""
     reach = max(1, round(share * float(np.hypot(*mask.shape))))
     # Each block takes its labels from up to `reach` pixels away along both axes; blocks of half that side leave teeth
     # instead of waves.
@@ -134,7 +143,7 @@ def tear_edges(mask: np.ndarray, share: float, rng: np.random.Generator, context
 
 
 def _choose(mask: np.ndarray, scope: str, rng: np.random.Generator, context: Context) -> list[tuple[int, np.ndarray]]:
-    """What an error befalls: (class, bool [H, W]) of one object, of one class, or of every class; empty without
+    """Where to make an error: (class, bool [H, W]) of one object, of one class, or of every class; empty without
     foreground.
 
     An object is drawn by the square root of its area, so that the specks that void rims leave are rarely the ones.
@@ -179,8 +188,8 @@ def _fill_void(mask: np.ndarray) -> np.ndarray:
 
 
 def _inside(filled: np.ndarray, rng: np.random.Generator, context: Context) -> np.ndarray | None:
-    """What grows or shrinks, bool [H, W]: the foreground, or one class where there is no background; None unless there
-    is an outside too.
+    """The region that grows or shrinks, bool [H, W]: the foreground, or one class where there is no background; None
+    when it is empty or the whole image.
     """
     inside = filled != context.background if context.background is not None else filled == rng.choice(np.unique(filled))
     return inside if inside.any() and not inside.all() else None

@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 
 from evaluation.corruption.context import VOID, Context
-from evaluation.corruption.corruptions import CORRUPTIONS, Corrupted, Corruption, corrupt
+from evaluation.corruption.corruptions import CORRUPTIONS, Corruption, corrupt
 from evaluation.corruption.donors import mask_context, mask_path
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
@@ -74,11 +74,11 @@ def inject_label_errors(
     Parameters
     ----------
     pairs : sequence of Pair
-        With masks; those that are void throughout are left out.
+        Pairs with masks; those whose mask is void throughout are left out.
     out : Path
         Read it with `segqc.data.pairs.voc_pairs(out, "train")`.
     share : float
-        Of the masks that are copied, in (0, 1).
+        Share of the masks that get an error, in (0, 1).
 
     Returns
     -------
@@ -104,17 +104,16 @@ def inject_label_errors(
     context = mask_context(pairs, labels)
     pairs = [pair for pair in pairs if (read_mask(mask_path(pair), labels) != VOID).any()]
     wanted = max(1, round(share * len(pairs)))
-    errors: list[LabelError] = []
     voc = VocFolder(Path(out))
     order = sorted(pairs, key=lambda pair: (stable_seed("label error", seed, pair.id), pair.id))
+    errors: list[LabelError] = []
     with make_progress(console) as progress:
         for pair in progress.track(order, description="copying masks"):
             mask = read_mask(mask_path(pair), labels)
             found = _draw_error(mask, pair.id, corruptions, seed, context) if len(errors) < wanted else None
             if found:
-                corruption, strength, result = found
-                errors.append(LabelError(pair.id, corruption.name, strength, result.changed, result.dice))
-                mask = result.mask
+                error, mask = found
+                errors.append(error)
             write_mask(voc.masks / f"{pair.id}.png", mask, labels)
             _link_or_copy(pair.image, voc.images / f"{pair.id}{pair.image.suffix}")
     if len(errors) < wanted:
@@ -149,14 +148,16 @@ def _write_lists(voc: VocFolder, ids: Sequence[str], errors: Sequence[LabelError
 
 def _draw_error(
     mask: np.ndarray, id_: str, corruptions: Sequence[Corruption], seed: int, context: Context
-) -> tuple[Corruption, int, Corrupted] | None:
-    """The first error in a random order of types and strengths that can be made and is large enough to matter."""
+) -> tuple[LabelError, np.ndarray] | None:
+    """The first error in a random order of types and strengths that can be made and is large enough to matter, and the
+    mask with it.
+    """
     kinds = [(corruption, strength) for corruption in corruptions for strength in corruption.strengths]
     for i in np.random.default_rng(stable_seed("kind of label error", seed, id_)).permutation(len(kinds)):
         corruption, strength = kinds[i]
         result = corrupt(mask, id_, corruption, strength, seed, context)
         if result is not None and result.dice <= LARGEST_DICE:
-            return corruption, strength, result
+            return LabelError(id_, corruption.name, strength, result.changed, result.dice), result.mask
     return None
 
 

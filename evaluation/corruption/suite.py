@@ -57,7 +57,7 @@ def score_masks(qc: QualityControl, image: Image.Image, masks: Sequence[np.ndarr
     Raises
     ------
     BadInput, ValueError
-        As `score_pair`.
+        When `score_pair` raises it.
     """
     model = qc.model
     grids = [qc.prepare(image, mask) for mask in masks]
@@ -74,7 +74,7 @@ def score_masks(qc: QualityControl, image: Image.Image, masks: Sequence[np.ndarr
 
 @dataclass(frozen=True)
 class SuiteReport:
-    """What the suite found.
+    """Result of the suite.
 
     Attributes
     ----------
@@ -122,17 +122,17 @@ def run_suite(
     labels : LabelSpace
     corruptions : iterable of Corruption
     seed : int
-        Of the corruptions, the subset and the bootstrap.
+        Random seed for the corruptions, the subset and the bootstrap.
     out : Path
     console : Console, optional
         Where progress and the table go; None is silent.
     scorer_id : str
-        What the scores depend on beside pictures and masks, `segqc.model.folder.fingerprint` of a model folder for
-        instance: scores kept under another name are not used.
+        Identifies what else the scores depend on, for instance `segqc.model.folder.fingerprint` of a model folder:
+        scores kept under another name are not used.
     max_items : int, optional
         Score a seeded subset of so many pictures; a larger one contains a smaller one.
     resamples : int
-        Of the bootstrap over pictures.
+        Number of resamples of the bootstrap over pictures.
 
     Raises
     ------

@@ -33,7 +33,7 @@ def class_rows(
     prediction, truth, void, background, spacing, tolerance
         See `evaluation.metrics.classes.class_metrics`.
     names : sequence of str
-        Of the classes, background included.
+        Names of the classes, background included.
     backend : {"segqc", "medpy"}
         Who computes dice, iou and all distances. medpy has no Normalised Surface Dice and no 95th percentile by
         direction: `nsd` and `hd95_max` are always ours.
@@ -46,7 +46,7 @@ def class_rows(
     Raises
     ------
     ValueError
-        As `class_metrics`, or an unknown backend.
+        When `class_metrics` raises it, or for an unknown backend.
     ImportError
         medpy is asked for and not installed.
     """
@@ -72,7 +72,7 @@ def summarise_classes(
     Parameters
     ----------
     rows : sequence of dict
-        Of `class_rows`, all images together.
+        Rows of `class_rows`, all images together.
     names : sequence of str
     images : int
         Compared images, those without a row included.

@@ -202,7 +202,7 @@ def image_metrics(
     Raises
     ------
     ValueError
-        As `class_metrics`, or an unknown `undefined`.
+        When `class_metrics` raises it, or for an unknown `undefined`.
     """
     rows = class_metrics(prediction, truth, num_classes, void, background, spacing, tolerance)
     shape = np.asarray(truth).shape

@@ -36,7 +36,7 @@ Statistic = Callable[..., float]
 
 @dataclass(frozen=True)
 class Quality:
-    """What the ground truth says of each image.
+    """Quality of each image by its ground truth.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Quality:
     msd, hd95 : float64 [n]
         At least 0; see `evaluation.metrics.classes`.
     covariates : float64 [n, m]
-        Of the predicted mask: area, boundary length, classes, components.
+        Features of the predicted mask: area, boundary length, classes, components.
     """
 
     dice: np.ndarray
@@ -156,7 +156,7 @@ def judge(
     top, threshold
         See `measures`.
     resamples, seed : int
-        Of the bootstrap over images.
+        Number of resamples and seed of the bootstrap over images.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Several trainings of one method, told as one row: the mean over their seeds, what each gave, and an interval over
+"""Several trainings of one method as one row: the mean over their seeds, the value of each, and an interval over
 pictures.
 
 The interval is that of the mean over these trainings: every resample draws pictures, and judges all seeds on the same
@@ -48,13 +48,13 @@ def judge_seeds(
     scores : mapping of str to float `[n, S]`
         By method, a column per seed, higher = worse. Methods may differ in S.
     quality : Quality
-        Of the n pictures.
+        Quality of the n pictures.
     trial : str
         The method that the others are compared with; a key of `scores`.
     keys : sequence of str
-        Of `evaluation.ranking.judging.measures`.
+        Keys of measures from `evaluation.ranking.judging.measures`.
     resamples, seed : int
-        Of the bootstrap over pictures.
+        Number of resamples and seed of the bootstrap over pictures.
 
     Returns
     -------

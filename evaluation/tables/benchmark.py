@@ -30,9 +30,9 @@ def run_benchmark(
     datasets : sequence of (name, function that reads it)
         A set is read only when one of its rows is missing.
     methods : sequence of str
-        Of `evaluation.tables.methods.METHODS`.
+        Names from `evaluation.tables.methods.METHODS`.
     seeds : sequence of int
-        A seed fixes the split, the same for all methods, and is the method's own.
+        Seeds of the split, which all methods share, and of the method itself.
     folder : Path
         `rows/` in it holds a JSON file and the scores of each row, and each split's ceiling. The rows of another
         configuration are replaced.

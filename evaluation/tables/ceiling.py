@@ -1,4 +1,4 @@
-"""What no score can exceed, because anomalies that equal inliers tie with them."""
+"""Upper bounds that no score can exceed, because anomalies that equal inliers tie with them."""
 
 import dataclasses
 from dataclasses import dataclass

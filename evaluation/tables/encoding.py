@@ -1,5 +1,5 @@
-"""What baselines see of a table: integer codes for counting, one-hot columns for the others; vocabularies from training
-rows alone.
+"""Encoding of tables for the baselines: integer codes for counting, one-hot columns for the others; vocabularies come
+from the training rows alone.
 """
 
 from dataclasses import dataclass

@@ -44,11 +44,11 @@ class Method:
     Attributes
     ----------
     name : str
-        On the command line and in file names.
+        Name on the command line and in file names.
     title : str
     group : Group
     make : callable
-        Of a seed; imports what it needs.
+        Makes the method from a seed; imports what it needs.
     """
 
     name: str

@@ -18,24 +18,24 @@ from segqc.base.files import atomic_path, read_json, write_json
 
 @dataclass(frozen=True)
 class Row:
-    """What is kept of a fit.
+    """Record of a fit.
 
     Attributes
     ----------
     dataset, method : str
     seed : int
-        Of the split and of the method.
+        Seed of the split and of the method.
     settings : dict
-        The method's, as JSON.
+        Settings of the method, as JSON.
     average_precision, auroc : float
     fit_seconds, fit_cpu_seconds, score_seconds : float
         Wall clock and CPU time of the fit; wall clock of scoring the test rows.
     peak_mib : float or None
-        By how much the fit and the scoring raised the resident memory of the process at their highest; None where the
-        system does not say.
+        Largest rise of the resident memory of the process during fit and scoring; None where the system does not
+        report it.
     trained_rows, test_rows, anomalies : int
     epochs : str
-        In words.
+        Length of the training in words.
     """
 
     dataset: str
@@ -96,7 +96,7 @@ def row_path(folder: Path, dataset: str, method: str, seed: int) -> Path:
 
 
 def save_row(folder: Path, row: Row, scores: np.ndarray) -> None:
-    """Scores first: a row that is there has them."""
+    """Write a row and its scores; the scores come first, so that a row on disk always has them."""
     path = row_path(folder, row.dataset, row.method, row.seed)
     with atomic_path(path.with_suffix(".safetensors")) as temporary:
         save_file({"scores": scores}, temporary)

@@ -1,4 +1,4 @@
-"""Are differences between methods more than luck? Ranks over sets, signed-rank tests with Holm's correction, paired
+"""Tests of differences between methods: ranks over sets, signed-rank tests with Holm's correction, paired
 bootstrap on one set.
 """
 
@@ -15,8 +15,8 @@ def average_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def critical_difference(methods: int, sets: int, level: float = 0.05) -> float:
-    """Nemenyi's: average ranks closer than this are not told apart (Demšar 2006), q from the studentized range with
-    infinite degrees of freedom.
+    """Nemenyi's critical difference: methods with closer average ranks do not differ significantly (Demšar 2006); q is
+    from the studentized range with infinite degrees of freedom.
     """
     q = studentized_range.ppf(1 - level, methods, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(methods * (methods + 1) / (6 * sets)))
@@ -47,7 +47,7 @@ class Comparison:
 
 
 def compare_over_sets(values: np.ndarray, names: Sequence[str], trial: str) -> list[Comparison]:
-    """Test one method against each other one.
+    """Test one method against every other.
 
     Parameters
     ----------

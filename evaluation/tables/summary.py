@@ -21,12 +21,12 @@ class Cell:
 
 
 class Results:
-    """Whatever rows a folder holds of some methods, sets and seeds.
+    """The rows in a folder for some methods, sets and seeds, as far as they are there.
 
     Parameters
     ----------
     folder : Path
-        Of `evaluation.tables.benchmark.run_benchmark`.
+        Output folder of `evaluation.tables.benchmark.run_benchmark`.
     methods, datasets : sequence of str
     seeds : sequence of int
     """
@@ -40,7 +40,7 @@ class Results:
         self.datasets = [d for d in datasets if any(key[1] == d for key in self._rows)]
 
     def rows(self, method: str, dataset: str) -> list[Row]:
-        """By seed; empty where none is there."""
+        """The rows of a method on a set, by seed; empty where there is none."""
         return [self._rows[method, dataset, seed] for seed in self.seeds if (method, dataset, seed) in self._rows]
 
     def cell(self, method: str, dataset: str, measure: str) -> Cell | None:
@@ -58,7 +58,7 @@ class Results:
         return found
 
     def ceiling(self, dataset: str, measure: str) -> Cell | None:
-        """The same of the ceiling's "average_precision", "auroc" or "shared"."""
+        """Mean over seeds of the ceiling's "average_precision", "auroc" or "shared"."""
         found = [load_ceiling(self.folder, dataset, seed) for seed in self.seeds]
         return _cell([getattr(one, measure) for one in found if one is not None])
 

@@ -27,38 +27,38 @@ from segqc.tabular.storage import SavedModel, read_model, whole_model, write_mod
 
 
 class GumbelScoreDetector(OutlierMixin, BaseEstimator):
-    """Rows that do not look like the training rows, and the cells that make them so.
+    """Finds rows that do not look like the training rows, and the cells that make them anomalous.
 
     Parameters
     ----------
     method : {"mixing", "paper"}
-        ``mixing`` (ours): how surprising the cells are at a ladder of numbers of known cells, as counting sees it
-        (context trees), and given half of the row, as a network sees it that predicts any columns from any others; a
-        row's score is that of the level where it is oddest, plus that of the company that its cells keep in other rows.
+        ``mixing`` (ours): each cell is scored by how unlikely it is given other cells of the row, by counts (context
+        trees) for a ladder of numbers of known cells, and by a network that knows half of the row. The row takes its
+        most anomalous level; a term is added for values that usually occur in unusual rows.
         ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a
         Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices
         ``infer``: text, booleans, objects and categories (of pandas, polars or Arrow, integers too) are categorical;
-        numbers, decimals and dates are continuous, dates as seconds since 1970 in UTC: later than all training rows is
-        beyond the range. Outcomes of a column are told apart up to the 256 most frequent; identifiers and free text,
-        where most cells have others, say nothing, and `fit` warns of them.
+        numbers, decimals and dates are continuous. Dates are seconds since 1970 in UTC, so that a date later than all
+        training rows is beyond the range. A categorical column keeps its 256 most frequent values; identifiers and
+        free text, where most cells hold other values, add nothing to a score, and `fit` warns of them.
     scaling : {"standard", "quantile"}
-        Of continuous columns.
+        Scaling of the continuous columns.
     width, blocks : int
-        Of the network (the paper's: 1024, 20).
+        Size of the network; the paper's has width 1024 and 20 blocks.
     dropout : float
     steps, batch_size : int
-        Training stops early on validation rows, after `steps` at the latest.
+        Training stops early by the validation loss, after `steps` at the latest.
     learning_rate, weight_decay : float
     views : int
-        ``mixing``: in how many ways the network sees a row halved, at least; more are steadier and slower.
+        ``mixing``: least number of halves of the row that the network is given; more are steadier and slower.
     weighted : bool
         ``paper``: weigh the KL divergence by l^2 K^2 as in equation (17).
     validation_fraction : float
-        Of the rows, split off in `fit` when it is given no validation rows.
+        Share of the rows that `fit` holds out for validation when it is given no validation rows.
     contamination : float
-        Share of the training rows that `predict` calls outliers. Of fresh rows it is somewhat more, the more so where
-        it is small.
+        Share of the training rows that `predict` calls outliers. On fresh rows the share is somewhat larger, most of
+        all for small values.
     device : str
         "cpu", "cuda", ...
     random_state : int, RandomState instance or None
@@ -182,7 +182,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         return self.scorer_.model
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """How normal rows are, float64 `[n]`: higher = more normal. A row's score does not depend on the other rows."""
+        """Normality of rows, float64 `[n]`, higher = more normal. A row's score does not depend on the other rows."""
         check_is_fitted(self)
         return -self.scorer_.scores(self.encoder_.transform(self._read(X)))
 
@@ -195,13 +195,13 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def explain(self, X: Any) -> np.ndarray:
-        """What each column contributes to how anomalous a row is, float64 `[n, C]`, in the order of `columns_`.
+        """Contribution of each column to the anomaly of a row, float64 `[n, C]`, in the order of `columns_`.
 
-        With ``mixing`` they are the surprises of the cells at the row's oddest level minus what is usual there, weighed
-        by column and level, plus how odd the rest of the rows is that have the cell's outcome (negative: plainer than
-        usual), and sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over columns: there, a contribution
-        is the column's squared score norm in standard deviations above its mean over validation inliers, averaged over
-        the levels.
+        With ``mixing`` a contribution is the surprise of the cell at the row's most anomalous level, minus its mean and
+        weighted by column and level, plus a term for how unusual the other rows with the cell's value are (negative:
+        less than average). Contributions sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over columns:
+        there, a contribution is the column's squared score norm in standard deviations above its mean over validation
+        inliers, averaged over the levels.
         """
         check_is_fitted(self)
         return self.scorer_.contributions(self.encoder_.transform(self._read(X)))

@@ -4,9 +4,9 @@ A categorical column with n seen outcomes has n + 2 codes: n is "missing", n + 1
 continuous column gives a scaled number and a code of its own kind: 0 present, 1 missing, 2 never occurs, so that a
 missing number is an outcome like any other.
 
-Identifiers and free text would be outcomes without end, each seen once, and every new row's would be unseen. A column
-of very many outcomes keeps the most frequent: the others are unseen to it. It keeps none if most cells have others:
-such a column says nothing, and does no harm.
+Identifiers and free text have a new outcome in nearly every row, so that every new row would be unseen. A column with
+very many outcomes keeps the most frequent ones; the others count as unseen. It keeps none if most of its cells hold
+rare ones: such a column adds nothing to a score.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from segqc.tabular.io.values import LARGEST, as_numbers, as_text
 
 QUANTILES = 1000  # of the quantile scaling
 _CLIP = 50.0  # scaled values beyond: one cell must not overflow the rest of the row
-_MOST_OUTCOMES = 256  # of a column that are told apart
-_FEW_OUTCOMES = 20  # are no identifiers, even if each occurs once
+_MOST_OUTCOMES = 256  # that a column keeps
+_FEW_OUTCOMES = 20  # so few are not identifiers, even if each occurs once
 _LEAST_SCALE = 1e-12  # of the largest value: less is rounding
 
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """Outcomes of a column that are told apart, sorted."""
+    """Outcomes that a categorical column keeps, sorted."""
 
     outcomes: tuple[str, ...]
 
@@ -169,7 +169,7 @@ class TableEncoder:
         table : Columns
         categorical : ndarray `[C]` bool
         scaling : {"standard", "quantile"}
-            Of continuous columns.
+            Scaling of the continuous columns.
         """
         columns: list[CategoricalColumn | ContinuousColumn] = []
         for name, values, discrete in zip(table.names, table.values, categorical, strict=True):

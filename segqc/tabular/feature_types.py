@@ -76,8 +76,8 @@ def warn_of_identifiers(table: Columns, encoder: TableEncoder) -> None:
 
 
 def like_identifiers(table: Columns, encoder: TableEncoder) -> list[str]:
-    """Columns of a training table that better are left out: text of which no outcome is told apart, and dates that are
-    nearly all distinct.
+    """Columns of a training table that should be left out: text columns that keep no outcome, and dates that are nearly
+    all distinct.
     """
     found = []
     for name, values, declared, column in zip(table.names, table.values, table.declared, encoder.columns, strict=True):

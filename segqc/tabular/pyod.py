@@ -15,7 +15,7 @@ class PyODDetector:
     contamination : float
         Share of the training rows labelled 1.
     **parameters
-        Of `GumbelScoreDetector`.
+        Other parameters of `GumbelScoreDetector`.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class PyODDetector:
     threshold_ : float
         Scores above it are labelled 1.
     labels_ : ndarray `[n]` int64
-        Of the training rows.
+        Labels of the training rows: 1 for outliers, 0 for inliers.
     detector_ : GumbelScoreDetector
     """
 

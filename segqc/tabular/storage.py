@@ -33,7 +33,7 @@ def config_digest(config: dict[str, Any]) -> str:
 
 
 def check_place(folder: Path) -> None:
-    """Refuse to write a table model where it cannot be, or where a model of another kind is.
+    """Refuse a folder that cannot be made, or that holds something other than a table model.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def check_place(folder: Path) -> None:
     """
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise BadInput(there, "is a file, and a model needs a folder there", "name another folder")
+        raise BadInput(there, "is a file, but a model needs a folder there", "name another folder")
     config = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {"format": FORMAT}
     if not isinstance(config, dict) or not str(config.get("format")).startswith(_FAMILY):
         raise BadInput(
@@ -73,7 +73,7 @@ def write_model(folder: Path, saved: SavedModel) -> None:
     Raises
     ------
     BadInput
-        When it is no place for a table model (`check_place`).
+        When `check_place` refuses the folder.
     """
     check_place(folder)
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -106,7 +106,7 @@ def read_model(folder: Path) -> SavedModel:
 
 @contextmanager
 def whole_model(folder: Path) -> Iterator[None]:
-    """Whatever goes wrong with the content of a model folder is a `BadInput` that names the folder."""
+    """Turn errors that the content of a model folder causes into a `BadInput` that names the folder."""
     try:
         yield
     except (
@@ -127,10 +127,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
     if not isinstance(config, dict) or not str(config.get("format")).startswith(_FAMILY):
         raise BadInput(
-            folder / CONFIG, "is not the configuration of a table detector", "write one by GumbelScoreDetector.save"
+            folder / CONFIG, "is not the configuration of a table detector", "write one with GumbelScoreDetector.save"
         )
     if config["format"] != FORMAT:
-        raise BadInput(folder, f"is of the format {config['format']}, and this version reads {FORMAT}", "fit again")
+        raise BadInput(folder, f"has the format {config['format']}, but this version reads {FORMAT}", "fit again")
     if config.get("sha256") != config_digest(config) or not isinstance(config.get("files"), dict):
         raise BadInput(folder, f"has a {CONFIG} that was changed or damaged since it was written", _AGAIN)
     for name, digest in config["files"].items():

@@ -201,7 +201,7 @@ def test_what_cannot_be_done_is_said_of_the_file(model: Path, tmp_path: Path) ->
         (("score", "--data", data, "--model", model, "--out", tmp_path / "scores.xlsx"), "does not end in .csv"),
         (("score", "--data", data, "--model", model, "--out", data), "a.csv: is the table itself"),
         (("score", "--data", data, "--model", model, "--out", link), "link.csv: is the table itself"),
-        (("fit", "--data", data, "--out", data), "a.csv: is a file, and a model needs a folder there"),
+        (("fit", "--data", data, "--out", data), "a.csv: is a file, but a model needs a folder there"),
         (("fit", "--data", data, "--out", images), "images: holds another model or run"),
         (("fit", "--data", empty, "--numeric", "n"), "has nothing in the column 'n'"),
         (
@@ -299,9 +299,7 @@ def test_a_folder_whose_files_do_not_belong_together_does_not_score(
         folder / "table.json",
         reader | ({"weights": "0"} if change == "weights" else {"columns": "x"} if change == "columns" else {}),
     )
-    words = (
-        "belongs to another model.safetensors" if change == "weights" else "does not describe a table to this version"
-    )
+    words = "was written for another model.safetensors" if change == "weights" else "not a description of a table"
     with pytest.raises(BadInput, match=words) as error:
         score_table(ScoreConfig(from_parquet / "a.parquet", folder, tmp_path / "scores.csv"))
     assert error.value.fix == "fit again"

@@ -74,7 +74,7 @@ def test_folders_without_a_table_model_are_named(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match="not the configuration of a table detector"):
             GumbelScoreDetector.load(tmp_path)
     write_json(tmp_path / CONFIG, {"format": "segqc-table-3"})
-    refuse(tmp_path, f"is of the format segqc-table-3, and this version reads {FORMAT}")
+    refuse(tmp_path, f"has the format segqc-table-3, but this version reads {FORMAT}")
 
 
 def swap(config: dict[str, Any]) -> None:
@@ -191,7 +191,7 @@ def test_a_model_of_another_kind_or_a_file_is_never_replaced(fitted: GumbelScore
     (tmp_path / "file").write_text("mine")
     for place, words in (
         ("images", "holds another model or run"),
-        ("file", "is a file, and a model needs a folder"),
+        ("file", "is a file, but a model needs a folder"),
         ("file/model", "is a file"),
     ):
         with pytest.raises(BadInput, match=words):

@@ -90,7 +90,7 @@ class FeatureNetwork(nn.Module):
     Parameters
     ----------
     channels : sequence of int
-        Of the maps, finest first; each is half as large as the one before it.
+        Channels of the maps, finest first; each is half as large as the one before it.
     classes : int
         K.
     embedding : int

@@ -61,7 +61,7 @@ class SVDDConfig:
     steps, batch_size : int
         A batch is at least 2 pairs: normalisation takes its statistics.
     learning_rate : float
-        Of Adam; a tenth of it in the last 2/7 of the steps.
+        Learning rate of Adam; a tenth of it in the last 2/7 of the steps.
     weight_decay : float
         lambda.
     nu : float
@@ -71,7 +71,7 @@ class SVDDConfig:
     embedding : int
         Dimensions of phi(x).
     seed : int
-        Of initial weights and batches.
+        Random seed for initial weights and batches.
     checkpoint_every : int
         Steps that a killed fit loses at most.
     cache_gib : float

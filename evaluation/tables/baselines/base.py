@@ -1,4 +1,4 @@
-"""What every baseline on tables is: it learns from inliers and gives each row a score, higher = more anomalous."""
+"""Base of all baselines on tables: a baseline learns from inliers and scores rows, higher = more anomalous."""
 
 import time
 from abc import ABC, abstractmethod

@@ -18,21 +18,21 @@ from segqc.tabular.detector import GumbelScoreDetector
 from segqc.tabular.io.files import split_label
 from segqc.tabular.storage import check_place
 
-_FEW = 20  # different whole numbers: more likely codes than measurements
+_FEW = 20  # so few different whole numbers are more likely codes than measurements
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What `fit_table` did.
+    """Result of `fit_table`.
 
     Attributes
     ----------
     folder : Path
     rows, left_out : int
-        Learned from; of another label than the normal one.
+        Rows that were learned from, and rows with another label than the normal one.
     categorical, numeric : list of str
     perhaps_codes : list of str
-        Numeric columns of few whole numbers.
+        Numeric columns that hold few different whole numbers.
     seconds : float
     """
 
@@ -51,8 +51,8 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
     Raises
     ------
     BadInput
-        The table cannot be read, has no such columns, no normal rows, or nothing to learn; or `config.out` is no place
-        for a table model.
+        When the table cannot be read, lacks a column that was named, has no normal rows or no columns left, or when a
+        table model cannot be written to `config.out`.
     """
     start = time.perf_counter()
     if (config.label is None) != (config.normal is None):
@@ -63,7 +63,7 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
     features = read_features(config)
     table = features if config.label is None else _normal_rows(features, config, config.label)
     if not table.num_columns:
-        raise BadInput(config.data, "has no columns left", "drop fewer")
+        raise BadInput(config.data, "has no columns left", "drop fewer of them")
     _fit(table, config, console).save(config.out)
     numeric = [name for name in table.column_names if not pyarrow.types.is_string(table.column(name).type)]
     write_reader(config, table.column_names, numeric)

@@ -56,11 +56,13 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     Raises
     ------
     BadInput
-        When `fit_table` did not write the folder, or not to its end.
+        When the folder was not written by `fit_table`, or not completely.
     """
     path = Path(folder) / _READER
     if not path.is_file():
-        raise BadInput(folder, f"holds no {_READER}", "make it with `segqc tabular fit`")
+        raise BadInput(
+            folder, f"holds no {_READER}, which `segqc tabular score` needs", "make the model with `segqc tabular fit`"
+        )
     saved = read_json(path)
     try:
         names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))
@@ -69,11 +71,13 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     except FileNotFoundError as error:
         raise BadInput(folder, f"holds no {WEIGHTS}", "fit again") from error
     except (KeyError, TypeError) as error:
-        raise BadInput(path, f"does not describe a table to this version: {error}", "fit again") from error
+        raise BadInput(
+            path, f"is not a description of a table that this version reads: {error}", "fit again"
+        ) from error
     if not whole:
         raise BadInput(
             path,
-            f"belongs to another {WEIGHTS}: writing the folder was interrupted, or a file of it was changed",
+            f"was written for another {WEIGHTS}: writing the folder was interrupted, or one of its files was changed",
             "fit again",
         )
     return list(names), how

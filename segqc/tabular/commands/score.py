@@ -1,8 +1,7 @@
-"""`segqc tabular score`: a line per row of a table of any length, in chunks; lines that are no rows get one too, with
-the reason.
+"""`segqc tabular score`: score the rows of a table of any length, in chunks, and write a line for each.
 
-The table is read twice: once for the scores, of which eight bytes a row stay in memory, and once to write them with
-their ranks.
+Rows that cannot be read get a line with the reason. The table is read twice: once for the scores, which take eight
+bytes a row in memory, and once to write them with their ranks.
 """
 
 import csv
@@ -32,28 +31,28 @@ from segqc.tabular.encoding import CategoricalColumn
 from segqc.tabular.io.files import Chunk, read_chunks
 from segqc.tabular.io.raw import BadRow, Format
 
-_MANY = 5  # unknown cells: fewer are odd cells
+_MANY = 5  # least number of unknown cells that gives a warning
 _TOP = 10  # most anomalous rows in the report
 
 
 @dataclass
 class Scored:
-    """What `score_table` did.
+    """Result of `score_table`.
 
     Attributes
     ----------
     path : Path
         The CSV file.
     rows, bad, noted : int
-        Scored; could not be read; scored, with cells that could not be read.
+        Rows that were scored, that could not be read, and that were scored although some cells could not be read.
     outliers : int
-        Beyond the model's threshold.
+        Rows beyond the model's threshold.
     warnings : dict of str to str
         Columns most of whose cells, somewhere in the table, are values that the model does not know.
     top : list of dict
         Lines of the ten most anomalous rows.
     seconds : float
-        Of scoring, explanations and files aside.
+        Time that scoring took, without explanations and files.
     """
 
     path: Path
@@ -82,7 +81,7 @@ def score_table(config: ScoreConfig, console: Console | None = None) -> Scored:
     if config.out.suffix != ".csv":
         raise BadInput(config.out, "does not end in .csv", "name a CSV file")
     if config.out.exists() and config.data.exists() and config.out.samefile(config.data):
-        raise BadInput(config.out, "is the table itself, which the scores would replace", "name another --out")
+        raise BadInput(config.out, "is the table itself; the scores would replace it", "name another --out")
     names, how = load_reader(config.model)
     detector = GumbelScoreDetector.load(config.model, device=config.device)
     report = Scored(config.out)
@@ -160,8 +159,8 @@ class _Readings:
 
 
 def _unseen(detector: GumbelScoreDetector, table: pyarrow.Table) -> dict[str, str]:
-    """A word on every column of categories most of whose cells are unknown to the model: rather another format than
-    that many odd rows.
+    """A warning for every categorical column most of whose values are unknown to the model: more likely another format
+    than that many anomalous rows.
     """
     found = {}
     for name, column in zip(detector.encoder_.names, detector.encoder_.columns, strict=True):

@@ -15,7 +15,7 @@ Line = dict[str, Any]
 
 
 def header_of(cells: int, keep: Iterable[str]) -> list[str]:
-    """Names of the columns, of which `cells` triples name the oddest cells."""
+    """Names of the columns, with `cells` triples for the most anomalous cells."""
     odd = [f"{what}_{k}" for k in range(1, cells + 1) for what in ("odd", "value", "share")]
     return ["row", "status", "rank", "score", *odd, "outlier", "reason", *(f"kept_{name}" for name in keep)]
 
@@ -32,9 +32,9 @@ def scored_lines(
     scores, ranks : ndarray `[n]`
         Anomaly scores of the chunk's rows and their ranks in the whole table.
     explained : int
-        Rows up to this rank name their oddest cells.
+        Rows up to this rank name their most anomalous cells.
     cells : int
-        Oddest cells named per row, at most.
+        Largest number of cells named per row.
     """
     odd = _odd_cells(detector, chunk.table, ranks <= explained, cells)
     kept = {f"kept_{name}": chunk.kept.column(name).fill_null("").to_pylist() for name in chunk.kept.column_names}

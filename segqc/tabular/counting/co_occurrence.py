@@ -1,30 +1,31 @@
-"""The company an outcome keeps: it is as odd as the rows that have it are in their other columns.
+"""A term for values that usually occur in unusual rows: the mean anomaly of the other columns of these rows.
 
     g_j(m) = sum over training rows with x_j = m of sum over i != j of w_i^2 (s_0i - E s_0i)  /  (n(m) + 1)
     kappa  = r / (1 - r^2)  sd(a level) / sd(sum_j g_j)                   a row's score gains  kappa sum_j g_j(x_j)
 
-s_0i is column i's own surprise and w_i its weight (`segqc.tabular.counting.oddest_level`), n(m) how many training rows
-have the outcome. The levels ask whether the cells of a row go together. Many anomalies pass: their odd cells do go
-together, as extremes of one kind, and whoever knows one expects the next. Company counts them together. The idea is
-that of couplings between values (Pang, Cao and Chen, IJCAI 2016), here in one step, as a mean.
+s_0i is the surprise of column i with no other cell known, w_i its weight (`segqc.tabular.counting.oddest_level`), and
+n(m) the number of training rows with outcome m. The levels test whether the cells of a row fit together. Many anomalies
+pass this test: their unusual cells occur together, as extremes of one kind, so that each is expected given the others.
+This term, called company, adds them up. The idea is that of couplings between values (Pang, Cao and Chen, IJCAI 2016),
+here in one step, as a mean.
 
-r is the correlation of company with the row's oddness by the levels, among validation inliers: company is heard as a
-reading of that oddness would be, by its slope over the variance of its error, in the units of a usual level. It is
-silent where odd cells meet by chance or avoid each other (r <= 0: chess positions). No anomaly is needed to know. The
-square of w_i and the largest r were chosen on development splits of the benchmark, with their anomalies in view
-(docs/results-tabular-choice.md).
+r is the correlation of company with the row's score by the levels, among validation inliers. Company is weighted like a
+noisy measurement of that score: by its slope over the variance of its error, in the units of a typical level. Its
+weight is 0 where unusual cells meet by chance or avoid each other (r <= 0, as in chess positions). No anomaly is needed
+to learn it. The square of w_i and the largest r were chosen on development splits of the benchmark, with their
+anomalies in view (docs/results-tabular-choice.md).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-_MOST_AGREEMENT = 0.75  # r at most: louder, company would drown cells that contradict each other
+_MOST_AGREEMENT = 0.75  # largest r: with more weight, company would hide cells that contradict each other
 
 
 @dataclass(frozen=True)
 class Company:
-    """What every outcome of every column adds to a row's score.
+    """Contribution of every outcome of every column to a row's score.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class Company:
         levels: np.ndarray,
         oddest: np.ndarray,
     ) -> "Company":
-        """Learn the company of training rows, and from validation inliers how much it says.
+        """Learn company from training rows, and its weight from validation inliers.
 
         Parameters
         ----------
@@ -56,9 +57,9 @@ class Company:
         sizes : ndarray `[C]`
             K of every column.
         oddness : ndarray `[S]`
-            Of every outcome by itself, w^2 (s - E s); its scale does not matter.
+            Anomaly of every outcome by itself, w^2 (s - E s); its scale does not matter.
         levels : ndarray `[d, L]`
-            How odd the validation inliers are at every level.
+            Scores of the validation inliers at every level.
         oddest : ndarray `[d]`
             Their scores by all levels.
         """
@@ -77,7 +78,7 @@ class Company:
         return cls(sizes, company * agreement / (1 - agreement**2) * usual_level / np.sqrt(variance))
 
     def contributions(self, codes: np.ndarray) -> np.ndarray:
-        """What every column adds to a row's score, float64 `[n, C]`, of codes `[n, C]`."""
+        """Contribution of every column to a row's score, float64 `[n, C]`, of codes `[n, C]`."""
         return self.added[codes + np.cumsum(self.sizes) - self.sizes]
 
 

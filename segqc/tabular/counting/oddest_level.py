@@ -1,17 +1,17 @@
-"""From the surprises of a row's cells at many levels to one score: how odd the row is at the level where it is oddest.
+"""From the surprises of a row's cells at many levels to one score: that of the row's most anomalous level.
 
     c_kj = w_j (s_kj - E s_kj) V / V_k        score = max over k of sum_j c_kj  +  0.1 mean over k of sum_j c_kj
 
 s_kj is the surprise of column j at level k, E its mean over validation inliers. w_j is the root mean square of a
-category's own surprise at level 0, over the mean of all categories': rare outcomes of columns that nearly always say
-the same are loud, and mean little. A number has w = 1. V_k is the variance of the level's weighted sum among inliers,
-as a shift weighs in a Gaussian likelihood ratio, and V the median of them: scores are in nats of a usual level. Where
-columns are all but independent and some outcomes rare, low levels are steady; where one column follows from others,
-high ones are. The mean orders rows whose oddest level says the same of them.
+category's own surprise at level 0, over the mean of that of all categories: rare outcomes of columns that nearly always
+have the same value have a large surprise and mean little. A number has w = 1. V_k is the variance of the level's
+weighted sum among inliers, which divides it as in a Gaussian likelihood ratio, and V the median of them, so that scores
+are in nats of a typical level. Low levels vary least where columns are almost independent and some outcomes rare; high
+levels do where one column follows from others. The mean orders rows whose most anomalous level gives the same score.
 
-The rule was chosen on development splits (seeds from 100 on) of the benchmark, with their anomalies in view. Its
-optimum is flat: w_j by entropy or number of outcomes, the root of V_k for V_k, and a softer maximum help one set and
-cost another.
+The rule was chosen on development splits (seeds from 100 on) of the benchmark, with their anomalies in view. The choice
+is not sharp: w_j by entropy or number of outcomes, the root of V_k for V_k, or a softer maximum improve one set and
+worsen another.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _SHARE_OF_MEAN = 0.1
 
 @dataclass(frozen=True)
 class OddestLevel:
-    """What is usual at every level.
+    """Mean and scale of the surprises at every level.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class OddestLevel:
         Parameters
         ----------
         surprise : ndarray `[n, L, C]`
-            Of their cells at every level; level 0 first.
+            Surprise of their cells at every level; level 0 first.
         counts : ndarray `[n]`
             How often they occur.
         continuous : ndarray `[M]` int64
@@ -64,6 +64,6 @@ class OddestLevel:
         return (surprise - self.mean) * self.scale
 
     def contributions(self, surprise: np.ndarray) -> np.ndarray:
-        """What every column adds to a row's score, float64 `[n, C]`, of surprises `[n, L, C]`."""
+        """Contribution of every column to a row's score, float64 `[n, C]`, of surprises `[n, L, C]`."""
         cells = self.excess(surprise)
         return cells[np.arange(len(cells)), cells.sum(2).argmax(1)] + _SHARE_OF_MEAN * cells.mean(1)

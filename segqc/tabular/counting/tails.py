@@ -1,15 +1,15 @@
-"""Where in its bin a number lies: what counting the bins does not say of it.
+"""Density of a number within its bin, which counting the bins leaves out.
 
     p(x | known cells) = p(bin | known cells) p(x | bin)
 
 p(x | bin) is even over an inner bin, and beyond the outer edges falls as a generalised Pareto density, as tails do far
 out (Pickands 1975). Its scale and shape come from the mean and variance of the training numbers there: from exponential
 (shape 0) to tails whose variance is all but infinite (1/2). Its -log is added to a number's surprise at every level of
-counting. Without it the quantile bins, equally frequent as they are, would say the same of all numbers, and a level's
-surprise would vary so little that its scale (`segqc.tabular.counting.oddest_level`) means nothing.
+counting. Without it all numbers would have nearly the same surprise, since quantile bins are equally frequent, and a
+level's scale (`segqc.tabular.counting.oddest_level`) would be meaningless.
 
-A frequent value, which has a bin to itself, adds nothing, and neither does a missing one; of the others the mean over
-training rows is taken off, so that the unit of the column does not matter.
+A frequent value, which has a bin to itself, adds nothing, and neither does a missing one. From the others the mean over
+training rows is subtracted, so that the unit of the column does not matter.
 """
 
 from dataclasses import dataclass
@@ -30,10 +30,10 @@ class NumberSpread:
     Attributes
     ----------
     bins : NumberBins
-        Of the M continuous columns.
+        Bins of the M continuous columns.
     scale, shape : ndarray `[M, 2]` float64
-        Of the Pareto density below the first edge, and above the last; one standard deviation and 0 where no training
-        number was.
+        Scale and shape of the Pareto density below the first edge and above the last; one standard deviation and 0
+        where no training number lies there.
     usual : ndarray `[M]` float64
         Mean of -log p(x | bin) over training numbers that are in no bin of their own.
     """
@@ -66,16 +66,14 @@ class NumberSpread:
         return cls(bins, scale, shape, usual)
 
     def outcomes(self) -> np.ndarray:
-        """Mean of what is added to the surprise of a number in a bin, by bin, missing and unseen, float64 `[M, BINS +
-        2]`.
-        """
+        """Mean addition to the surprise of a number, by bin, missing and unseen, float64 `[M, BINS + 2]`."""
         width, usual = np.diff(self.bins.edges, axis=1), self.usual[:, None]
         inner = np.where(width > 0, np.log(np.maximum(width, _NARROWEST)) - usual, 0)
         tails = np.log(self.scale) + 1 + self.shape - usual
         return np.concatenate([tails[:, :1], inner, tails[:, 1:], np.zeros((len(inner), 2))], axis=1)
 
     def added(self, sizes: np.ndarray) -> np.ndarray:
-        """The same of the outcomes of all columns, column by column, `[S]`: 0 for categories.
+        """`outcomes` for all columns, column by column, `[S]`: 0 for categories.
 
         `sizes` are those of `NumberBins.sizes`.
         """
@@ -85,7 +83,7 @@ class NumberSpread:
         return np.concatenate(found)
 
     def surprise(self, rows: Encoded, codes: np.ndarray) -> np.ndarray:
-        """What is added to the surprise of the numbers, float64 `[n, M]`, of rows and their `NumberBins.codes`."""
+        """Addition to the surprise of the numbers, float64 `[n, M]`, for rows and their `NumberBins.codes`."""
         outcomes, binned = self.outcomes(), codes[:, self.bins.continuous]
         found = outcomes[np.arange(len(outcomes)), binned]
         for m in range(len(outcomes)):

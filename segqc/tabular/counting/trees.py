@@ -1,4 +1,4 @@
-"""What plain counting says of a cell, given some other cells of its row: context trees, as in compression by partial
+"""Context trees: how unlikely a cell is by counts, given some other cells of its row, as in compression by partial
 matching.
 
 An order of the columns makes a tree: the training rows branch by their outcome of its first column, then of its second,
@@ -237,7 +237,7 @@ class _GrowingTree:
         return inside, self._table[node, self._slots(rows)] - 1, self._rows_of_node[node] - 1
 
     def log_likelihoods(self) -> np.ndarray:
-        """Of the judges that reach a node, by every candidate for a_k."""
+        """Log-likelihood of the judges that reach a node, for every candidate for a_k."""
         inside, of_outcome, of_node = self._judged()
         weights, above = self._counts[self._judges[inside], None], self._left_out[inside]
         return np.array([(weights * np.log((of_outcome + a * above) / (of_node + a))).sum() for a in SMOOTHING])

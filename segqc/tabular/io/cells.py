@@ -1,4 +1,4 @@
-"""What a typed cell says as text, and what text says as a number.
+"""Text of a typed cell, and the number in a text.
 
 A value has one text, whatever kind of file it comes from: that of a CSV file that pandas wrote, and of the Python API.
 Booleans are True and False, whole numbers have all their digits and no ".0", a timestamp at midnight is its date. A
@@ -29,19 +29,19 @@ def is_number(kind: pyarrow.DataType) -> bool:
 
 
 def texts_and_numbers(table: pyarrow.Table, path: Path | str) -> pyarrow.Table:
-    """All that is no number as text; numbers as they are stored, since identifiers among them may have more digits than
-    a float64.
+    """Turn all columns but numbers into text; numbers stay as they are stored, since identifiers among them may have
+    more digits than a float64.
 
     Raises
     ------
     BadInput
-        When a column is neither.
+        When a column is nested or binary.
     """
     columns = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type.value_type if pyarrow.types.is_dictionary(column.type) else column.type
         if pyarrow.types.is_nested(kind) or pyarrow.types.is_binary(kind):
-            raise BadInput(path, f"has a column of type {kind}, {name!r}", "tables hold text and numbers; leave it out")
+            raise BadInput(path, f"has a column of type {kind}, {name!r}", "leave it out: tables hold text and numbers")
         column = column.cast(kind)
         columns[name] = column if is_number(kind) else text_of(column)
     return pyarrow.table(columns)
@@ -66,7 +66,7 @@ def text_of(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
 
 
 def code_of(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """As `text_of`, of codes: 10115.0 is 10115. pandas writes whole numbers so when one of their column is missing."""
+    """`text_of` for codes: 10115.0 becomes 10115. pandas writes whole numbers so where other cells are missing."""
     return pyarrow.compute.replace_substring_regex(text_of(column), r"^([+-]?[0-9]+)\.0$", r"\1")
 
 

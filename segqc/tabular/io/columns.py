@@ -1,4 +1,4 @@
-"""What a user calls a table, as named columns of text or numbers.
+"""Tables in memory of any kind, as named columns of text or numbers.
 
 DataFrames of pandas and polars, Arrow tables, dicts of arrays, lists of rows and 2-D arrays become `Columns`, by their
 own methods: neither pandas nor polars is imported here. A categorical cell becomes text (1, 1.0 and numpy.int64(1) are
@@ -33,12 +33,12 @@ class Columns:
     Attributes
     ----------
     names : list of str
-        Of the columns; "0", "1", ... where the input had none.
+        Names of the columns; "0", "1", ... where the input had none.
     values : list of ndarray `[n]`
         Numbers as they came, or object.
     declared : list of str or None
-        What the input itself says a column is: "category" (pandas' and polars' categories, Arrow dictionaries), "date",
-        or nothing.
+        Kind of each column where the input declares it: "category" (categories of pandas and polars, dictionaries of
+        Arrow) or "date"; else None.
     """
 
     names: list[str]

@@ -27,7 +27,7 @@ class Chunk:
     table : pyarrow.Table
         Columns of type string or float64.
     notes : dict of int to str
-        What was wrong with some rows: by row of the chunk, in words.
+        Defects in words, by row of the chunk.
     kept : pyarrow.Table
         Columns to copy, as text: in CSV as it stands there, marks of missing values included.
     """
@@ -77,7 +77,7 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
                 raise BadInput(
                     path, f"has nothing in the column {name!r}", "it is to be read as numbers: leave it out with --drop"
                 )
-            # Of a column without a cell CSV does not say what it is.
+            # CSV does not say what kind a column without cells is.
             column = column if text is not None or (untyped and column.null_count == len(column)) else numbers
         columns[name] = column.combine_chunks()
     return pyarrow.table(columns)
@@ -103,14 +103,14 @@ def read_chunks(
     problems : list of BadRow
         Rows that cannot be read are added to it; they are left out of the chunks.
     rows : int
-        At most so many a chunk.
+        Largest number of rows in a chunk.
     keep : sequence of str
         Columns that are wanted as the file has them.
 
     Raises
     ------
     BadInput
-        As `read_table`, ragged rows excepted; also when a column is missing.
+        When the file is missing, empty, of another kind or damaged, or lacks a column, or a column name occurs twice.
     """
     path = Path(path)
     for chunk in raw_chunks(path, how, problems):

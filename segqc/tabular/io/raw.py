@@ -24,7 +24,7 @@ UNTYPED = (".csv", ".tsv")
 SUFFIXES = (*UNTYPED, ".arff", ".parquet")
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
-"""Cells of a CSV file that say nothing."""
+"""Cells of a CSV file that are missing values."""
 
 CHUNK = 65_536
 """Rows of a chunk."""
@@ -32,7 +32,7 @@ CHUNK = 65_536
 
 @dataclass(frozen=True)
 class BadRow:
-    """A line that is not a row: its number among the data rows, from 1, and what is wrong."""
+    """A line with the wrong number of cells: its number among the data rows, from 1, and the reason."""
 
     number: int
     reason: str
@@ -48,7 +48,8 @@ class Format:
         Columns of codes: text, whatever they look like, where 10115.0 is read as 10115
         (`segqc.tabular.io.cells.code_of`).
     numbers : tuple of str
-        Columns of numbers. What is none becomes missing in chunks, with a note, and is an error otherwise.
+        Columns of numbers. A cell that is not a number becomes missing in chunks, with a note; elsewhere it is an
+        error.
     missing : tuple of str
         Cells of CSV and TSV that are missing values. ARFF has its own (?), Parquet has nulls.
     separator : str or None
@@ -62,14 +63,14 @@ class Format:
 
 
 def raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
-    """The file in chunks as it is: CSV as text, the others typed. At least one chunk, which may be empty."""
+    """Read a file in chunks as it is: CSV as text, the others typed. There is at least one chunk; it may be empty."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise BadInput(
             path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {', '.join(SUFFIXES)}"
         )
     if not path.is_file():
-        raise BadInput(path, "is no file" if path.exists() else "does not exist", "name a table")
+        raise BadInput(path, "is not a file" if path.exists() else "does not exist", "name a table")
     if not path.stat().st_size:
         raise BadInput(path, "is empty", "it needs a header and at least one row")
     try:

@@ -1,9 +1,9 @@
 """The two models of a row: losses per cell in training, features per cell at scoring.
 
-`PaperModel` is the paper's: all columns of a row share one temperature, the network predicts eps, and what it is fed at
-scoring is the clean row. `MixingModel` is ours: every column has a location of its own. Some keep nothing (t = 0: the
-column is hidden), the others much or little, and the network predicts what each column really was. It thereby learns
-all conditionals p(column | any others), seen clearly or dimly, at once.
+`PaperModel` is the paper's: all columns of a row share one temperature, the network predicts eps, and at scoring it
+reads the clean row. `MixingModel` is ours: every column has its own noise level t. At t = 0 the column is hidden, at t
+near 1 it is seen clearly, and the network predicts the clean value of every column. It thereby learns all conditionals
+p(column | any other columns) at once.
 
 Continuous columns have Gaussian noise of sigma 0.1 to 1, as in the paper, and go through the same losses; in
 `MixingModel` t chooses sigma, and t = 0 hides the number.
@@ -43,7 +43,7 @@ class Batch:
 
 
 class TableModel(nn.Module, ABC):
-    """What both models share: the layout of the columns and the network.
+    """Base of both models: the layout of the columns and the network.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class TableModel(nn.Module, ABC):
     continuous : ndarray `[M]`
         Indices of columns that also have a number.
     width, blocks, dropout
-        Of the TabResNet.
+        Size of the `TabResNet`.
     """
 
     continuous: Tensor
@@ -84,7 +84,7 @@ class TableModel(nn.Module, ABC):
         return torch.randn(rows, self.numbers, generator=generator).to(self.continuous.device)
 
     def _present(self, batch: Batch) -> Tensor:
-        """Which numbers are there, bool `[N, M]`."""
+        """Which numbers are present, bool `[N, M]`."""
         return batch.codes[:, self.continuous] != _MISSING
 
 
@@ -159,7 +159,7 @@ class MixingModel(TableModel):
 
     @torch.no_grad()
     def set_marginals(self, marginals: np.ndarray) -> None:
-        """Let the untrained network say the marginals `[S]`, whatever it reads."""
+        """Make the untrained network predict the marginals `[S]` for every input."""
         self.network.head.bias[: self.layout.slots] = torch.as_tensor(np.log(marginals), dtype=torch.float32)
 
     def _sample_locations(self, rows: int, dimmed: int, generator: torch.Generator) -> Tensor:

@@ -35,11 +35,11 @@ class TabResNet(nn.Module):
     conditions : int
         Length of the noise level: 1, or one value a column.
     width, blocks : int
-        The paper's has 20 blocks of 1024.
+        Size of the network; the paper's has 20 blocks of width 1024.
     dropout : float
-        Inside blocks.
+        Dropout rate inside the blocks.
 
-    Untrained, it says `head.bias`, whatever it reads.
+    Untrained, its output is `head.bias` for every input.
     """
 
     def __init__(self, inputs: int, outputs: int, conditions: int, width: int, blocks: int, dropout: float) -> None:

@@ -13,9 +13,9 @@ import torch
 from segqc.tabular.encoding import Encoded
 from segqc.tabular.network.models import Batch, TableModel
 
-CHECKS = 20  # looks at the validation rows in a full training
-_MIN_STEPS = 50  # between two looks
-_PATIENCE = 8  # of them without a better one
+CHECKS = 20  # evaluations on the validation rows in a full training
+_MIN_STEPS = 50  # between two evaluations
+_PATIENCE = 8  # evaluations without a better loss before training stops
 _VALIDATION_ROWS = 2048  # noisy copies of validation rows, at least; at most so many distinct rows
 _AVERAGING = 0.995
 
@@ -27,10 +27,10 @@ class TrainingConfig:
     Attributes
     ----------
     steps : int
-        At most.
+        Largest number of training steps.
     batch_size : int
     learning_rate, weight_decay : float
-        Of AdamW; the rate falls to a hundredth along a cosine.
+        Learning rate and weight decay of AdamW; the rate falls to a hundredth along a cosine.
     """
 
     steps: int = 2000
@@ -41,16 +41,16 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training came to.
+    """Result of a training.
 
     Attributes
     ----------
     steps : int
-        Steps done.
+        Number of steps made.
     best_step : int
-        After which of them the validation loss was lowest; those weights are kept.
+        Step after which the validation loss was lowest; its weights are kept.
     validation_loss : list of float
-        At every look.
+        Validation loss at every evaluation.
     """
 
     steps: int
@@ -90,19 +90,19 @@ def train(
     seed: int,
     progress: Callable[[int, float], None] | None = None,
 ) -> TrainingResult:
-    """Train `model` in place and leave the averaged weights of the best look in it, in evaluation mode.
+    """Train `model` in place; it ends in evaluation mode with the averaged weights of the best evaluation.
 
     Parameters
     ----------
     model : TableModel
         On its device.
     rows, validation : Encoded
-        Inliers; `validation` decides when to stop, on noise that is the same at every look.
+        Inliers; the loss on `validation`, with the same noise at every evaluation, decides when to stop.
     config : TrainingConfig
     seed : int
-        Of batches and noise.
+        Random seed for batches and noise.
     progress : callable of (step, validation loss), optional
-        Called at every look.
+        Called at every evaluation.
     """
     device = next(model.parameters()).device
     training_rows, validation_rows = _Rows(rows, device), _Rows(validation, device)

@@ -1,23 +1,22 @@
-"""Which columns are hidden from which: the fixed views in which the network sees a row.
+"""Views of a row: fixed halves of the columns that the network knows, from which it predicts the other half.
 
-In every view one half of the columns is known and the other has to be guessed. Counting
-(`segqc.tabular.counting.trees`) has all levels, but it knows numbers by their bins alone, and half of a row's outcomes
-are often too rare together to have been counted. On development splits of the benchmark, categories all, this level
-moved average precision by -0.7 (Census) to +0.5 points (U2R): there it is a second opinion; numbers need it. Views
-depend on the seed and the number of columns alone, never on the rows.
+Counting (`segqc.tabular.counting.trees`) covers every number of known columns, but it knows numbers by their bins
+alone, and half of a row's outcomes together are often too rare to have been counted. On development splits of the
+benchmark, whose columns are all categorical, this level moved average precision by -0.7 (Census) to +0.5 points (U2R);
+columns of numbers need it. Views depend on the seed and the number of columns alone, never on the rows.
 """
 
 import numpy as np
 
 
 def half_views(columns: int, views: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Views and what each cell's surprise counts in them: windows of a random circle of the columns.
+    """Views and the weight of every column in them: windows of a random circular order of the columns.
 
     Parameters
     ----------
     columns : int
     views : int
-        At least; as many as hide each column once.
+        Least number of views; there are as many more as it takes to hide every column once.
     seed : int
 
     Returns

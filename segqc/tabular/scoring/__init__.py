@@ -1,4 +1,4 @@
-"""The two methods as objects: each holds its trained network and what it learnt beside it, and scores rows."""
+"""The two methods as objects: each holds its trained network and all else that it learnt, and scores rows."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """Method `mixing`: surprises of the cells at a ladder of numbers of known cells, by counting and by the network.
 
-A row's score is that of the level where it is oddest (`segqc.tabular.counting.oddest_level`), plus that of the company
-that its cells keep in other rows (`segqc.tabular.counting.co_occurrence`).
+A row's score is that of its most anomalous level (`segqc.tabular.counting.oddest_level`), plus a term for values that
+usually occur in unusual rows (`segqc.tabular.counting.co_occurrence`).
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def network_surprise(model: MixingModel, rows: Encoded, hidden: np.ndarray, weig
 
 @dataclass(frozen=True)
 class Counts:
-    """What counting knows of the training rows: numbers by their bins, then context trees.
+    """Counts of the training rows: numbers in bins, and context trees.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Counts:
 
 
 class MixingScorer(TableScorer[MixingModel]):
-    """Surprises at many levels, the oddest of which makes the score.
+    """Surprises at many levels; the most anomalous one makes the score.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ class MixingScorer(TableScorer[MixingModel]):
         return self.contributions(rows).sum(1)
 
     def contributions(self, rows: Encoded) -> np.ndarray:
-        """They sum to the scores."""
+        """Contribution of every column to the score, float64 `[n, C]`; they sum to `scores`."""
 
         def compute(part: Encoded) -> np.ndarray:
             surprise = _surprise(self.counts, self.model, self.hidden, self.weights, part)

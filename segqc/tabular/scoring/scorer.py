@@ -1,4 +1,4 @@
-"""What a method is to the detector and to the files: a network to train, scores, contributions, and named arrays."""
+"""The interface of a method: a network to train, scores, contributions, and named arrays to save."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class ScorerSettings:
 
 
 class TableScorer(ABC, Generic[Model]):
-    """A fitted method: the trained network, and what was learnt beside it.
+    """A fitted method: the trained network, and all else that was learnt from the training rows.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class TableScorer(ABC, Generic[Model]):
         validation: Encoded,
         seed: int,
     ) -> Self:
-        """Learn what scoring needs besides the trained network.
+        """Learn all that scoring needs besides the trained network.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class TableScorer(ABC, Generic[Model]):
 
     @abstractmethod
     def contributions(self, rows: Encoded) -> np.ndarray:
-        """What every column contributes to how anomalous a row is, float64 `[n, C]`."""
+        """Contribution of every column to the anomaly of a row, float64 `[n, C]`."""
 
     def to_arrays(self) -> Arrays:
         """Named arrays for `from_arrays`: weights of the network, and all else but `density`."""
@@ -95,8 +95,8 @@ class TableScorer(ABC, Generic[Model]):
 
         Raises
         ------
-        KeyError
-            When an array is missing.
+        KeyError, TypeError
+            When an array is missing, or one is there that does not belong.
         RuntimeError
             When the weights are those of a network for other columns or settings.
         ValueError
