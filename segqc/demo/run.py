@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,49 +56,70 @@ def demo(config: DemoConfig, console: Console | None = None) -> dict[str, Any]:
         raise ValueError(
             f"Expected 1 <= top <= audit_scenes, but got top {config.top} and {config.audit_scenes} scenes"
         )
-    voc_root, predictions, model, audited = (
-        config.out / name for name in ("VOCdevkit", "predictions", "model", "audit")
-    )
-    settings: dict[str, Any] = {key: value for key, value in asdict(config).items() if key not in ("out", "top")}
-    scene_settings = {key: settings[key] for key in ("seed", "train_scenes", "audit_scenes", "scene_size")}
-    segmenter_settings = scene_settings | {"segmenter_steps": config.segmenter_steps}
-    qc_settings = scene_settings | {key: settings[key] for key in ("qc_steps", "qc_image_size", "qc_grid_size")}
-
-    with _Stage(config.out, "scenes", scene_settings, [voc_root], console) as stage:
+    out, folders, settings = config.out, _Folders(config.out), _stage_settings(config)
+    with _Stage(out, "scenes", settings["scenes"], [folders.voc_root], console) as stage:
         if stage.needed:
-            render_dataset(
-                voc_root / "VOC2012", config.train_scenes, config.audit_scenes, config.seed, config.scene_size
-            )
-    with _Stage(config.out, "segmenter", segmenter_settings, [predictions], console) as stage:
+            root = folders.voc_root / "VOC2012"
+            render_dataset(root, config.train_scenes, config.audit_scenes, config.seed, config.scene_size)
+    with _Stage(out, "segmenter", settings["segmenter"], [folders.predictions], console) as stage:
         if stage.needed:
-            _segment(config, voc_root, predictions, console)
-    with _Stage(config.out, "qc model", qc_settings, [model], console) as stage:
+            _segment(config, folders, console)
+    with _Stage(out, "qc model", settings["qc model"], [folders.model], console) as stage:
         if stage.needed:
-            train(_qc_config(config, voc_root, model), console)
-    with _Stage(config.out, "audit", segmenter_settings | qc_settings, [audited], console):
+            train(_qc_config(config, folders), console)
+    with _Stage(out, "audit", settings["audit"], [folders.audit], console):
         # The audit knows by itself what is scored already.
-        audit_config = AuditConfig(
-            predictions, audited, model=model, voc_root=voc_root, image_set="val", top=config.top
-        )
-        report = audit(audit_config, DiceComparison(config.top), console)
+        report = audit(_audit_config(config, folders), DiceComparison(config.top), console)
 
     result = {
         **_judge([row for row in report.rows if row["status"] == "ok"], config.top),
-        "gallery": str(audited / "gallery.html"),
-        "contact_sheet": str(audited / "contact_sheet.png"),
-        "seconds": {
-            name: read_json(_note(config.out, name))["seconds"] for name in ("scenes", "segmenter", "qc model", "audit")
-        },
-        "config": settings | {"top": config.top},
+        "gallery": str(folders.audit / "gallery.html"),
+        "contact_sheet": str(folders.audit / "contact_sheet.png"),
+        "seconds": {name: read_json(_note(out, name))["seconds"] for name in settings},
+        "config": {key: value for key, value in asdict(config).items() if key != "out"},
     }
-    write_json(config.out / "demo.json", result)
+    write_json(out / "demo.json", result)
     if console:
         _show(result, console)
     return result
 
 
+@dataclass(frozen=True)
+class _Folders:
+    """Where the stages leave what they make."""
+
+    out: Path
+
+    @property
+    def voc_root(self) -> Path:
+        return self.out / "VOCdevkit"
+
+    @property
+    def predictions(self) -> Path:
+        return self.out / "predictions"
+
+    @property
+    def model(self) -> Path:
+        return self.out / "model"
+
+    @property
+    def audit(self) -> Path:
+        return self.out / "audit"
+
+
+def _stage_settings(config: DemoConfig) -> dict[str, dict[str, Any]]:
+    """By stage, in their order, the settings that its result depends on."""
+    settings = asdict(config)
+    scenes = {key: settings[key] for key in ("seed", "train_scenes", "audit_scenes", "scene_size")}
+    segmenter = scenes | {"segmenter_steps": config.segmenter_steps}
+    model = scenes | {key: settings[key] for key in ("qc_steps", "qc_image_size", "qc_grid_size")}
+    return {"scenes": scenes, "segmenter": segmenter, "qc model": model, "audit": segmenter | model}
+
+
 class _Stage:
-    """A part of the demo with a note of its settings: `needed` unless the note says it was finished with the same ones."""
+    """A part of the demo with a note of its settings: `needed` unless the note says it was finished with the same
+    ones.
+    """
 
     def __init__(
         self, out: Path, name: str, settings: dict[str, Any], folders: list[Path], console: Console | None
@@ -132,9 +153,9 @@ def _note(out: Path, name: str) -> Path:
     return out / "stages" / f"{name.replace(' ', '_')}.json"
 
 
-def _segment(config: DemoConfig, voc_root: Path, predictions: Path, console: Console | None) -> None:
+def _segment(config: DemoConfig, folders: _Folders, console: Console | None) -> None:
     """Train the segmenter on the training scenes and let it predict the others."""
-    train_set, audit_set = _pairs(voc_root, "train"), _pairs(voc_root, "val")
+    train_set, audit_set = _pairs(folders.voc_root, "train"), _pairs(folders.voc_root, "val")
     network = build_segmenter(DEMO_LABELS.num_classes, config.seed)
     masks = [pair.mask for pair in train_set if pair.mask is not None]
     loss = train_segmenter(
@@ -145,16 +166,16 @@ def _segment(config: DemoConfig, voc_root: Path, predictions: Path, console: Con
         seed=config.seed,
         console=console,
     )
-    predict_masks(network, [pair.image for pair in audit_set], predictions, console)
+    predict_masks(network, [pair.image for pair in audit_set], folders.predictions, console)
     if console:
         console.print(f"The segmenter's loss fell to {loss:.3f}; it predicted {len(audit_set)} scenes it had not seen.")
 
 
-def _qc_config(config: DemoConfig, voc_root: Path, model: Path) -> TrainConfig:
+def _qc_config(config: DemoConfig, folders: _Folders) -> TrainConfig:
     """The `cpu` preset at the demo's size: ground-truth pairs of the training scenes only."""
     return TrainConfig(
-        out=model,
-        voc_root=voc_root,
+        out=folders.model,
+        voc_root=folders.voc_root,
         image_set="train",
         classes=",".join(DEMO_LABELS.names),
         preset="cpu",
@@ -172,12 +193,23 @@ def _qc_config(config: DemoConfig, voc_root: Path, model: Path) -> TrainConfig:
     )
 
 
+def _audit_config(config: DemoConfig, folders: _Folders) -> AuditConfig:
+    """An audit of the scenes that neither network has seen."""
+    return AuditConfig(
+        folders.predictions,
+        folders.audit,
+        model=folders.model,
+        voc_root=folders.voc_root,
+        image_set="val",
+        top=config.top,
+    )
+
+
 def _pairs(voc_root: Path, image_set: str) -> list[Pair]:
     pairs, problems = voc_pairs(voc_root, image_set)
     if problems:
-        raise ValueError(
-            f"The rendered scenes are damaged: {problems[0].path}: {problems[0].reason}; delete {voc_root} and run the demo again"
-        )
+        first = f"{problems[0].path}: {problems[0].reason}"
+        raise ValueError(f"The rendered scenes are damaged: {first}; delete {voc_root} and run the demo again")
     return pairs
 
 
@@ -216,9 +248,8 @@ def _judge(rows: list[dict[str, Any]], top: int) -> dict[str, Any]:
 def _show(result: dict[str, Any], console: Console) -> None:
     """The figures as a table, then where to look."""
     top, total = result["top"], result["audited"]
-    table = Table(
-        title=f"{total} predictions, {result['failures']} of them with Dice below 0.5; mean Dice {result['mean_dice']:.2f}"
-    )
+    failures = f"{result['failures']} of them with Dice below 0.5"
+    table = Table(title=f"{total} predictions, {failures}; mean Dice {result['mean_dice']:.2f}")
     table.add_column("ranked by")
     for heading in ("Spearman with Dice", f"failures in the worst {top}", f"mean Dice of the worst {top}"):
         table.add_column(heading, justify="right")
@@ -234,7 +265,5 @@ def _show(result: dict[str, Any], console: Console) -> None:
         style="dim",
     )
     console.print(table)
-    console.print(
-        f"{sum(result['seconds'].values()):.0f} s in all on {os.cpu_count()} cores. The worst first: {result['gallery']}",
-        soft_wrap=True,
-    )
+    spent = f"{sum(result['seconds'].values()):.0f} s in all on {os.cpu_count()} cores"
+    console.print(f"{spent}. The worst first: {result['gallery']}", soft_wrap=True)

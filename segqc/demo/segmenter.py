@@ -96,10 +96,8 @@ def train_segmenter(
     """
     if not images or len(images) != len(masks):
         raise ValueError(f"Expected as many images as masks and at least one, but got {len(images)} and {len(masks)}")
-    targets = torch.from_numpy(np.stack([read_mask(path, DEMO_LABELS) for path in masks])).long()
+    targets = _targets(masks)
     cached = _cache(network, images, console)
-    # Half the resolution is finer than the head's maps, and four times as fast as all of it.
-    targets = torch.stack([targets, targets.flip(-1)], dim=1)[..., ::2, ::2].contiguous()
     optimizer = torch.optim.AdamW(network.classifier.parameters(), lr=learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps)
     draws = torch.Generator().manual_seed(seed)
@@ -111,12 +109,7 @@ def train_segmenter(
             chosen = torch.randint(len(images), (min(batch_size, len(images)),), generator=draws)
             mirrored = torch.randint(2, (len(chosen),), generator=draws)
             logits = network.classifier({name: maps[chosen, mirrored] for name, maps in cached.items()})
-            truth = targets[chosen, mirrored]
-            loss = F.cross_entropy(
-                F.interpolate(logits, size=truth.shape[-2:], mode="bilinear", align_corners=False),
-                truth,
-                ignore_index=VOID,
-            )
+            loss = _cross_entropy(logits, targets[chosen, mirrored])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -163,6 +156,19 @@ def _pictures(images: Sequence[Path]) -> Iterator[tuple[Path, Tensor]]:
     """Pictures as uint8 [3, H, W], one by one."""
     for path in images:
         yield path, torch.from_numpy(np.array(read_image(path))).permute(2, 0, 1)
+
+
+def _targets(masks: Sequence[Path]) -> Tensor:
+    """Class indices [masks, 2, h, w] of every mask and its mirror image."""
+    targets = torch.from_numpy(np.stack([read_mask(path, DEMO_LABELS) for path in masks])).long()
+    # Half the resolution is finer than the head's maps, and four times as fast as all of it.
+    return torch.stack([targets, targets.flip(-1)], dim=1)[..., ::2, ::2].contiguous()
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean over the pixels of `truth` [N, h, w] that are not void; the logits are brought to its size."""
+    logits = F.interpolate(logits, size=truth.shape[-2:], mode="bilinear", align_corners=False)
+    return F.cross_entropy(logits, truth, ignore_index=VOID)
 
 
 def _cache(network: LRASPP, images: Sequence[Path], console: Console | None) -> dict[str, Tensor]:

@@ -3,7 +3,10 @@
 import json
 from pathlib import Path
 
-from segqc.demo.config import DemoConfig
+from typer.testing import CliRunner
+
+from segqc.cli.app import app
+from segqc.demo.config import DURATION, DemoConfig
 from segqc.demo.run import demo
 
 
@@ -28,3 +31,9 @@ def test_the_ranking_finds_the_failures_and_the_story_is_told_once(tmp_path: Pat
     again = demo(config)
     assert again["rankings"] == rankings
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
+
+
+def test_the_help_and_the_readme_state_the_same_time() -> None:
+    said = CliRunner().invoke(app, ["demo", "--help"]).output
+    assert DURATION in " ".join(said.split())
+    assert DURATION in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
