@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 from xml.etree import ElementTree
 
+import numpy as np
+
 from segqc.base.files import atomic_path, write_json
 from segqc.data.labels import LabelSpace
 from segqc.export.config import ExportConfig
@@ -32,6 +34,8 @@ DETAILS = (
 """Attributes of the suspect label. CVAT knows only those that a label declares."""
 
 LONGEST_VALUE = 4096  # letters in a value of CVAT's attributes
+
+_COMMON = {"source": "auto", "occluded": "0", "z_order": "0"}  # of every shape
 
 
 def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:
@@ -96,29 +100,37 @@ def _meta(task: list[dict[str, Any]]) -> ElementTree.Element:
 def _write_image(
     stream: TextIO, number: int, item: Item, labels: LabelSpace, suspect: str, config: ExportConfig
 ) -> None:
-    """One picture: its masks or polygons, a tag with the reason and, where there is one, the suspect box with the same."""
+    """One picture: its masks or polygons, a tag with the reason and, where there is one, the suspect box with the
+    same.
+    """
     image = ElementTree.Element(
         "image", id=str(number), name=item.location, width=str(item.width), height=str(item.height)
     )
-    common = {"source": "auto", "occluded": "0", "z_order": "0"}
     for index, mask in class_masks(item.mask, labels):
         if config.shapes == "polygon":
-            for ring in polygons(mask, config.tolerance):
-                points = ";".join(f"{x},{y}" for x, y in ring.tolist())
-                ElementTree.SubElement(image, "polygon", {"label": labels.name(index), "points": points} | common)
+            _add_polygons(image, mask, labels.name(index), config.tolerance)
         else:
-            lengths, (x0, y0, x1, y1) = cvat_rle(mask)
-            place = {"left": str(x0), "top": str(y0), "width": str(x1 - x0), "height": str(y1 - y0)}
-            ElementTree.SubElement(
-                image, "mask", {"label": labels.name(index), "rle": ", ".join(map(str, lengths))} | place | common
-            )
+            _add_run_lengths(image, mask, labels.name(index))
     marks = [ElementTree.SubElement(image, "tag", label=suspect, source="auto")]
     if item.box is not None:
         corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(str, item.box), strict=True))
-        marks.append(ElementTree.SubElement(image, "box", {"label": suspect} | corners | common | {"z_order": "1"}))
+        marks.append(ElementTree.SubElement(image, "box", {"label": suspect} | corners | _COMMON | {"z_order": "1"}))
     details = item.details
     for mark in marks:
         for name in DETAILS:
             if name in details:
                 ElementTree.SubElement(mark, "attribute", name=name).text = str(details[name])[:LONGEST_VALUE]
     stream.write(xml_string(image))
+
+
+def _add_polygons(image: ElementTree.Element, mask: np.ndarray, label: str, tolerance: float) -> None:
+    for ring in polygons(mask, tolerance):
+        points = ";".join(f"{x},{y}" for x, y in ring.tolist())
+        ElementTree.SubElement(image, "polygon", {"label": label, "points": points} | _COMMON)
+
+
+def _add_run_lengths(image: ElementTree.Element, mask: np.ndarray, label: str) -> None:
+    lengths, (x0, y0, x1, y1) = cvat_rle(mask)
+    place = {"left": str(x0), "top": str(y0), "width": str(x1 - x0), "height": str(y1 - y0)}
+    rle = ", ".join(map(str, lengths))
+    ElementTree.SubElement(image, "mask", {"label": label, "rle": rle} | place | _COMMON)

@@ -3,7 +3,7 @@
 Import `label_config.xml` as the project's interface, then `tasks.json`. Format: https://labelstud.io/guide/predictions
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,7 +18,7 @@ from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, label_studio_rle, polygons
 from segqc.export.streams import write_records
 from segqc.export.xml_files import write_xml
-from segqc.gallery.overlay import BOX_RGB
+from segqc.gallery.overlay import BOX_RGB, Box
 
 SUSPECT = "suspect"
 
@@ -57,45 +57,43 @@ def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]
     """A task whose prediction is the mask and the suspect box; all that is known of it lies in its data, which the
     interface can show.
     """
-    results: list[dict[str, Any]] = []
-    for index, mask in class_masks(item.mask, labels):
-        name = labels.name(index)
-        if config.shapes == "polygon":
-            scale = np.array([100 / item.width, 100 / item.height])
-            for ring in polygons(mask, config.tolerance):
-                points = (ring * scale).round(4).tolist()
-                results.append(
-                    _result(
-                        item,
-                        len(results),
-                        "mask",
-                        "polygonlabels",
-                        {"points": points, "closed": True, "polygonlabels": [name]},
-                    )
-                )
-        else:
-            brush = {"format": "rle", "rle": label_studio_rle(mask), "brushlabels": [name]}
-            results.append(_result(item, len(results), "mask", "brushlabels", brush))
+    results = [
+        _result(item, number, from_name, kind, value)
+        for number, (from_name, kind, value) in enumerate(_regions(item, labels, config))
+    ]
     if item.box is not None:
-        x0, y0, x1, y1 = item.box
-        place = {
-            "x": x0 / item.width,
-            "y": y0 / item.height,
-            "width": (x1 - x0) / item.width,
-            "height": (y1 - y0) / item.height,
-        }
-        value = {name: round(100 * share, 4) for name, share in place.items()} | {
-            "rotation": 0,
-            "rectanglelabels": [SUSPECT],
-        }
-        results.append(
-            _result(item, len(results), "region", "rectanglelabels", value)
-            | {"meta": {"text": [item.details["reason"]]}}
-        )
+        reason = {"meta": {"text": [item.details["reason"]]}}
+        results.append(_result(item, len(results), "region", "rectanglelabels", _box(item, item.box)) | reason)
     return {
         "data": {"image": item.location, **item.details},
         "predictions": [{"model_version": f"segqc {__version__}", "score": item.row["score"], "result": results}],
     }
+
+
+def _regions(item: Item, labels: LabelSpace, config: ExportConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The predicted mask as regions: the control they belong to, their kind and their value, class by class."""
+    scale = np.array([100 / item.width, 100 / item.height])
+    for index, mask in class_masks(item.mask, labels):
+        name = labels.name(index)
+        if config.shapes == "polygon":
+            for ring in polygons(mask, config.tolerance):
+                points = (ring * scale).round(4).tolist()
+                yield "mask", "polygonlabels", {"points": points, "closed": True, "polygonlabels": [name]}
+        else:
+            yield "mask", "brushlabels", {"format": "rle", "rle": label_studio_rle(mask), "brushlabels": [name]}
+
+
+def _box(item: Item, box: Box) -> dict[str, Any]:
+    """The suspect box in per cent of the picture's sides."""
+    x0, y0, x1, y1 = box
+    place = {
+        "x": x0 / item.width,
+        "y": y0 / item.height,
+        "width": (x1 - x0) / item.width,
+        "height": (y1 - y0) / item.height,
+    }
+    percent = {name: round(100 * share, 4) for name, share in place.items()}
+    return percent | {"rotation": 0, "rectanglelabels": [SUSPECT]}
 
 
 def _result(item: Item, number: int, from_name: str, kind: str, value: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 A prediction that cannot be exported is listed in `export.json` with its reason, never dropped in silence.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segqc.base.files import write_json
@@ -66,33 +66,39 @@ def export(config: ExportConfig) -> ExportReport:
     labels = table.labels(config.classes)
     chosen = choose(table, config)
     root = config.images_root or common_folder([table.path(row, "image") for row in table.rows if row.get("image")])
-    skipped = list(chosen.unscored)
-    exported, turned = 0, list[str]()
-
-    def counted() -> Iterator[Item]:
-        nonlocal exported
-        for item in load_items(chosen, table, labels, _locator(config, root), skipped):
-            exported += 1
-            if item.orientation != 1:
-                turned.append(item.id)
-            yield item
-
-    files = TARGETS[config.to](config.out, counted(), labels, config)
-    report = ExportReport(exported, chosen.left_out, turned, skipped, [*files, config.out / "export.json"], root)
+    skipped, tally = list(chosen.unscored), _Tally()
+    items = tally.count(load_items(chosen, table, labels, _locator(config, root), skipped))
+    files = TARGETS[config.to](config.out, items, labels, config)
+    note = config.out / "export.json"
     write_json(
-        config.out / "export.json",
+        note,
         {
             "audit": audit_fingerprint(table.rows),
-            "exported": report.exported,
-            "left_out_by_filters": report.left_out,
-            "not_exported": report.skipped,
-            "turned_by_exif": report.turned,
+            "exported": tally.exported,
+            "left_out_by_filters": chosen.left_out,
+            "not_exported": skipped,
+            "turned_by_exif": tally.turned,
             "images_root": root,
             "config": to_json(config),
             "segqc": __version__,
         },
     )
-    return report
+    return ExportReport(tally.exported, chosen.left_out, tally.turned, skipped, [*files, note], root)
+
+
+@dataclass
+class _Tally:
+    """Counts items on their way to the target."""
+
+    exported: int = 0
+    turned: list[str] = field(default_factory=list)
+
+    def count(self, items: Iterable[Item]) -> Iterator[Item]:
+        for item in items:
+            self.exported += 1
+            if item.orientation != 1:
+                self.turned.append(item.id)
+            yield item
 
 
 def _locator(config: ExportConfig, root: Path) -> Locator:
