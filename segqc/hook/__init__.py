@@ -10,7 +10,8 @@ nothing.
 them together.
 """
 
-from segqc.hook.attach import Counts, QualityHook, attach
+from segqc.hook.attach import attach
 from segqc.hook.policies import Callback, Inspection, QualityAlarm, Raise, ReviewFolder
+from segqc.hook.quality_hook import Counts, QualityHook
 
 __all__ = ["Callback", "Counts", "Inspection", "QualityAlarm", "QualityHook", "Raise", "ReviewFolder", "attach"]

@@ -1,10 +1,13 @@
 """The masks in what a segmentation model returned, whatever library it comes from.
 
     torchvision                     {"out": [N, K, h, w], ...}
-    segmentation_models_pytorch     [N, K, h, w], or [N, 1, h, w] for one class; with a classification head, a tuple that begins so
-    Hugging Face                    .logits [N, K, h, w]; queries: .class_queries_logits [N, Q, K + 1] and .masks_queries_logits [N, Q, h, w]
+    segmentation_models_pytorch     [N, K, h, w], or [N, 1, h, w] for one class;
+                                    with a classification head, a tuple that begins so
+    Hugging Face                    .logits [N, K, h, w];
+                                    queries: .class_queries_logits [N, Q, K + 1] and .masks_queries_logits [N, Q, h, w]
     after post-processing           a list of [H, W], one a picture
-    ONNX Runtime, TFLite, yours     the same, channels first or last, or class indices [N, H, W], [N, 1, H, W], [N, H, W, 1]
+    ONNX Runtime, TFLite, yours     the same, channels first or last,
+                                    or class indices [N, H, W], [N, 1, H, W], [N, H, W, 1]
 
 What counts is the class with the highest score after bilinear interpolation to the picture's size, as these libraries
 do it themselves. With a Hugging Face processor its own post-processing is asked, so that the judged mask is the one
@@ -108,29 +111,33 @@ class MaskReader:
         ValueError
             Another number of classes than the quality model has, or scores that are not finite.
         """
-        if is_floating(raw):
-            scores = raw.detach() if isinstance(raw, Tensor) else torch.from_numpy(np.ascontiguousarray(raw))
-            if len(scores) == 1 and self.num_classes == 2:
-                scores = torch.cat([torch.full_like(scores, self.binary_threshold), scores])
-            if len(scores) != self.num_classes:
-                reason = f"Expected scores of {self.num_classes} classes, but the model gives {len(scores)}"
-                raise ValueError(f"{reason}: say with classes= which of the quality model's classes each of them is")
-            mask = highest_class(scores, size).cpu().numpy()
-        else:
-            mask = as_array(raw).astype(np.int64)
-            if mask.shape != size:
-                mask = mask[np.ix_(pixel_of_cell(mask.shape[0], size[0]), pixel_of_cell(mask.shape[1], size[1]))]
-            outside = (mask < 0) | ((mask >= self.num_classes) & (mask != VOID))
-            if outside.any():
-                raise ValueError(
-                    f"Expected class indices 0 to {self.num_classes - 1}, but got {np.unique(mask[outside])[:8].tolist()}"
-                )
-            mask = mask.astype(np.uint8)
+        mask = self._by_scores(raw, size) if is_floating(raw) else self._by_indices(raw, size)
         if self._translation is None:
             return mask
         table = np.full(256, VOID, np.uint8)
         table[: len(self._translation)] = self._translation
         return table[mask]
+
+    def _by_scores(self, raw: Any, size: tuple[int, int]) -> np.ndarray:
+        """The segmenter's classes, uint8 `[H, W]`, by the highest of scores `[K, h, w]`."""
+        scores = raw.detach() if isinstance(raw, Tensor) else torch.from_numpy(np.ascontiguousarray(raw))
+        if len(scores) == 1 and self.num_classes == 2:
+            scores = torch.cat([torch.full_like(scores, self.binary_threshold), scores])
+        if len(scores) != self.num_classes:
+            reason = f"Expected scores of {self.num_classes} classes, but the model gives {len(scores)}"
+            raise ValueError(f"{reason}: say with classes= which of the quality model's classes each of them is")
+        return highest_class(scores, size).cpu().numpy()
+
+    def _by_indices(self, raw: Any, size: tuple[int, int]) -> np.ndarray:
+        """The segmenter's classes, uint8 `[H, W]`, from class indices `[h, w]`, by nearest neighbour."""
+        mask = as_array(raw).astype(np.int64)
+        if mask.shape != size:
+            mask = mask[np.ix_(pixel_of_cell(mask.shape[0], size[0]), pixel_of_cell(mask.shape[1], size[1]))]
+        outside = (mask < 0) | ((mask >= self.num_classes) & (mask != VOID))
+        if outside.any():
+            found = np.unique(mask[outside])[:8].tolist()
+            raise ValueError(f"Expected class indices 0 to {self.num_classes - 1}, but got {found}")
+        return mask.astype(np.uint8)
 
     def _items(self, value: Any, count: int) -> list[Any]:
         """One item a picture from an array, or from a list that holds one first, or one a picture."""
@@ -144,21 +151,34 @@ class MaskReader:
             raise ValueError(
                 f"Expected masks or scores of classes in the model's output, but found {type(value).__name__}"
             )
-        floating, counts = is_floating(value), {self.num_classes, 1}
-        dimensions = 3 if floating else 2
-        if (
-            not floating
-            and value.ndim >= 3
-            and 1 in (value.shape[-3], value.shape[-1])
-            and (value.ndim == 4 or count == 1)
-        ):
-            value = value.squeeze(-1) if value.shape[-1] == 1 else value.squeeze(-3)
-        value = value[None] if value.ndim == dimensions else value
-        if value.ndim != dimensions + 1:
-            raise ValueError(f"Expected scores [N, K, h, w] or class indices [N, H, W], but got {tuple(value.shape)}")
-        if floating and value.shape[1] not in counts and value.shape[3] in counts:
-            value = value.permute(0, 3, 1, 2) if isinstance(value, Tensor) else value.transpose(0, 3, 1, 2)
-        return list(value)
+        return list(self._scores(value) if is_floating(value) else _class_indices(value, count))
+
+    def _scores(self, value: Any) -> Any:
+        """Scores `[N, K, h, w]` of classes, from those of one picture or several, classes first or last."""
+        value = value[None] if value.ndim == 3 else value
+        if value.ndim != 4:
+            raise _wrong_shape(value)
+        counts = (self.num_classes, 1)
+        if value.shape[1] not in counts and value.shape[3] in counts:
+            return value.permute(0, 3, 1, 2) if isinstance(value, Tensor) else value.transpose(0, 3, 1, 2)
+        return value
+
+
+def _class_indices(value: Any, count: int) -> Any:
+    """Class indices `[N, H, W]` of `count` pictures, from an array that may lack N or have an axis of one channel."""
+    may_have_channel = value.ndim == 4 or (value.ndim == 3 and count == 1)
+    if may_have_channel and value.shape[-1] == 1:
+        value = value.squeeze(-1)
+    elif may_have_channel and value.shape[-3] == 1:
+        value = value.squeeze(-3)
+    value = value[None] if value.ndim == 2 else value
+    if value.ndim != 3:
+        raise _wrong_shape(value)
+    return value
+
+
+def _wrong_shape(value: Any) -> ValueError:
+    return ValueError(f"Expected scores [N, K, h, w] or class indices [N, H, W], but got {tuple(value.shape)}")
 
 
 def query_scores(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
