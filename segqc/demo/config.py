@@ -6,7 +6,6 @@ from typing import Annotated
 
 from segqc.base.settings import Setting, check_settings
 
-
 DURATION = "3 to 7 minutes on two cores"
 """How long the defaults take: 193 s on a machine with nothing else to do, 409 s beside another process."""
 
