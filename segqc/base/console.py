@@ -1,7 +1,7 @@
-"""Terminal output that all commands share: one console, one look of paths and of progress bars.
+"""Terminal output that all commands share: the consoles, and how paths, warnings and progress bars look.
 
-Nothing that is printed is read as markup: paths, ids and class names may hold square brackets and colons. What should
-look different is a `Text`.
+Printed strings are never read as markup, because paths, ids and class names may hold square brackets and colons. A
+string that should be styled is a `Text`.
 """
 
 import os
@@ -20,8 +20,9 @@ from rich.text import Text
 
 
 class PlainConsole(Console):
-    """A console without markup and emoji codes, whose reader may go (`segqc audit | head`): the command then goes on in
-    silence to its last file.
+    """A console without markup and emoji codes.
+
+    When the reader of a pipe goes away (`segqc audit | head`), the command continues without printing.
     """
 
     def __init__(self, stderr: bool = False, quiet: bool = False) -> None:
@@ -30,7 +31,7 @@ class PlainConsole(Console):
     def on_broken_pipe(self) -> None:
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        # what the stream still holds would fail again when Python flushes it at its end
+        # Python flushes the stream when it exits; what is left in it must not fail again
         os.dup2(nowhere, self.file.fileno())
         os.close(nowhere)
 
@@ -41,18 +42,18 @@ error_console = PlainConsole(stderr=True)
 
 
 def wrote(path: object, more: str = ".", what: str = "") -> Text:
-    """ "Wrote PATH." with the path in bold; `what` it is stands before it, and `more` after it."""
+    """Return "Wrote PATH." with the path in bold; `what` stands before the path, `more` after it."""
     return Text.assemble(f"Wrote {what}", (str(path), "bold"), more)
 
 
 def print_warnings(texts: list[str]) -> None:
-    """One line each, marked."""
+    """Print each text as a line that begins with "Warning:"."""
     for text in texts:
         console.print(Text.assemble(("Warning:", "bold yellow"), " ", text), soft_wrap=True)
 
 
 def make_progress(console: Console | None, *fields: str) -> Progress:
-    """A progress bar with count, elapsed and remaining time.
+    """Make a progress bar with count, elapsed and remaining time.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Setting:
 
 @cache
 def settings_of(config: type) -> dict[str, tuple[Any, Setting]]:
-    """For each field of a config dataclass that has a `Setting`: its type, without `Annotated`, and its `Setting`."""
+    """Return the type, without `Annotated`, and the `Setting` of each field of a config dataclass that has one."""
     hints = typing.get_type_hints(config, include_extras=True)
     found: dict[str, tuple[Any, Setting]] = {}
     for field in dataclasses.fields(config):
@@ -61,32 +61,32 @@ def settings_of(config: type) -> dict[str, tuple[Any, Setting]]:
 
 
 def not_none(hint: Any) -> Any:
-    """The type in "type or None"; any other type is itself."""
+    """Return the type in "type or None", and any other type as it is."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return next(option for option in typing.get_args(hint) if option is not type(None))
     return hint
 
 
 def item_type(hint: Any) -> Any:
-    """The type of a tuple's items, or None when the type is no tuple."""
+    """Return the type of a tuple's items, or None if the type is no tuple."""
     return typing.get_args(not_none(hint))[0] if typing.get_origin(not_none(hint)) is tuple else None
 
 
 def choices(hint: Any) -> tuple[Any, ...]:
-    """What a field may be, when its type (or that of its items) is a Literal; else ()."""
+    """Return the values that a Literal, or a tuple of a Literal, may have; () for any other type."""
     hint = not_none(item_type(hint) or hint)
     return typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
 
 
 def check_settings(config: Any) -> None:
-    """Refuse numbers out of their `Setting`'s range and values that are no choice of their Literal.
+    """Refuse numbers outside the range of their `Setting`, and values that their Literal does not list.
 
-    None is neither: it stands for a default.
+    None is always allowed: it stands for a default.
 
     Raises
     ------
     ValueError
-        Names the field, what it may be, and what it is.
+        Names the field, the values that it may have, and its value.
     """
     for name, (hint, setting) in settings_of(config.__class__).items():
         value = getattr(config, name)
@@ -128,7 +128,7 @@ Device = Annotated[
 
 
 def to_json(config: Any) -> Any:
-    """A config dataclass as plain JSON values."""
+    """Convert a config dataclass to plain JSON values."""
     if dataclasses.is_dataclass(config):
         return {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
     if isinstance(config, Mapping):
@@ -139,12 +139,12 @@ def to_json(config: Any) -> Any:
 
 
 def from_json(cls: type[T], values: Mapping[str, Any], where: str = "config") -> T:
-    """A config dataclass from JSON values; unknown and missing keys are refused.
+    """Make a config dataclass from JSON values; unknown and missing keys are refused.
 
     Raises
     ------
     ValueError
-        Names the key and `where` it stands.
+        Names the key, and where it stands.
     """
     if not isinstance(values, Mapping):
         raise ValueError(f"Expected an object at {where}, but got {values!r}")
@@ -159,7 +159,7 @@ def from_json(cls: type[T], values: Mapping[str, Any], where: str = "config") ->
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
-    """JSON knows no tuples, paths or dataclasses: restore them from the type hint."""
+    """Restore tuples, paths and dataclasses, which JSON lacks, by the type hint."""
     if not_none(hint) is not hint:
         return None if value is None else _convert(not_none(hint), value, where)
     if dataclasses.is_dataclass(hint):

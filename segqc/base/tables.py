@@ -81,9 +81,8 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
     known = set(columns)
     for row in rows:
         if not known.issuperset(row):
-            raise ValueError(
-                f"Expected rows with the columns {', '.join(columns)}, but got also {', '.join(sorted(set(row) - known))}"
-            )
+            unknown = ", ".join(sorted(set(row) - known))
+            raise ValueError(f"Expected rows with the columns {', '.join(columns)}, but got also {unknown}")
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     if path.suffix == ".csv":
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:

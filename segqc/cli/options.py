@@ -31,7 +31,8 @@ def fills_in(config: type, first: str = "") -> Callable[[Callable[..., None]], C
     Returns
     -------
     callable
-        Takes ``run(config, **switches)``. `switches` are what is no setting, such as --dry-run: annotated for Typer.
+        Takes ``run(config, **switches)``. The switches are options that are no settings, such as --dry-run; they are
+        annotated for Typer.
     """
 
     def decorate(run: Callable[..., None]) -> Callable[..., None]:
@@ -48,7 +49,7 @@ def fills_in(config: type, first: str = "") -> Callable[[Callable[..., None]], C
 
 
 def takes(*parameters: inspect.Parameter) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator that makes a Typer command of ``run(**given)``, for a command that is more than one config."""
+    """A decorator that makes a Typer command of ``run(**given)``, for a command that fills in more than one config."""
 
     def decorate(run: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(run)
@@ -61,13 +62,13 @@ def takes(*parameters: inspect.Parameter) -> Callable[[Callable[..., None]], Cal
 
 
 def _parameters(run: Callable[..., None]) -> list[inspect.Parameter]:
-    """The parameters that a function names."""
+    """Return the parameters that a function names, without its ``**given``."""
     every = inspect.signature(run).parameters.values()
     return [parameter for parameter in every if parameter.kind is not inspect.Parameter.VAR_KEYWORD]
 
 
 def _with_signature(command: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> Callable[..., None]:
-    """The function, to Typer's eyes, with these parameters; it is called with all of them by name."""
+    """Give the function these parameters in the eyes of Typer, which passes all of them by name."""
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what inspect.signature reads
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -75,8 +76,15 @@ def _with_signature(command: Callable[..., None], parameters: Sequence[inspect.P
 
 
 def parameters_of(config: type, first: str = "", unset: str = "") -> list[inspect.Parameter]:
-    """Every field that the command line may set, those named in `first` first; those in `unset` are as for
-    `parameter_of`.
+    """Make a parameter for each field that the command line may set.
+
+    Parameters
+    ----------
+    config : type
+    first : str
+        Fields that come first, with spaces between.
+    unset : str
+        Fields whose option is None unless it is given; see `parameter_of`.
     """
     names = [name for name, (_, setting) in settings_of(config).items() if not setting.python_only]
     order = first.split() + [name for name in names if name not in first.split()]
@@ -86,7 +94,7 @@ def parameters_of(config: type, first: str = "", unset: str = "") -> list[inspec
 def parameter_of(
     config: type, name: str, help: str | None = None, panel: str | None = None, unset: bool = False
 ) -> inspect.Parameter:
-    """The parameter that stands for a field.
+    """Make the parameter of a command that sets a field.
 
     Parameters
     ----------
@@ -120,12 +128,12 @@ def parameter_of(
 
 
 def values_of(config: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments for the dataclass from what Typer read: lists become tuples.
+    """Convert what Typer read to values of the dataclass: lists become tuples. Other names stay as they are.
 
     Raises
     ------
     BadInput
-        A list that should hold numbers holds something else.
+        A list of numbers holds something else.
     """
     values = dict(given)
     for name in given.keys() & settings_of(config).keys():
@@ -141,7 +149,7 @@ def values_of(config: type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _items(option: str, text: str, kind: type, may_be_emptied: bool) -> tuple[Any, ...]:
-    """ "a, b" as ("a", "b"), or "0,1" as (0, 1)."""
+    """Split "a, b" into ("a", "b"), or "0,1" into (0, 1)."""
     if may_be_emptied and text.strip() == EMPTY:
         return ()
     if kind is not int:
@@ -157,7 +165,7 @@ def _items(option: str, text: str, kind: type, may_be_emptied: bool) -> tuple[An
 
 
 def option_name(field: str) -> str:
-    """The option of a field that does not name another: "voc_root" as "--voc-root"."""
+    """Spell a field as an option: "voc_root" as "--voc-root"."""
     return "--" + field.replace("_", "-")
 
 

@@ -7,8 +7,8 @@ LIGHT = """
 segqc segqc.cli.app segqc.verdict segqc.model.catalogue
 segqc.base.console segqc.base.errors segqc.base.files segqc.base.fingerprints segqc.base.journal segqc.base.locks
 segqc.base.parallel segqc.base.settings segqc.base.tables
-segqc.data.cells segqc.data.dataset segqc.data.folds segqc.data.grid segqc.data.labels segqc.data.masks segqc.data.pictures segqc.data.rasters
-segqc.data.pairs segqc.data.small_objects
+segqc.data.cells segqc.data.dataset segqc.data.folds segqc.data.grid segqc.data.labels segqc.data.masks
+segqc.data.pictures segqc.data.rasters segqc.data.pairs segqc.data.small_objects
 segqc.auditing.config segqc.calibration.config segqc.demo.config segqc.export.config segqc.gallery.config
 segqc.predict.config segqc.tabular.config segqc.training.config
 """

@@ -179,9 +179,10 @@ def test_voc_image_sets_are_sources_too(images, tmp_path, five):
         (root / folder).mkdir(parents=True)
     (tmp_path / "JPEGImages").rename(root / "JPEGImages")
     (root / "ImageSets" / "Segmentation" / "val.txt").write_text("a\nmissing\n")
-    summary = predict(config(None, tmp_path / "out", five[1], voc_root=root))
+    summary = predict(config(None, tmp_path / "out", five[1], voc_root=root, image_set="val"))
     assert summary.written == 1
     assert [row["id"] for row in summary.failed] == ["missing"]
+    assert predict(config(None, tmp_path / "all", five[1], voc_root=root)).written == 3
 
 
 @pytest.mark.parametrize("wrapper", ["state_dict", "model", "module."])
