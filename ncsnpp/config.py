@@ -69,7 +69,8 @@ class NCSNppConfig:
         unknown = set(self.attention_resolutions) - set(self.resolutions)
         if unknown:
             raise ValueError(
-                f"Expected `attention_resolutions` to be among the levels' {self.resolutions}, but got {sorted(unknown)}"
+                f"Expected `attention_resolutions` to be among the levels' {self.resolutions}, "
+                f"but got {sorted(unknown)}"
             )
         if self.conditioning == "pyramid" and not len(self.context_channels) == len(self.context_sizes) > 0:
             raise ValueError(

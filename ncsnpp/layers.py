@@ -29,7 +29,7 @@ def _initialise(layer, zero: bool):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm with at least 4 channels a group and at most 32 groups; fewer groups when the channels do not divide."""
+    """GroupNorm with at least 4 channels a group and at most 32 groups; fewer groups where channels do not divide."""
     groups = max(1, min(channels // 4, 32))
     while channels % groups:
         groups -= 1

@@ -68,7 +68,7 @@ def compare(predictions: Path, voc_root: Path, sizes: list[int]) -> list[tuple[s
     files = [(pair.mask, pair.ground_truth) for pair in found.pairs if pair.mask and pair.ground_truth]
     masks = [(read_mask(prediction, VOC_LABELS), read_mask(truth, VOC_LABELS)) for prediction, truth in files]
     full = np.array([dice(*both) for both in masks])
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for size in sizes:
         for name, squash in SQUASHES.items():
             grids = [

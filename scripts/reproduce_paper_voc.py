@@ -56,12 +56,23 @@ def main() -> None:
     console = Console()
     model = train(
         TrainConfig(
-            voc_root=arguments.voc_root, image_set=arguments.train_set, classes=arguments.classes, out=arguments.out / "model", method="paper",
-            preset="voc256", steps=arguments.steps, batch_size=arguments.batch_size, image_size=arguments.size, grid_size=arguments.size,
-            density_items=arguments.density_items, precision=arguments.precision, device=arguments.device, seed=arguments.seed,
+            voc_root=arguments.voc_root,
+            image_set=arguments.train_set,
+            classes=arguments.classes,
+            out=arguments.out / "model",
+            method="paper",
+            preset="voc256",
+            steps=arguments.steps,
+            batch_size=arguments.batch_size,
+            image_size=arguments.size,
+            grid_size=arguments.size,
+            density_items=arguments.density_items,
+            precision=arguments.precision,
+            device=arguments.device,
+            seed=arguments.seed,
         ),
         console,
-    )  # fmt: skip
+    )
     audited = AuditConfig(
         predictions=arguments.predictions,
         out=arguments.out / "audit",
@@ -72,9 +83,15 @@ def main() -> None:
     audit(audited, DiceComparison(), console)
     networks = () if arguments.deep_svdd == "none" else (arguments.deep_svdd,)
     config = EvaluateConfig(
-        audit=audited.out, out=arguments.out / "evaluation", voc_root=arguments.voc_root, train_set=arguments.train_set, deep_svdd=networks,
-        resamples=arguments.resamples, device=arguments.device, seed=arguments.seed,
-    )  # fmt: skip
+        audit=audited.out,
+        out=arguments.out / "evaluation",
+        voc_root=arguments.voc_root,
+        train_set=arguments.train_set,
+        deep_svdd=networks,
+        resamples=arguments.resamples,
+        device=arguments.device,
+        seed=arguments.seed,
+    )
     found = evaluate(config, console)
     table = Table(
         title=f"Pearson over the {config.top} most anomalous of {len(found.study.ids)} pictures (in the paper: 1,449)"

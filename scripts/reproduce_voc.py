@@ -42,7 +42,7 @@ from segqc.base.files import atomic_path
 from segqc.data.pairs import find_voc
 from segqc.model.catalogue import Method
 from segqc.results.table import read_finished_audit
-from segqc.training.config import TrainConfig
+from segqc.training.config import PresetName, TrainConfig
 from segqc.training.run import train
 
 TRIAL = "structured"
@@ -51,25 +51,40 @@ SEEDS_KEYS = ("spearman", "partial_spearman", "auroc", "dice_top")
 
 @dataclass(frozen=True)
 class Model:
-    """A training: folder name, method, preset, whether it is an ablation's budget, whether it sees no picture, whether
-    every seed is for it.
+    """A training of the study.
+
+    Attributes
+    ----------
+    folder : str
+        Name of its folder.
+    method, preset
+        As for `segqc train`.
+    short : bool
+        Whether it has the steps of an ablation.
+    mask_only : bool
+        Whether it sees no picture.
+    every_seed : bool
+        Whether it is trained with every seed, or with the first alone.
     """
 
     folder: str
     method: Method
-    preset: str = "cpu"
+    preset: PresetName = "cpu"
     short: bool = False
     mask_only: bool = False
     every_seed: bool = False
 
     def name(self, steps: int) -> str:
+        """Its row in the tables."""
         title = {
             "structured": "structured",
             "mixing": "mixing",
             "segmenter": "plain segmenter",
             "paper": "the paper's recipe",
         }[self.method]
-        return f"{title}{', mask only' if self.mask_only else ''}{'' if self.preset == 'cpu' else f', preset {self.preset}'}, {steps:,} steps"
+        sight = ", mask only" if self.mask_only else ""
+        preset = "" if self.preset == "cpu" else f", preset {self.preset}"
+        return f"{title}{sight}{preset}, {steps:,} steps"
 
 
 MODELS = (
@@ -147,10 +162,17 @@ def _model(arguments: argparse.Namespace, model: Model, seed: int, console: Cons
         arguments.ablation_steps if model.short else arguments.steps,
     )
     config = TrainConfig(
-        voc_root=arguments.voc_root, image_set=arguments.train_set, out=out, method=model.method, preset=model.preset, steps=steps,
-        seed=seed, mask_only=model.mask_only, feature_cache=arguments.out / f"features-{model.preset}",
+        voc_root=arguments.voc_root,
+        image_set=arguments.train_set,
+        out=out,
+        method=model.method,
+        preset=model.preset,
+        steps=steps,
+        seed=seed,
+        mask_only=model.mask_only,
+        feature_cache=arguments.out / f"features-{model.preset}",
         learning_rate=1e-3 if model.method == "paper" else None,  # the paper's; the preset's otherwise
-    )  # fmt: skip
+    )
     return train(config, console), steps
 
 
@@ -195,11 +217,21 @@ def _evaluate(arguments: argparse.Namespace, folder: Path, first: bool, console:
     if given["second"] is not None and not Path(given["second"]).is_dir():
         paths["second"] = arguments.predictions / given["second"]  # the name of another segmenter in the same folder
     config = EvaluateConfig(
-        audit=trial, out=arguments.out / "evaluations" / folder.name, voc_root=arguments.voc_root, image_set=arguments.image_set,
-        train_set=arguments.train_set, compare=tuple(compare), fits=arguments.out / "fits",
+        audit=trial,
+        out=arguments.out / "evaluations" / folder.name,
+        voc_root=arguments.voc_root,
+        image_set=arguments.image_set,
+        train_set=arguments.train_set,
+        compare=tuple(compare),
+        fits=arguments.out / "fits",
         deep_svdd=tuple(name for name in arguments.deep_svdd.split(",") if name not in ("", "none")),
-        corruptions=arguments.corruptions if first else 0, resamples=arguments.resamples, seed=arguments.seeds[0], **paths,
-    )  # fmt: skip
+        corruptions=arguments.corruptions if first else 0,
+        resamples=arguments.resamples,
+        seed=arguments.seeds[0],
+        second=paths["second"],
+        probs=paths["probs"],
+        tta=paths["tta"],
+    )
     return evaluate(config, console)
 
 
@@ -227,7 +259,7 @@ def _judge_seeds(
 ) -> SeedsTable:
     scores: dict[str, list[np.ndarray]] = {}
     heat: dict[str, np.ndarray] = {}
-    truths, ids = find_voc(arguments.voc_root).masks, evaluation.report.study.ids
+    truths, ids = find_voc(arguments.voc_root).masks, evaluation.study.ids
     for model in (model for model in MODELS if model.every_seed):
         trained = [(seed, *_model(arguments, model, seed, console)) for seed in arguments.seeds]
         audits = [
@@ -248,7 +280,7 @@ def _judge_seeds(
         scores[f"{name}, level t = 0 alone"] = [read_finished_audit(out).column("score", ids) for out in levels]
     table = {name: np.stack(columns, axis=1) for name, columns in scores.items()}
     return SeedsTable(
-        judge_seeds(table, evaluation.report.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat
+        judge_seeds(table, evaluation.study.quality, next(iter(table)), SEEDS_KEYS, arguments.resamples), heat
     )
 
 
@@ -272,7 +304,7 @@ def render(
     """
     lines = [f"Printed by `scripts/reproduce_voc.py`, {stamp}. Brackets: 95 % bootstrap intervals over pictures.", ""]
     for place, (name, evaluation) in enumerate(zip(names, found, strict=True)):
-        dice = evaluation.report.study.quality.dice
+        dice = evaluation.study.quality.dice
         lines += [
             f"## {name}",
             "",

@@ -34,16 +34,20 @@ def main() -> None:
     arguments = parser.parse_args()
     console = Console()
     config = TrainConfig(
-        voc_root=arguments.voc_root, image_set=arguments.image_set, out=arguments.out or Path("runs/shipped") / arguments.model,
-        preset="fast" if arguments.model == "voc-fast" else "cpu", steps=arguments.steps, seed=arguments.seed,
-    )  # fmt: skip
+        voc_root=arguments.voc_root,
+        image_set=arguments.image_set,
+        out=arguments.out or Path("runs/shipped") / arguments.model,
+        preset="fast" if arguments.model == "voc-fast" else "cpu",
+        steps=arguments.steps,
+        seed=arguments.seed,
+    )
     to = arguments.to or BUNDLED_MODELS[arguments.model]
     store(train(config, console), to)
     console.print(f"Wrote {to}. Next: segqc audit --predictions MASKS --images PICTURES --out audit")
 
 
 def store(trained: Path, folder: Path) -> None:
-    """A copy of a model folder with the network in 8 bits, and without the paths of the machine that it was trained on."""
+    """Copy a model folder, with the network in 8 bits and without the paths of the machine that it was trained on."""
     model = load_model(trained, "cpu")
     report = dict(model.config.training)
     settings = report.pop("config", {})

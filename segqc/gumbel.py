@@ -92,7 +92,8 @@ class NoiseLadder:
     def __post_init__(self) -> None:
         if len(self.keep) != len(self.temperature) or not self.keep:
             raise ValueError(
-                f"Expected as many kept shares as temperatures, at least one, but got {len(self.keep)} and {len(self.temperature)}"
+                "Expected as many kept shares as temperatures, at least one, "
+                f"but got {len(self.keep)} and {len(self.temperature)}"
             )
         for t in self.keep:
             logit(t)
@@ -123,7 +124,9 @@ def _geometric(first: float, last: float, count: int) -> list[float]:
 def paper_ladder(
     num_classes: int, levels: int = 20, low: float = 2.0, high: float = 20.0, delta: float = PAPER_DELTA
 ) -> NoiseLadder:
-    """The paper's ladder: l geometric from 2 to 20 in 20 levels (its section 4), one constant d (the reference's 1e-5)."""
+    """The paper's ladder: l geometric from 2 to 20 in 20 levels (its section 4), one constant d (the reference
+    implementation's 1e-5).
+    """
     return NoiseLadder((keep_from_delta(delta, num_classes),) * levels, tuple(_geometric(low, high, levels)))
 
 

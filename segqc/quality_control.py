@@ -177,7 +177,8 @@ class QualityControl:
         """
         if image.size != (mask.shape[1], mask.shape[0]):
             raise ValueError(
-                f"Expected picture and mask of one size, but got {image.size[0]}x{image.size[1]} and {mask.shape[1]}x{mask.shape[0]}"
+                f"Expected picture and mask of one size, but got {image.size[0]}x{image.size[1]} "
+                f"and {mask.shape[1]}x{mask.shape[0]}"
             )
         if (mask == VOID).all():
             raise ValueError("Expected a mask with labelled pixels, but it is void throughout")

@@ -168,7 +168,7 @@ class QualityModel(nn.Module):
 
     @torch.no_grad()
     def belief(self, features: Sequence[Tensor]) -> Tensor:
-        """log p(class | picture), level t = 0, `[M, K, S, S]` float32, of M pictures given by their `image_features`."""
+        """log p(class | picture), level t = 0, `[M, K, S, S]` float32, of M pictures by their `image_features`."""
         count, config = len(features[0]), self.config
         shape = (count, config.num_classes, config.grid_size, config.grid_size)
         uniform = torch.full(shape, -float(np.log(config.num_classes)), device=self.device)

@@ -28,7 +28,7 @@ def quantise(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def restore(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state that `quantise` was given, float32, up to rounding; a state without int8 tensors comes back as it is."""
+    """The state that `quantise` was given, float32, up to rounding; other states come back as they are."""
     state = {}
     for name, tensor in stored.items():
         if tensor.dtype == torch.int8 and name + _SCALE in stored:

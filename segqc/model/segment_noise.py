@@ -8,8 +8,9 @@ mask, and the network learns p(true mask | wrong mask, picture). It is ours, not
 Four kinds of error, mixed (`KIND_ENDS`):
 
     none      the true mask itself: a good prediction is to be believed
-    guess     a mask drawn from the belief about the picture alone of a network that has not seen it (segqc.training.guessers), by the Gumbel-max trick
-              with noise that neighbouring cells share: the errors that a model with such features makes on new pictures
+    guess     a mask drawn from the belief about the picture alone of a network that has not seen it
+              (segqc.training.guessers), by the Gumbel-max trick with noise that neighbouring cells share: the errors
+              that a model with such features makes on new pictures
     partial   the guess in one region, the truth in the rest: models that are better than the network
     edit      classes swapped for such as look alike, objects missed or halved, objects of another picture added
     foreign   the mask of another picture

@@ -130,7 +130,7 @@ def train(
 
     Examples
     --------
-    >>> folder = segqc.train(images="PICTURES", masks="MASKS", classes="background,road", out="runs/x")  # doctest: +SKIP
+    >>> folder = segqc.train(images="PICTURES", masks="MASKS", classes="bg,road", out="runs/x")  # doctest: +SKIP
     >>> qc = segqc.load(folder)  # doctest: +SKIP
     """
     config = TrainConfig(

@@ -17,7 +17,13 @@ _COPIES_IN_TRAINING = 5  # weights, gradients, AdamW's two moments, moving avera
 
 
 def print_dry_run(given: TrainConfig, console: Console) -> Complexity:
-    """Print the resolved configuration as JSON, then parameters, multiply-accumulates and memory; returns the counts."""
+    """Print the resolved configuration as JSON, then parameters, multiply-accumulates and memory.
+
+    Returns
+    -------
+    Complexity
+        What was counted.
+    """
     config = resolve(given)
     labels = training_labels(config)
     model = model_config(config, labels)

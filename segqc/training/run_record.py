@@ -69,7 +69,8 @@ def contents_fingerprint(pairs: Sequence[Pair], console: Console | None = None) 
         return pair.id, _digest(pair.image), _digest(pair.mask)
 
     with make_progress(console) as progress:
-        return f"{stable_seed(list(progress.track(ordered_map(digest, pairs), len(pairs), description='reading files'))):016x}"
+        digests = progress.track(ordered_map(digest, pairs), len(pairs), description="reading files")
+        return f"{stable_seed(list(digests)):016x}"
 
 
 def _stamps(pairs: Sequence[Pair]) -> str:

@@ -185,9 +185,16 @@ def test_everything_is_finite_at_the_extremes(temperature: float, keep: float) -
     log_q = g.log_softmax_from_posterior(certain, x_tilde, levels)
     target = g.eps_target(x_tilde, log_a, levels)
     for value in (
-        x_tilde, log_q, g.analytic_score(x_tilde, log_a, levels), g.mse_loss(log_q, target, levels), g.kl_loss(log_q, target, levels),
-        g.centred_input(x_tilde, levels), g.log_input(x_tilde), g.keep_condition(levels), g.temperature_condition(levels),
-    ):  # fmt: skip
+        x_tilde,
+        log_q,
+        g.analytic_score(x_tilde, log_a, levels),
+        g.mse_loss(log_q, target, levels),
+        g.kl_loss(log_q, target, levels),
+        g.centred_input(x_tilde, levels),
+        g.log_input(x_tilde),
+        g.keep_condition(levels),
+        g.temperature_condition(levels),
+    ):
         assert torch.isfinite(value).all()
     assert g.centred_input(x_tilde, levels).abs().max() <= 15 / 4
 

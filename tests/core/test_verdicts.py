@@ -54,11 +54,15 @@ def test_a_heat_map_is_drawn_when_asked_for_of_the_mask_that_was_judged(qc):
 @pytest.mark.parametrize(
     "image",
     [
-        rgb(), Image.fromarray(rgb()), torch.from_numpy(rgb()), torch.from_numpy(rgb()).permute(2, 0, 1), (rgb() / 255).astype(np.float32),
+        rgb(),
+        Image.fromarray(rgb()),
+        torch.from_numpy(rgb()),
+        torch.from_numpy(rgb()).permute(2, 0, 1),
+        (rgb() / 255).astype(np.float32),
         torch.from_numpy(rgb()).permute(2, 0, 1) / 255,
     ],
     ids=["array", "Pillow", "tensor", "channels first", "floats", "float tensor"],
-)  # fmt: skip
+)
 def test_a_picture_in_any_form_is_the_same_picture(qc, image):
     assert qc(image, blobs(0, *SIZE)).score == qc(rgb(), blobs(0, *SIZE)).score
 
@@ -111,10 +115,13 @@ def test_a_bad_pair_stops_no_batch_and_is_for_review(qc):
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
-        (np.zeros((5, 5), np.uint8), "one size"), (np.full(SIZE, 255, np.uint8), "void throughout"), (torch.zeros(9, 3, 3), "4 classes"),
-        (torch.full((4, 3, 3), torch.inf), "finite"), (np.zeros((2, *SIZE), np.uint8), "as many pictures as masks, but got 1 and 2"),
+        (np.zeros((5, 5), np.uint8), "one size"),
+        (np.full(SIZE, 255, np.uint8), "void throughout"),
+        (torch.zeros(9, 3, 3), "4 classes"),
+        (torch.full((4, 3, 3), torch.inf), "finite"),
+        (np.zeros((2, *SIZE), np.uint8), "as many pictures as masks, but got 1 and 2"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_pair_alone_raises(qc, mask, words):
     with pytest.raises(ValueError, match=words):
         qc(rgb(), mask)

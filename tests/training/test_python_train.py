@@ -9,6 +9,7 @@ import pytest
 from conftest import tiny_train_config
 
 import segqc
+from segqc.base.settings import choices, settings_of
 from segqc.training import api
 from segqc.training.config import TrainConfig
 
@@ -23,9 +24,11 @@ def test_it_takes_every_setting_with_the_default_of_the_command():
 @pytest.mark.parametrize("progress", [False, True])
 def test_every_setting_reaches_the_training(progress: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     given: dict[str, Any] = {}
-    for number, field in enumerate(dataclasses.fields(TrainConfig), start=2):
-        default = field.default
-        given[field.name] = not default if isinstance(default, bool) else number
+    for number, (name, (hint, setting)) in enumerate(settings_of(TrainConfig).items(), start=2):
+        default = getattr(TrainConfig, name)
+        other = choices(hint)[-1:] or ([not default] if isinstance(default, bool) else [1 / number])
+        given[name] = other[0] if setting.high == 1 or not isinstance(other[0], float) else number
+    assert given.keys() == {field.name for field in dataclasses.fields(TrainConfig)}
     given |= {name: tmp_path / name for name in ("out", "voc_root", "images", "masks", "feature_cache")}
     calls = []
     monkeypatch.setattr(api, "run_training", lambda *arguments: calls.append(arguments) or given["out"])

@@ -109,9 +109,20 @@ def test_fresh_augmentation_without_a_cache_trains_and_resumes(tiny_voc: Path, t
 
 def test_the_papers_concat_conditioning_trains(tiny_voc: Path, tmp_path: Path) -> None:
     config = tiny_train_config(
-        tiny_voc, tmp_path / "concat", preset="voc256", encoder=None, image_size=32, grid_size=32, views=0, steps=1, batch_size=2, workers=0,
-        method="paper", density_items=2, validation_fraction=0.1,
-    )  # fmt: skip
+        tiny_voc,
+        tmp_path / "concat",
+        preset="voc256",
+        encoder=None,
+        image_size=32,
+        grid_size=32,
+        views=0,
+        steps=1,
+        batch_size=2,
+        workers=0,
+        method="paper",
+        density_items=2,
+        validation_fraction=0.1,
+    )
     folder = train(config)
     model = load_model(folder, "cpu")
     assert model.encoder is None
