@@ -124,7 +124,7 @@ def _readable_pairs(
 def _write_left_out(
     path: Path, pairs: list[Pair], problems: list[Problem], copies: list[Pair], console: Console | None
 ) -> None:
-    """What is in the image set but not audited, with reasons: pairs that cannot be read, and those that have no copy."""
+    """Write which pairs of the image set are not audited, and why: they cannot be read, or they have no copy."""
     copied = {copy.id for copy in copies}
     void = [pair for pair in pairs if pair.id not in copied]
     problems = problems + [Problem(pair.id, pair.mask or pair.image, "is void throughout") for pair in void]
@@ -185,8 +185,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", help="cpu or cuda; what is there by default")
     given = parser.parse_args(arguments)
     config = TrainConfig(
-        voc_root=given.voc_root, image_set=given.image_set, classes=given.classes, out=given.out, steps=given.steps, seed=given.seed,
-        device=given.device, preset="cpu", folds=given.folds, method=given.method, feature_cache=given.feature_cache,
+        voc_root=given.voc_root, image_set=given.image_set, classes=given.classes, out=given.out, steps=given.steps,
+        seed=given.seed, device=given.device, preset="cpu", folds=given.folds, method=given.method,
+        feature_cache=given.feature_cache,
     )  # fmt: skip
     console = Console()
     try:

@@ -34,7 +34,8 @@ from evaluation.ranking.comparison import DiceComparison
 from evaluation.ranking.correlation import Interval
 from evaluation.ranking.seeds import SeedsJudgement, judge_seeds
 from evaluation.report.config import EvaluateConfig
-from evaluation.report.evaluate import Evaluation, evaluate
+from evaluation.report.evaluate import evaluate
+from evaluation.report.evaluation import Evaluation
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.base.errors import BadInput

@@ -13,24 +13,14 @@ from PIL import Image
 from evaluation.ranking.judging import DETECTION, HEADLINE, RANKING, Measure, best_methods, measures
 from evaluation.report.paper import DEEP_SVDD, GNSM, IMAGES, TOP, Published, with_published
 
-_STYLE = """
-:root{color-scheme:light dark;--ink:#1b1d21;--dim:#5d636e;--line:#d9dce1;--page:#fff;--band:#f4f6f8;--good:#0b6b3a;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--ink:#e8eaed;--dim:#a2a8b3;--line:#3a3e45;--page:#15171a;--band:#1e2125;--good:#6fd19a;--bad:#ff8a80}}
-body{margin:0 auto;max-width:1280px;padding:24px 20px 60px;font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page)}
-h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 6px}p{max-width:78ch}.dim{color:var(--dim)}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
-th,td{padding:4px 9px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap;vertical-align:top}
-th{font-weight:600;text-align:right;vertical-align:bottom;white-space:normal;max-width:120px}
-th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--page)}
-tr.group td{font-weight:600;background:var(--band);border-bottom:0;padding-top:9px}tr.trial td{background:var(--band)}
-tr.quoted td{color:var(--dim);font-style:italic}
-.text{text-align:left;white-space:normal;max-width:70ch;overflow-wrap:anywhere}
-td.best{font-weight:700}small{color:var(--dim);display:block;font-size:11px}.win{color:var(--good)}.loss{color:var(--bad)}
-figure{margin:12px 0}figure img{max-width:100%;background:#fff;border-radius:4px}figcaption{color:var(--dim);font-size:13px;max-width:78ch}
-"""
+_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 EMBEDDED_WIDTH = 2600
 """Pixels of the widest picture inside the page; its file has them all."""
+
+
+ReportTable = tuple[str, str, Sequence[Mapping[str, Any]]]
+"""Heading, caption and rows, every row with the same keys."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ def render_report(
     absent: Mapping[str, str],
     published: Mapping[str, Published],
     pictures: Sequence[Picture],
-    tables: Sequence[tuple[str, str, Sequence[Mapping[str, Any]]]],
+    tables: Sequence[ReportTable],
     top: int,
     threshold: float,
 ) -> str:
@@ -71,39 +61,19 @@ def render_report(
     published : mapping of str to Published
         By method: what the paper reports for it.
     pictures : sequence of Picture
-    tables : sequence of (heading, caption, rows)
-        Further tables, every row with the same keys.
+    tables : sequence of ReportTable
+        Further tables.
     top, threshold
         See `evaluation.ranking.judging.measures`.
     """
-    columns = measures(top, threshold)
     parts = [f"<h1>{_text(title)}</h1>", *(f"<p class=dim>{_text(fact)}</p>" for fact in facts)]
-    captions = {
-        HEADLINE: f"Pearson of the score with Dice, MSD and HD95. The top {top} are those a method itself ranks worst: their range is cut off, and "
-        "the better a ranking, the nearer to 0 this figure can come. It is printed because the paper reports it, and has no best. Paper (arXiv "
-        f"2304.03220, the top {TOP} of {IMAGES:,} images of VOC val, other predictions): {_quotation(GNSM)}; {_quotation(DEEP_SVDD)}.",
-        RANKING: "All images. AURC, e-AURC and AUGRC are mean risks (1 - Dice): smaller is better. The partial correlation asks what a score knows "
-        "beyond how complicated a mask is.",
-        DETECTION: f"Failures are images with a Dice below {threshold:g}.",
-    }
-    for group, caption in captions.items():
-        chosen = [measure for measure in columns if measure.group == group]
-        lines = with_published(rows, published, top) if group == HEADLINE else rows
-        parts += [
-            f"<h2>{_text(group[0].upper() + group[1:])}</h2>",
-            f"<p class=dim>{_text(caption)}</p>",
-            _methods(lines, groups, chosen),
-        ]
-    parts.append(
-        "<p class=dim>Small: 95 % bootstrap interval over images. &Delta;: difference to the method on trial on the same resampled images, "
-        "<span class=loss>red where the method on trial is worse</span>, <span class=win>green where it is better</span>, and the interval excludes "
-        "0. Bold: best of the column, the supervised line aside, which has seen quality labels.</p>"
-    )
+    parts += _method_tables(rows, groups, published, top, threshold)
     for picture in pictures:
-        parts.append(
-            f"<h2>{_text(picture.heading)}</h2><figure><img alt='{_text(picture.heading)}' src='{_data_address(picture.path)}'>"
-        )
-        parts.append(f"<figcaption>{_text(picture.caption)}</figcaption></figure>")
+        parts += [
+            f"<h2>{_text(picture.heading)}</h2><figure>",
+            f"<img alt='{_text(picture.heading)}' src='{_data_address(picture.path)}'>",
+            f"<figcaption>{_text(picture.caption)}</figcaption></figure>",
+        ]
     for heading, caption, lines in tables:
         parts += [f"<h2>{_text(heading)}</h2>", f"<p class=dim>{_text(caption)}</p>", _plain_table(lines)]
     parts += [
@@ -112,8 +82,41 @@ def render_report(
     ]
     if absent:
         parts += ["<h2>Not judged</h2>", _plain_table([{"method": name, "why": why} for name, why in absent.items()])]
-    head = f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>{_text(title)}</title>"
-    return head + f"<style>{_STYLE}</style><body>" + "\n".join(parts) + "</body></html>\n"
+    head = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
+    body = "\n".join(parts)
+    return f"{head}<title>{_text(title)}</title><style>\n{_STYLE}</style><body>{body}</body></html>\n"
+
+
+def _method_tables(
+    rows: Sequence[Mapping[str, Any]],
+    groups: Mapping[str, str],
+    published: Mapping[str, Published],
+    top: int,
+    threshold: float,
+) -> list[str]:
+    """A table of the methods for each group of measures, and what their small print means."""
+    captions = {
+        HEADLINE: f"Pearson's correlation of the score with Dice, MSD and HD95. The top {top} are the images that a method "
+        "itself ranks worst: their range is cut off, and the better a ranking, the nearer to "
+        "0 this figure can come. It is printed because the paper reports it, and has no best. Paper (arXiv 2304.03220, "
+        f"the top {TOP} of {IMAGES:,} images of VOC val, other predictions): {_quotation(GNSM)}; {_quotation(DEEP_SVDD)}.",
+        RANKING: "All images. AURC, e-AURC and AUGRC are mean risks (1 - Dice): smaller is better. The partial "
+        "correlation asks what a score knows beyond how complicated a mask is.",
+        DETECTION: f"Failures are images with a Dice below {threshold:g}.",
+    }
+    parts = []
+    for group, caption in captions.items():
+        chosen = [measure for measure in measures(top, threshold) if measure.group == group]
+        lines = with_published(rows, published, top) if group == HEADLINE else rows
+        heading = _text(group[0].upper() + group[1:])
+        parts += [f"<h2>{heading}</h2>", f"<p class=dim>{_text(caption)}</p>", _methods(lines, groups, chosen)]
+    parts.append(
+        "<p class=dim>Small: 95 % bootstrap interval over images. &Delta;: difference to the method on trial on the "
+        "same resampled images, <span class=loss>red where the method on trial is worse</span>, <span class=win>green "
+        "where it is better</span>, and the interval excludes 0. Bold: best of the column, the supervised line aside, "
+        "which has seen quality labels.</p>"
+    )
+    return parts
 
 
 def _data_address(path: Path) -> str:

@@ -33,7 +33,7 @@ def audit(
     seed: int | None = None,
     progress: bool = False,
 ) -> AuditReport:
-    """Score a folder of predictions and rank them, worst first; without `predictions`, find the wrong masks of a dataset.
+    """Score predicted masks and rank them, worst first; without `predictions`, find the wrong masks of a dataset.
 
     Does what `segqc audit` does, and writes what it writes, in silence. The same call continues an audit that was
     stopped.

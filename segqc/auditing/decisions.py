@@ -54,9 +54,9 @@ def summarise_decisions(rows: Sequence[dict[str, Any]], calibration: Calibration
         # + 1).
         needed = int(np.ceil(len(scores) / (calibration.goals.fdr * (len(calibration.accepted) + 1)) - 1e-9))
         if needed > 1:
-            count = f"{len(calibration.accepted)} accepted predictions and a batch of {len(scores)}"
             summary["statements"].append(
-                f"with {count}, flagging begins when {needed} of the batch score above all accepted ones; more accepted help"
+                f"with {len(calibration.accepted)} accepted predictions and a batch of {len(scores)}, flagging begins "
+                f"when {needed} of the batch score above all accepted ones; more accepted help"
             )
     if len(scores) >= SMALLEST_SAMPLE and len(calibration.reference) >= SMALLEST_SAMPLE:
         drift = compare_scores(scores, np.array(calibration.reference))

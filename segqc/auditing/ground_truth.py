@@ -56,8 +56,8 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
     with claimed(config.out, accelerator):
         if accelerator.is_main_process and console:
             console.print(
-                f"Auditing the ground truth of {len(pairs)} pairs: {training.folds} trainings ({training.method}, {training.steps:,} steps each), "
-                "each without the masks that its model then scores."
+                f"Auditing the ground truth of {len(pairs)} pairs: {training.folds} trainings ({training.method}, "
+                f"{training.steps:,} steps each), each without the masks that its model then scores."
             )
         models = train_folds(training, models_folder, console, (pairs, problems))
         images, masks, name = _sources(training)
@@ -97,7 +97,10 @@ def train_without(
     console: Console | None = None,
     found: tuple[list[Pair], list[Problem]] | None = None,
 ) -> Path:
-    """The model folder, below `folder`, of a training without one of its `training.folds`; `found` is as for `train`."""
+    """Train without one of the `training.folds` folds, and return the model's folder below `folder`.
+
+    `found` is as for `train`.
+    """
     own = folder / f"fold-{fold}-of-{training.folds}-seed-{training.seed}"
     cache = training.feature_cache or features_folder(folder)
     return train(dataclasses.replace(training, fold=fold, out=own, feature_cache=cache), console, found)
@@ -111,7 +114,9 @@ def features_folder(folder: Path) -> Path:
 def _refuse_foreign_features(folder: Path) -> None:
     """Cached features are overwritten, then deleted. The folder of a fold is there before them."""
     if features_folder(folder).exists() and not any(folder.glob("fold-*-of-*-seed-*")):
-        raise BadInput(features_folder(folder), "is no audit's, and would be overwritten", "choose another --out")
+        raise BadInput(
+            features_folder(folder), "was not created by segqc; refusing to overwrite it", "choose another --out"
+        )
 
 
 def _dealt(pairs: list[Pair], training: TrainConfig) -> Mapping[str, int]:

@@ -55,9 +55,16 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))
         write_gallery(
-            out, entries, labels, title, facts | quality | table.summary, judged=str(table.summary.get("judged", "prediction")),
-            audit=audit_fingerprint(table.rows), thumbnails=config.thumbnails, on_progress=lambda done: progress.update(task, completed=done),
-        )  # fmt: skip
+            out,
+            entries,
+            labels,
+            title,
+            facts | quality | table.summary,
+            judged=str(table.summary.get("judged", "prediction")),
+            audit=audit_fingerprint(table.rows),
+            thumbnails=config.thumbnails,
+            on_progress=lambda done: progress.update(task, completed=done),
+        )
     return out
 
 

@@ -67,8 +67,8 @@ STATE_COLUMNS = (
     Column(
         "warnings",
         "list",
-        f"what to keep in mind of a sound row: {HARDLY_SEEN}, most of the mask is of classes with few training pictures; "
-        f"{NOT_COMPARED}, its ground truth cannot be read",
+        f"{HARDLY_SEEN}: most of the mask is of classes with few training pictures; "
+        f"{NOT_COMPARED}: the ground truth of the mask cannot be read",
     ),
 )
 

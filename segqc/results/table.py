@@ -1,4 +1,4 @@
-"""An audit read back from its folder: rows of typed cells, the files they name, the classes, a name for what was audited."""
+"""An audit read back from its folder: rows of typed cells, the files that they name, and the classes."""
 
 import csv
 import math

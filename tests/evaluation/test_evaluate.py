@@ -24,7 +24,8 @@ from evaluation.metrics.classes import image_metrics
 from evaluation.ranking.comparison import DiceComparison
 from evaluation.report import paper as published
 from evaluation.report.config import EvaluateConfig
-from evaluation.report.evaluate import Evaluation, evaluate
+from evaluation.report.evaluate import evaluate
+from evaluation.report.evaluation import Evaluation
 from evaluation.report.page import EMBEDDED_WIDTH, Picture, render_report
 from evaluation.report.paper import DEEP_SVDD, GNSM
 from segqc.auditing.config import AuditConfig

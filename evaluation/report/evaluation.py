@@ -1,0 +1,46 @@
+"""What an evaluation has found, as its function returns it and its pictures and page are made from it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.report.study import Study
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found.
+
+    Attributes
+    ----------
+    rows : list of dict
+        Rows of `evaluation.ranking.judging.judge`, the method on trial first.
+    groups : dict of str to str
+        Group of each method.
+    absent : dict of str to str
+        Methods without scores, and why.
+    study : Study
+    corruptions : list of dict or None
+        Table of `evaluation.corruption.suite.run_suite`.
+    top : int
+        K of "the K ranked worst": the configuration's, or the number of images where these are fewer.
+    out : Path
+    """
+
+    rows: list[dict[str, Any]]
+    groups: dict[str, str]
+    absent: dict[str, str]
+    study: Study
+    corruptions: list[dict[str, Any]] | None
+    top: int
+    out: Path
+
+    @property
+    def top_note(self) -> str:
+        """What the columns of the K ranked worst are worth where they are all images; else nothing."""
+        if self.top < len(self.study.examples):
+            return ""
+        return (
+            f"The {self.top} ranked worst are all {self.top} images: their columns say nothing of a ranking. "
+            "Choose a smaller --top."
+        )
