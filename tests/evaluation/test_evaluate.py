@@ -127,7 +127,7 @@ def test_the_command_writes_what_it_says(config: EvaluateConfig, found: Evaluati
     result = segqc("evaluate", *arguments, "--out", out, "--metrics-backend", "medpy")
     assert result.returncode == 0, result.stderr
     assert "report.html" in result.stdout
-    assert "1 predictions left out" in result.stdout
+    assert "1 predictions were left out" in result.stdout
     names = {
         "report.html",
         "methods.csv",
