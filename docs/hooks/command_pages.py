@@ -53,8 +53,9 @@ def _page(name: str, command) -> str:
     arguments = [each.name.upper() for each in command.params if each.param_type_name == "argument"]
     usage = " ".join(["segqc", name, *arguments, "[OPTIONS]"])
     lines += ["```bash", usage]
-    if command.epilog:
-        lines += [f"# {command.epilog.partition(':')[0].lower()}", command.epilog.partition(": ")[2]]
+    for example in (command.epilog or "").replace("\b", "").split("\n\n"):
+        label, _, line = " ".join(example.split()).partition(": ")
+        lines += [f"# {label.lower()}", line] if line else []
     lines += ["```", ""]
     panels: dict[str, list] = {}
     for each in command.params:

@@ -64,7 +64,7 @@ def test_decisions(folder, monkeypatch, capsys, tmp_path):
     assert len((tmp_path / "decided" / "review" / "scores.csv").read_text().splitlines()) == 101
 
 
-def test_the_lines_in_the_readme_section_run_as_printed(folder, monkeypatch, capsys, tmp_path):
+def test_the_lines_on_the_page_of_pipelines_run_as_printed(folder, monkeypatch, capsys, tmp_path):
     """With random weights in the place from which torchvision would take its own, since there is no network here."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     weights = segmentation.DeepLabV3_MobileNet_V3_Large_Weights.DEFAULT
