@@ -171,7 +171,7 @@ def test_numbers_that_look_like_codes_are_pointed_out(tmp_path: Path) -> None:
     rows = [[*row[:1], str(i % 3), *row[2:]] for i, row in enumerate(orders())]
     data = write(tmp_path / "a.csv", rows)
     out = run("fit", "--data", data, "--drop", "id,kind", "--out", tmp_path / "m", "--steps", 2)
-    assert "if they are codes, fit again with --categorical country" in out
+    assert "If they are codes, fit again with --categorical country" in out
     out = run(
         "fit", "--data", data, "--drop", "id,kind", "--out", tmp_path / "m", "--steps", 2, "--categorical", "country"
     )
