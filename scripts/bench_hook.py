@@ -118,9 +118,8 @@ def main() -> None:
         table.add_row(name, *(f"{found[part]:.0%}" for part in ("total", "reading", "judging", "background")))
     console = Console(width=140)
     console.print(table)
-    console.print(
-        f"Shares of the segmenter's own {1000 * alone:.0f} ms of CPU time a picture ({given.side} px, {given.rounds} rounds)."
-    )
+    setting = f"{given.side} px, {given.rounds} rounds"
+    console.print(f"Shares of the segmenter's own {1000 * alone:.0f} ms of CPU time a picture ({setting}).")
 
 
 if __name__ == "__main__":

@@ -107,9 +107,8 @@ def from_audit(audit: Path, true_masks: Path | None) -> list[Scored]:
         if true_masks is None
         else np.array([row["score"] for row in read_audit_table(true_masks).rows if is_scored(row)])
     )
-    return [
-        Scored(audit.name, *(np.array([row[name] for row in rows], np.float64) for name in ("score", "dice")), truths)
-    ]
+    scores, dice = (np.array([row[name] for row in rows], np.float64) for name in ("score", "dice"))
+    return [Scored(audit.name, scores, dice, truths)]
 
 
 def halves(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What QC says of one mask: a number, a place, and, where there is a calibration, a decision."""
+"""The verdict on one mask: its score, its most suspect region and, with a calibration, a decision."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Judgement:
         Share of accepted predictions that score at least as high, in (0, 1].
     expected_dice : float or None
     interval : (float, float) or None
-        Of the Dice, at the calibration's coverage.
+        Interval of the Dice, at the calibration's coverage.
     decision : "pass", "review", "fail" or None
     """
 

@@ -1,4 +1,4 @@
-"""Where things run: the device, Accelerate's view of the processes, and what was used of memory."""
+"""Devices: which there are, which one a name means, Accelerate on it, and the peak memory of this process."""
 
 import sys
 
@@ -14,12 +14,12 @@ def best_device() -> str:
 
 
 def find_device(device: str | torch.device | None = None) -> torch.device:
-    """The device that is meant; None: the best one.
+    """The device of that name; None: the best one.
 
     Raises
     ------
     BadInput
-        When it is no device, or not one of this machine.
+        When it is not the name of a device, or this machine has no such device.
     """
     best, there = best_device(), ["cpu"]
     if best != "cpu":
@@ -49,7 +49,7 @@ def make_accelerator(device: str | None) -> Accelerator:
     Raises
     ------
     BadInput
-        As `find_device`.
+        In the cases of `find_device`.
     """
     found = find_device(device)
     if found.type == "cuda" and found.index is not None:

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and one kind of error for files that are neither.
+"""Files that are written whole or not at all, and JSON files.
 
 Everything written goes to a temporary sibling first and is renamed over its final name, so that a run killed at any
 moment leaves either the old file or the new one. Temporary names begin with a dot: every folder listing in this package

@@ -1,8 +1,8 @@
-"""`segqc calibrate`: from an audit, and what is known of some of its predictions, to a calibration.
+"""`segqc calibrate`: reads an audit and what is known of some of its predictions, and writes a calibration.
 
-The statistics are those of `segqc.calibration.fit`; here is what they are fed with, and whether that is a fair
+The statistics are those of `segqc.calibration.fit`. This module collects their data and checks that they are a random
 sample: predictions that were reviewed from the top of a ranked list score higher than the rest, and a calibration on
-them would call everything normal.
+them would flag too little.
 """
 
 import csv
@@ -31,9 +31,9 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
     Returns
     -------
     Calibration
-        Its `notes` say what was odd about its sources.
+        The calibration; its `notes` are remarks on its sources.
     Path
-        The file.
+        The file that was written.
 
     Raises
     ------
@@ -126,9 +126,8 @@ def _labels(
     if not dice:
         return None
     if config.accepted is not None and config.labels is None and len(dice) < MIN_CURVE_PAIRS:  # nobody asked for them
-        notes.append(
-            f"the audit's own {len(dice)} Dice values were left aside: it takes {MIN_CURVE_PAIRS} to estimate Dice from a score"
-        )
+        left_aside = f"the audit's own {len(dice)} Dice values were left aside"
+        notes.append(f"{left_aside}: it takes {MIN_CURVE_PAIRS} to estimate Dice from a score")
         return None
     if len(dice) > 1 and min(dice.values()) == 1:
         raise BadInput(
@@ -170,7 +169,9 @@ def _note_unknown(source: Path | str, ids: list[str], notes: list[str]) -> None:
 
 
 def _note_unfair_sample(what: str, chosen: set[str], scores: Mapping[str, float], notes: list[str]) -> None:
-    """Say so when the chosen predictions score otherwise than the others: they are then no random sample of the audit."""
+    """Add a note when the chosen predictions have other scores than the rest: they are then no random sample of the
+    audit.
+    """
     inside = np.array([score for id_, score in scores.items() if id_ in chosen])
     outside = np.array([score for id_, score in scores.items() if id_ not in chosen])
     if min(len(inside), len(outside)) < SMALLEST_SAMPLE:
@@ -179,8 +180,10 @@ def _note_unfair_sample(what: str, chosen: set[str], scores: Mapping[str, float]
     if found.drifted:
         consequence = "too little will be flagged" if found.direction == "higher" else "too much will be flagged"
         notes.append(
-            f"the {len(inside)} {what} predictions score {found.direction} than the others (Kolmogorov-Smirnov p {found.p_value:.1g}): they are no "
-            f"random sample, and what the calibration promises does not hold ({consequence}). Choose them at random, not from the top of the ranking"
+            f"the {len(inside)} {what} predictions score {found.direction} than the others "
+            f"(Kolmogorov-Smirnov p {found.p_value:.1g}): they are no random sample, "
+            f"and what the calibration promises does not hold ({consequence}). "
+            "Choose them at random, not from the top of the ranking"
         )
 
 

@@ -44,15 +44,15 @@ class Goals:
     Attributes
     ----------
     dice_limit : float
-        A Dice below it is a failure.
+        A prediction whose Dice is below it is a failure.
     max_failures, confidence : float
-        Of what passes, at most the share `max_failures` fails, with this confidence.
+        Largest share of failures among the predictions that pass, and the confidence level of that guarantee.
     coverage : float
-        Of the interval around the expected Dice.
+        Coverage of the interval around the expected Dice.
     fdr : float
-        Of what is flagged in a batch, at most this share is fine.
+        False discovery rate: largest expected share of good predictions among those flagged in a batch.
     review_level, fail_level : float
-        p-values of one prediction alone at or below which it is for review, or failed, where no Dice is known.
+        Where no Dice is known: a prediction whose p-value is at or below them is for review, or fails.
     """
 
     dice_limit: float = 0.5
@@ -92,9 +92,9 @@ class Calibration:
     audit : str
         Name of the audit's folder.
     notes : tuple of str
-        What was odd about what it was fitted on.
+        Remarks on the data that it was fitted on.
     quantiles : dict
-        Of the audited scores, to read at a glance.
+        Quantiles of the audited scores, for the reader of the file.
     segqc, format : str
     """
 
@@ -126,7 +126,7 @@ class Calibration:
 
     @property
     def warning(self) -> str | None:
-        """What every user of this calibration has to be told."""
+        """A warning that every user of this calibration must see; None where there is none."""
         return OVER_FLAGGING if self.source == "ground truth" else None
 
     def judge(self, score: float) -> Judgement:
@@ -156,7 +156,7 @@ class Calibration:
         return benjamini_hochberg(np.asarray(p_values, np.float64), self.goals.fdr)
 
     def statements(self) -> list[str]:
-        """What it promises, a sentence each."""
+        """What the calibration promises: one sentence for each of its parts."""
         said = []
         if self.accepted is not None:
             count = len(self.accepted)
@@ -165,7 +165,8 @@ class Calibration:
                 needed = int(np.ceil(1 / self.goals.fail_level - 1e-9)) - 1
                 level = f"{self.goals.fail_level:g}"
                 said.append(
-                    f"with fewer than {needed} accepted predictions no p-value reaches {level}: none will be called fail"
+                    f"with fewer than {needed} accepted predictions no p-value reaches {level}: "
+                    "none will be called fail"
                 )
         if self.dice is not None:
             width = (

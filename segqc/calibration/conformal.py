@@ -80,7 +80,7 @@ class DiceCurve:
     quantile : float or None
         Half-width of the interval in spreads; None when there were too few labels for any: the interval is then [0, 1].
     coverage : float
-        Of the interval.
+        Coverage of the interval.
     fitted, held_out : int
         Labelled pairs behind the curve and behind the quantile.
     """
@@ -121,11 +121,11 @@ def fit_dice_curve(scores: np.ndarray, dice: np.ndarray, coverage: float = 0.9, 
     Parameters
     ----------
     scores, dice : array-like `[n]`
-        Of labelled pairs, a random sample of what will be scored; Dice in [0, 1].
+        Scores and Dice of labelled pairs, a random sample of what will be scored; Dice in [0, 1].
     coverage : float
         In (0, 1).
     seed : int
-        Of the halves.
+        Random seed of the halves.
 
     Raises
     ------

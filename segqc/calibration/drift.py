@@ -1,10 +1,10 @@
-"""Have the scores moved away from those that a calibration was fitted on? Kolmogorov-Smirnov over windows that do not
-overlap.
+"""Drift: whether scores still come from the distribution that a calibration was fitted on.
 
-A calibration speaks of predictions like those it saw. Cameras get dirty and networks are replaced, and then it speaks
-of nothing, silently. So scores are compared with the calibration's own, a window at a time. Each window is a test of
-its own: with `level` 0.01, one in a hundred windows raises a false alarm. (Windows that slide by one score would test
-the same scores again and again, and raise many times as many.)
+A calibration holds for predictions like those it was fitted on. When a camera gets dirty or a network is replaced, its
+numbers stop being valid, and nothing in them shows it. So new scores are compared with the calibration's own by a
+Kolmogorov-Smirnov test, one window of scores after the other. Windows do not overlap, hence with `level` 0.01 one in a
+hundred windows of unchanged scores raises a false alarm. (Windows that slide by one score would test the same scores
+many times, and raise many times as many false alarms.)
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class DriftWindow:
     statistic : float
         Largest distance between the two distribution functions, in [0, 1].
     p_value : float
-        Of that distance, were nothing changed.
+        Probability of such a distance or a larger one if the distribution has not changed.
     direction : "higher" or "lower"
         Where the window's scores have moved to: higher is worse.
     drifted : bool
@@ -72,9 +72,8 @@ class DriftMonitor:
     def __init__(self, reference: Iterable[float], window: int = WINDOW, level: float = LEVEL) -> None:
         self.reference = np.sort(np.asarray(list(reference), np.float64))
         if window < SMALLEST_SAMPLE or len(self.reference) < SMALLEST_SAMPLE:
-            raise ValueError(
-                f"Expected a window and a reference of at least {SMALLEST_SAMPLE} scores, but got {window} and {len(self.reference)}"
-            )
+            found = f"{window} and {len(self.reference)}"
+            raise ValueError(f"Expected a window and a reference of at least {SMALLEST_SAMPLE} scores, but got {found}")
         self.window = window
         self.level = level
         self.windows: list[DriftWindow] = []

@@ -3,11 +3,11 @@
 Three sources, of which the first two may come together:
 
     accepted       predictions that a reviewer accepted, without any quality label: p-values
-    labelled       predictions whose Dice is known, a random sample of the audited: expected Dice and threshold; p-values
-                   too, where those with a Dice of at least `dice_limit` count as accepted
-    ground truth   true masks: p-values, but announced wherever they are used. A prediction is smoother than a true mask
-                   and lacks its void rim, so its score comes from elsewhere, and p-values of good predictions are not
-                   what they say (most often too small: too many are flagged)
+    labelled       predictions whose Dice is known, a random sample of the audited: expected Dice and threshold;
+                   p-values too, where those with a Dice of at least `dice_limit` count as accepted
+    ground truth   true masks: p-values, with a warning wherever they are used. A prediction is smoother than a true
+                   mask and lacks its void rim, so its scores have another distribution, and the p-values of good
+                   predictions are not valid (most often too small: too many predictions are flagged)
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Evidence:
     accepted : sequence of float, optional
         Scores of the predictions that were accepted.
     labelled : (scores, Dice), optional
-        Of a random sample of the predictions.
+        Scores and Dice of a random sample of the predictions.
     ground_truth : bool
         `scores` are those of true masks, and all of them count as accepted.
     audit : str

@@ -61,8 +61,8 @@ def monitor(config: MonitorConfig) -> MonitorReport:
     if fingerprint is not None and fingerprint != calibration.model:
         raise BadInput(
             config.calibration,
-            f"is of the model {calibration.model}, but the scores are of {fingerprint}",
-            "calibrate on an audit by it",
+            f"was fitted for model {calibration.model}, but these scores come from model {fingerprint}",
+            "give the calibration of an audit by that model",
         )
     rows = [row for row in table.rows if is_scored(row)]
     order = config.order or ("time" if "time" in table.columns else "id")

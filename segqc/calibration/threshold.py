@@ -1,5 +1,5 @@
-"""A score below which predictions may pass unseen, with a bound on how many of those fail: Learn then Test with exact
-binomial bounds.
+"""The pass threshold: a score up to which predictions need no review, with a bound on the share of failures among them
+(Learn then Test with exact binomial bounds).
 
 Let R(t) = P(failed | score <= t). Wanted is the largest t with R(t) <= `max_failures`, and a wrong answer in at most 1
 - `confidence` of all draws of labels. For a t fixed beforehand the failures among the n labelled pairs that pass are
@@ -58,14 +58,19 @@ class RiskThreshold:
     more_labels: int | None
 
     def statement(self, failure: str) -> str:
-        """What it says, in a sentence; `failure` is what counts as one, such as "Dice < 0.5"."""
+        """The guarantee in one sentence; `failure` names what counts as a failure, such as "Dice < 0.5"."""
         goal = f"at most {self.max_failures:.3g} of what passes has {failure}, with confidence {self.confidence:.3g}"
         if self.value is not None:
-            return f"score <= {self.value:.4g} passes: {goal} ({self.failed} of {self.passed} did; upper bound {self.upper_bound:.3g})"
-        seen = f"no threshold qualifies for: {goal} ({self.failed} of {self.passed} failed at the last one tried, of {self.labels} labels)"
+            seen = f"{self.failed} of {self.passed} did; upper bound {self.upper_bound:.3g}"
+            return f"score <= {self.value:.4g} passes: {goal} ({seen})"
+        seen = f"{self.failed} of {self.passed} failed at the last one tried, of {self.labels} labels"
+        none = f"no threshold qualifies for: {goal} ({seen})"
         if self.more_labels is None:
-            return f"{seen}; more labels will not change that: among the lowest scores, too, more of them fail than the goal allows"
-        return f"{seen}; about {self.more_labels} more labels could certify one"
+            return (
+                f"{none}; more labels will not change that: "
+                "among the lowest scores, too, more of them fail than the goal allows"
+            )
+        return f"{none}; about {self.more_labels} more labels could certify one"
 
 
 def upper_bound(failed: int, passed: int, confidence: float) -> float:
@@ -83,12 +88,12 @@ def certify_threshold(
     Parameters
     ----------
     scores : array-like `[n]`
-        Of labelled pairs, a random sample of what will be scored; higher = worse.
+        Scores of labelled pairs, a random sample of what will be scored; higher = worse.
     failed : array-like `[n]` bool
     max_failures, confidence : float
         In (0, 1).
     seed : int
-        Of the quarter that proposes thresholds.
+        Random seed of the quarter that proposes thresholds.
 
     Raises
     ------

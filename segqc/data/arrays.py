@@ -33,9 +33,8 @@ def as_list(value: Any, item_ndim: tuple[int, ...]) -> list[Any]:
         return [array]
     if array.ndim - 1 in item_ndim:
         return list(array)
-    raise ValueError(
-        f"Expected {' or '.join(map(str, item_ndim))} dimensions, or one more for a batch, but got shape {tuple(array.shape)}"
-    )
+    wanted = " or ".join(map(str, item_ndim))
+    raise ValueError(f"Expected {wanted} dimensions, or one more for a batch, but got shape {tuple(array.shape)}")
 
 
 def is_batch(images: Any) -> bool:
@@ -79,9 +78,8 @@ def as_image(value: Any) -> Image.Image:
         raise ValueError(f"Expected a picture of shape [H, W, 3], [3, H, W] or [H, W], but got {tuple(array.shape)}")
     if np.issubdtype(array.dtype, np.floating):
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-            raise ValueError(
-                f"Expected a float picture in [0, 1], but got values from {array.min():.3g} to {array.max():.3g}; undo the normalisation first"
-            )
+            found = f"values from {array.min():.3g} to {array.max():.3g}"
+            raise ValueError(f"Expected a float picture in [0, 1], but got {found}; undo the normalisation first")
         array = np.round(array * 255).astype(np.uint8)
     if array.dtype != np.uint8:
         raise ValueError(f"Expected a uint8 or float picture, but got {array.dtype}")
@@ -115,9 +113,8 @@ def as_mask(value: Any, labels: LabelSpace) -> np.ndarray:
     void = np.zeros(array.shape, bool) if labels.void is None else array == labels.void
     unknown = np.unique(array[~void & ((array < 0) | (array >= labels.num_classes))])
     if len(unknown):
-        raise ValueError(
-            f"Expected class indices 0 to {labels.num_classes - 1} (void: {labels.void}), but got {', '.join(map(str, unknown[:8]))}"
-        )
+        known, found = f"0 to {labels.num_classes - 1} (void: {labels.void})", ", ".join(map(str, unknown[:8]))
+        raise ValueError(f"Expected class indices {known}, but got {found}")
     return np.where(void, VOID, array).astype(np.uint8)
 
 
@@ -135,7 +132,7 @@ def as_labels(value: Any, labels: LabelSpace, size: tuple[int, int]) -> np.ndarr
     Raises
     ------
     ValueError
-        As `as_mask`; scores of another number of classes, or not finite.
+        For the same masks as `as_mask`; for scores of another number of classes, or not finite.
     """
     if isinstance(value, Image.Image) or not is_floating(value):
         return as_mask(value, labels)

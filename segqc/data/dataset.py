@@ -77,7 +77,7 @@ def augment(
     Returns
     -------
     (PIL.Image.Image, np.ndarray)
-        Of one size, that of the crop.
+        Picture and mask, both of the crop's size.
 
     Raises
     ------
@@ -132,7 +132,7 @@ class PairDataset:
     augment : AugmentConfig, optional
         None: views are not augmented.
     seed : int
-        Of the augmentation.
+        Random seed of the augmentation.
     """
 
     decodes = True  # a sample costs the decoding of its files

@@ -33,7 +33,8 @@ def download_voc(root: Path | str) -> VocFolder:
         raise BadInput(
             root,
             f"Pascal VOC 2012 could not be downloaded: {error}",
-            f"if this machine is offline, fetch {source['url']} elsewhere, put {source['filename']} (md5 {source['md5']}) into {root} and "
-            "repeat the command, or pass the folder of an existing VOCdevkit without --download",
+            f"if this machine is offline, fetch {source['url']} elsewhere, "
+            f"put {source['filename']} (md5 {source['md5']}) into {root} and repeat the command, "
+            "or pass the folder of an existing VOCdevkit without --download",
         ) from error
     return find_voc(root)

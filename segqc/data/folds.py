@@ -14,9 +14,8 @@ def folds(ids: Sequence[str], k: int = 3, seed: int = 0) -> dict[str, int]:
         raise ValueError(f"Expected at least 2 folds, but got {k}")
     assigned = {id_: stable_seed("fold", seed, id_) % k for id_ in ids}
     if len(set(assigned.values())) < k:
-        raise ValueError(
-            f"Expected ids in each of {k} folds, but {len(assigned)} ids leave some empty; use more pairs or fewer folds"
-        )
+        found = f"{len(assigned)} ids leave some empty"
+        raise ValueError(f"Expected ids in each of {k} folds, but {found}; use more pairs or fewer folds")
     return assigned
 
 
@@ -31,7 +30,7 @@ def rows_without_fold(
     Raises
     ------
     ValueError
-        As `folds`, or the other folds hold no pair to train or none to validate on.
+        In the cases of `folds`, and when the other folds hold no pair to train on or none to validate on.
     """
     ids = [*train_ids, *validation_ids]
     fold_of = folds(ids, k, seed)

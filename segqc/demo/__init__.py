@@ -1,3 +1,3 @@
-"""The whole story without data or network: rendered scenes, a segmenter that sometimes fails, and an audit that finds
-where.
+"""`segqc demo`: renders scenes, trains a segmenter that sometimes fails and a quality model, and audits the
+predictions. It needs neither data nor network.
 """

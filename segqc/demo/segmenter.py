@@ -83,7 +83,7 @@ def train_segmenter(
     steps, batch_size, learning_rate
         Length of the training, pictures a step, peak of the one-cycle schedule (AdamW).
     seed : int
-        Of the draws of pictures.
+        Random seed of the draws of pictures.
     console : Console or None
         Where the progress bar goes; None is silent.
 

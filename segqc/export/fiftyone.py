@@ -89,7 +89,9 @@ def _polylines(item: Item, labels: LabelSpace, tolerance: float) -> list[dict[st
 
 
 def _write_grey(out: Path, field: str, number: int, values: np.ndarray) -> str:
-    """An 8-bit grey PNG under `fields`; FiftyOne would read a palette PNG by its colours. Returns its path from `out`."""
+    """Write an 8-bit grey PNG under `fields` (FiftyOne would read a palette PNG by its colours); returns its path from
+    `out`.
+    """
     path = f"fields/{field}/{number:06d}.png"
     with atomic_path(out / path) as temporary:
         Image.fromarray(values).save(temporary, "PNG")

@@ -23,8 +23,8 @@ from segqc.results.review import Review, ReviewItem, read_review
 from segqc.results.table import AuditTable, is_scored
 
 DETAILS = (
-    "rank", "score", "worst_class", "expected_class", "worst_box", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high",
-    "decision", "dice",
+    "rank", "score", "worst_class", "expected_class", "worst_box",
+    "p_value", "expected_dice", "expected_dice_low", "expected_dice_high", "decision", "dice",
 )  # fmt: skip
 """Columns of an audit that go along as metadata, where an audit has them."""
 

@@ -1,4 +1,4 @@
-"""`attach`: from the options of a user to a hook on his model."""
+"""`attach`: puts a quality hook on a segmentation model, after checking the options."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -34,18 +34,18 @@ def attach(
     ----------
     qc : QualityControl
     model : nn.Module or callable
-        A module gets a forward hook and is called as before. Of any other callable (a TorchScript module, too), call
-        the returned hook instead; its pictures are found among the arguments.
+        A module gets a forward hook and is called as before. For any other callable (a TorchScript module, too), call
+        the returned hook in its place; the pictures are found among the arguments.
     mean, std : float or three of them, optional
-        Of the normalisation that the model's inputs went through; ImageNet's by default. Inputs of uint8, and Pillow
-        images, went through none.
+        Mean and standard deviation of the normalisation of the model's inputs; ImageNet's by default. Inputs of uint8,
+        and Pillow images, are taken as not normalised.
     image_processor : optional
         The Hugging Face processor that made the inputs: brings its own normalisation and post-processing.
     classes : sequence of str, int or None, optional
         For each class of the segmenter the quality model's (name or index); needed only where they differ. Names that
         it does not know, and None, are not judged.
     binary_threshold : float
-        Of segmenters with one channel: 0 for logits, 0.5 for probabilities.
+        Threshold of segmenters with one channel: 0 for logits, 0.5 for probabilities.
     policy : optional
         What happens beside `.last`: "annotate" (nothing), a function (called with every `Inspection`), "raise"
         (`QualityAlarm` on a failure), a folder (suspect predictions are written there), or a list of these.
@@ -60,7 +60,7 @@ def attach(
     window : int
         Scores that are compared together with the calibration's (`segqc.calibration.drift`).
     seed : int
-        Of the sample.
+        Random seed of the sample.
 
     Returns
     -------

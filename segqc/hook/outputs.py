@@ -32,7 +32,7 @@ class MaskReader:
     Parameters
     ----------
     labels : LabelSpace
-        Of the quality model.
+        Classes of the quality model.
     classes : sequence of str, int or None, optional
         For each class of the segmenter the quality model's class, by name or index; None, or a name that it does not
         know: not judged (void). By default both have the same classes.
@@ -83,7 +83,7 @@ class MaskReader:
         ----------
         output : what the model returned
         sizes : sequence of (height, width)
-            Of the pictures.
+            Sizes of the pictures.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a model was shown, as pictures: found among its arguments, un-normalised, cut to the part that is not padding."""
+"""The pictures that a model was called with: found among its arguments, the normalisation undone, the padding cut."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ class PictureReader:
     Parameters
     ----------
     mean, std : float or three of them, optional
-        Of the normalisation (x - mean) / std with x in [0, 1]; ImageNet's by default. They concern floats only: uint8
-        is taken as it is.
+        Mean and standard deviation of the normalisation (x - mean) / std with x in [0, 1]; ImageNet's by default. They
+        concern floats only: uint8 is taken as it is.
     image_processor : optional
         A Hugging Face image processor, whose settings are used instead.
 
@@ -104,14 +104,17 @@ class PictureReader:
             else f"reach from {low:.3g} to {high:.3g}, not from 0 to 1"
         )
         warnings.warn(
-            f"With mean {_short(self.mean)} and std {_short(self.std)} undone, pixels {seen}: the quality model sees other pictures than it was "
-            "trained on. Pass the segmenter's own mean= and std= (mean=0, std=1 for inputs in [0, 1]), or its image_processor=",
+            f"With mean {_short(self.mean)} and std {_short(self.std)} undone, pixels {seen}: "
+            "the quality model sees other pictures than it was trained on. "
+            "Pass the segmenter's own mean= and std= (mean=0, std=1 for inputs in [0, 1]), or its image_processor=",
             stacklevel=2,
         )
 
 
 def valid_part(pixel_mask: Any) -> tuple[slice, slice]:
-    """Rows and columns of a `pixel_mask` `[H, W]` that are picture; Hugging Face pads at the bottom and on the right."""
+    """Rows and columns of a `pixel_mask` `[H, W]` that belong to the picture; Hugging Face pads at the bottom and on
+    the right.
+    """
     inside = as_array(pixel_mask).astype(bool)
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     return slice(0, int(rows[-1]) + 1), slice(0, int(columns[-1]) + 1)

@@ -32,7 +32,8 @@ class Inspection:
     number : int
         Predictions that the hook had seen before it.
     image : ndarray `[H, W, 3]` uint8, or None
-        As the network saw it, un-normalised; None if it could not be read, which `verdict.error` tells.
+        The picture that the network saw, with the normalisation undone; None if it could not be read, which
+        `verdict.error` tells.
     mask : ndarray `[H, W]` uint8, or None
         In the quality model's classes, 255 where void; None if there is none, as for scores that are NaN.
     verdict : Verdict
@@ -102,7 +103,7 @@ class ReviewFolder:
     ----------
     folder : Path or str
     labels : LabelSpace
-        Of the masks.
+        Classes of the masks.
     on : tuple of Decision
     """
 
@@ -141,11 +142,22 @@ class ReviewFolder:
         region = verdict.worst_region
         height, width = (None, None) if inspection.image is None else inspection.image.shape[:2]
         row = written | {
-            "id": id_, "time": f"{time.time():.6f}", "score": verdict.score, "status": "ok" if verdict.error is None else "error",
-            "reason": verdict.error, "decision": verdict.decision, "p_value": verdict.p_value, "expected_dice": verdict.expected_dice,
-            "expected_dice_low": low, "expected_dice_high": high, "worst_class": region and region.name, "expected_class": region and region.expected,
-            "worst_box": region and ",".join(map(str, region.box)), "width": width, "height": height,
-        }  # fmt: skip
+            "id": id_,
+            "time": f"{time.time():.6f}",
+            "score": verdict.score,
+            "status": "ok" if verdict.error is None else "error",
+            "reason": verdict.error,
+            "decision": verdict.decision,
+            "p_value": verdict.p_value,
+            "expected_dice": verdict.expected_dice,
+            "expected_dice_low": low,
+            "expected_dice_high": high,
+            "worst_class": region and region.name,
+            "expected_class": region and region.expected,
+            "worst_box": region and ",".join(map(str, region.box)),
+            "width": width,
+            "height": height,
+        }
         if not (self.folder / "classes.json").is_file():
             write_json(self.folder / "classes.json", self.labels.to_dict())
         with (self.folder / "scores.csv").open("a", encoding="utf-8", newline="") as stream:
@@ -177,7 +189,6 @@ def make_policies(given: Any, labels: LabelSpace) -> list[Policy]:
         elif callable(item):
             policies.append(Callback(item))
         else:
-            raise ValueError(
-                f'Expected `policy` to be "annotate", "raise", a folder, a function, or a list of these, but got {item!r}'
-            )
+            wanted = '"annotate", "raise", a folder, a function, or a list of these'
+            raise ValueError(f"Expected `policy` to be {wanted}, but got {item!r}")
     return sorted(policies, key=lambda policy: isinstance(policy, Raise))

@@ -98,11 +98,11 @@ class QualityHook:
     Attributes
     ----------
     last : list of Verdict or None
-        Of the last forward pass (in the background: of the one that was judged last), one a prediction, None for those
-        that were left out or dropped. Empty after a forward pass whose inputs or outputs were not understood.
+        Verdicts on the last forward pass (in the background: on the one that was judged last), one a prediction, None
+        for those that were left out or dropped. Empty after a forward pass whose inputs or outputs were not understood.
     counts : Counts
     decisions : Counter
-        Of "pass", "review" and "fail".
+        How often the decision was "pass", "review" and "fail".
     drift : DriftMonitor or None
         Scores so far against those of the calibration; None without one.
     errors : deque of str
@@ -171,7 +171,7 @@ class QualityHook:
         self._act(done)
 
     def _sample(self, count: int, training: bool) -> tuple[int, list[int]]:
-        """Of `count` predictions the number of the first one, and the places of those to judge."""
+        """Number of the first of `count` predictions, and the places of those to judge."""
         with self._lock:
             first = self.counts.seen
             self.counts.seen += count

@@ -38,7 +38,7 @@ def read_prediction(
     pictures, masks
         The readers of the hook.
     picture, mask
-        As the readers' `find` returned them.
+        What the readers' `find` returned for this prediction.
     padding : optional
         `pixel_mask` of the forward pass, `[N, H, W]`.
     place : int

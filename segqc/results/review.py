@@ -1,4 +1,5 @@
-"""A reviewer's decisions: the JSON file that the gallery saves, and that `segqc export --review` and a calibration read.
+"""A reviewer's decisions: the JSON file that the gallery saves, and that `segqc export --review` and `segqc calibrate`
+read.
 
 {"format": "segqc-review-1", "audit": "<fingerprint>", "items": {"<id>": {"verdict": "accept", "note": "", "score":
 1.5}}}

@@ -237,5 +237,5 @@ def test_monitor_refuses_what_it_cannot_compare(tmp_path: Path, reference: Path,
         monitor(MonitorConfig(scores=write_audit(tmp_path / "few", scores[:5]), calibration=reference))
     content = json.loads((audit / "summary.json").read_text())
     write_json(audit / "summary.json", content | {"model": {"fingerprint": "other"}})
-    with pytest.raises(BadInput, match="but the scores are of other"):
+    with pytest.raises(BadInput, match="but these scores come from model other"):
         monitor(MonitorConfig(scores=audit, calibration=reference))
