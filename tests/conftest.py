@@ -22,6 +22,12 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 DEMO_CLASSES = ",".join(DEMO_LABELS.names)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that no worker is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder with real data for development; absent on a user's machine."""

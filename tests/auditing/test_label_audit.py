@@ -204,6 +204,7 @@ def test_a_replaced_mask_changes_no_weight_of_the_model_that_scores_it(
             assert ((again / name).read_bytes() == (before / name).read_bytes()) is (fold == 2), (fold, name)
 
 
+@pytest.mark.slow
 def test_killed_in_a_training_between_folds_and_in_scoring_it_ends_with_the_same_scores(
     tiny_voc: Path, tmp_path: Path
 ) -> None:

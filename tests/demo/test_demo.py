@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from segqc.cli.app import app
@@ -10,6 +11,7 @@ from segqc.demo.config import DURATION, DemoConfig
 from segqc.demo.run import demo
 
 
+@pytest.mark.slow
 def test_the_ranking_finds_the_failures_and_the_story_is_told_once(tmp_path: Path) -> None:
     # The quality model needs its steps: after 260 at a smaller size it does not yet know its classes (Spearman -0.27).
     config = DemoConfig(out=tmp_path / "demo", audit_scenes=60, segmenter_steps=600, top=12)

@@ -27,6 +27,7 @@ def run(script: str, *arguments: object) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_the_papers_experiment_at_four_steps(tiny_voc: Path, tiny_predictions: Path, tmp_path: Path) -> None:
     arguments = [
         "--voc-root",

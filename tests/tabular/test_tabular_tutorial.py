@@ -18,6 +18,7 @@ def rows(printed: str) -> dict[int, str]:
     return {int(line.split()[0]): line.split(maxsplit=2)[2] for line in printed.strip().splitlines()}
 
 
+@pytest.mark.slow
 def test_the_ten_oddest_orders(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pandas")
     (code,), (shown,) = blocks("python"), blocks("text")

@@ -48,6 +48,7 @@ def killed_when(arguments: list[str], ready) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_training_killed_twice_ends_with_the_same_bits(tiny_voc: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert segqc(*command(tiny_voc, whole)[3:]).returncode == 0
