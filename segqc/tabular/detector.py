@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow
 import scipy.sparse
-import torch
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from segqc.base.devices import find_device
-from segqc.tabular.encoding import Encoded, TableEncoder
+from segqc.tabular.encoding import TableEncoder
 from segqc.tabular.feature_types import choose_categorical, warn_of_identifiers
 from segqc.tabular.io.columns import Columns, is_dataframe, read_columns
-from segqc.tabular.network.models import TableModel
-from segqc.tabular.network.training import TrainingConfig, TrainingResult, train
+from segqc.tabular.network.training import TrainingConfig, TrainingResult
 from segqc.tabular.parameters import check_parameters
 from segqc.tabular.scoring import SCORERS, ScorerSettings
 from segqc.tabular.scoring.batches import sample_rows
@@ -32,9 +30,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     Parameters
     ----------
     method : {"mixing", "paper"}
-        ``mixing`` (ours): each cell is scored by how unlikely it is given other cells of the row, by counts (context
-        trees) for a ladder of numbers of known cells, and by a network that knows half of the row. The row takes its
-        most anomalous level; a term is added for values that usually occur in unusual rows.
+        ``mixing`` (ours): the sum of the surprises of a row's cells, each how unlikely the cell is given other cells of
+        the row. A surprise is the mean of two: that of forests given all other cells, and that of context trees given
+        none, few, many and all of them.
         ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a
         Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices
@@ -42,16 +40,19 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         numbers, decimals and dates are continuous. Dates are seconds since 1970 in UTC, so that a date later than all
         training rows is beyond the range. A categorical column keeps its 256 most frequent values; identifiers and
         free text, where most cells hold other values, add nothing to a score, and `fit` warns of them.
+    trees : int
+        ``mixing``: approximate number of trees in all forests together; every column has 3 to 8. More trees are
+        steadier and slower.
     scaling : {"standard", "quantile"}
-        Scaling of the continuous columns.
+        ``paper``: scaling of the continuous columns. ``mixing`` scales them by median and quartiles.
     width, blocks : int
-        Size of the network; the paper's has width 1024 and 20 blocks.
+        ``paper``: size of the network; the published one has width 1024 and 20 blocks.
     dropout : float
+        ``paper``.
     steps, batch_size : int
-        Training stops early by the validation loss, after `steps` at the latest.
+        ``paper``: training stops early by the validation loss, after `steps` at the latest.
     learning_rate, weight_decay : float
-    views : int
-        ``mixing``: least number of halves of the row that the network is given; more are steadier and slower.
+        ``paper``.
     weighted : bool
         ``paper``: weigh the KL divergence by l^2 K^2 as in equation (17).
     validation_fraction : float
@@ -70,8 +71,10 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     columns_ : list of str
         Names of the columns ("0", "1", ... if the training table had none).
     encoder_ : TableEncoder
-    model_ : MixingModel or PaperModel
-    training_ : TrainingResult
+    scorer_ : MixingScorer or PaperScorer
+        What was learnt.
+    training_ : TrainingResult or None
+        What the training of the network came to; None for ``mixing``, which has none.
     n_features_in_ : int
     """
 
@@ -80,6 +83,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         method: str = "mixing",
         categorical_features: Any = "infer",
         *,
+        trees: int = 200,
         scaling: str = "standard",
         width: int = 128,
         blocks: int = 3,
@@ -88,7 +92,6 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         batch_size: int = 256,
         learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
-        views: int = 3,
         weighted: bool = False,
         validation_fraction: float = 0.1,
         contamination: float = 0.1,
@@ -97,6 +100,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     ) -> None:
         self.method = method
         self.categorical_features = categorical_features
+        self.trees = trees
         self.scaling = scaling
         self.width = width
         self.blocks = blocks
@@ -105,7 +109,6 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
-        self.views = views
         self.weighted = weighted
         self.validation_fraction = validation_fraction
         self.contamination = contamination
@@ -123,9 +126,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             Inliers, one row each.
         y : ignored
         X_validation : as `X`, optional
-            Inliers to stop the training on; by default a part of `X`.
+            Inliers that settle how much counts are smoothed, or when a training stops; by default a part of `X`.
         progress : callable of (step, validation loss), optional
-            Called now and then during training.
+            Called now and then during the training of a network.
 
         Raises
         ------
@@ -144,12 +147,15 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         fitted_on, held_out = self._split(len(table)) if X_validation is None else (np.arange(len(table)), None)
         training_table = table.take(fitted_on)
         categorical = choose_categorical(table, self.categorical_features)
-        self.encoder_ = TableEncoder.fit(training_table, categorical, self.scaling)
+        method = SCORERS[self.method]
+        self.encoder_ = TableEncoder.fit(training_table, categorical, method.scaling or self.scaling)
         warn_of_identifiers(training_table, self.encoder_)
         all_rows = self.encoder_.transform(table)
         rows = all_rows.take(fitted_on)
         validation = self.encoder_.transform(self._read(X_validation)) if held_out is None else all_rows.take(held_out)
-        self._fit_scorer(rows, validation if len(validation) else rows, device, progress)
+        self.scorer_ = method.fit(
+            self.encoder_, self._settings(), rows, validation if len(validation) else rows, self.seed_, device, progress
+        )
         scores = self.scorer_.scores(sample_rows(all_rows, self.seed_))
         self.offset_ = float(np.percentile(-scores, 100 * self.contamination))
         return self
@@ -160,26 +166,10 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         held_out = round(self.validation_fraction * count)
         return np.sort(order[held_out:]), np.sort(order[:held_out])
 
-    def _fit_scorer(
-        self,
-        rows: Encoded,
-        validation: Encoded,
-        device: torch.device,
-        progress: Callable[[int, float], None] | None,
-    ) -> None:
-        method, settings = SCORERS[self.method], self._settings()
-        config = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)
-        # initial weights and dropout come from torch's global generator; leave it as it was
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed_)
-            model = method.untrained_model(self.encoder_, settings, rows).to(device)
-            self.training_ = train(model, rows, validation, config, self.seed_, progress)
-        self.scorer_ = method.fit(model, self.encoder_, settings, rows, validation, self.seed_)
-
     @property
-    def model_(self) -> TableModel:
-        """The trained network, `segqc.tabular.network.models.MixingModel` or `PaperModel`."""
-        return self.scorer_.model
+    def training_(self) -> TrainingResult | None:
+        """What the training of the network came to, `paper` only."""
+        return self.scorer_.training
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Normality of rows, float64 `[n]`, higher = more normal. A row's score does not depend on the other rows."""
@@ -197,11 +187,10 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     def explain(self, X: Any) -> np.ndarray:
         """Contribution of each column to the anomaly of a row, float64 `[n, C]`, in the order of `columns_`.
 
-        With ``mixing`` a contribution is the surprise of the cell at the row's most anomalous level, minus its mean and
-        weighted by column and level, plus a term for how unusual the other rows with the cell's value are (negative:
-        less than average). Contributions sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over columns:
-        there, a contribution is the column's squared score norm in standard deviations above its mean over validation
-        inliers, averaged over the levels.
+        With ``mixing`` a contribution is the surprise of the cell minus the mean of its column, in nats. Contributions
+        sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over columns: there, a contribution is the
+        column's squared score norm in standard deviations above its mean over validation inliers, averaged over the
+        levels.
         """
         check_is_fitted(self)
         return self.scorer_.contributions(self.encoder_.transform(self._read(X)))
@@ -227,7 +216,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             "named": hasattr(self, "feature_names_in_"),
             "columns": columns,
             "offset": self.offset_,
-            "training": dataclasses.asdict(self.training_),
+            "training": dataclasses.asdict(self.training_) if self.training_ is not None else None,
         }
         write_model(Path(folder), SavedModel(config, self.scorer_.to_arrays(), self.scorer_.density))
 
@@ -252,7 +241,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
             if not np.isfinite(scores).all():
                 raise ValueError("scores that are not finite")
         detector.set_params(device=device)
-        detector.model_.to(found)
+        detector.scorer_.to(found)
         return detector
 
     def _restore(self, saved: SavedModel) -> None:
@@ -262,13 +251,14 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         if not math.isfinite(self.offset_):
             raise ValueError("numbers that are not finite in offset")
         self.encoder_ = TableEncoder.from_json(config["columns"])
-        self.training_ = TrainingResult(**config["training"])
         self.columns_ = list(self.encoder_.names)
         self.n_features_in_ = len(self.columns_)
         if config["named"]:
             self.feature_names_in_ = np.array(self.columns_, dtype=object)
         method = SCORERS[self.method]
         self.scorer_ = method.from_arrays(saved.arrays, saved.density, self.encoder_, self._settings())
+        if config["training"] is not None:
+            self.scorer_.training = TrainingResult(**config["training"])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -305,4 +295,5 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         return table
 
     def _settings(self) -> ScorerSettings:
-        return ScorerSettings(self.width, self.blocks, self.dropout, self.views, self.weighted)
+        training = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)
+        return ScorerSettings(self.trees, self.width, self.blocks, self.dropout, self.weighted, training)

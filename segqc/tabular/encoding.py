@@ -21,7 +21,9 @@ from segqc.tabular.io.columns import Columns
 from segqc.tabular.io.values import LARGEST, as_numbers, as_text
 
 QUANTILES = 1000  # of the quantile scaling
-_CLIP = 50.0  # scaled values beyond: one cell must not overflow the rest of the row
+_CLIP = 50.0  # scaled values beyond: one cell must not overflow the rest of the row of a network
+_ROBUST_CLIP = 1e6  # the same for robust scaling, which no network reads
+_NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in standard deviations
 _MOST_OUTCOMES = 256  # that a column keeps
 _FEW_OUTCOMES = 20  # so few are not identifiers, even if each occurs once
 _LEAST_SCALE = 1e-12  # of the largest value: less is rounding
@@ -47,21 +49,25 @@ class CategoricalColumn:
 
 @dataclass(frozen=True)
 class ContinuousColumn:
-    """Scaling of a column: the quantiles of its training values, or their mean and standard deviation.
+    """Scaling of a column: the quantiles of its training values, or a centre and a scale of them.
 
     Attributes
     ----------
     mean, scale : float
+        Mean and standard deviation, or, of robust scaling, median and interquartile range.
     quantiles : ndarray `[Q]` float64
-        Empty for standard scaling.
+        Of quantile scaling; empty otherwise.
+    limit : float
+        Scaled values beyond it are cut.
     """
 
     mean: float
     scale: float
     quantiles: np.ndarray
+    limit: float = _CLIP
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
-        """Scaled values, float32 `[n]` in +-50; NaN becomes 0."""
+        """Scaled values, float32 `[n]` within +-`limit`; NaN becomes 0."""
         if len(self.quantiles):
             rank = np.interp(
                 values,
@@ -77,7 +83,7 @@ class ContinuousColumn:
         else:
             with np.errstate(over="ignore"):
                 z = (values - self.mean) / self.scale
-        return np.nan_to_num(np.clip(z, -_CLIP, _CLIP)).astype(np.float32)
+        return np.nan_to_num(np.clip(z, -self.limit, self.limit)).astype(np.float32)
 
 
 def _learn_numbers(values: np.ndarray, scaling: str) -> ContinuousColumn:
@@ -87,6 +93,10 @@ def _learn_numbers(values: np.ndarray, scaling: str) -> ContinuousColumn:
     largest = float(np.abs(values).max())
     if np.ptp(values) == 0:
         return ContinuousColumn(float(values[0]), largest or 1.0, np.empty(0))
+    if scaling == "robust":
+        low, median, high = (float(found) for found in np.quantile(values / largest, [0.25, 0.5, 0.75]))
+        spread = (high - low) / _NORMAL_QUARTILES or float((values / largest).std())
+        return ContinuousColumn(median * largest, max(spread, _LEAST_SCALE) * largest, np.empty(0), _ROBUST_CLIP)
     # squares of what is left neither overflow nor vanish; a power of two rounds nothing
     unit = np.ldexp(1.0, np.frexp(largest)[1])
     mean, scale = float((values / unit).mean() * unit), float((values / unit).std() * unit)
@@ -168,8 +178,9 @@ class TableEncoder:
         ----------
         table : Columns
         categorical : ndarray `[C]` bool
-        scaling : {"standard", "quantile"}
-            Scaling of the continuous columns.
+        scaling : {"standard", "quantile", "robust"}
+            Scaling of the continuous columns. Robust scaling takes median and interquartile range, which a few extreme
+            values do not move.
         """
         columns: list[CategoricalColumn | ContinuousColumn] = []
         for name, values, discrete in zip(table.names, table.values, categorical, strict=True):
@@ -210,7 +221,13 @@ class TableEncoder:
         return [
             {"name": name, "outcomes": list(column.outcomes)}
             if isinstance(column, CategoricalColumn)
-            else {"name": name, "mean": column.mean, "scale": column.scale, "quantiles": column.quantiles.tolist()}
+            else {
+                "name": name,
+                "mean": column.mean,
+                "scale": column.scale,
+                "quantiles": column.quantiles.tolist(),
+                "limit": column.limit,
+            }
             for name, column in zip(self.names, self.columns, strict=True)
         ]
 
@@ -220,7 +237,9 @@ class TableEncoder:
         read = [
             CategoricalColumn(tuple(column["outcomes"]))
             if "outcomes" in column
-            else ContinuousColumn(column["mean"], column["scale"], np.array(column["quantiles"], np.float64))
+            else ContinuousColumn(
+                column["mean"], column["scale"], np.array(column["quantiles"], np.float64), column["limit"]
+            )
             for column in columns
         ]
         return cls(tuple(column["name"] for column in columns), tuple(read))

@@ -7,7 +7,7 @@ from typing import Any
 from segqc.tabular.scoring import SCORERS
 
 _CHOICES = {"method": tuple(SCORERS), "scaling": ("standard", "quantile")}
-_COUNTS = ("width", "blocks", "steps", "batch_size", "views")
+_COUNTS = ("trees", "width", "blocks", "steps", "batch_size")
 _RANGES = {"dropout": (0, 0.95), "validation_fraction": (0, 0.9), "contamination": (0, 0.5)}
 
 

@@ -20,7 +20,7 @@ from segqc.base.files import atomic_path, read_json, write_json
 from segqc.base.fingerprints import file_sha256, text_sha256
 from segqc.density import DensityHead
 
-FORMAT = "segqc-table-4"
+FORMAT = "segqc-table-5"
 CONFIG, WEIGHTS, DENSITY = "config.json", "model.safetensors", "density.safetensors"
 _FAMILY = "segqc-table-"  # what the formats of all versions begin with
 _AGAIN = "fit again, or copy the whole folder"

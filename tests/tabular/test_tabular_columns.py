@@ -16,7 +16,7 @@ from segqc.tabular.feature_types import choose_categorical
 from segqc.tabular.io.columns import Columns, read_columns
 from segqc.tabular.io.values import as_text
 
-QUICK = {"width": 8, "blocks": 1, "steps": 5, "batch_size": 32, "views": 1, "random_state": 0}
+QUICK = {"width": 8, "blocks": 1, "steps": 5, "batch_size": 32, "trees": 4, "random_state": 0}
 DISTRICTS = [10115, 20095, None, 80331]
 DAY = datetime.datetime(2020, 1, 2, 3, 4, 5)
 SECONDS = DAY.replace(tzinfo=datetime.UTC).timestamp()

@@ -1,4 +1,4 @@
-"""Context trees against counting row by row; bins; and the score of several levels against hand-made ones."""
+"""Context trees against counting row by row."""
 
 import math
 
@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from segqc.tabular.counting import trees as counting
-from segqc.tabular.counting.bins import BINS, NumberBins
-from segqc.tabular.counting.oddest_level import OddestLevel
 from segqc.tabular.counting.trees import ContextTrees, column_orders, known_columns
-from segqc.tabular.encoding import Encoded
 
 SIZES = np.array([4, 3, 5, 4])
 
@@ -134,61 +131,3 @@ def test_one_column_has_one_level() -> None:
 def test_trees_survive_as_arrays() -> None:
     trees, rows = fit(chained_rows()), chained_rows(50, seed=1)
     assert np.array_equal(ContextTrees.from_arrays(trees.to_arrays()).surprise(rows), trees.surprise(rows))
-
-
-def test_numbers_are_counted_in_quantile_bins() -> None:
-    numbers = np.stack([np.arange(100.0), np.repeat([0.0, 5.0], 50)], axis=1).astype(np.float32)
-    rows = Encoded(np.zeros((100, 3), np.int64), numbers)
-    rows.codes[99, 2] = 1  # missing
-    bins = NumberBins.fit(rows, np.array([0, 2]))
-    assert bins.sizes(np.array([3, 7, 3])).tolist() == [BINS + 2, 7, BINS + 2]
-    codes = bins.codes(rows)
-    assert np.bincount(codes[:, 0]).tolist() == [10] * BINS
-    assert codes[99].tolist() == [BINS - 1, 0, BINS]
-    assert len(set(codes[:99, 2])) == 2
-    beyond = bins.codes(Encoded(np.zeros((2, 3), np.int64), np.array([[-1e3, 0], [1e3, 0]], np.float32)))
-    assert beyond[:, 0].tolist() == [0, BINS - 1]
-
-
-def test_the_score_is_that_of_the_oddest_level() -> None:
-    """Two levels of two columns: level 0 varies twice as much as level 1, so that its shifts count a quarter."""
-    inliers = np.array([[[3.0, 1.0], [2.0, 1.0]], [[1.0, 1.0], [1.0, 1.0]]])
-    rule = OddestLevel.fit(inliers, np.array([1, 1]), np.empty(0, int))
-    weight = np.array([math.sqrt(5), 1.0])
-    weight /= weight.mean()
-    spread = np.array([weight[0], weight[0] / 2])  # standard deviations of the levels
-    scale = weight * (np.median(spread**2) / spread**2)[:, None]
-    assert np.allclose(rule.scale, scale)
-    odd = np.array([[[2.0, 5.0], [1.5, 1.0]], [[2.0, 1.0], [4.5, 0.0]]])
-    cells = (odd - inliers.mean(0)) * scale
-    expected = np.stack([cells[0, 0], cells[1, 1]]) + 0.1 * cells.mean(1)
-    assert np.allclose(rule.contributions(odd), expected)
-
-
-def test_usual_surprises_count_rows_as_often_as_they_occur() -> None:
-    rng = np.random.default_rng(0)
-    surprise, counts = rng.exponential(size=(20, 3, 4)), rng.integers(1, 4, size=20)
-    rows, continuous = np.repeat(surprise, counts, axis=0), np.array([1])
-    weighed, repeated = (
-        OddestLevel.fit(surprise, counts, continuous),
-        OddestLevel.fit(rows, np.ones(counts.sum()), continuous),
-    )
-    assert np.allclose(weighed.mean, repeated.mean)
-    assert np.allclose(weighed.scale, repeated.scale)
-
-
-def test_a_nat_of_a_number_weighs_as_one_of_a_usual_category() -> None:
-    surprise = np.random.default_rng(0).exponential(size=(50, 2, 4)) * [1, 2, 3, 4]
-    rule = OddestLevel.fit(surprise, np.ones(50), np.array([3]))
-    level = rule.scale[0] / rule.scale[0, 3]
-    assert level[:3].mean() == pytest.approx(1)
-    assert np.allclose(
-        level[:3] / level[0], np.sqrt((surprise[:, 0, :3] ** 2).mean(0) / (surprise[:, 0, 0] ** 2).mean())
-    )
-    numbers = OddestLevel.fit(surprise, np.ones(50), np.arange(4))
-    assert np.allclose(numbers.scale, numbers.scale[:, :1])
-
-
-def test_levels_that_never_vary_give_finite_scores() -> None:
-    rule = OddestLevel.fit(np.zeros((5, 2, 3)), np.ones(5), np.empty(0, int))
-    assert np.isfinite(rule.contributions(np.ones((2, 2, 3)))).all()

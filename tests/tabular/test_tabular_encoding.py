@@ -6,7 +6,7 @@ import pyarrow
 import pytest
 
 from segqc.tabular import GumbelScoreDetector
-from segqc.tabular.counting.bins import BINS, NumberBins
+from segqc.tabular.counting.bins import NumberBins
 from segqc.tabular.encoding import CategoricalColumn, Encoded, TableEncoder
 from segqc.tabular.feature_types import choose_categorical
 from segqc.tabular.io.columns import read_columns
@@ -184,7 +184,7 @@ def test_dates_that_are_all_distinct_are_named(recwarn: pytest.WarningsRecorder)
     table = pandas.DataFrame(
         {"a": list("xxxxy") * 10, "x": np.arange(50.0), "when": pandas.date_range("2020", periods=50)}
     )
-    detector = GumbelScoreDetector(width=8, blocks=1, steps=2, batch_size=16, views=1, random_state=0)
+    detector = GumbelScoreDetector(width=8, blocks=1, steps=2, batch_size=16, trees=4, random_state=0)
     with pytest.warns(UserWarning, match="in when: looks like an identifier"):
         detector.fit(table)
     recwarn.clear()
@@ -222,12 +222,16 @@ def test_distances_from_a_constant_are_relative_to_it(constant: float) -> None:
     assert np.allclose(encoder.transform(asked).numbers[:, 0], np.sign(constant) * np.array([0, -0.5, 0.5, -1]))
 
 
-def test_values_beside_a_frequent_one_have_other_bins() -> None:
+def test_values_beside_a_frequent_one_are_odd() -> None:
     numbers = np.array([0.0] * 60 + [*range(1, 41)], np.float32)[:, None]
     bins = NumberBins.fit(Encoded(np.zeros((100, 1), np.int64), numbers), np.array([0]))
-    codes = bins.codes(Encoded(np.zeros((4, 1), np.int64), np.array([[-1], [0], [0.5], [99]], np.float32)))[:, 0]
-    assert len(set(codes.tolist())) == 4
-    assert codes.max() == BINS - 1
+    asked = Encoded(np.zeros((4, 1), np.int64), np.array([[-1], [0], [0.5], [39]], np.float32))
+    codes = bins.codes(asked)
+    assert codes[:, 0].tolist()[:3] == [0, 0, 0]
+    assert codes[3, 0] == bins.counts[0] - 1
+    below, same, between, _ = bins.surprise(asked, codes)[:, 0]
+    assert same == 0
+    assert min(below, between) >= np.log(101)
 
 
 def test_values_beside_a_constant_are_odd() -> None:

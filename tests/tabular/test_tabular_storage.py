@@ -73,8 +73,8 @@ def test_folders_without_a_table_model_are_named(tmp_path: Path) -> None:
         write_json(tmp_path / CONFIG, config)
         with pytest.raises(BadInput, match="not the configuration of a table detector"):
             GumbelScoreDetector.load(tmp_path)
-    write_json(tmp_path / CONFIG, {"format": "segqc-table-3"})
-    refuse(tmp_path, f"has the format segqc-table-3, but this version reads {FORMAT}")
+    write_json(tmp_path / CONFIG, {"format": "segqc-table-4"})
+    refuse(tmp_path, f"has the format segqc-table-4, but this version reads {FORMAT}")
 
 
 def swap(config: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ def swap(config: dict[str, Any]) -> None:
     [
         swap,
         lambda c: c.update(offset=1.0),
-        lambda c: c["parameters"].update(views=9),
+        lambda c: c["parameters"].update(trees=9),
         lambda c: c.pop("sha256"),
         lambda c: c.pop("files"),
     ],
@@ -159,14 +159,15 @@ def cut(name: str) -> Callable[[Tensors], None]:
 @pytest.mark.parametrize(
     ("of_tensors", "of_config", "words"),
     [
-        (lambda t: t["levels.mean"].fill(np.nan), None, "not finite in levels.mean"),
-        (lambda t: t["network.head.weight"].fill(np.inf), None, "not finite in network.head.weight"),
-        (cut("levels.mean"), None, "ValueError"),
-        (cut("bins.edges"), None, "IndexError"),
-        (cut("company.added"), None, "counts of other columns or outcomes"),
-        (cut("network.head.weight"), None, "size mismatch"),
+        (lambda t: t["usual"].fill(np.nan), None, "not finite in usual"),
+        (lambda t: t["forests.probability"].fill(np.inf), None, "not finite in forests.probability"),
+        (cut("usual"), None, "counts of other columns or outcomes"),
+        (cut("bins.low"), None, "ValueError|IndexError"),
+        (cut("forests.start"), None, "counts of other columns or outcomes"),
+        (cut("forests.sizes"), None, "counts of other columns or outcomes"),
         (lambda t: t.pop("trees.0.order"), None, "KeyError"),
-        (lambda t: t.pop("detector.views_hidden_"), None, "KeyError"),
+        (lambda t: t.pop("forests.root"), None, "TypeError"),
+        (lambda t: t.update({"network.head.weight": t["usual"]}), None, "arrays of another method"),
         (None, lambda c: c.update(offset=None), "TypeError"),
         (None, lambda c: c.update(offset=float("nan")), "not finite in offset"),
         (None, lambda c: c["parameters"].update(width="x"), "Expected `width` to be a positive integer"),
@@ -175,7 +176,7 @@ def cut(name: str) -> Callable[[Tensors], None]:
         (None, lambda c: c["columns"].__setitem__(0, {}), "KeyError"),
         (None, lambda c: c["columns"].pop(0), "is not a whole table model"),
         (None, lambda c: c["columns"][0]["outcomes"].pop(), "counts of other columns or outcomes"),
-        (None, lambda c: c.update(training=None), "TypeError"),
+        (None, lambda c: c.update(training={"steps": 1}), "TypeError"),
         (None, lambda c: c["files"].update({"absent.safetensors": ""}), "has no absent.safetensors"),
     ],
 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ORDERS = 20  # at least, where a tree is cheap
+ORDERS = 10  # at least, where a tree is cheap
 NARROW = 12  # columns up to which every number of known columns is a level
 MIN_ROWS = 5  # of a node
 MAX_NODES = 1024  # of a depth: the most frequent
@@ -120,11 +120,14 @@ class ContextTrees:
         """How many columns are known, ascending."""
         return known_columns(len(self.sizes))
 
+    def alone(self, codes: np.ndarray) -> np.ndarray:
+        """-log p_0 of every cell, float64 `[n, C]`: the first level of `surprise`."""
+        return self.start[codes + np.cumsum(self.sizes) - self.sizes].astype(np.float64)
+
     def surprise(self, codes: np.ndarray) -> np.ndarray:
         """Mean over the trees that hide a column of -log p_k of its cell, float64 `[n, L, C]`, of codes `[n, C]`."""
-        first = np.cumsum(self.sizes) - self.sizes
         total = np.zeros((len(self.levels), len(codes), len(self.sizes)))
-        total[0] = self.start[codes + first]
+        total[0] = self.alone(codes)
         hidden = np.zeros(total.shape[::2])
         hidden[0] = 1
         for tree in self.trees:

@@ -1,15 +1,9 @@
-"""The two models of a row: losses per cell in training, features per cell at scoring.
+"""The paper's model of a row: losses per cell in training, score norms per cell at scoring.
 
-`PaperModel` is the paper's: all columns of a row share one temperature, the network predicts eps, and at scoring it
-reads the clean row. `MixingModel` is ours: every column has its own noise level t. At t = 0 the column is hidden, at t
-near 1 it is seen clearly, and the network predicts the clean value of every column. It thereby learns all conditionals
-p(column | any other columns) at once.
-
-Continuous columns have Gaussian noise of sigma 0.1 to 1, as in the paper, and go through the same losses; in
-`MixingModel` t chooses sigma, and t = 0 hides the number.
+All columns of a row share one temperature, the network predicts eps, and what it is fed at scoring is the clean row.
+Continuous columns have Gaussian noise of sigma 0.1 to 1, and go through the same losses.
 """
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -23,12 +17,7 @@ from segqc.tabular.network.ragged import RaggedLayout
 from segqc.tabular.network.tab_resnet import TabResNet
 
 SIGMA_LOW, SIGMA_HIGH = 0.1, 1.0
-_KNOWN = math.log(1 / 1e-4 - 1)  # logit t of a column that is seen clearly
 _MISSING = 1  # code of a missing number
-_MIN_LOG_VARIANCE = math.log(SIGMA_LOW**2 / 10)
-_LOG_2PI = math.log(2 * math.pi)
-_NEVER = -1e30  # logit of a padded outcome
-DIMMED = 0.25  # share of the training rows whose seen columns are dimmed
 
 
 @dataclass(frozen=True)
@@ -43,7 +32,7 @@ class Batch:
 
 
 class TableModel(nn.Module, ABC):
-    """Base of both models: the layout of the columns and the network.
+    """What both models share: the layout of the columns and the network.
 
     Parameters
     ----------
@@ -52,7 +41,7 @@ class TableModel(nn.Module, ABC):
     continuous : ndarray `[M]`
         Indices of columns that also have a number.
     width, blocks, dropout
-        Size of the `TabResNet`.
+        Of the TabResNet.
     """
 
     continuous: Tensor
@@ -84,7 +73,7 @@ class TableModel(nn.Module, ABC):
         return torch.randn(rows, self.numbers, generator=generator).to(self.continuous.device)
 
     def _present(self, batch: Batch) -> Tensor:
-        """Which numbers are present, bool `[N, M]`."""
+        """Which numbers are there, bool `[N, M]`."""
         return batch.codes[:, self.continuous] != _MISSING
 
 
@@ -148,83 +137,3 @@ class PaperModel(TableModel):
             norm = gumbel.score_norm(score).reshape(len(batch), -1)
             out.append(norm.index_add(1, self.continuous, (eps_numbers / sigma).square() * self._present(batch)))
         return torch.stack(out, dim=1)
-
-
-class MixingModel(TableModel):
-    """The posterior of every column given all columns, each at its own location."""
-
-    def _network(self, width: int, blocks: int, dropout: float) -> TabResNet:
-        slots = self.layout.slots
-        return TabResNet(slots + self.numbers, slots + 2 * self.numbers, self.layout.columns, width, blocks, dropout)
-
-    @torch.no_grad()
-    def set_marginals(self, marginals: np.ndarray) -> None:
-        """Make the untrained network predict the marginals `[S]` for every input."""
-        self.network.head.bias[: self.layout.slots] = torch.as_tensor(np.log(marginals), dtype=torch.float32)
-
-    def _sample_locations(self, rows: int, dimmed: int, generator: torch.Generator) -> Tensor:
-        """logit t of every cell, `[N, C]`: a random number of columns hidden, one to all; the others clear, or dim in
-        the first `dimmed` rows.
-        """
-        columns = self.layout.columns
-        hidden = 1 + (self._random(rows, 1, generator=generator) * columns).long()
-        order = self._random(rows, columns, generator=generator).argsort(1).argsort(1)
-        dim = (
-            8 * self._random(dimmed, 1, generator=generator)
-            - 4
-            + 2 * self._random(dimmed, columns, generator=generator)
-            - 1
-        )
-        seen = torch.cat([dim, dim.new_full((rows - dimmed, columns), _KNOWN)])
-        return torch.where(order < hidden, -math.inf, seen)
-
-    def loss(self, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Mean surprise of the columns that are hidden or dimmed, `[N]`."""
-        dimmed = int(DIMMED * len(batch))
-        logit_keep = self._sample_locations(len(batch), dimmed, generator)
-        levels = self.layout.levels(logit_keep[:dimmed])
-        log_a = gumbel.log_location(self.layout.one_hot(batch.codes[:dimmed]), levels)
-        x_tilde = gumbel.sample_expconcrete(log_a, levels, self._exponential(dimmed, generator))
-        likelihood = gumbel.log_class_likelihood(x_tilde, levels)
-        clear = self.layout.clean_evidence(batch.codes[dimmed:]) * self.layout.per_slot(logit_keep[dimmed:] > -math.inf)
-        evidence = torch.cat([self.layout.evidence(likelihood), clear])
-        noisy = batch.numbers + self._sigma(logit_keep) * self._normal(len(batch), generator)
-        surprise = self._surprise(batch, evidence, noisy, logit_keep, likelihood)
-        return gumbel.masked_mean(surprise, logit_keep < _KNOWN)
-
-    def _sigma(self, logit_keep: Tensor) -> Tensor:
-        """sigma of the numbers, `[N, M]`: 1 at t = 0, 0.1 at t = 1."""
-        return SIGMA_HIGH * (SIGMA_LOW / SIGMA_HIGH) ** torch.sigmoid(logit_keep[:, self.continuous])
-
-    def _surprise(
-        self, batch: Batch, evidence: Tensor, noisy: Tensor, logit_keep: Tensor, likelihood: Tensor | None = None
-    ) -> Tensor:
-        """Surprise of every cell, `[N, C]`; `logit_keep` is `[N or 1, C]`, `likelihood` `[n, K]` what the first rows'
-        cells say of themselves.
-        """
-        shown = noisy * (logit_keep[:, self.continuous] > -math.inf) / (1 + self._sigma(logit_keep).square()).sqrt()
-        condition = logit_keep.clamp_min(gumbel.logit(1e-4)) / 4
-        out = self.network(torch.cat([evidence, shown * self._present(batch)], dim=1), condition)
-        logits = self.layout.padded(out[:, : self.layout.slots], _NEVER)
-        if likelihood is not None:
-            logits = torch.cat([logits[: len(likelihood)] + likelihood, logits[len(likelihood) :]])
-        log_p = torch.log_softmax(logits, dim=1)
-        surprise = -log_p.gather(1, batch.codes.reshape(-1, 1)).reshape(len(batch), -1)
-        if self.numbers:
-            mean, log_variance = out[:, self.layout.slots :].chunk(2, dim=1)
-            log_variance = log_variance.clamp(_MIN_LOG_VARIANCE, 10)
-            nll = 0.5 * ((batch.numbers - mean).square() * (-log_variance).exp() + log_variance + _LOG_2PI)
-            surprise = surprise.index_add(1, self.continuous, nll * self._present(batch))
-        return surprise
-
-    def view_surprise(self, batch: Batch, hidden: Tensor) -> Tensor:
-        """Surprise of the hidden columns given the others as they are, `[N, C]`; meaningless in columns that are seen.
-
-        Parameters
-        ----------
-        batch : Batch
-        hidden : Tensor, `[C]` bool
-        """
-        logit_keep = torch.where(hidden, -math.inf, _KNOWN)[None]
-        evidence = self.layout.clean_evidence(batch.codes) * self.layout.per_slot(~hidden[None])
-        return self._surprise(batch, evidence, batch.numbers, logit_keep)

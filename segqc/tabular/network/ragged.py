@@ -23,7 +23,6 @@ class RaggedLayout(nn.Module):
     """
 
     sizes: Tensor
-    column_of_slot: Tensor
     _slot_of_padded: Tensor
     _padded_of_slot: Tensor
 
@@ -35,9 +34,6 @@ class RaggedLayout(nn.Module):
         self.register_buffer("sizes", torch.as_tensor(np.asarray(sizes, np.int64)), persistent=False)
         self.register_buffer("_slot_of_padded", torch.as_tensor(padded_to_slot.reshape(-1)), persistent=False)
         self.register_buffer("_padded_of_slot", torch.as_tensor(np.flatnonzero(real)), persistent=False)
-        self.register_buffer(
-            "column_of_slot", torch.as_tensor(np.repeat(np.arange(self.columns), sizes)), persistent=False
-        )
 
     def padded(self, flat: Tensor, filling: float = 0.0) -> Tensor:
         """`[N, S]` to `[N * C, K]`; padded outcomes get `filling`."""
@@ -47,10 +43,6 @@ class RaggedLayout(nn.Module):
         """`[N * C, K]` to `[N, S]`."""
         return padded.reshape(-1, self.columns * self.largest)[:, self._padded_of_slot]
 
-    def per_slot(self, per_column: Tensor) -> Tensor:
-        """`[N, C]` to `[N, S]`: every outcome gets its column's value."""
-        return per_column[:, self.column_of_slot]
-
     def one_hot(self, codes: Tensor) -> Tensor:
         """Codes `[N, C]` to one-hot cells `[N * C, K]` float32."""
         return F.one_hot(codes.reshape(-1), self.largest).float()
@@ -59,15 +51,3 @@ class RaggedLayout(nn.Module):
         """Levels of N * C cells from log(t/(1 - t)) and l (by default 1), both `[N, C]`."""
         temperature = torch.ones_like(logit_keep) if temperature is None else temperature
         return Levels(logit_keep.reshape(-1), temperature.reshape(-1), self.sizes.repeat(len(logit_keep)))
-
-    def clean_evidence(self, codes: Tensor) -> Tensor:
-        """Flat one-hot cells minus the uniform, `[N, S]`: what is left of `evidence` when nothing hides a cell."""
-        slots = torch.zeros(len(codes), self.slots, device=codes.device)
-        first = F.pad(self.sizes.cumsum(0)[:-1], (1, 0))
-        return slots.scatter_(1, codes + first, 1.0) - self.per_slot(1 / self.sizes[None].float())
-
-    def evidence(self, log_likelihood: Tensor) -> Tensor:
-        """What noisy cells say of themselves: their posterior under a uniform prior, minus the uniform, `[N, S]`; 0 at
-        t = 0.
-        """
-        return self.flat(torch.softmax(log_likelihood, dim=1)) - self.per_slot(1 / self.sizes[None].float())

@@ -13,7 +13,7 @@ from segqc.tabular.encoding import Encoded
 from segqc.tabular.network.models import Batch
 
 BLOCK = 512  # rows of a matrix product
-CHUNK = 4096  # rows in memory at all levels
+CHUNK = 1024  # rows in memory at all levels
 _SAMPLE = 20_000  # rows from which a threshold, or what is usual at every level, is estimated, at most
 
 

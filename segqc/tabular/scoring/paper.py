@@ -3,12 +3,14 @@
 from typing import Self
 
 import numpy as np
+import torch
 
 from segqc.density import DensityHead
 from segqc.tabular.encoding import Encoded, TableEncoder
 from segqc.tabular.network.models import PaperModel
+from segqc.tabular.network.training import train
 from segqc.tabular.scoring.batches import by_distinct, in_blocks
-from segqc.tabular.scoring.scorer import Arrays, ScorerSettings, TableScorer
+from segqc.tabular.scoring.scorer import Arrays, Progress, ScorerSettings, TableScorer
 
 _LEAST_DEVIATION = 1e-9  # of score norms: below it, they are constant
 
@@ -18,7 +20,7 @@ def level_norms(model: PaperModel, rows: Encoded) -> np.ndarray:
     return by_distinct(rows, lambda part: in_blocks(part, model.continuous.device, model.norms))
 
 
-class PaperScorer(TableScorer[PaperModel]):
+class PaperScorer(TableScorer):
     """Gumbel noise score matching as published.
 
     Parameters
@@ -40,25 +42,28 @@ class PaperScorer(TableScorer[PaperModel]):
         self.density = density
 
     @classmethod
-    def build_model(cls, encoder: TableEncoder, settings: ScorerSettings) -> PaperModel:
-        shape = (encoder.sizes, encoder.continuous, settings.width, settings.blocks, settings.dropout)
-        return PaperModel(*shape, weighted=settings.weighted)
-
-    @classmethod
     def fit(
         cls,
-        model: PaperModel,
         encoder: TableEncoder,
         settings: ScorerSettings,
         rows: Encoded,
         validation: Encoded,
         seed: int,
+        device: torch.device,
+        progress: Progress = None,
     ) -> Self:
+        # initial weights and dropout come from torch's global generator; leave it as it was
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = _network(encoder, settings).to(device)
+            training = train(model, rows, validation, settings.training, seed, progress)
         norms = level_norms(model, validation)
         features = level_norms(model, rows).mean(2)
         alike = np.ptp(features, axis=0).max() < _LEAST_DEVIATION
         density = None if alike else DensityHead.fit(features, norms.mean(2), seed=seed)
-        return cls(model, norms.mean(0), np.maximum(norms.std(0), _LEAST_DEVIATION), density)
+        found = cls(model, norms.mean(0), np.maximum(norms.std(0), _LEAST_DEVIATION), density)
+        found.training = training
+        return found
 
     def scores(self, rows: Encoded) -> np.ndarray:
         features = level_norms(self.model, rows).mean(2)
@@ -71,7 +76,8 @@ class PaperScorer(TableScorer[PaperModel]):
         return ((level_norms(self.model, rows) - self.norm_mean) / self.norm_scale).mean(1)
 
     def to_arrays(self) -> Arrays:
-        return super().to_arrays() | {"detector.norm_mean_": self.norm_mean, "detector.norm_scale_": self.norm_scale}
+        weights = {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
+        return weights | {"detector.norm_mean_": self.norm_mean, "detector.norm_scale_": self.norm_scale}
 
     @classmethod
     def from_arrays(
@@ -79,4 +85,15 @@ class PaperScorer(TableScorer[PaperModel]):
     ) -> Self:
         weights = dict(arrays)
         mean, scale = weights.pop("detector.norm_mean_"), weights.pop("detector.norm_scale_")
-        return cls(cls._load_model(weights, encoder, settings), mean, scale, density)
+        model = _network(encoder, settings).eval()
+        model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
+        return cls(model, mean, scale, density)
+
+    def to(self, device: torch.device) -> None:
+        self.model.to(device)
+
+
+def _network(encoder: TableEncoder, settings: ScorerSettings) -> PaperModel:
+    """The network for the columns of `encoder`, with random weights from torch's global generator."""
+    shape = (encoder.sizes, encoder.continuous, settings.width, settings.blocks, settings.dropout)
+    return PaperModel(*shape, weighted=settings.weighted)

@@ -1,77 +1,75 @@
-"""The interface of a method: a network to train, scores, contributions, and named arrays to save."""
+"""The interface of a method: fitting, scores, contributions, and named arrays to save."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Self, TypeVar
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
 
 from segqc.density import DensityHead
 from segqc.tabular.encoding import Encoded, TableEncoder
-from segqc.tabular.network.models import TableModel
+from segqc.tabular.network.training import TrainingConfig, TrainingResult
 
-Model = TypeVar("Model", bound=TableModel)
 Arrays = dict[str, np.ndarray]
+Progress = Callable[[int, float], None] | None
 
 
 @dataclass(frozen=True)
 class ScorerSettings:
     """The parameters of `GumbelScoreDetector` that the methods depend on; it explains them."""
 
+    trees: int
     width: int
     blocks: int
     dropout: float
-    views: int
     weighted: bool
+    training: TrainingConfig
 
 
-class TableScorer(ABC, Generic[Model]):
-    """A fitted method: the trained network, and all else that was learnt from the training rows.
+class TableScorer(ABC):
+    """A fitted method.
 
     Attributes
     ----------
-    model : TableModel
-        The trained network, in evaluation mode.
+    scaling : str or None
+        How the method wants numbers scaled; None leaves it to the detector's parameter.
     density : DensityHead or None
-        The mixture over the network's features, where the method has one. It is saved in a file of its own.
+        The mixture over a network's features, where the method has one. It is saved in a file of its own.
+    training : TrainingResult or None
+        What the training of a network came to, where the method has one.
     """
 
-    model: Model
+    scaling: ClassVar[str | None] = None
     density: DensityHead | None = None
-
-    @classmethod
-    @abstractmethod
-    def build_model(cls, encoder: TableEncoder, settings: ScorerSettings) -> Model:
-        """The network for the columns of `encoder`, with random weights from torch's global generator."""
-
-    @classmethod
-    def untrained_model(cls, encoder: TableEncoder, settings: ScorerSettings, rows: Encoded) -> Model:
-        """The network from which training on `rows` starts."""
-        return cls.build_model(encoder, settings)
+    training: TrainingResult | None = None
 
     @classmethod
     @abstractmethod
     def fit(
         cls,
-        model: Model,
         encoder: TableEncoder,
         settings: ScorerSettings,
         rows: Encoded,
         validation: Encoded,
         seed: int,
+        device: torch.device,
+        progress: Progress = None,
     ) -> Self:
-        """Learn all that scoring needs besides the trained network.
+        """Learn from inliers.
 
         Parameters
         ----------
-        model : TableModel
-            Trained, in evaluation mode, on its device.
         encoder : TableEncoder
         settings : ScorerSettings
         rows, validation : Encoded
             Training and validation inliers.
         seed : int
+        device : torch.device
+            Of a network.
+        progress : callable of (step, validation loss), optional
+            Called now and then during the training of a network.
         """
 
     @abstractmethod
@@ -82,9 +80,9 @@ class TableScorer(ABC, Generic[Model]):
     def contributions(self, rows: Encoded) -> np.ndarray:
         """Contribution of every column to the anomaly of a row, float64 `[n, C]`."""
 
+    @abstractmethod
     def to_arrays(self) -> Arrays:
-        """Named arrays for `from_arrays`: weights of the network, and all else but `density`."""
-        return {name: tensor.detach().cpu().numpy() for name, tensor in self.model.state_dict().items()}
+        """Named arrays for `from_arrays`: all but `density` and `training`."""
 
     @classmethod
     @abstractmethod
@@ -103,11 +101,8 @@ class TableScorer(ABC, Generic[Model]):
             When the other arrays are those of other columns.
         """
 
-    @classmethod
-    def _load_model(cls, weights: Arrays, encoder: TableEncoder, settings: ScorerSettings) -> Model:
-        model = cls.build_model(encoder, settings).eval()
-        model.load_state_dict({name: torch.as_tensor(array) for name, array in weights.items()})
-        return model
+    def to(self, device: torch.device) -> None:  # noqa: B027 - nothing to move is the usual case
+        """Move the network, where there is one, to a device."""
 
 
 def with_prefix(prefix: str, arrays: Arrays) -> Arrays:

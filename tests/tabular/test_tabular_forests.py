@@ -1,0 +1,108 @@
+"""Forests that predict every column from the others, against distributions that are known."""
+
+import numpy as np
+import pytest
+
+from segqc.tabular.counting import forests
+from segqc.tabular.counting.forests import ConditionalForests
+from segqc.tabular.counting.order import CellOrder
+from segqc.tabular.encoding import TableEncoder
+from segqc.tabular.io.columns import read_columns
+
+SIZES = np.array([4, 4, 3])
+
+
+def copied(rows: int = 600, seed: int = 0) -> np.ndarray:
+    """The second column repeats the first in nine rows of ten; the third depends on nothing."""
+    rng = np.random.default_rng(seed)
+    first = rng.integers(3, size=rows)
+    second = np.where(rng.random(rows) < 0.9, first, rng.integers(3, size=rows))
+    return np.stack([first, second, rng.integers(2, size=rows)], axis=1)
+
+
+def fit(codes: np.ndarray, sizes: np.ndarray = SIZES, seed: int = 0) -> ConditionalForests:
+    held_out = codes[::5]
+    return ConditionalForests.fit(
+        codes.astype(np.float32), codes, (held_out.astype(np.float32), held_out), sizes, trees=24, seed=seed
+    )
+
+
+def surprise(found: ConditionalForests, codes: np.ndarray) -> np.ndarray:
+    return found.surprise(codes.astype(np.float32), codes)
+
+
+def test_a_column_that_follows_from_another_is_predicted() -> None:
+    found = surprise(fit(copied()), np.array([[0, 0, 0], [0, 1, 0]]))
+    likely, unlikely = np.exp(-found[:, :2])
+    assert np.allclose(likely, 0.93, atol=0.05)
+    assert np.allclose(unlikely, 0.033, atol=0.05)
+    assert np.allclose(np.exp(-found[:, 2]), 0.5, atol=0.1)
+
+
+def test_probabilities_of_a_column_sum_to_one() -> None:
+    found = fit(copied())
+    for j, size in enumerate(SIZES):
+        rows = np.zeros((size, 3), np.int64)
+        rows[:, j] = np.arange(size)
+        # the column itself is not seen by its trees, so that all rows reach the same leaves
+        assert np.exp(-surprise(found, rows)[:, j]).sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_smoothing_is_the_formula() -> None:
+    codes = copied()
+    start = np.array([0.25, 0.25, 0.25, 0.25])
+    tree = forests._Tree.grow(codes.astype(np.float32), codes[:, 0], 0, 4, np.random.default_rng(0))
+    chances = tree.probabilities(start, 3.0)
+    for node in range(len(tree.left)):
+        above = start if tree.parent[node] < 0 else chances[tree.parent[node]]
+        assert np.allclose(chances[node], (tree.counts[node] + 3 * above) / (tree.counts[node].sum() + 3))
+    leaves = tree.leaves(codes.astype(np.float32))
+    ends = tree.left < 0
+    assert np.array_equal(np.bincount(leaves, minlength=len(ends))[ends], tree.counts[ends].sum(1))
+    assert tree.counts[0].sum() == len(codes)
+
+
+def test_outcomes_that_never_occur_are_the_most_surprising() -> None:
+    codes = copied()
+    never = codes[:50].copy()
+    never[:, 0] = 3
+    found = fit(codes)
+    assert (surprise(found, never)[:, 0] > surprise(found, codes)[:, 0].max()).all()
+
+
+def test_constant_columns_and_single_ones_need_no_trees() -> None:
+    codes = np.zeros((50, 3), np.int64)
+    codes[:, 2] = np.arange(50) % 2
+    found = fit(codes)
+    assert set(found.target.tolist()) == {2}
+    assert surprise(found, np.array([[1, 0, 0]]))[0, 0] == pytest.approx(np.log(52 / 0.5))
+    alone = fit(codes[:, 2:], SIZES[2:])
+    assert not len(alone.target)
+    assert np.isfinite(surprise(alone, codes[:, 2:])).all()
+
+
+def test_scores_are_independent_of_companions(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = copied()
+    found = fit(codes)
+    whole = surprise(found, codes)
+    monkeypatch.setattr(forests, "_BLOCK", 7)
+    assert np.array_equal(surprise(found, codes), whole)
+    assert np.array_equal(surprise(found, codes[3:4]), whole[3:4])
+
+
+def test_the_same_seed_grows_the_same_forest_and_arrays_hold_it() -> None:
+    codes = copied()
+    found = fit(codes)
+    assert np.array_equal(surprise(fit(codes), codes), surprise(found, codes))
+    assert not np.array_equal(surprise(fit(codes, seed=1), codes), surprise(found, codes))
+    assert np.array_equal(surprise(ConditionalForests(**found.to_arrays()), codes), surprise(found, codes))
+    assert all(np.isfinite(array).all() for array in found.to_arrays().values())
+
+
+def test_categories_have_places_by_size_then_by_the_alphabet() -> None:
+    table = read_columns({"a": ["10", "9", "b", "a", "-1"], "x": [1.0, 2.0, 3.0, 4.0, np.nan]})
+    encoder = TableEncoder.fit(table, np.array([True, False]))
+    asked = read_columns({"a": ["-1", "9", "10", "a", "b", None, "new"], "x": [1.0] * 6 + [np.nan]})
+    values = CellOrder.of(encoder).values(encoder.transform(asked))
+    assert values[:, 0].tolist() == [0, 1, 2, 3, 4, -1, -2]
+    assert values[6, 1] < values[:6, 1].min() - 1e6
