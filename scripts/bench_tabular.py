@@ -99,7 +99,7 @@ def bench(train: pyarrow.Table, test: pyarrow.Table, settings: dict[str, Any], w
         "table": what,
         "rows": train.num_rows,
         "columns": train.num_columns,
-        "steps": detector.training_.steps,
+        "steps": detector.training_.steps if detector.training_ else 0,
         "fit": fit,
         "scored": test.num_rows,
         "distinct": alone.num_rows,

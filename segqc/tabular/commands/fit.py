@@ -95,7 +95,7 @@ def _fit(table: pyarrow.Table, config: FitConfig, console: Console | None) -> Gu
         contamination=config.contamination, random_state=config.seed, device=config.device, **chosen
     )
     with make_progress(console, "note") as progress:
-        task = progress.add_task("training", total=detector.steps, note="")
+        task = progress.add_task("fitting", total=detector.steps, note="")
 
         def report(step: int, loss: float) -> None:
             progress.update(task, completed=step, note=f"validation loss {loss:.4f}")
