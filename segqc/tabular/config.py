@@ -48,7 +48,9 @@ class FitConfig(TableConfig):
         None
     )
     method: Annotated[str | None, Setting("Method of the detector: mixing or paper (default: mixing).")] = None
-    steps: Annotated[int | None, Setting("Maximum number of training steps of --method paper (default: 2000).", low=1)] = None
+    steps: Annotated[
+        int | None, Setting("Maximum number of training steps of --method paper (default: 2000).", low=1)
+    ] = None
     contamination: Annotated[
         float,
         Setting("Share of the learned rows that lie beyond the threshold for outliers.", low=0, high=0.5),
