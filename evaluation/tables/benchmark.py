@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow
 from rich.console import Console
 
 from evaluation.tables.ceiling import ceiling, load_ceiling, save_ceiling
 from evaluation.tables.datasets import LabelledTable
 from evaluation.tables.methods import METHODS
-from evaluation.tables.protocol import split_inliers
+from evaluation.tables.protocol import Split, split_inliers
 from evaluation.tables.rows import Row, load_row, measure, plain_settings, save_row
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
@@ -22,6 +24,7 @@ def run_benchmark(
     seeds: Sequence[int],
     folder: Path,
     console: Console | None = None,
+    splitting: Callable[[pyarrow.Table, np.ndarray, int], Split] = split_inliers,
 ) -> list[Row]:
     """Every method on every set with every seed.
 
@@ -38,6 +41,8 @@ def run_benchmark(
         configuration are replaced.
     console : Console, optional
         Where progress goes.
+    splitting : callable of (features, anomalous, seed)
+        What is fitted and what is ranked.
 
     Returns
     -------
@@ -55,7 +60,7 @@ def run_benchmark(
                 split = None
                 if load_ceiling(folder, name, seed) is None:
                     data = data or load()
-                    split = split_inliers(data.features, data.anomalous, seed)
+                    split = splitting(data.features, data.anomalous, seed)
                     save_ceiling(folder, name, seed, ceiling(split))
                 for method in methods:
                     model = METHODS[method].make(seed)
@@ -63,7 +68,7 @@ def run_benchmark(
                     if row is None or row.settings != json.loads(json.dumps(plain_settings(model))):
                         progress.update(task, note=f"{name}, {method}, seed {seed}")
                         data = data or load()
-                        split = split or split_inliers(data.features, data.anomalous, seed)
+                        split = split or splitting(data.features, data.anomalous, seed)
                         with warnings.catch_warnings():
                             # ECOD, on constant columns
                             warnings.filterwarnings("ignore", "Precision loss occurred", RuntimeWarning)

@@ -30,7 +30,8 @@ class Detector(TableBaseline):
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "Detector":
         from segqc.tabular import GumbelScoreDetector
 
-        self.detector_ = GumbelScoreDetector(**self.settings).fit(X, X_validation=X_validation)
+        validation = X_validation if X_validation.num_rows else None
+        self.detector_ = GumbelScoreDetector(**self.settings).fit(X, X_validation=validation)
         return self
 
     def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
@@ -92,8 +93,13 @@ METHODS = {
             Method(name, said, "counting", _baseline("counting", kind, seeded=False))
             for name, (said, kind) in _COUNTING.items()
         ),
+        Method("knn", "kNN", "published", _baseline("neighbours", "KNearestNeighbours", seeded=False)),
+        Method("lof", "LOF", "published", _baseline("neighbours", "LocalOutlierFactor", seeded=False)),
         Method("iforest", "Isolation Forest", "published", _baseline("pyod_methods", "IsolationForest")),
         Method("ecod", "ECOD", "published", _baseline("pyod_methods", "EmpiricalCDF", seeded=False)),
+        Method("copod", "COPOD", "published", _baseline("pyod_methods", "Copulas", seeded=False)),
+        Method("hbos", "HBOS", "published", _baseline("pyod_methods", "Histograms", seeded=False)),
+        Method("inne", "INNE", "published", _baseline("pyod_methods", "IsolationByNeighbours")),
         Method("deep-svdd", "Deep SVDD", "published", _baseline("pyod_methods", "DeepSVDD")),
         Method("dagmm", "DAGMM", "published", _baseline("dagmm", "DAGMM")),
     )

@@ -12,7 +12,8 @@ import pyarrow
 class Split:
     """One seed's parts.
 
-    `train` and `validation` hold inliers only; `anomalous` says which rows of `test` are anomalies, bool.
+    `train` and `validation` hold inliers, and `train` also anomalies where that is the question; `anomalous` says which
+    rows of `test` are anomalies, bool.
     """
 
     train: pyarrow.Table
@@ -46,6 +47,36 @@ def split_inliers(features: pyarrow.Table, anomalous: np.ndarray, seed: int) -> 
         features.take(order[first:second]),
         features.take(test),
         np.arange(len(test)) >= len(order) - second,
+    )
+
+
+def split_with_anomalies(features: pyarrow.Table, anomalous: np.ndarray, seed: int, share: float = 0.0) -> Split:
+    """Permute the inliers by seed, and fit on 90 % of them; the other 10 % and all anomalies are ranked.
+
+    Parameters
+    ----------
+    features : pyarrow.Table of n rows
+    anomalous : ndarray `[n]` bool
+    seed : int
+    share : float
+        Share of the rows to fit that are anomalies, at most half of the anomalies; these are not ranked.
+
+    Raises
+    ------
+    ValueError
+        With fewer than 10 inliers, or no anomaly.
+    """
+    inliers, anomalies = np.flatnonzero(~anomalous), np.flatnonzero(anomalous)
+    if len(inliers) < 10 or not len(anomalies):
+        raise ValueError(f"Expected at least 10 inliers and one anomaly, but got {len(inliers)} and {len(anomalies)}")
+    rng = np.random.default_rng(seed)
+    order, odd = rng.permutation(inliers), rng.permutation(anomalies)
+    cut = int(0.9 * len(order))
+    hidden = min(round(share / (1 - share) * cut), len(odd) // 2)
+    test = np.concatenate([order[cut:], odd[hidden:]])
+    fitted = rng.permutation(np.concatenate([order[:cut], odd[:hidden]]))
+    return Split(
+        features.take(fitted), features.slice(0, 0), features.take(test), np.arange(len(test)) >= len(order) - cut
     )
 
 

@@ -222,3 +222,18 @@ def test_chunks_of_every_kind_of_file_are_the_same(tmp_path: Path) -> None:
         ]
         assert [chunk.num_rows for chunk in chunks] == [64] * 7 + [52], name
         assert pyarrow.concat_tables(chunks).to_pydict() == table.to_pydict(), name
+
+
+@pytest.mark.parametrize(
+    "text", ["# a comment\na,b,c\n1,2,3\n4,5,6\n", "a,b\n1,2,\n3,4,\n5,6,\n"], ids=["a comment", "trailing separators"]
+)
+def test_a_file_of_nothing_but_ragged_rows_says_so(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "ragged.csv"
+    path.write_text(text)
+    with pytest.raises(BadInput, match="has ragged rows: row 1 has 3 cells instead of"):
+        read_table(path)
+    problems: list[BadRow] = []
+    names = text.splitlines()[0].split(",")
+    chunks = list(read_chunks(path, Format(), names, problems))
+    assert sum(chunk.table.num_rows for chunk in chunks) == 0
+    assert len(problems) == 3

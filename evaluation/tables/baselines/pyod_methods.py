@@ -1,5 +1,6 @@
-"""Isolation Forest, ECOD and Deep SVDD as PyOD has them (>= 3.6.3: in earlier releases of that series Deep SVDD never
-trained).
+"""Isolation Forest, ECOD, COPOD, HBOS, INNE and Deep SVDD as PyOD has them.
+
+PyOD >= 3.6.3: in earlier releases of that series Deep SVDD never trained.
 """
 
 import contextlib
@@ -8,9 +9,13 @@ import io
 import numpy as np
 import pyarrow
 import torch
+from pyod.models.base import BaseDetector
+from pyod.models.copod import COPOD
 from pyod.models.deep_svdd import DeepSVDD as PyodDeepSVDD
 from pyod.models.ecod import ECOD
+from pyod.models.hbos import HBOS
 from pyod.models.iforest import IForest
+from pyod.models.inne import INNE
 
 from evaluation.tables.baselines.base import CAP_SECONDS, CpuBudget, TableBaseline
 from evaluation.tables.encoding import BaselineEncoder
@@ -31,6 +36,38 @@ class IsolationForest(TableBaseline):
         return self.forest_.decision_function(self.encoder_.one_hot(X))
 
 
+class _OneHot(TableBaseline):
+    """A detector of PyOD on one-hot columns."""
+
+    def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "_OneHot":
+        self.encoder_ = BaselineEncoder().fit(X)
+        self.detector_ = self._detector().fit(self.encoder_.one_hot(X))
+        return self
+
+    def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
+        return np.nan_to_num(self.detector_.decision_function(self.encoder_.one_hot(X)))
+
+    def _detector(self) -> BaseDetector:
+        raise NotImplementedError
+
+
+class Histograms(_OneHot):
+    """HBOS: a histogram of ten bins a column (Goldstein and Dengel 2012)."""
+
+    def _detector(self) -> BaseDetector:
+        return HBOS()
+
+
+class IsolationByNeighbours(_OneHot):
+    """INNE: 200 samples of 8 rows, whose spheres reach to the nearest other row (Bandaragoda et al. 2018)."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def _detector(self) -> BaseDetector:
+        return INNE(random_state=self.seed)
+
+
 class EmpiricalCDF(TableBaseline):
     """ECOD (Li et al. 2022) on one-hot columns.
 
@@ -39,6 +76,7 @@ class EmpiricalCDF(TableBaseline):
     """
 
     BLOCK = 32
+    KIND: type[BaseDetector] = ECOD
 
     def fit(self, X: pyarrow.Table, X_validation: pyarrow.Table) -> "EmpiricalCDF":
         self.encoder_ = BaselineEncoder().fit(X)
@@ -46,7 +84,7 @@ class EmpiricalCDF(TableBaseline):
         self.blocks_ = []
         for start in range(0, train.shape[1], self.BLOCK):
             # What PyOD's `fit` adds is a threshold, at the price of scoring the training rows.
-            block = ECOD()
+            block = self.KIND()
             block.X_train = train[:, start : start + self.BLOCK].astype(np.float64)
             self.blocks_.append(block)
         return self
@@ -57,6 +95,12 @@ class EmpiricalCDF(TableBaseline):
             block.decision_function(test[:, i * self.BLOCK : (i + 1) * self.BLOCK])
             for i, block in enumerate(self.blocks_)
         )
+
+
+class Copulas(EmpiricalCDF):
+    """COPOD (Li et al. 2020), in the same way."""
+
+    KIND = COPOD
 
 
 class DeepSVDD(TableBaseline):

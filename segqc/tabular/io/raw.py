@@ -111,8 +111,9 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
     other = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
     if other:
         raise BadInput(path, f"has one column, {names[0]!r}", f"name the separator: --separator {other!r}")
+    empty = pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in names})
     if not more:  # pyarrow refuses a file that ends after its header
-        yield pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in names})
+        yield empty
         return
 
     def ragged(row: pyarrow.csv.InvalidRow) -> str:
@@ -131,10 +132,14 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
         convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
     )
     row, last = 0, None
-    for batch in reader:
-        row += batch.num_rows
-        last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
-        yield pyarrow.table(batch)
+    # Where no row has the right number of cells the reader has no batch; and a reader that is left open can end the
+    # process at its exit, since a thread of it still runs.
+    yield empty
+    with reader:
+        for batch in reader:
+            row += batch.num_rows
+            last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
+            yield pyarrow.table(batch)
     # To pyarrow a quote that is never closed is a last cell that holds the rest of the file.
     if last and "\n" in last and not _ends_in_quote(path):
         where = f"in the last cell of row {row + len(problems)}"

@@ -1,0 +1,175 @@
+"""docs/results-tabular.md: the default beside other methods on many tables, in Markdown, of whatever rows there are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.tables.markdown import table
+from evaluation.tables.methods import TRIAL, title
+from evaluation.tables.ranking import rank_methods, rank_texts
+from evaluation.tables.rows import Row, load_scores
+from evaluation.tables.summary import Results
+
+_ORDERS = 20  # random orders of equal scores
+
+
+def random_tie_precision(anomalous: np.ndarray, scores: np.ndarray, orders: int = _ORDERS) -> float:
+    """Average precision with equal scores in random order, the mean over some orders.
+
+    scikit-learn's takes the precision at the end of a run of equal scores for all anomalies in it.
+    """
+    rng, found = np.random.default_rng(0), []
+    for _ in range(orders if len(np.unique(scores)) < len(scores) else 1):
+        shuffled = rng.permutation(len(scores))
+        hits = np.flatnonzero(anomalous[shuffled[np.argsort(-scores[shuffled], kind="stable")]])
+        found.append(np.mean(np.arange(1, len(hits) + 1) / (hits + 1)))
+    return float(np.mean(found))
+
+
+def render(
+    results: Results, groups: Mapping[str, str], dirty: Results | None, command: str, picture: str, more: str = ""
+) -> str:
+    """The document.
+
+    Parameters
+    ----------
+    results : Results
+        Of fits on inliers.
+    groups : mapping of str to str
+        Where each table comes from.
+    dirty : Results or None
+        Of fits with anomalies among the training rows.
+    command, picture : str
+        What makes the document; path of the critical-difference diagram.
+    more : str
+        Text below the first tables.
+    """
+    ranking = rank_methods(results, results.datasets, TRIAL)
+    parts = ["# Results on tables", _protocol(results, command), "## Wins and losses", _standing(results)]
+    parts += ["## Means by group", _group_means(results, groups), more]
+    if ranking is not None:
+        parts += ["## Ranks", *rank_texts(ranking, TRIAL, picture)]
+    parts += ["## Every table", _every_table(results)]
+    if dirty is not None and dirty.datasets:
+        parts += ["## Anomalies among the training rows", _dirty(results, dirty)]
+    parts += ["## Time", _times(results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _protocol(results: Results, command: str) -> str:
+    seeds = ", ".join(map(str, results.seeds))
+    return (
+        f"```bash\n{command}\n```\n\n{len(results.datasets)} tables, seeds {seeds}. Per seed 90 % of the inliers are "
+        "fitted, anomalies are not among them, and the other 10 % are ranked together with all anomalies. All methods "
+        "get the same rows, and each has one configuration, its default, for all tables. Cells are average precision "
+        "in %, as scikit-learn has it: all anomalies of a run of equal scores get the precision at its end. `Means by "
+        "group` also has the mean with equal scores in random order. The default of segqc was chosen on these tables, "
+        "by their mean and the mean rank, among the rules that docs/results-tabular-choice.md counts: its figures here "
+        "are not free of that choice."
+    )
+
+
+def _precision(results: Results, method: str, name: str) -> float | None:
+    cell = results.cell(method, name, "average_precision")
+    return None if cell is None else cell.mean
+
+
+def _standing(results: Results) -> str:
+    lines = []
+    for method in results.methods:
+        pairs = [(_precision(results, TRIAL, name), _precision(results, method, name)) for name in results.datasets]
+        known = [(ours, theirs) for ours, theirs in pairs if ours is not None and theirs is not None]
+        if method == TRIAL or not known:
+            continue
+        gaps = [ours - theirs for ours, theirs in known]
+        best, worst = int(np.argmax(gaps)), int(np.argmin(gaps))
+        names = [name for name, (a, b) in zip(results.datasets, pairs, strict=True) if a is not None and b is not None]
+        lines.append(
+            [
+                title(method),
+                f"{np.mean(gaps):+.1f}",
+                f"{sum(gap > 0 for gap in gaps)} / {sum(gap < 0 for gap in gaps)}",
+                f"{names[best]} {gaps[best]:+.1f}",
+                f"{names[worst]} {gaps[worst]:+.1f}",
+            ]
+        )
+    header = ["segqc (default) against", "mean difference", "tables better / worse", "largest lead", "largest loss"]
+    return table(header, lines)
+
+
+def _random_ties(results: Results, method: str, name: str) -> float:
+    return 100 * float(np.mean([_untied(results.folder, row) for row in results.rows(method, name)]))
+
+
+def _untied(folder: Path, row: Row) -> float:
+    labels = np.arange(row.test_rows) >= row.test_rows - row.anomalies
+    return random_tie_precision(labels, load_scores(folder, row))
+
+
+def _group_means(results: Results, groups: Mapping[str, str]) -> str:
+    order = list(dict.fromkeys(groups[name] for name in results.datasets))
+    members = {group: [name for name in results.datasets if groups[name] == group] for group in order}
+    lines = []
+    for method in results.methods:
+        cells = [_mean([_precision(results, method, name) for name in members[group]]) for group in order]
+        everything = [_precision(results, method, name) for name in results.datasets]
+        untied = [_random_ties(results, method, name) for name in results.datasets if results.rows(method, name)]
+        complete = _mean(untied) if len(untied) == len(results.datasets) else "-"
+        lines.append([title(method), *cells, _mean(everything), complete])
+    titles = [f"{group} ({len(members[group])})" for group in order]
+    return table(["method", *titles, f"all ({len(results.datasets)})", "all, ties at random"], lines)
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.mean(known):.1f}" if known and len(known) == len(values) else "-"
+
+
+def _every_table(results: Results) -> str:
+    lines = []
+    for name in results.datasets:
+        values = [_precision(results, method, name) for method in results.methods]
+        best = max(value for value in values if value is not None)
+        row = results.rows(results.methods[0], name)[0]
+        cells = ["-" if v is None else f"**{v:.1f}**" if v > best - 0.05 else f"{v:.1f}" for v in values]
+        lines.append([name, f"{row.trained_rows:,}", f"{row.anomalies / row.test_rows:.0%}", *cells])
+    return table(["table", "rows fitted", "anomalies ranked", *map(title, results.methods)], lines)
+
+
+def _dirty(results: Results, dirty: Results) -> str:
+    """Both fits are judged on the test rows of the fit with anomalies."""
+    lines = []
+    for method in dirty.methods:
+        pairs = [pair for name in dirty.datasets for pair in _pairs(results, dirty, method, name)]
+        if pairs:
+            clean, found = np.mean(pairs, axis=0) * 100
+            lines.append([title(method), str(len(pairs)), f"{clean:.1f}", f"{found:.1f}", f"{found - clean:+.1f}"])
+    said = (
+        "5 % of the training rows are anomalies, or fewer where half of a table's anomalies are fewer; those are not "
+        "ranked. The clean fit is judged on the same rows; equal scores are in random order. Where anomalies are one "
+        "class, they then are a cluster of the training rows, and no method here tells it from others."
+    )
+    return said + "\n\n" + table(["method", "fits", "clean", "with anomalies", "difference"], lines)
+
+
+def _pairs(results: Results, dirty: Results, method: str, name: str) -> list[tuple[float, float]]:
+    clean = {row.seed: row for row in results.rows(method, name)}
+    found = []
+    for row in dirty.rows(method, name):
+        if row.seed in clean:
+            whole = clean[row.seed]
+            scores, inliers = load_scores(results.folder, whole), whole.test_rows - whole.anomalies
+            kept = np.concatenate([scores[:inliers], scores[inliers + whole.anomalies - row.anomalies :]])
+            labels = np.arange(len(kept)) >= inliers
+            found.append((random_tie_precision(labels, kept), _untied(dirty.folder, row)))
+    return found
+
+
+def _times(results: Results) -> str:
+    lines = []
+    for method in results.methods:
+        rows = [row for name in results.datasets for row in results.rows(method, name)]
+        fits = [row.fit_cpu_seconds for row in rows]
+        lines.append([title(method), f"{np.median(fits):.2f}", f"{max(fits):.1f}"])
+    return table(["method", "fit, median CPU seconds", "largest"], lines)
