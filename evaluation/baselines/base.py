@@ -16,6 +16,7 @@ from rich.console import Console
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import read_mask
 from segqc.data.pictures import read_image
+from segqc.data.reader import PairReader
 
 Group = Literal["mask", "picture and mask", "probabilities", "second opinion", "supervised"]
 
@@ -37,6 +38,10 @@ class Example:
         Mask predicted on the mirrored picture, mirrored back.
     second : Path or None
         Another network's mask of the same picture.
+    reader : PairReader or None
+        How the files of an audited pair are read; None: as the label space says.
+    size : (width, height) or None
+        Of the picture, px; a mask of another size is brought to it.
     """
 
     id: str
@@ -46,14 +51,18 @@ class Example:
     probabilities: Path | None = None
     mirrored: Path | None = None
     second: Path | None = None
+    reader: PairReader | None = None
+    size: tuple[int, int] | None = None
 
     def mask(self) -> np.ndarray:
         """The mask, uint8 `[H, W]`, 255 where void. Raises `BadInput` when it cannot be read."""
-        return read_mask(self.mask_file, self.labels)
+        if self.reader is None:
+            return read_mask(self.mask_file, self.labels)
+        return self.reader.prediction(self.mask_file, self.size)
 
     def picture(self) -> Image.Image:
         """The RGB picture. Raises `BadInput` when it cannot be read."""
-        return read_image(self.image)
+        return read_image(self.image) if self.reader is None else self.reader.picture(self.image)
 
 
 class CollapsedFit(UserWarning):

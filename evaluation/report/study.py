@@ -23,9 +23,10 @@ from segqc.base.errors import BadInput
 from segqc.base.parallel import ordered_map
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.listing import files_by_id, masks_by_id
-from segqc.data.masks import MASK_SUFFIXES, read_mask
+from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairs import Pair, find_voc, list_images, voc_pairs
-from segqc.results.table import AuditTable, is_scored, read_finished_audit
+from segqc.data.reader import PairReader
+from segqc.results.table import AuditTable, is_scored, read_finished_audit, reader_of
 
 COVARIATES = 4  # the first mask features: area, boundary length, classes, components
 
@@ -155,7 +156,7 @@ class _Files:
     """The files of each audited prediction: where the audit's table says, else in the folders of the options."""
 
     def __init__(self, config: EvaluateConfig, audit: AuditTable, labels: LabelSpace) -> None:
-        self.config, self.audit, self.labels = config, audit, labels
+        self.config, self.audit, self.labels, self.reader = config, audit, labels, reader_of(audit, labels)
         if config.predictions is not None:
             _check_audited(config.predictions, audit)
         self.mirrored, self.second = (
@@ -174,6 +175,8 @@ class _Files:
             probabilities if probabilities is not None and probabilities.is_file() else None,
             self.mirrored.get(id_),
             self.second.get(id_),
+            self.reader,
+            (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None,
         )
 
     def _file(self, row: Mapping[str, Any], column: str) -> Path:
@@ -234,7 +237,7 @@ def _measure_all(
 
 def _measure(example: Example, path: Path, backend: Backend) -> _Measured:
     labels, mask = example.labels, example.mask()
-    truth = read_mask(path, labels, size=(mask.shape[1], mask.shape[0]))
+    truth = (example.reader or PairReader(labels)).truth(path, (mask.shape[1], mask.shape[0]))
     rows = class_rows(example.id, mask, truth, labels.names, VOID, labels.background, backend=backend)
     features = mask_features(mask, labels.num_classes, labels.background, VOID)
     return _Measured(example, path, rows, features, float(np.hypot(*mask.shape)))

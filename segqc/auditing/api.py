@@ -8,6 +8,7 @@ from segqc.auditing.ground_truth import audit_labels
 from segqc.auditing.run import AuditReport
 from segqc.auditing.run import audit as run_audit
 from segqc.base.console import console
+from segqc.data.options import Exif, MaskValues
 
 
 def audit(
@@ -23,7 +24,17 @@ def audit(
     top: int = AuditConfig.top,
     heatmaps: bool = AuditConfig.heatmaps,
     device: str | None = None,
+    strict_size: bool = AuditConfig.strict_size,
     calibration: Path | str | None = None,
+    image_suffix: str | None = None,
+    mask_suffix: str | None = None,
+    background: str | None = None,
+    reduce_zero_label: bool = AuditConfig.reduce_zero_label,
+    mask_values: MaskValues = AuditConfig.mask_values,
+    exif: Exif = AuditConfig.exif,
+    intensity: tuple[float, float] | None = None,
+    bands: tuple[int, ...] | None = None,
+    max_pixels: int | None = None,
     classes: str | None = None,
     folds: int | None = None,
     method: str | None = None,
@@ -66,6 +77,10 @@ def audit(
     calibration : Path or str, optional
         File written by `segqc calibrate`, by default calibration.json in the model's folder, where there is one. For
         predictions only.
+    strict_size : bool
+        Whether predictions of another size than their picture are refused; else they are brought to it.
+    image_suffix, mask_suffix, background, reduce_zero_label, mask_values, exif, intensity, bands, max_pixels
+        How files are found and read: see `segqc.data.options.DataOptions`.
     classes, folds, method, preset, steps, feature_cache, seed
         Settings of the trainings, as for `segqc train`; for the audit of ground truth only. By default Pascal VOC's
         classes, 3 folds, the method "segmenter" and the preset "cpu".
@@ -97,7 +112,10 @@ def audit(
             "predictions": predictions, "out": out, "model": model, "images": images, "voc_root": voc_root,
             "image_set": image_set, "ground_truth": ground_truth, "levels": levels, "top": top, "heatmaps": heatmaps,
             "device": device, "calibration": calibration, "classes": classes, "folds": folds, "method": method,
-            "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed,
+            "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed, "strict_size": strict_size,
+            "image_suffix": image_suffix, "mask_suffix": mask_suffix, "background": background,
+            "reduce_zero_label": reduce_zero_label, "mask_values": mask_values, "exif": exif, "intensity": intensity,
+            "bands": bands, "max_pixels": max_pixels,
         }
     )  # fmt: skip
     shown = console if progress else None

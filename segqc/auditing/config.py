@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from segqc.base.errors import BadInput
 from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings, from_json
+from segqc.data.options import DATA_OPTIONS, DataOptions
 from segqc.model.catalogue import BUNDLED
 from segqc.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
-class AuditConfig:
+class AuditConfig(DataOptions):
     """`segqc audit` of predictions. Ground truth is only compared with them: it never enters the score."""
 
     predictions: Annotated[
@@ -55,6 +56,12 @@ class AuditConfig:
     ] = None
     top: Annotated[int, Setting("Number of masks on the contact sheet.", low=1)] = 24
     heatmaps: Annotated[bool, Setting("Write a heat map for each mask.")] = True
+    strict_size: Annotated[
+        bool,
+        Setting(
+            "Refuse predictions of another size than their image, instead of bringing them to it by nearest neighbour."
+        ),
+    ] = False
     calibration: Annotated[
         Path | None,
         Setting(
@@ -126,7 +133,9 @@ def choose_audit(settings: Mapping[str, Any], spell: Callable[[str], str] = str)
         raise BadInput(predictions, "is not given", fix)
     training = {"method": LabelAuditConfig().training.method, "masks": given.get("ground_truth")}
     training |= {
-        name: given[name] for name in (*OF_TRAININGS, "voc_root", "images", "image_set", "device") if name in given
+        name: given[name]
+        for name in (*OF_TRAININGS, *DATA_OPTIONS, "voc_root", "images", "image_set", "device")
+        if name in given
     }
     own = {name: given[name] for name in ("out", "top", "heatmaps") if name in given}
     return from_json(LabelAuditConfig, own | {"training": training}, "the audit's settings")

@@ -25,9 +25,10 @@ from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
 from segqc.base.settings import to_json
 from segqc.data.folds import folds, rows_without_fold
-from segqc.data.pairs import Pair, Problem, find_voc, split_validation
+from segqc.data.pairs import Pair, find_voc, split_validation
 from segqc.training.config import TrainConfig
-from segqc.training.pairs import training_pairs
+from segqc.training.first_look import look_first
+from segqc.training.pairs import TrainingSource, training_source
 from segqc.training.resolved import resolve
 from segqc.training.run import train
 
@@ -47,26 +48,31 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
         Settings that cannot work, or too few pairs for so many folds.
     """
     training = resolve(config.training)
-    pairs, problems = training_pairs(training, written_paths(config.out))
-    fold_of = _dealt(pairs, training)
+    found = training_source(dataclasses.replace(training, out=config.out), written_paths(config.out))
+    fold_of = _dealt(found.pairs, training)
     accelerator = make_accelerator(training.device)
     models_folder = config.out / "models"
     if accelerator.is_main_process and training.feature_cache is None:
         _refuse_foreign_features(models_folder)
     with claimed(config.out, accelerator):
+        if accelerator.is_main_process:
+            found = look_first(dataclasses.replace(training, out=config.out), found, console)
+        accelerator.wait_for_everyone()
         if accelerator.is_main_process and console:
             console.print(
-                f"Auditing the ground truth of {len(pairs)} pairs: {training.folds} trainings ({training.method}, "
+                f"Auditing the ground truth of {len(found.pairs)} pairs: {training.folds} trainings ({training.method}, "
                 f"{training.steps:,} steps each), each without the masks that its model then scores."
             )
-        models = train_folds(training, models_folder, console, (pairs, problems))
+        models = train_folds(training, models_folder, console, found)
         images, masks, name = _sources(training)
         facts = {
             "folds": training.folds,
             "models": [str(model.resolve()) for model in models],
             "training": to_json(training),
         }
-        job = AuditJob(pairs, problems, models, f"Ground-truth audit of {name}", fold_of, judged="label", facts=facts)
+        job = AuditJob(
+            found.pairs, found.problems, models, f"Ground-truth audit of {name}", fold_of, judged="label", facts=facts
+        )
         scoring = AuditConfig(
             masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device
         )
@@ -77,7 +83,7 @@ def train_folds(
     training: TrainConfig,
     folder: Path,
     console: Console | None = None,
-    found: tuple[list[Pair], list[Problem]] | None = None,
+    found: TrainingSource | None = None,
 ) -> list[Path]:
     """One model folder per fold, in the order of the folds; cached features that have no folder of their own are
     deleted when all are trained.
@@ -95,7 +101,7 @@ def train_without(
     training: TrainConfig,
     folder: Path,
     console: Console | None = None,
-    found: tuple[list[Pair], list[Problem]] | None = None,
+    found: TrainingSource | None = None,
 ) -> Path:
     """Train without one of the `training.folds` folds, and return the model's folder below `folder`.
 
@@ -135,6 +141,8 @@ def _sources(training: TrainConfig) -> tuple[Path, Path, str]:
     if training.voc_root is not None:
         voc = find_voc(training.voc_root)
         return voc.images, voc.masks, f"{training.voc_root.resolve().name}, {training.image_set}"
+    if training.data is not None:
+        return training.data, training.data, training.data.name or str(training.data)
     assert training.images is not None
     assert training.masks is not None
     return training.images, training.masks, training.masks.name or str(training.masks)

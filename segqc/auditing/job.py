@@ -35,6 +35,8 @@ class AuditJob:
         What the masks are called in the sheet and the gallery.
     facts : dict
         JSON values to add to the summary.
+    predictions : bool
+        Whether the masks are predictions, which are looked at before they are scored; true masks were, in training.
     """
 
     pairs: list[Pair]
@@ -45,6 +47,7 @@ class AuditJob:
     without: list[str] | None = None
     judged: str = "prediction"
     facts: dict[str, Any] = field(default_factory=dict)
+    predictions: bool = False
 
 
 class Scorers:

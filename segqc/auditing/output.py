@@ -19,12 +19,12 @@ from segqc.base.settings import to_json
 from segqc.base.tables import write_table
 from segqc.base.version import __version__
 from segqc.calibration.calibration import Calibration
-from segqc.data.labels import LabelSpace
 from segqc.data.pairs import Pair
+from segqc.data.reader import PairReader
 from segqc.gallery.contact_sheet import ContactSheet
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery
-from segqc.results.schema import HARDLY_SEEN, audit_columns, split_list
+from segqc.results.schema import HARDLY_SEEN, RESIZED, audit_columns, split_list
 from segqc.results.table import SUMMARY
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -63,6 +63,7 @@ def summarise(
         "predictions": len(rows),
         "scored": len(good),
         "errors": len(rows) - len(good),
+        "resized": sum(RESIZED in split_list(row["warnings"]) for row in good),
         "hardly_seen": sum(HARDLY_SEEN in split_list(row["warnings"]) for row in good),
         "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in _QUANTILES} if good else None,
         "method": scorers.any.model.config.method,
@@ -88,7 +89,7 @@ def summarise(
 def write_audit(
     config: AuditConfig,
     job: AuditJob,
-    labels: LabelSpace,
+    reader: PairReader,
     rows: Sequence[dict[str, Any]],
     summary: dict[str, Any],
     console: Console | None,
@@ -99,7 +100,11 @@ def write_audit(
     for name in ("scores.csv", "scores.parquet"):
         write_table(config.out / name, rows, audit_columns("calibration" in summary))
     pairs = {pair.id: pair for pair in job.pairs}
-    entries = [_entry(row, pairs.get(row["id"]) if row["image"] else None, config.out) for row in rows]
+    if not summary["scored"]:  # nothing to look at
+        write_json(config.out / SUMMARY, summary)
+        return
+    labels = reader.labels
+    entries = [_entry(row, pairs.get(row["id"]) if row["image"] else None, config.out, reader) for row in rows]
     sheet = ContactSheet(entries[: config.top], labels, judged=job.judged)
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))
@@ -117,13 +122,13 @@ def write_audit(
     write_json(config.out / SUMMARY, summary)
 
 
-def _entry(row: dict[str, Any], pair: Pair | None, out: Path) -> GalleryEntry:
+def _entry(row: dict[str, Any], pair: Pair | None, out: Path, reader: PairReader) -> GalleryEntry:
     """A row with its pictures; one that makes no pair has none."""
     if pair is None:
         return GalleryEntry(row, Path(row["prediction"]))
     heat = out / HEATMAPS / f"{row['id']}.png"
     shown = heat if heat.is_file() and row["status"] == "ok" else None
-    return GalleryEntry(row, pair.image, pair.mask, shown, pair.ground_truth)
+    return GalleryEntry(row, pair.image, pair.mask, shown, pair.ground_truth, reader=reader)
 
 
 def _for_the_page(summary: dict[str, Any]) -> dict[str, Any]:

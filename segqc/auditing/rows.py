@@ -12,11 +12,10 @@ from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
 from segqc.base.fingerprints import file_stamp
 from segqc.data.labels import LabelSpace
-from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, Problem
-from segqc.data.pictures import read_image
+from segqc.data.reader import PairReader
 from segqc.quality_control import QualityControl, predicted_classes
-from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, audit_columns
+from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns
 
 COLUMNS = audit_columns(calibrated=False)
 
@@ -51,7 +50,7 @@ def pair_stamps(pair: Pair) -> list[list[Any]]:
     return [file_stamp(path) for path in (pair.image, pair.mask, pair.ground_truth) if path is not None]
 
 
-def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> ReadPair:
+def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None, reader: PairReader) -> ReadPair:
     """Decode a pair and compare it with ground truth; runs in a thread."""
     stamps = pair_stamps(pair)
     row = dict.fromkeys(COLUMNS) | {
@@ -63,19 +62,22 @@ def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None) -> 
     }
     try:
         assert pair.mask is not None
-        image = read_image(pair.image)
+        image = reader.picture(pair.image)
         row |= {"width": image.width, "height": image.height}
-        mask = read_mask(pair.mask, qc.labels, size=image)
+        mask, stored_size = reader.sized_prediction(pair.mask, image)
         prepared = qc.prepare(image, mask)
     except (BadInput, ValueError) as error:
         return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
     row["classes"] = ";".join(predicted_classes(mask, qc.labels))
     warnings: dict[str, str] = {}
+    if stored_size is not None:
+        had, got = (f"{width}x{height}" for width, height in (stored_size, image.size))
+        warnings[RESIZED] = f"the mask has {had} pixels and was brought to {got} by nearest neighbour"
     if unfamiliar := _unfamiliar_classes(mask, qc):
         warnings[HARDLY_SEEN] = f"score is a guess, its model hardly saw: {unfamiliar}"
     if pair.ground_truth is not None and comparison is not None:
         try:
-            row["dice"] = comparison.measure(mask, read_mask(pair.ground_truth, qc.labels, size=image), qc.labels)
+            row["dice"] = comparison.measure(mask, reader.truth(pair.ground_truth, image), qc.labels)
         except BadInput as error:  # the score does not need the ground truth
             warnings[NOT_COMPARED] = f"not compared: {error}"
     row |= {"warnings": ";".join(warnings), "reason": "; ".join(warnings.values())}

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import judge_rows
+from segqc.auditing.first_look import reader_of
 from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh, written_paths
 from segqc.auditing.job import AuditJob, Scorers
 from segqc.auditing.output import Spent, summarise, write_audit
@@ -32,11 +33,15 @@ from segqc.auditing.rows import (
 )
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
+from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.base.version import __version__
 from segqc.calibration.storage import find_calibration
+from segqc.data.choices import patterns, raise_limit
+from segqc.data.inspection.survey import commonest_reason
 from segqc.data.pairs import Pair, audit_pairs, find_voc
+from segqc.data.reader import PairReader
 from segqc.model.folder import model_folder
 
 
@@ -100,8 +105,11 @@ def audit(
         config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels
     )
     console = console if accelerator.is_main_process else None
+    with accelerator.main_process_first():
+        reader = reader_of(config, scorers.any.model.config, job.pairs, job.predictions, console)
     header = {
         "model": scorers.fingerprint,
+        "reader": reader.to_dict(),
         "levels": config.levels,
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,
@@ -110,7 +118,7 @@ def audit(
     }
     with claim:
         journal = _own_journal(config.out, header, accelerator)
-        scored = _score_all(scorers, job.pairs, journal, config, comparison, console, accelerator)
+        scored = _score_all(scorers, reader, job.pairs, journal, config, comparison, console, accelerator)
         accelerator.wait_for_everyone()
         paths = journal_paths(config.out, accelerator.num_processes)
         journals = [journal if path == journal.path else Journal(path, header) for path in paths]
@@ -119,9 +127,15 @@ def audit(
             ranked = judge_rows(ranked, calibration)
         spent = Spent(time.monotonic() - started, scored)
         summary = summarise(config, job, scorers, ranked, comparison, calibration, spent)
+        summary["reader"] = reader.to_dict()
         if accelerator.is_main_process:
-            write_audit(config, job, scorers.any.labels, ranked, summary, console)
+            write_audit(config, job, reader, ranked, summary, console)
         accelerator.wait_for_everyone()
+    if not summary["scored"]:
+        why = commonest_reason([(row["prediction"] or row["id"], row["reason"]) for row in ranked])
+        raise BadInput(
+            config.predictions, f"nothing could be scored; {why}", f"all reasons are in {config.out / 'scores.csv'}"
+        )
     return AuditReport(ranked, summary, config.out)
 
 
@@ -150,9 +164,10 @@ def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _predictions(config: AuditConfig) -> AuditJob:
     """The predictions that the configuration names, all to be scored by its model."""
     sources = config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set
-    found = audit_pairs(*sources, leave_out=written_paths(config.out))
+    raise_limit(config)
+    found = audit_pairs(*sources, leave_out=written_paths(config.out), names=patterns(config))
     title, without = f"Audit of {config.predictions.name or config.predictions}", found.images_without_prediction
-    return AuditJob(found.pairs, found.problems, (config.model,), title, without=without)
+    return AuditJob(found.pairs, found.problems, (config.model,), title, without=without, predictions=True)
 
 
 def _ground_truth(config: AuditConfig) -> Path | None:
@@ -165,6 +180,7 @@ def _ground_truth(config: AuditConfig) -> Path | None:
 
 def _score_all(
     scorers: Scorers,
+    reader: PairReader,
     pairs: Sequence[Pair],
     journal: Journal,
     config: AuditConfig,
@@ -178,7 +194,7 @@ def _score_all(
     heatmaps = config.out / HEATMAPS if config.heatmaps else None
 
     def read(pair: Pair) -> ReadPair:
-        return read_pair(scorers.of(pair), pair, comparison)
+        return read_pair(scorers.of(pair), pair, comparison, reader)
 
     todo = [pair for pair in pairs if not _is_scored(pair, journal, heatmaps)]
     with journal, make_progress(console, "note") as progress:

@@ -10,7 +10,7 @@ from rich.text import Text
 from segqc.base.console import console, error_console
 from segqc.base.errors import BadInput, describe_os_error
 from segqc.base.version import __version__
-from segqc.cli import audit, calibration, demo, evaluate, predict, review, tabular, train
+from segqc.cli import audit, calibration, demo, evaluate, inspect, predict, review, tabular, train
 
 app = typer.Typer(
     name="segqc",
@@ -37,6 +37,7 @@ def _segqc(
     pass
 
 
+app.command(epilog=inspect.EPILOG)(inspect.inspect)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=audit.EPILOG)(audit.audit)
 app.command(epilog=predict.EPILOG)(predict.predict)

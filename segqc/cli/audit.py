@@ -122,6 +122,8 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     if summary["hardly_seen"]:
         unfamiliar = f"{summary['hardly_seen']} masks are mostly of classes that the model hardly saw in training"
         console.print(Text.assemble((unfamiliar, "yellow"), "; see `reason`."))
+    if summary["resized"]:
+        console.print(f"{summary['resized']} masks have another size than their picture and were brought to it.")
     counts = f"{summary['scored']} scored, {summary['errors']} errors"
     if "images_without_prediction" in summary:
         counts += f", {summary['images_without_prediction']} images without a prediction"

@@ -152,14 +152,14 @@ def _items(option: str, text: str, kind: type, may_be_emptied: bool) -> tuple[An
     """Split "a, b" into ("a", "b"), or "0,1" into (0, 1)."""
     if may_be_emptied and text.strip() == EMPTY:
         return ()
-    if kind is not int:
+    if kind not in (int, float):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     try:
-        return tuple(int(part) for part in text.split(","))
+        return tuple(kind(part) for part in text.split(","))
     except ValueError:
         raise BadInput(
             option,
-            f"expected whole numbers with commas between them, but got {text!r}",
+            f"expected {'whole ' if kind is int else ''}numbers with commas between them, but got {text!r}",
             f"give something like {option} 0,1",
         ) from None
 

@@ -12,7 +12,7 @@ from segqc.training.config import TrainConfig
 EPILOG = "Example: segqc train --voc-root VOCdevkit --image-set trainaug --preset cpu --out runs/voc"
 
 
-@fills_in(TrainConfig, first="voc_root image_set images masks classes download")
+@fills_in(TrainConfig, first="voc_root image_set images masks data split layout classes download")
 def train(
     config: TrainConfig,
     resume: Annotated[

@@ -16,7 +16,7 @@ from segqc.data.grid import image_to_grid, mask_to_grid
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair
-from segqc.data.pictures import read_image
+from segqc.data.pictures import AS_STORED, PictureReading, read_image
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ class PairDataset:
     augment : AugmentConfig, optional
         None: views are not augmented.
     seed : int
-        Random seed of the augmentation.
+        Random seed for the augmentation.
+    pictures : PictureReading
+        How picture files are read.
     """
 
     decodes = True  # a sample costs the decoding of its files
@@ -145,6 +147,7 @@ class PairDataset:
         grid_size: int,
         augment: AugmentConfig | None = None,
         seed: int = 0,
+        pictures: PictureReading = AS_STORED,
     ) -> None:
         self.pairs = list(pairs)
         self.labels = labels
@@ -152,6 +155,7 @@ class PairDataset:
         self.grid_size = grid_size
         self.augment = augment
         self.seed = seed
+        self.pictures = pictures
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -195,7 +199,7 @@ class PairDataset:
         pair = self.pairs[index]
         if pair.mask is None:
             raise BadInput(pair.image, "has no mask", "leave pairs without masks out of the dataset")
-        image = read_image(pair.image)
+        image = read_image(pair.image, self.pictures)
         mask = read_mask(pair.mask, self.labels, image)
         if view is not None and self.augment is not None:
             image, mask = augment(image, mask, view_generator(self.seed, pair.id, view), self.augment)

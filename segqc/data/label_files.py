@@ -7,6 +7,7 @@ from typing import Any
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
+from segqc.data.label_lists import LABEL_LISTS
 from segqc.data.labels import LabelSpace, palette_of
 
 LABEL_FILES = ("labelmap.txt", "class_names.txt", "classes.txt", "classes.json", "dataset_meta.json")
@@ -14,6 +15,32 @@ LABEL_FILES = ("labelmap.txt", "class_names.txt", "classes.txt", "classes.json",
 
 _VOID_NAMES = {"void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled", "don't care"}
 _BACKGROUND_NAMES = {"background", "_background_", "__background__"}
+
+
+def parse_classes(text: str) -> LabelSpace:
+    """Label space from the text of an option.
+
+    Parameters
+    ----------
+    text : str
+        The name of a public data set (`segqc.data.label_lists.LABEL_LISTS`); names separated by commas, the first being
+        the background; or the path of a file that `read_label_file` reads (.json or .txt).
+
+    Raises
+    ------
+    BadInput
+        When the text or the file is none of these.
+    """
+    text = text.strip()
+    if text in LABEL_LISTS:
+        return LABEL_LISTS[text]
+    if text.lower().endswith((".json", ".txt")):
+        return read_label_file(text)
+    try:
+        return LabelSpace(tuple(name.strip() for name in text.split(",")), void_stated=False)
+    except ValueError as error:
+        fix = f'give names as "background,cat,dog", a .json or .txt file, or one of {", ".join(LABEL_LISTS)}'
+        raise BadInput(f"classes {text!r}", str(error), fix) from error
 
 
 def find_label_file(root: Path) -> Path | None:
@@ -49,6 +76,8 @@ def read_label_file(path: Path | str) -> LabelSpace:
         raise BadInput(path, f"is not UTF-8 text: {error.reason}") from error
     except (ValueError, TypeError, KeyError) as error:
         fix = 'write a name a line, or JSON such as {"names": ["background", "cat"], "void": 255, "background": 0}'
+        if "class names" in str(error) and "255" in str(error):
+            fix = 'merge classes by ids, such as {"ids": {"0": "background", "1": "cat", "7": "cat"}, "names": [...]}'
         raise BadInput(path, str(error), fix) from error
 
 

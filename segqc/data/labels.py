@@ -6,13 +6,9 @@ whatever value the files use for it. `LabelSpace.void` is the value in the files
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from segqc.base.errors import BadInput
-from segqc.base.files import read_json
 
 VOID = 255
 """The label of unknown pixels in every mask in memory."""
@@ -82,6 +78,8 @@ class LabelSpace:
         share one; `VOID` (255) for further void values. Files are then decoded by it alone, and by `void`.
     void_stated : bool
         Whether somebody said what void is; False where 255 was assumed. Masks of 0 and 255 may then be binary ones.
+    by_colour : bool
+        Whether masks with a colour table are decoded by their colours and not by their numbers.
 
     Raises
     ------
@@ -95,6 +93,7 @@ class LabelSpace:
     palette: np.ndarray = field(default_factory=voc_palette, repr=False, compare=False)
     ids: Mapping[int, int] | None = field(default=None, compare=False)
     void_stated: bool = field(default=True, compare=False)
+    by_colour: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(self.names))
@@ -134,7 +133,7 @@ class LabelSpace:
                 )
         if self.void is not None and not _is_index(self.void):
             raise ValueError(f"Expected `void` to be None or a whole number, but got {self.void!r}")
-        if self.void in self.ids and self.ids[self.void] != VOID:
+        if self.void is not None and self.ids.get(self.void, VOID) != VOID:
             raise ValueError(f"Expected `void` not to be a class, but {self.void} is {self.names[self.ids[self.void]]}")
 
     @property
@@ -191,6 +190,8 @@ class LabelSpace:
             values["palette"] = self.palette.tolist()
         if not self.void_stated:
             values["void_stated"] = False
+        if self.by_colour:
+            values["by_colour"] = True
         if self.ids is not None:
             values["ids"] = {str(value): index for value, index in self.ids.items()}
         return values
@@ -204,7 +205,7 @@ class LabelSpace:
         ValueError
             For missing or unknown keys and for values that make no label space.
         """
-        unknown = sorted(set(values) - {"names", "void", "background", "palette", "ids", "void_stated"})
+        unknown = sorted(set(values) - {"names", "void", "background", "palette", "ids", "void_stated", "by_colour"})
         if unknown:
             raise ValueError(
                 f"Expected the keys names, void, background, palette and ids, but got also {', '.join(map(str, unknown))}"
@@ -214,6 +215,7 @@ class LabelSpace:
         arguments = {key: values[key] for key in ("void", "background") if key in values}
         if "palette" in values:
             arguments["palette"] = _palette(values["palette"], len(values["names"]))
+        arguments["by_colour"] = bool(values.get("by_colour", False))
         arguments["void_stated"] = bool(values.get("void_stated", "void" in values))
         if values.get("ids") is not None:
             arguments["ids"] = {int(value): index for value, index in values["ids"].items()}
@@ -247,35 +249,3 @@ VOC_LABELS = LabelSpace(
     )
 )  # fmt: skip
 """Pascal VOC 2012: background and 20 classes, 255 void."""
-
-
-def parse_classes(text: str) -> LabelSpace:
-    """Label space from the text of an option.
-
-    Parameters
-    ----------
-    text : str
-        ``"voc"``; names separated by commas, the first being the background; or the path of a JSON file (ends in
-        ``.json``) with a list of names or an object ``{"names": [...], "void": 255, "background": 0, "palette": [[r, g,
-        b], ...]}``, of which only names is needed.
-
-    Raises
-    ------
-    BadInput
-        When the text or the file is none of these.
-    """
-    text = text.strip()
-    if text == "voc":
-        return VOC_LABELS
-    try:
-        if not text.lower().endswith(".json"):
-            return LabelSpace(tuple(name.strip() for name in text.split(",")))
-        values = read_json(Path(text).expanduser())
-        if isinstance(values, dict):
-            return LabelSpace.from_dict(values)
-        if isinstance(values, list):
-            return LabelSpace(tuple(values))
-        raise ValueError(f"Expected a list of names or an object, but got {type(values).__name__}")
-    except ValueError as error:
-        fix = 'give names as "background,cat,dog", or a .json with a list of names or {"names": [...], "void": 255, "background": 0}'
-        raise BadInput(f"classes {text!r}", str(error), fix) from error

@@ -63,6 +63,8 @@ def to_labels(path: Path | str, raster: Raster, labels: LabelSpace) -> np.ndarra
     if raster.values is None or (raster.colours is not None and _grey_means_colour(raster, labels)):
         assert raster.colours is not None
         return decode_colours(path, raster.colours, labels)
+    if labels.by_colour and raster.palette is not None and raster.values.max() < len(raster.palette):
+        return decode_colours(path, raster.palette[raster.values], labels)
     values = raster.values.astype(np.uint8) if raster.values.dtype == bool else raster.values
     classes = labels.value_classes
     if values.dtype == np.uint8:  # the common case: one count instead of a sort

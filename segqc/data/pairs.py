@@ -15,6 +15,7 @@ from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed, uniform_of_text
 from segqc.data.listing import files_by_id, require_files
 from segqc.data.masks import MASK_SUFFIXES
+from segqc.data.pairing import AS_IT_IS, NamePattern, find_mask_pattern, find_patterns
 from segqc.data.pictures import IMAGE_SUFFIXES
 
 
@@ -101,23 +102,49 @@ def voc_pairs(root: Path | str, image_set: str) -> tuple[list[Pair], list[Proble
     return pairs, problems
 
 
-def folder_pairs(
-    images: Path | str, masks: Path | str, leave_out: Collection[Path] = ()
-) -> tuple[list[Pair], list[Problem]]:
-    """Pairs of two folders, by id, sorted by id.
+Names = tuple[NamePattern | None, NamePattern | None]
+"""Patterns of the names of images and of masks; None: found from the names."""
 
-    A file without partner, or with two, is a Problem; of `leave_out` see `audit_pairs`.
+
+def folder_pairs(
+    images: Path | str, masks: Path | str, leave_out: Collection[Path] = (), names: Names = (None, None)
+) -> tuple[list[Pair], list[Problem]]:
+    """Pairs of two folders, or of one that holds both, by id, sorted by id.
+
+    Parameters
+    ----------
+    images, masks : Path or str
+    leave_out : collection of Path
+        As in `audit_pairs`.
+    names : tuple of NamePattern or None
+        What of a file's name is its id; files of other names are passed over. By default it is found: see
+        `segqc.data.pairing`.
+
+    Returns
+    -------
+    list of Pair
+    list of Problem
+        Files without partner, or with two.
 
     Raises
     ------
     BadInput
-        When either folder is missing or has no such file, or both are the same.
+        When either folder is missing or has no such file; when both are the same and names do not tell the masks; or
+        when several kinds of mask fit.
     """
     images, masks = Path(images).expanduser(), Path(masks).expanduser()
     found_images = require_files(images, IMAGE_SUFFIXES, "image", leave_out)
     found_masks = require_files(masks, MASK_SUFFIXES, "mask", leave_out)
     if os.path.samefile(images, masks):
-        raise BadInput(images, "is the folder of both images and masks", "keep them in two folders")
+        of_masks = names[1] or find_mask_pattern(sorted(found_images.keys() | found_masks.keys()))
+        if of_masks is None:
+            fix = "give --mask-suffix, such as _mask, or keep them in two folders"
+            raise BadInput(images, "is the folder of both images and masks, and their names do not tell which", fix)
+        found_images = {id_: paths for id_, paths in found_images.items() if of_masks.id_of(id_) is None}
+        names = names[0] or AS_IT_IS, of_masks
+    else:
+        names = find_patterns(list(found_images), list(found_masks), *names)
+    found_images, found_masks = _renamed(found_images, names[0]), _renamed(found_masks, names[1])
     pairs: list[Pair] = []
     problems: list[Problem] = []
     for id_ in sorted(found_images.keys() | found_masks.keys()):
@@ -130,6 +157,19 @@ def folder_pairs(
         else:
             pairs.append(Pair(id_, image, mask))
     return pairs, problems
+
+
+def _renamed(found: dict[str, list[Path]], pattern: NamePattern | None) -> dict[str, list[Path]]:
+    """Files by the id that a pattern takes from their names; those that do not fit are passed over."""
+    if pattern in (None, AS_IT_IS):
+        return found
+    assert pattern is not None
+    renamed: dict[str, list[Path]] = {}
+    for path, files in found.items():
+        id_ = pattern.id_of(path)
+        if id_ is not None:
+            renamed.setdefault(id_, []).extend(files)
+    return renamed
 
 
 def list_images(
@@ -198,6 +238,7 @@ def audit_pairs(
     ground_truth: Path | str | None = None,
     image_set: str | None = None,
     leave_out: Collection[Path] = (),
+    names: Names = (None, None),
 ) -> PredictionPairs:
     """One Pair or Problem for each file in `predictions`.
 
@@ -216,6 +257,8 @@ def audit_pairs(
     leave_out : collection of Path
         Files and folders, symbolic links resolved, that are passed over in all of these: a run's own outputs, if it
         writes them there.
+    names : tuple of NamePattern or None
+        As in `folder_pairs`, of images and of predictions; that of ground truth is found.
 
     Raises
     ------
@@ -229,6 +272,14 @@ def audit_pairs(
     if ground_truth is not None:
         truths = require_files(Path(ground_truth).expanduser(), MASK_SUFFIXES, "ground-truth mask", leave_out)
     files = require_files(predictions, None, "prediction", leave_out)
+    of_images, of_masks = find_patterns(list(known), [i for i, paths in files.items() if _any_mask(paths)], *names)
+    if (of_images, of_masks) != (AS_IT_IS, AS_IT_IS):
+        known = {id_: paths[0] for id_, paths in _renamed({i: [path] for i, path in known.items()}, of_images).items()}
+        expected = {id_: path for path_id, path in expected.items() if (id_ := of_images.id_of(path_id)) is not None}
+        others = {id_: paths for id_, paths in files.items() if not _any_mask(paths)}
+        files = _renamed({i: paths for i, paths in files.items() if _any_mask(paths)}, of_masks) | others
+    if truths:
+        truths = _renamed(truths, find_patterns(list(known), list(truths))[1])
     no_image = {problem.id: problem.reason for problem in ambiguous}
     found = PredictionPairs([], [], [])
     predicted: set[str] = set()
@@ -249,6 +300,10 @@ def audit_pairs(
                 found.pairs.append(Pair(id_, known[id_], path, truth[0] if truth else None))
     found.images_without_prediction.extend(sorted(set(expected) - predicted))
     return found
+
+
+def _any_mask(paths: Sequence[Path]) -> bool:
+    return any(path.suffix.lower() in MASK_SUFFIXES for path in paths)
 
 
 def _same_id(path: Path, masks: Sequence[Path]) -> str | None:

@@ -60,7 +60,10 @@ class PictureReading:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "PictureReading":
         """Inverse of `to_dict`."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        known = dict(values)
+        for name in ("intensity", "bands"):
+            known[name] = None if known.get(name) is None else tuple(known[name])
+        return cls(**known)
 
 
 AS_STORED = PictureReading()

@@ -15,12 +15,11 @@ import numpy as np
 from segqc.base.errors import BadInput
 from segqc.base.parallel import ordered_map
 from segqc.data.labels import LabelSpace
-from segqc.data.masks import read_mask
 from segqc.data.pictures import picture_orientation
 from segqc.export.config import ExportConfig
 from segqc.gallery.overlay import Box, parse_box
 from segqc.results.review import Review, ReviewItem, read_review
-from segqc.results.table import AuditTable, is_scored
+from segqc.results.table import AuditTable, is_scored, reader_of
 
 DETAILS = (
     "rank", "score", "worst_class", "expected_class", "worst_box",
@@ -149,12 +148,14 @@ def load_items(
 ) -> Iterator[Item]:
     """The items of the chosen rows, in order; what cannot be read is added to `skipped` instead."""
 
+    reader = reader_of(table, labels)
+
     def load(row: dict[str, Any]) -> Item | Skipped:
         id_ = str(row["id"])
         try:
             image, prediction = table.file(row, "image"), table.file(row, "prediction")
             size = (int(row["width"]), int(row["height"])) if row.get("width") and row.get("height") else None
-            mask, location = read_mask(prediction, labels, size), locate(image)
+            mask, location = reader.prediction(prediction, size), locate(image)
         except BadInput as error:
             return Skipped(id_, str(error))
         review = chosen.review.items.get(id_) if chosen.review else None

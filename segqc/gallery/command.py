@@ -9,11 +9,12 @@ from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.data.listing import masks_by_id
 from segqc.data.pairs import find_voc
+from segqc.data.reader import PairReader
 from segqc.gallery.config import GalleryConfig
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery
 from segqc.gallery.rows import compare_rows
-from segqc.results.table import AuditTable, audit_fingerprint, is_number, is_scored, read_audit_table
+from segqc.results.table import AuditTable, audit_fingerprint, is_number, is_scored, read_audit_table, reader_of
 
 
 def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
@@ -45,7 +46,8 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
         facts["scored_without_picture"] = len(rows) - len(shown)
     folder = config.ground_truth or _ground_truth(table)
     truths = {} if folder is None else masks_by_id(folder)
-    entries = [_entry(table, row, truths.get(row["id"]), masks_there.get(row["id"])) for row in shown]
+    reader = reader_of(table, labels)
+    entries = [_entry(table, row, truths.get(row["id"]), masks_there.get(row["id"]), reader) for row in shown]
     out = config.out or table.folder / "gallery.html"
     quality = {
         name: value
@@ -89,7 +91,9 @@ def _ground_truth(table: AuditTable) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _entry(table: AuditTable, row: dict[str, Any], truth: Path | None, mask_there: Path | None) -> GalleryEntry:
+def _entry(
+    table: AuditTable, row: dict[str, Any], truth: Path | None, mask_there: Path | None, reader: PairReader
+) -> GalleryEntry:
     prediction = table.path(row, "prediction")
     return GalleryEntry(
         row,
@@ -99,4 +103,5 @@ def _entry(table: AuditTable, row: dict[str, Any], truth: Path | None, mask_ther
         truth,
         # The same file judged twice needs no second picture.
         mask_there if mask_there is not None and mask_there.resolve() != prediction.resolve() else None,
+        reader,
     )

@@ -1,6 +1,6 @@
 """The pictures of one audited pair as they are on disk, each file decoded once however many pages show it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,10 +11,10 @@ from PIL import Image
 
 from segqc.base.errors import BadInput
 from segqc.data.labels import LabelSpace
-from segqc.data.masks import read_mask
-from segqc.data.pictures import read_image
+from segqc.data.reader import PairReader
 from segqc.gallery.overlay import read_heat
 
+_Read = Callable[[Path, tuple[int, int] | None], np.ndarray]
 _UNREADABLE = (BadInput, OSError, ValueError)
 
 
@@ -32,6 +32,8 @@ class GalleryEntry:
     prediction, heatmap, ground_truth, other_prediction : Path, optional
         Mask file, 8-bit grey PNG (255 = most suspect), mask file, and the mask of the audit compared with; None leaves
         that layer out.
+    reader : PairReader, optional
+        How the files are read; by default as the classes' label space says.
     """
 
     row: Mapping[str, Any]
@@ -40,6 +42,7 @@ class GalleryEntry:
     heatmap: Path | None = None
     ground_truth: Path | None = None
     other_prediction: Path | None = None
+    reader: PairReader | None = None
 
 
 class Layers:
@@ -50,29 +53,30 @@ class Layers:
 
     def __init__(self, entry: GalleryEntry, labels: LabelSpace) -> None:
         self.entry, self.labels = entry, labels
+        self.reader = entry.reader or PairReader(labels)
 
     @cached_property
     def photo(self) -> Image.Image | Exception:
         """The picture, RGB."""
         try:
-            return read_image(self.entry.image)
+            return self.reader.picture(self.entry.image)
         except _UNREADABLE as error:
             return error
 
     @cached_property
     def prediction(self) -> np.ndarray | Exception | None:
         """The judged mask, uint8 `[H, W]`, 255 where void."""
-        return self._mask(self.entry.prediction)
+        return self._mask(self.entry.prediction, self.reader.prediction)
 
     @cached_property
     def other(self) -> np.ndarray | Exception | None:
         """The mask of the audit compared with, uint8 `[H, W]`."""
-        return self._mask(self.entry.other_prediction)
+        return self._mask(self.entry.other_prediction, self.reader.prediction)
 
     @cached_property
     def truth(self) -> np.ndarray | Exception | None:
         """The true mask, uint8 `[H, W]`."""
-        return self._mask(self.entry.ground_truth)
+        return self._mask(self.entry.ground_truth, self.reader.truth)
 
     @cached_property
     def heat(self) -> Image.Image | Exception | None:
@@ -82,10 +86,10 @@ class Layers:
         except _UNREADABLE as error:
             return error
 
-    def _mask(self, path: Path | None) -> np.ndarray | Exception | None:
+    def _mask(self, path: Path | None, read: _Read) -> np.ndarray | Exception | None:
         """A mask, which must have the size of the photo where that can be read."""
         try:
             size = self.photo.size if isinstance(self.photo, Image.Image) else None
-            return None if path is None else read_mask(path, self.labels, size)
+            return None if path is None else read(path, size)
         except _UNREADABLE as error:
             return error

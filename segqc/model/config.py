@@ -6,6 +6,7 @@ from typing import Any
 
 from ncsnpp import NCSNppConfig
 from segqc.data.labels import LabelSpace
+from segqc.data.pictures import PictureReading
 from segqc.gumbel import NoiseLadder
 from segqc.model.catalogue import Method
 from segqc.model.methods import find_method
@@ -28,6 +29,7 @@ class ModelConfig:
     classifier: bool = False  # the network sees what the encoder's ImageNet classifier sees and says at each place
     noise_seed: int = 0  # of the fixed scoring noise
     mask_only: bool = False  # the network never sees the picture
+    pictures: dict[str, Any] = field(default_factory=dict)  # PictureReading.to_dict(): how picture files are read
     # mean score norm of the inliers at each of `score_levels`: the unit of the heat map of method `paper`
     inlier_norm: tuple[float, ...] = ()
     training: dict[str, Any] = field(default_factory=dict)  # how the weights came to be
@@ -36,6 +38,11 @@ class ModelConfig:
     @cached_property
     def label_space(self) -> LabelSpace:
         return LabelSpace.from_dict(self.labels)
+
+    @property
+    def picture_reading(self) -> PictureReading:
+        """How picture files are read, as they were in training."""
+        return PictureReading.from_dict(self.pictures)
 
     @property
     def num_classes(self) -> int:

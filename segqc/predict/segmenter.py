@@ -3,6 +3,7 @@
 A user's weights are read as plain tensors: a pickle that could run code is refused.
 """
 
+import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,13 +148,15 @@ def _hub_weights(url: str) -> Path:
 
 
 def _read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors of a ``.pth``, without wrapper, without DataParallel's prefix and without the auxiliary head, which does
-    not predict.
+    """Tensors of a ``.pth``, without wrapper, without the prefix of DataParallel ("module.") or Lightning ("model.") and
+    without the auxiliary head, which does not predict.
     """
     if not path.is_file():
         raise BadInput(path, "does not exist", "pass a .pth file with a state_dict")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # torchvision's training script keeps its arguments beside the weights: plain values in a plain class.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile archive: PyTorch raises a dozen kinds
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(
@@ -169,5 +172,6 @@ def _read_state_dict(path: Path) -> dict[str, Tensor]:
         isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):
         raise BadInput(path, "is no state_dict", "save model.state_dict()")
-    state = {key.removeprefix("module."): value for key, value in content.items()}
+    prefix = next((key.removesuffix(head) for key in content for head in _HEADS if key.endswith(f".{head}")), "")
+    state = {key.removeprefix(prefix): value for key, value in content.items() if key.startswith(prefix)}
     return {key: value for key, value in state.items() if not key.startswith("aux_classifier.")}

@@ -61,14 +61,15 @@ DECISION_COLUMNS = (
     Column("decision", "text", "pass, review or fail"),
 )
 
-HARDLY_SEEN, NOT_COMPARED = "hardly_seen", "not_compared"
+HARDLY_SEEN, NOT_COMPARED, RESIZED = "hardly_seen", "not_compared", "resized"
 
 STATE_COLUMNS = (
     Column(
         "warnings",
         "list",
         f"{HARDLY_SEEN}: most of the mask is of classes with few training pictures; "
-        f"{NOT_COMPARED}: the ground truth of the mask cannot be read",
+        f"{NOT_COMPARED}: the ground truth of the mask cannot be read; "
+        f"{RESIZED}: the mask was brought to the size of its picture",
     ),
 )
 

@@ -17,7 +17,9 @@ from segqc.base.errors import BadInput
 from segqc.base.files import read_json
 from segqc.base.fingerprints import short_digest
 from segqc.base.settings import from_json
-from segqc.data.labels import LabelSpace, parse_classes
+from segqc.data.label_files import parse_classes
+from segqc.data.labels import LabelSpace
+from segqc.data.reader import PairReader
 from segqc.model.config import ModelConfig
 from segqc.results.schema import DECISION_COLUMNS, REQUIRED, SCORE_COLUMNS, STATE_COLUMNS, Column
 
@@ -142,6 +144,11 @@ class AuditTable:
             return from_json(ModelConfig, read_json(model / "config.json")).label_space
         except (BadInput, ValueError) as error:
             raise BadInput(self.folder, f"names no model whose classes can be read: {error}", fix) from error
+
+
+def reader_of(table: AuditTable, labels: LabelSpace) -> PairReader:
+    """How the audit's files are read, as it was decided when the audit began."""
+    return PairReader.from_dict(labels, table.summary.get("reader"))
 
 
 def read_audit_table(path: Path | str) -> AuditTable:

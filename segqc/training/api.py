@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segqc.base.console import console
+from segqc.data.options import Exif, LayoutName, MaskValues
 from segqc.model.catalogue import Method
 from segqc.training.config import Precision, PresetName, TrainConfig
 from segqc.training.run import train as run_training
@@ -15,6 +16,9 @@ def train(
     image_set: str = TrainConfig.image_set,
     images: Path | str | None = None,
     masks: Path | str | None = None,
+    data: Path | str | None = None,
+    split: str | None = None,
+    layout: LayoutName = TrainConfig.layout,
     classes: str | None = None,
     method: Method = TrainConfig.method,
     preset: PresetName = TrainConfig.preset,
@@ -47,6 +51,15 @@ def train(
     device: str | None = None,
     workers: int | None = None,
     compile: bool = TrainConfig.compile,
+    image_suffix: str | None = None,
+    mask_suffix: str | None = None,
+    background: str | None = None,
+    reduce_zero_label: bool = TrainConfig.reduce_zero_label,
+    mask_values: MaskValues = TrainConfig.mask_values,
+    exif: Exif = TrainConfig.exif,
+    intensity: tuple[float, float] | None = None,
+    bands: tuple[int, ...] | None = None,
+    max_pixels: int | None = None,
     progress: bool = False,
 ) -> Path:
     """Train a quality model on pictures and their ground-truth masks; the folder can be given to `segqc.load`.
@@ -64,6 +77,12 @@ def train(
         With `voc_root`: list in ImageSets/Segmentation, without .txt.
     images, masks : Path or str, optional
         Folder of pictures, and of masks with the same stems.
+    data : Path or str, optional
+        Data set in a known layout, or an annotation file of COCO or CVAT, in place of the folders above.
+    split : str, optional
+        With `data`: part of it, such as "val"; by default the training part.
+    layout : str
+        With `data`: its layout, a key of `segqc.data.layouts.LAYOUTS`; "auto" recognises it.
     classes : str, optional
         Class names by index, "background,road,car", or a JSON file; Pascal VOC's 21 by default.
     method : "structured", "mixing", "paper" or "segmenter"
@@ -112,6 +131,8 @@ def train(
         Loader processes; by default 4 where pictures are decoded at every step, else 0.
     compile : bool
         Whether to compile the network with torch.compile.
+    image_suffix, mask_suffix, background, reduce_zero_label, mask_values, exif, intensity, bands, max_pixels
+        How files are found and read: see `segqc.data.options.DataOptions`.
     progress : bool
         Whether to show progress on the terminal.
 
@@ -139,7 +160,19 @@ def train(
         image_set=image_set,
         images=_path(images),
         masks=_path(masks),
+        data=_path(data),
+        split=split,
+        layout=layout,
         classes=classes,
+        image_suffix=image_suffix,
+        mask_suffix=mask_suffix,
+        background=background,
+        reduce_zero_label=reduce_zero_label,
+        mask_values=mask_values,
+        exif=exif,
+        intensity=intensity,
+        bands=bands,
+        max_pixels=max_pixels,
         method=method,
         preset=preset,
         steps=steps,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings
+from segqc.data.options import Data, DataOptions, Layout, Split
 from segqc.model.catalogue import Method
 
 
@@ -47,7 +48,7 @@ PRESETS: dict[PresetName, Preset] = {
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(DataOptions):
     """`segqc train`. Relative paths are relative to the working directory."""
 
     out: Annotated[Path, Setting("Run folder, which becomes the model folder.")] = Path("runs/segqc")
@@ -60,11 +61,15 @@ class TrainConfig:
         Path | None,
         Setting("Folder of ground-truth masks, named like the images: palette or greyscale PNG, NPY or NPZ."),
     ] = None
+    data: Data = None
+    split: Split = None
+    layout: Layout = "auto"
     classes: Annotated[
         str | None,
         Setting(
-            'Class names such as "background,cat,dog", or a JSON file {"names": [...], "void": 255, '
-            '"background": 0} (default: the 21 classes of Pascal VOC).'
+            'Class names such as "background,cat,dog" (the first is the background); a .json or .txt file; or voc, '
+            "cityscapes, cityscapes-trainids, camvid or ade20k (default: the data set's own names with --data, else "
+            "the 21 classes of Pascal VOC)."
         ),
     ] = None
     method: Annotated[

@@ -37,7 +37,9 @@ def fit_density(
     ]
     pairs = [train_pairs[i] for i in sorted(chosen)] + list(validation_pairs)
     train_count = len(pairs) - len(validation_pairs)
-    dataset = PairDataset(pairs, model.config.label_space, config.image_size, config.grid_size, None, config.seed)
+    stored = model.config
+    sizes = config.image_size, config.grid_size
+    dataset = PairDataset(pairs, stored.label_space, *sizes, None, config.seed, stored.picture_reading)
     world = accelerator.num_processes
     header = {"weights": weights_fingerprint(model), "levels": model.config.score_levels, "world": world}
     paths = [config.out / "training" / f"inliers-{rank}-of-{world}.jsonl" for rank in range(world)]

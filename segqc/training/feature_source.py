@@ -10,6 +10,7 @@ from segqc.base.fingerprints import stable_seed
 from segqc.base.settings import to_json
 from segqc.data.dataset import PairDataset
 from segqc.data.pairs import dataset_fingerprint
+from segqc.data.pictures import AS_STORED
 from segqc.model.quality_model import QualityModel
 from segqc.training.feature_cache import BLOCK, FeatureCache
 from segqc.training.resolved import ResolvedTrainConfig
@@ -70,7 +71,9 @@ def _open_cache(
     shapes = [tuple(maps.shape[1:]) for maps in model.image_features(blank)]
     bfloat16 = wants_bfloat16(config.precision, accelerator.device)
     made = (config.encoder, config.image_size, model.config.network.context_sizes[: len(shapes)], bfloat16)
-    seen = (to_json(dataset.augment), dataset.seed, dataset.labels.to_dict())
+    seen = [to_json(dataset.augment), dataset.seed, dataset.labels.to_dict()]
+    if dataset.pictures != AS_STORED:
+        seen.append(dataset.pictures.to_dict())
     fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), *made, *seen):016x}"
     folder = config.feature_cache or config.out / "training" / "cache"
     return FeatureCache(folder, keys, shapes, config.grid_size, fingerprint, create=accelerator.is_main_process)

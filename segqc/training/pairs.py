@@ -1,48 +1,105 @@
-"""The pairs that a training is given, and a first look at each of them."""
+"""The data that a training is given: its pairs, its classes, and a first look at each file."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
+from segqc.data.choices import adjusted, patterns, raise_limit
 from segqc.data.download import download_voc
-from segqc.data.labels import VOC_LABELS, LabelSpace, parse_classes
+from segqc.data.label_files import parse_classes
+from segqc.data.labels import VOC_LABELS, LabelSpace
+from segqc.data.layouts import find_dataset
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, Problem, folder_pairs, voc_pairs
-from segqc.data.pictures import read_image
+from segqc.data.pictures import AS_STORED, PictureReading, read_image
 from segqc.training.config import TrainConfig
 
 
+@dataclass(frozen=True)
+class TrainingSource:
+    """What the configuration names.
+
+    Attributes
+    ----------
+    labels : LabelSpace
+    pairs : list of Pair
+    problems : list of Problem
+        Files that make no pair.
+    pictures : PictureReading
+        How the pictures are read, as far as it is known.
+    said : tuple of str
+        What was decided, to be printed.
+    looked_at : bool
+        Whether the files were looked at (`segqc.training.first_look`).
+    """
+
+    labels: LabelSpace
+    pairs: list[Pair]
+    problems: list[Problem]
+    pictures: PictureReading = AS_STORED
+    said: tuple[str, ...] = ()
+    looked_at: bool = False
+
+
 def training_labels(config: TrainConfig) -> LabelSpace:
-    """`--classes`, or Pascal VOC's 21."""
-    return parse_classes(config.classes) if config.classes else VOC_LABELS
-
-
-def training_pairs(config: TrainConfig, leave_out: Collection[Path] = ()) -> tuple[list[Pair], list[Problem]]:
-    """The pairs that the configuration names; in its folders, the paths in `leave_out` (symbolic links resolved) are
-    passed over.
+    """`--classes`, or Pascal VOC's 21, as the options on data change them.
 
     Raises
     ------
     BadInput
-        Neither or both kinds of source, or nothing there.
+        The classes cannot be read.
     """
-    if (config.voc_root is None) == (config.images is None) or (config.images is None) != (config.masks is None):
+    return adjusted(parse_classes(config.classes) if config.classes else VOC_LABELS, config)
+
+
+def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> TrainingSource:
+    """The pairs and classes that the configuration names; in its folders, the paths in `leave_out` (symbolic links
+    resolved) are passed over.
+
+    Raises
+    ------
+    BadInput
+        Not exactly one kind of source, nothing there, or a data set without names of classes.
+    """
+    raise_limit(config)
+    sources = (config.voc_root is not None, config.data is not None, config.images is not None)
+    if sum(sources) != 1 or (config.images is None) != (config.masks is None):
         raise BadInput(
-            "training data", "expected either --voc-root, or --images together with --masks", "see `segqc train --help`"
+            "training data",
+            "expected one of --voc-root, --data, or --images together with --masks",
+            "see `segqc train --help`",
         )
+    if config.data is not None:
+        return _of_dataset(config, config.data)
     if config.voc_root is not None:
         if config.download:
             download_voc(config.voc_root)
-        return voc_pairs(config.voc_root, config.image_set)
+        return TrainingSource(training_labels(config), *voc_pairs(config.voc_root, config.image_set))
     assert config.images is not None
     assert config.masks is not None
-    return folder_pairs(config.images, config.masks, leave_out)
+    found = folder_pairs(config.images, config.masks, leave_out, patterns(config))
+    return TrainingSource(training_labels(config), *found)
+
+
+def _of_dataset(config: TrainConfig, root: Path) -> TrainingSource:
+    """A data set in a known layout; masks of annotation files are drawn in the run's folder."""
+    found = find_dataset(root, config.split, config.out / "training", config.layout)
+    labels = parse_classes(config.classes) if config.classes else found.labels
+    if labels is None:
+        raise BadInput(root, "names no classes", 'name them with --classes "background,cat,dog", or a file')
+    said = (f"layout {found.layout}", *found.said)
+    return TrainingSource(adjusted(labels, config), list(found.pairs), list(found.problems), said=said)
 
 
 def check_pairs(
-    pairs: Sequence[Pair], labels: LabelSpace, journal: Journal, advance: Callable[[int], object]
+    pairs: Sequence[Pair],
+    labels: LabelSpace,
+    journal: Journal,
+    advance: Callable[[int], object],
+    pictures: PictureReading = AS_STORED,
 ) -> tuple[list[Pair], list[Problem]]:
     """Decode every pair once: bad files are found before the first step, not in the middle of the night.
 
@@ -53,7 +110,7 @@ def check_pairs(
         if pair.mask is None:
             return pair, f"{pair.image} has no mask"
         try:
-            image = read_image(pair.image)
+            image = read_image(pair.image, pictures)
             read_mask(pair.mask, labels, size=image)
         except BadInput as error:
             return pair, str(error)

@@ -28,6 +28,7 @@ from segqc.base.settings import to_json
 from segqc.base.version import __version__
 from segqc.data.dataset import AugmentConfig, PairDataset
 from segqc.data.folds import rows_without_fold
+from segqc.data.inspection.survey import commonest_reason
 from segqc.data.labels import LabelSpace
 from segqc.data.pairs import Pair, Problem, dataset_fingerprint, split_validation
 from segqc.model.folder import CONFIG, save_model
@@ -37,8 +38,9 @@ from segqc.training.config import TrainConfig
 from segqc.training.density_fit import fit_density
 from segqc.training.design import new_model
 from segqc.training.feature_source import sample_source
+from segqc.training.first_look import look_first
 from segqc.training.guessers import CrossFitted
-from segqc.training.pairs import check_pairs, training_labels, training_pairs
+from segqc.training.pairs import TrainingSource, check_pairs, training_source
 from segqc.training.resolved import ResolvedTrainConfig, resolve
 from segqc.training.run_record import claim_run
 from segqc.training.samples import TrainingData
@@ -50,9 +52,7 @@ from segqc.training.wrong_masks import WrongMasks
 _VIEW_SEED = 0
 
 
-def train(
-    given: TrainConfig, console: Console | None = None, found: tuple[list[Pair], list[Problem]] | None = None
-) -> Path:
+def train(given: TrainConfig, console: Console | None = None, found: TrainingSource | None = None) -> Path:
     """Train a model, or continue where the same run was stopped.
 
     Parameters
@@ -60,8 +60,8 @@ def train(
     given : TrainConfig
     console : Console, optional
         Where progress goes; None is silent.
-    found : tuple of list of Pair and list of Problem, optional
-        What `training_pairs` finds, from a caller who knows already.
+    found : TrainingSource, optional
+        What `training_source` finds, from a caller who knows already.
 
     Returns
     -------
@@ -75,7 +75,6 @@ def train(
         there.
     """
     config = resolve(given)
-    labels = training_labels(config)
     accelerator = make_accelerator(config.device)
     if config.batch_size % accelerator.num_processes:
         raise BadInput(
@@ -86,15 +85,18 @@ def train(
     console = console if accelerator.is_main_process else None
     if found is None:
         with accelerator.main_process_first():
-            found = training_pairs(config)  # before the folder is claimed: a mistyped path must not leave a run behind
+            found = training_source(config)  # before the folder is claimed: a mistyped path must not leave a run behind
     finished = (config.out / CONFIG).is_file()  # then nothing is written, and nobody else is kept from it
+    if not finished and not found.looked_at:
+        with accelerator.main_process_first():
+            found = look_first(config, found, console)  # before it, too: a wrong reading must not become the run's
     locked = accelerator.is_main_process and not finished
     with exclusive(config.out / "training" / "run.lock", config.out, "training") if locked else nullcontext():
         if accelerator.is_main_process:
-            claim_run(config, found[0], console)
+            claim_run(config, found.pairs, console)
         accelerator.wait_for_everyone()
         if not finished:
-            _Run(config, labels, accelerator, console).finish(*found)
+            _Run(config, found, accelerator, console).finish()
         elif console:
             console.print(f"{config.out} already holds the finished model of this run.")
     return config.out
@@ -105,7 +107,7 @@ class _Run:
     """A claimed run, and what all of its parts need."""
 
     config: ResolvedTrainConfig
-    labels: LabelSpace
+    source: TrainingSource
     accelerator: Accelerator
     console: Console | None
 
@@ -114,9 +116,14 @@ class _Run:
         """Folder of what the run keeps while it goes on."""
         return self.config.out / "training"
 
-    def finish(self, pairs: list[Pair], problems: list[Problem]) -> None:
+    @property
+    def labels(self) -> LabelSpace:
+        """The classes, with the values that stand for them in the masks."""
+        return self.source.labels
+
+    def finish(self) -> None:
         """Take the run to its end, from where it stands."""
-        train_pairs, validation_pairs = self._usable(pairs, problems)
+        train_pairs, validation_pairs = self._usable(self.source.pairs, self.source.problems)
         dataset = PairDataset(
             train_pairs + validation_pairs,
             self.labels,
@@ -124,8 +131,10 @@ class _Run:
             self.config.grid_size,
             AugmentConfig(),
             _VIEW_SEED,
+            self.source.pictures,
         )
         model = new_model(self.config, self.labels).to(self.accelerator.device)
+        model.config = dataclasses.replace(model.config, pictures=self.source.pictures.to_dict())
         source = sample_source(self.config, model, dataset, len(train_pairs), self.accelerator, self.console)
         data = TrainingData(source, *self._rows(train_pairs, validation_pairs))
         report = self._optimise(model, data)
@@ -145,34 +154,37 @@ class _Run:
         """
         where = self.folder / "problems.json"
         with self.accelerator.main_process_first():
-            header = {"data": dataset_fingerprint(pairs)}
+            header = {"data": dataset_fingerprint(pairs), "labels": self.labels.to_dict()}
             with make_progress(self.console) as progress, Journal(self.folder / "checked.jsonl", header) as journal:
                 unseen = sum(pair.id not in journal for pair in pairs)
                 task = progress.add_task("checking files", total=unseen, visible=unseen > 0)
-                usable, unreadable = check_pairs(pairs, self.labels, journal, lambda n: progress.advance(task, n))
+                usable, unreadable = check_pairs(
+                    pairs, self.labels, journal, lambda n: progress.advance(task, n), self.source.pictures
+                )
         problems = problems + unreadable
         if self.accelerator.is_main_process:
             write_json(where, [dataclasses.asdict(problem) for problem in problems])
         if self.console and problems:
             count = f"{len(problems)} pairs cannot be used"
             self.console.print(Text.assemble((count, "yellow"), f", listed with reasons in {where}"))
-        train, validation = self._split(usable)
+        train, validation = self._split(usable, problems)
         if self.console:
             counts = f"{len(train)} pairs to train on, {len(validation)} to validate, {len(problems)} unusable."
             self.console.print(counts)
         return train, validation
 
-    def _split(self, usable: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+    def _split(self, usable: list[Pair], problems: list[Problem]) -> tuple[list[Pair], list[Pair]]:
         """Training and validation pairs, neither empty."""
         ids = [pair.id for pair in usable]
         train_ids, validation_ids = map(set, split_validation(ids, self.config.validation_fraction))
         train = [pair for pair in usable if pair.id in train_ids]
         validation = [pair for pair in usable if pair.id in validation_ids]
         if not train or not validation:
+            why = commonest_reason([(problem.id, problem.reason) for problem in problems])
             raise BadInput(
-                self.config.voc_root or self.config.images or "training data",
-                f"has {len(usable)} usable pairs: too few to train and validate on",
-                "see training/problems.json",
+                self.config.voc_root or self.config.data or self.config.images or "training data",
+                f"has {len(usable)} usable pairs: too few to train and validate on" + (f"; {why}" if why else ""),
+                f"all reasons are in {self.folder / 'problems.json'}",
             )
         return train, validation
 

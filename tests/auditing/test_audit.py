@@ -23,11 +23,12 @@ from two_processes import segqc_by_two
 import segqc
 from evaluation.metrics.classes import mean_dice
 from evaluation.ranking.comparison import DiceComparison
-from segqc.auditing import rows as rows_module
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import COLUMNS, audit, rank_rows
 from segqc.base import journal as journal_module
 from segqc.base.errors import BadInput
+from segqc.base.files import read_json
+from segqc.data import reader as reader_module
 from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.gallery import layers
@@ -143,7 +144,7 @@ def test_bad_predictions_are_rows_with_reasons_and_rank_last(
     folder = shutil.copytree(tiny_predictions, tmp_path / "predictions")
     names = sorted(path.stem for path in folder.iterdir())
     (folder / f"{names[0]}.png").write_bytes(b"not a picture")
-    write_mask(folder / f"{names[1]}.png", np.zeros((10, 10), np.uint8), DEMO_LABELS)
+    write_mask(folder / f"{names[1]}.png", np.zeros((88, 66), np.uint8), DEMO_LABELS)
     Image.fromarray(np.full((66, 88), 40, np.uint8)).save(folder / f"{names[2]}.png")
     Image.fromarray(np.full((66, 88), 255, np.uint8)).save(folder / f"{names[3]}.png")
     write_mask(folder / "nobody.png", np.zeros((66, 88), np.uint8), DEMO_LABELS)
@@ -153,7 +154,7 @@ def test_bad_predictions_are_rows_with_reasons_and_rank_last(
     assert len(rows) == 8
     bad = [names[0], names[1], names[2], names[3], "nobody", "notes.txt"]
     assert {row["id"] for row in report.errors} == set(bad)
-    for id_, reason in zip(bad, ("identified|PNG|image", "10", "40", "void", "no image", "not a mask"), strict=True):
+    for id_, reason in zip(bad, ("identified|PNG|image", "66x88", "40", "void", "no image", "not a mask"), strict=True):
         row = rows[id_]
         assert row["status"] == "error"
         assert row["score"] == ""
@@ -162,13 +163,17 @@ def test_bad_predictions_are_rows_with_reasons_and_rank_last(
     assert report.summary["errors"] == 6
 
 
-def test_all_predictions_bad_is_still_a_report(tiny_voc: Path, tiny_model: Path, tmp_path: Path) -> None:
+def test_all_predictions_bad_is_an_error_that_leaves_the_reasons(
+    tiny_voc: Path, tiny_model: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "predictions"
     folder.mkdir()
     (folder / "x.png").write_bytes(b"")
-    report = audit(config(tiny_voc, folder, tiny_model, tmp_path / "out"), DiceComparison())
-    assert [row["status"] for row in report.rows] == ["error"]
-    assert report.summary["score_quantiles"] is None
+    with pytest.raises(BadInput, match=r"nothing could be scored; 1 of 1: has no image x"):
+        audit(config(tiny_voc, folder, tiny_model, tmp_path / "out"), DiceComparison())
+    assert [row["status"] for row in table(tmp_path / "out")] == ["error"]
+    assert read_json(tmp_path / "out" / "summary.json")["score_quantiles"] is None
+    assert not (tmp_path / "out" / "gallery.html").exists()
 
 
 def test_an_unreadable_ground_truth_costs_the_dice_only(
@@ -196,7 +201,7 @@ def command(model: Path, predictions: Path, voc_root: Path, out: Path) -> list[s
 def test_each_file_is_decoded_once_to_score_and_once_to_show(
     tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Contact sheet and review page share what they show, and the journal is read once."""
+    """Contact sheet and review page share what they show, and the journal is read once; the look before is not counted."""
     counts: Counter[Path] = Counter()
 
     def counting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -207,8 +212,7 @@ def test_each_file_is_decoded_once_to_score_and_once_to_show(
         return counted
 
     for module, name in (
-        (rows_module, "read_image"), (rows_module, "read_mask"),
-        (layers, "read_image"), (layers, "read_mask"), (layers, "read_heat"), (journal_module, "_whole_lines"),
+        (reader_module, "read_image"), (reader_module, "read_raster"), (layers, "read_heat"), (journal_module, "_whole_lines"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     given = config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "out")

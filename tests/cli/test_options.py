@@ -18,6 +18,7 @@ from segqc.base.settings import Setting, check_settings, choices, item_type, set
 from segqc.calibration.config import CalibrateConfig, MonitorConfig
 from segqc.cli.app import app
 from segqc.cli.options import fills_in, parameters_of, values_of
+from segqc.data.inspection.config import InspectConfig
 from segqc.data.labels import MAX_CLASSES
 from segqc.demo.config import DemoConfig
 from segqc.export.config import ExportConfig
@@ -27,6 +28,7 @@ from segqc.tabular.config import BenchmarkConfig, FitConfig, ScoreConfig
 from segqc.training.config import PRESETS, TrainConfig
 
 CONFIGS = {
+    "inspect": InspectConfig,
     "train": TrainConfig,
     "audit": AuditConfig,
     "predict": PredictConfig,

@@ -1,5 +1,6 @@
 """torchvision's segmenters over folders: the same masks as by hand, resumable, and safe with strangers' weights."""
 
+import argparse
 import json
 import socket
 from urllib.error import URLError
@@ -283,3 +284,18 @@ def test_folders_that_make_no_sense(images, tmp_path, five):
         predict(config(tmp_path / "empty", tmp_path / "out", five[1]))
     with pytest.raises(ValueError, match="at least 1"):
         predict(config(images, tmp_path / "out", five[1], resize=0))
+
+
+def test_checkpoints_of_training_scripts_are_read(tmp_path):
+    """torchvision's own keeps its arguments, Lightning a prefix and much else."""
+    network = torchvision.models.segmentation.lraspp_mobilenet_v3_large(
+        weights=None, weights_backbone=None, num_classes=3
+    )
+    state = network.state_dict()
+    reference = argparse.Namespace(lr=0.1, device="cpu", epochs=3)
+    torch.save({"model": state, "args": reference, "epoch": 2}, tmp_path / "torchvision.pth")
+    lightning = {"state_dict": {f"model.{key}": value for key, value in state.items()}, "epoch": 1}
+    torch.save(lightning, tmp_path / "lightning.ckpt")
+    for name in ("torchvision.pth", "lightning.ckpt"):
+        read = load_segmenter("lraspp_mobilenet_v3_large", tmp_path / name).model.state_dict()
+        assert all(torch.equal(read[key], value) for key, value in state.items()), name

@@ -101,6 +101,18 @@ def test_values_shifted_by_one_are_refused(tmp_path):
     assert settled.grave
 
 
+def test_minus_one_is_void(tmp_path):
+    pairs = data(tmp_path, [blobs(place, (0, 1, 2)) for place in range(3)])
+    masks = [blobs(place, (0, 1, -1), dtype=np.int32) for place in range(3)]
+    for place, pair in enumerate(pairs):
+        np.save(tmp_path / f"{place}.npy", masks[place])
+        pairs[place] = Pair(pair.id, pair.image, tmp_path / f"{place}.npy")
+    settled = looked(pairs, THREE)
+    assert settled.said == ("-1 in masks is read as void",)
+    assert not settled.grave
+    assert sorted(np.unique(read_mask(pairs[0].mask, settled.labels))) == [0, 1, 255]
+
+
 def test_lossy_masks_are_refused(tmp_path):
     sharp = [np.kron(blobs(place, (0, 120, 255)), np.ones((3, 3), np.uint8)) for place in range(4)]
     soft = [Image.fromarray(mask).resize((157, 113), Image.Resampling.BICUBIC) for mask in sharp]

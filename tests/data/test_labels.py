@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from segqc.base.errors import BadInput
-from segqc.data.labels import VOC_LABELS, LabelSpace, parse_classes, voc_palette
+from segqc.data.label_files import parse_classes
+from segqc.data.labels import VOC_LABELS, LabelSpace, voc_palette
 
 
 def test_voc_palette_is_the_devkits():

@@ -119,6 +119,19 @@ def test_labelme_cvat_and_yolo(tmp_path):
         assert drawn[0, 0] == 0
 
 
+def test_label_studio_brush_masks_need_the_export(tmp_path):
+    picture(tmp_path / "images/photo 00.jpg")
+    mask(tmp_path / "png/task-7-annotation-40-by-1-tag-pit-0.png", (0, 255))
+    mask(tmp_path / "png/task-7-annotation-40-by-1-tag-bar-0.png", (0, 0, 255))
+    with pytest.raises(BadInput, match="JSON export"):
+        find_dataset(tmp_path, work=tmp_path / "work")
+    (tmp_path / "project.json").write_text(json.dumps([{"id": 7, "data": {"image": "/data/upload/1/photo%2000.jpg"}}]))
+    found = find_dataset(tmp_path, work=tmp_path / "work")
+    drawn = read_mask(found.pairs[0].mask, found.labels)
+    assert (found.layout, found.labels.names) == ("labelstudio", ("background", "bar", "pit"))
+    assert sorted(np.unique(drawn)) == [0, 1, 2]
+
+
 def test_mvtec_and_nnunet(tmp_path):
     picture(tmp_path / "mvtec/bottle/test/broken/000.png")
     picture(tmp_path / "mvtec/bottle/test/good/000.png")

@@ -14,7 +14,8 @@ from tiny import LABELS, blobs, tiny_model
 from torch import nn
 
 from segqc.calibration.fit import Evidence, fit_calibration
-from segqc.data.labels import VOID, parse_classes
+from segqc.data.label_files import parse_classes
+from segqc.data.labels import VOID
 from segqc.data.masks import read_mask
 from segqc.hook import Callback, QualityAlarm, Raise, ReviewFolder
 from segqc.quality_control import QualityControl

@@ -21,7 +21,7 @@ from segqc.data.pairs import dataset_fingerprint, voc_pairs
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.training.config import TrainConfig
 from segqc.training.design import new_model
-from segqc.training.pairs import check_pairs, training_labels, training_pairs
+from segqc.training.pairs import check_pairs, training_labels, training_source
 from segqc.training.samples import Batch, Samples, collate, make_loader
 from segqc.training.schedule import Draw, Schedule, cache_keys, validation_draws
 from segqc.training.statistics import class_looks, class_pictures
@@ -268,14 +268,15 @@ def test_fingerprint_of_a_dataset_changes_with_any_of_its_files(tmp_path):
 )
 def test_neither_or_both_sources_are_refused(tmp_path, given):
     config = train_config(tmp_path, **{name: tmp_path / folder for name, folder in given.items()})
-    with pytest.raises(BadInput, match=r"either --voc-root, or --images together with --masks"):
-        training_pairs(config)
+    with pytest.raises(BadInput, match=r"expected one of --voc-root, --data, or --images together with --masks"):
+        training_source(config)
 
 
 def test_pairs_of_two_folders(tmp_path):
     pairs = write_pairs(tmp_path, 3)
     pairs[2].mask.unlink()
-    found, problems = training_pairs(train_config(tmp_path, images=tmp_path / "images", masks=tmp_path / "masks"))
+    source = training_source(train_config(tmp_path, images=tmp_path / "images", masks=tmp_path / "masks"))
+    found, problems = source.pairs, source.problems
     assert [(pair.id, pair.image, pair.mask) for pair in found] == [
         (pair.id, pair.image, pair.mask) for pair in pairs[:2]
     ]
@@ -297,9 +298,9 @@ def test_download_finds_what_is_there_and_says_clearly_when_offline(
         "segqc.data.download.VOCSegmentation", lambda *_, **__: (_ for _ in ()).throw(OSError("no network"))
     )
     there = TrainConfig(voc_root=tiny_voc, image_set="train", download=True, out=tmp_path)
-    assert len(training_pairs(there)[0]) == 28
+    assert len(training_source(there).pairs) == 28
     with pytest.raises(BadInput, match="could not be downloaded"):
-        training_pairs(TrainConfig(voc_root=tmp_path / "empty", download=True, out=tmp_path))
+        training_source(TrainConfig(voc_root=tmp_path / "empty", download=True, out=tmp_path))
 
 
 def test_the_mask_of_another_pair_comes_with_a_sample_where_it_is_wanted(tiny_voc):

@@ -62,12 +62,10 @@ class MaskFacts:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "MaskFacts":
         """Inverse of `to_json`."""
-        return cls(
-            **{
-                name: {int(key): count for key, count in value.items()} if isinstance(value, dict) else value
-                for name, value in values.items()
-            }
-        )
+        known = dict(values)
+        for name in ("pixels", "frame", "palette"):
+            known[name] = {int(key): count for key, count in known.get(name, {}).items()}
+        return cls(**known)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ possible and would give other labels; it then names both ways out. Everything el
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +84,7 @@ class Settled:
             raise BadInput(where, suspicion.text + example, suspicion.fix)
 
 
-def settle(survey: Survey, labels: LabelSpace, predictions: bool = False) -> Settled:
+def settle(survey: Survey, labels: LabelSpace, predictions: bool = False, known: Collection[str] = ()) -> Settled:
     """Decide how the masks of a survey are read, and collect what is suspicious about them and their pictures.
 
     Parameters
@@ -94,12 +94,15 @@ def settle(survey: Survey, labels: LabelSpace, predictions: bool = False) -> Set
         What the user, or the model, says of the classes.
     predictions : bool
         Whether the masks are predictions, which have no reason to hold void, and come with no statistics of classes.
+    known : collection of str
+        Kinds of suspicion that the user has settled by an option.
     """
     read_as, said, grave = _settle_values(survey, labels)
     # Where the numbers have no one reading, rules about classes would only repeat it.
     rules = _OF_FILES if grave is not None else (*_OF_FILES, *_OF_CLASSES)
     found = [] if grave is None else [grave]
     found += [suspicion for rule in rules if (suspicion := rule(survey, read_as, predictions)) is not None]
+    found = [suspicion for suspicion in found if suspicion.kind not in known]
     return Settled(read_as, tuple(said), tuple(found))
 
 
@@ -116,6 +119,11 @@ def _settle_values(survey: Survey, labels: LabelSpace) -> Read:
         return binary
     if values <= set(known):
         return labels, [], None
+    if -1 in values - set(known):  # LabelMe's and OpenMMLab's sign for pixels to be ignored
+        further = {value: index for value, index in known.items() if index != VOID or value != labels.void}
+        labels = dataclasses.replace(labels, ids=further | {-1: VOID})
+        read_as, said, grave = _settle_values(survey, labels)
+        return read_as, ["-1 in masks is read as void", *said], grave
     plain = dataclasses.replace(labels, ids=None, void=VOID)
     if labels.ids is not None and values <= set(plain.value_classes):
         return (

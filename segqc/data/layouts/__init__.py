@@ -7,7 +7,20 @@ Each layout is a module with one function, `find(root, split, work)`: the data s
 from pathlib import Path
 
 from segqc.base.errors import BadInput
-from segqc.data.layouts import ade20k, camvid, cityscapes, coco, cvat, folders, labelme, mvtec, nnunet, voc, yolo
+from segqc.data.layouts import (
+    ade20k,
+    camvid,
+    cityscapes,
+    coco,
+    cvat,
+    folders,
+    labelme,
+    labelstudio,
+    mvtec,
+    nnunet,
+    voc,
+    yolo,
+)
 from segqc.data.layouts.dataset import DataSet
 
 LAYOUTS = {
@@ -21,6 +34,7 @@ LAYOUTS = {
     "yolo": yolo.find,
     "labelme": labelme.find,
     "cvat": cvat.find,
+    "labelstudio": labelstudio.find,
     "folders": folders.find,
 }
 """`find` of each layout."""

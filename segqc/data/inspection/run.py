@@ -1,0 +1,89 @@
+"""`segqc inspect`: find a data set's pairs, look at every file, and say what is suspicious."""
+
+import dataclasses
+
+from rich.console import Console
+
+from segqc.base.console import make_progress
+from segqc.base.errors import BadInput
+from segqc.base.journal import Journal
+from segqc.data.choices import adjusted, patterns, raise_limit
+from segqc.data.inspection.config import InspectConfig
+from segqc.data.inspection.look import Look, look
+from segqc.data.inspection.screen import print_inspection
+from segqc.data.label_files import parse_classes
+from segqc.data.labels import VOC_LABELS, LabelSpace
+from segqc.data.layouts import find_dataset
+from segqc.data.layouts.dataset import DataSet
+from segqc.data.pairs import audit_pairs, folder_pairs, voc_pairs
+
+_MOST_CLASSES = 255
+
+
+def inspect(config: InspectConfig, console: Console | None = None) -> Look:
+    """Look at a data set.
+
+    Parameters
+    ----------
+    config : InspectConfig
+    console : Console, optional
+        Where the screen and progress go; None is silent.
+
+    Returns
+    -------
+    Look
+        Facts, suspicions, and the reading that other commands would use.
+
+    Raises
+    ------
+    BadInput
+        Not exactly one kind of source, or nothing there.
+    """
+    raise_limit(config)
+    found = _found(config)
+    labels = parse_classes(config.classes) if config.classes else found.labels
+    where = config.data or config.predictions or config.masks or config.voc_root or "data"
+    with Journal(config.work / "looked.jsonl", {}) as journal, make_progress(console) as progress:
+        task = progress.add_task("looking at files", total=len(found.pairs), visible=bool(found.pairs))
+        seen = look(
+            found.pairs,
+            adjusted(labels or _unnamed(), config),
+            config,
+            where,
+            predictions=config.predictions is not None,
+            journal=journal,
+            advance=lambda: progress.advance(task),
+            refuse=False,
+        )
+    if labels is None:  # without names, only what concerns the files themselves can be suspected
+        of_files = {"unreadable masks", "labels in alpha", "turned pictures", "sizes differ", "lossy masks"}
+        kept = tuple(found_ for found_ in seen.settled.suspicions if found_.kind in of_files)
+        seen = dataclasses.replace(seen, settled=dataclasses.replace(seen.settled, said=(), suspicions=kept))
+    if console is not None:
+        said = (f"layout: {found.layout}", *found.said) if found.layout else found.said
+        print_inspection(console, seen, found.pairs, found.problems, labels is not None, said)
+    return seen
+
+
+def _unnamed() -> LabelSpace:
+    """As many classes as a mask of 8 bits can hold."""
+    return LabelSpace(tuple(f"class {value}" for value in range(_MOST_CLASSES)), void_stated=False)
+
+
+def _found(config: InspectConfig) -> DataSet:
+    """The pairs that the configuration names."""
+    if config.predictions is not None:
+        sources = config.predictions, config.images, config.voc_root
+        pairs = audit_pairs(*sources, names=patterns(config))
+        labels = VOC_LABELS if config.voc_root is not None else None
+        return DataSet("", tuple(pairs.pairs), tuple(pairs.problems), labels)
+    if config.data is not None:
+        return find_dataset(config.data, config.split, config.work, config.layout)
+    if config.voc_root is not None:
+        found = voc_pairs(config.voc_root, config.image_set)
+        return DataSet("voc", tuple(found[0]), tuple(found[1]), VOC_LABELS)
+    if config.images is None or config.masks is None:
+        fix = "give --data, --voc-root, or --images together with --masks or --predictions"
+        raise BadInput("data", "no data was named", fix)
+    found = folder_pairs(config.images, config.masks, names=patterns(config))
+    return DataSet("", tuple(found[0]), tuple(found[1]))
