@@ -19,7 +19,8 @@ SCORES = [0.9, 0.8, 0.7, 0.6, 0.5]
 SIZE = (40, 30)
 
 COLUMNS = (
-    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "width", "height", "image",
+    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes", "dice", "width",
+    "height", "image",
     "prediction", "p_value", "expected_dice", "expected_dice_low", "expected_dice_high", "decision",
 )  # fmt: skip
 CALIBRATED = COLUMNS[-5:]
@@ -48,9 +49,12 @@ def write_audit(folder: Path, calibrated: bool = True, suffixes: tuple[str, ...]
         Image.fromarray(np.full((SIZE[1], SIZE[0]), 40 * index, np.uint8)).save(heat)
         rows.append(
             {
-                "id": name, "rank": index + 1, "score": SCORES[index], "status": "ok", "reason": "", "worst_class": "cat",
-                "expected_class": "dog" if index else None, "worst_box": "4,5,24,20" if index < 4 else None, "classes": "cat;dog", "dice": None,
-                "width": SIZE[0], "height": SIZE[1], "image": str(image), "prediction": str(prediction), "p_value": 0.01 * (index + 1),
+                "id": name, "rank": index + 1, "score": SCORES[index], "status": "ok", "reason": "",
+                "worst_class": "cat",
+                "expected_class": "dog" if index else None, "worst_box": "4,5,24,20" if index < 4 else None,
+                "classes": "cat;dog", "dice": None,
+                "width": SIZE[0], "height": SIZE[1], "image": str(image), "prediction": str(prediction),
+                "p_value": 0.01 * (index + 1),
                 "expected_dice": 0.2 * index, "expected_dice_low": 0.0, "expected_dice_high": 1.0,
                 "decision": ("fail", "fail", "review", "pass", "pass")[index],
             }

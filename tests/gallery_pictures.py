@@ -43,8 +43,10 @@ class Pictures:
         write_mask(paths[3], np.roll(mask, 3, 1), VOC_LABELS)
         name = VOC_LABELS.name(label)
         values = {
-            "id": f"pair_{index:04d}", "rank": index + 1, "score": 2.0 - 0.1 * index, "status": "ok", "reason": "", "worst_class": name,
-            "expected_class": "dog", "worst_box": f"{width // 4},{height // 4},{width // 2},{height // 2}", "classes": name,
+            "id": f"pair_{index:04d}", "rank": index + 1, "score": 2.0 - 0.1 * index, "status": "ok", "reason": "",
+            "worst_class": name,
+            "expected_class": "dog", "worst_box": f"{width // 4},{height // 4},{width // 2},{height // 2}",
+            "classes": name,
             "dice": 0.05 * index, "width": width, "height": height, "image": str(paths[0]), "prediction": str(paths[1]),
         }  # fmt: skip
         return GalleryEntry(values | row, *paths)

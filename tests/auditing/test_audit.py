@@ -193,7 +193,8 @@ def test_an_unreadable_ground_truth_costs_the_dice_only(
 def command(model: Path, predictions: Path, voc_root: Path, out: Path) -> list[str]:
     """The audit of the fixture `audited` as a command line."""
     options = {
-        "--model": model, "--predictions": predictions, "--voc-root": voc_root, "--image-set": "val", "--out": out, "--device": "cpu",
+        "--model": model, "--predictions": predictions, "--voc-root": voc_root, "--image-set": "val", "--out": out,
+        "--device": "cpu",
     }  # fmt: skip
     return [sys.executable, "-m", "segqc", "audit", *(str(part) for pair in options.items() for part in pair)]
 

@@ -63,7 +63,8 @@ def test_an_audit_gets_columns_and_the_numbers_are_those_of_a_call(
     result = runner.invoke(
         app,
         [
-            "audit", "--model", str(tiny_model), "--predictions", str(tmp_path / "predictions"), "--voc-root", str(tiny_voc), "--out", str(out),
+            "audit", "--model", str(tiny_model), "--predictions", str(tmp_path / "predictions"), "--voc-root",
+            str(tiny_voc), "--out", str(out),
             "--calibration", str(calibration), "--device", "cpu",
         ],
     )  # fmt: skip

@@ -149,7 +149,8 @@ def test_another_model_or_other_levels_are_refused(by_dice, by_acceptance, tmp_p
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": "segqc-calibration-9"}, {"reference": [0.2, 0.1]}, {"accepted": []}, {"accepted": ["x"]}, {"colour": "red"},
+        {"format": "segqc-calibration-9"}, {"reference": [0.2, 0.1]}, {"accepted": []}, {"accepted": ["x"]},
+        {"colour": "red"},
         {"goals": {"fdr": 2}}, {"goals": {"fdr": "a"}}, {"dice": {"knots": [1]}},
     ],
 )  # fmt: skip

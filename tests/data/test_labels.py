@@ -13,7 +13,8 @@ from segqc.data.labels import VOC_LABELS, LabelSpace, voc_palette
 def test_voc_palette_is_the_devkits():
     palette = voc_palette()
     expected = {  # VOClabelcolormap of the devkit
-        0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), 4: (0, 0, 128), 8: (64, 0, 0), 15: (192, 128, 128),
+        0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), 4: (0, 0, 128), 8: (64, 0, 0),
+        15: (192, 128, 128),
         20: (0, 64, 128), 255: (224, 224, 192),
     }  # fmt: skip
     for index, colour in expected.items():
@@ -95,7 +96,8 @@ def test_classes_from_names_a_list_and_an_object(tmp_path):
         '{"names": ["a", "b"], "void": "x"}',
         '{"names": ["a", "b"], "palette": [[1, 2, 3]]}', '{"names": ["a", "b"], "palette": [[1, 2, 3], [4, 5]]}',
         '{"names": ["a", "b"], "palette": [[1, 2, 3], [4, 5, 256]]}', '{"names": ["a", "b"], "palette": 3}',
-        '{"names": ["a", "b"], "palette": [[1, 2, 3], [1, 2, 3]]}', '{"names": ["a", "b"], "palette": [["x", "y", "z"], [1, 2, 3]]}',
+        '{"names": ["a", "b"], "palette": [[1, 2, 3], [1, 2, 3]]}',
+        '{"names": ["a", "b"], "palette": [["x", "y", "z"], [1, 2, 3]]}',
         '{"names": [["a"], ["b"]]}', "not json",
     ],
 )  # fmt: skip

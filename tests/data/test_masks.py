@@ -246,7 +246,8 @@ def test_images_of_any_mode_come_as_rgb(tmp_path):
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
     rgb = np.dstack([grey] * 3)
     cases = {
-        "L": grey, "I;16": grey.astype(np.uint16) * 256 + 17, "LA": np.dstack([grey, grey]), "RGBA": np.dstack([rgb, grey]), "RGB": rgb,
+        "L": grey, "I;16": grey.astype(np.uint16) * 256 + 17, "LA": np.dstack([grey, grey]),
+        "RGBA": np.dstack([rgb, grey]), "RGB": rgb,
     }  # fmt: skip
     for mode, array in cases.items():
         path = save(tmp_path / "i.png", array)

@@ -161,7 +161,8 @@ def test_audit_has_one_entry_for_each_prediction(tmp_path):
     assert [pair.id for pair in pairs] == ["a", "b", "sub/c"]
     assert all(pair.ground_truth is None for pair in pairs)
     assert [(problem.id, problem.path.name) for problem in problems] == [
-        ("d", "d.npy"), ("d", "d.png"), ("e.txt", "e.txt"), ("photo.jpg", "photo.jpg"), ("stray", "stray.png"), ("two", "two.png"),
+        ("d", "d.npy"), ("d", "d.png"), ("e.txt", "e.txt"), ("photo.jpg", "photo.jpg"), ("stray", "stray.png"),
+        ("two", "two.png"),
     ]  # fmt: skip
     reasons = [problem.reason for problem in problems]
     for reason, part in zip(

@@ -80,8 +80,10 @@ def config(
         for kind, step in (("second", 1), ("tta", 2)):
             write_mask(folder / kind / path.name, np.roll(read_mask(path, DEMO_LABELS), step, axis=1), DEMO_LABELS)
     return EvaluateConfig(
-        audit=audited, voc_root=tiny_voc, train_set="train", out=folder / "evaluation", probs=folder / "probs", second=folder / "second",
-        tta=folder / "tta", compare=(f"itself={audited}",), deep_svdd=(), corruptions=2, resamples=20, top=3, device="cpu",
+        audit=audited, voc_root=tiny_voc, train_set="train", out=folder / "evaluation", probs=folder / "probs",
+        second=folder / "second",
+        tta=folder / "tta", compare=(f"itself={audited}",), deep_svdd=(), corruptions=2, resamples=20, top=3,
+        device="cpu",
     )  # fmt: skip
 
 
@@ -391,7 +393,8 @@ def with_the_papers(
         DiceComparison(),
     )
     chosen = replace(
-        config, out=folder / "evaluation", compare=(f"its recipe={folder / 'audit'}",), deep_svdd=("v2_b0/one-class",), top=3, resamples=2
+        config, out=folder / "evaluation", compare=(f"its recipe={folder / 'audit'}",), deep_svdd=("v2_b0/one-class",),
+        top=3, resamples=2
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "v2_b0", replace(PRESETS["v2_b0"], size=32, steps=2, batch_size=4))

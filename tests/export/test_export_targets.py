@@ -242,7 +242,8 @@ def test_fiftyone_dataset_on_disk(exported, shapes):
                 LABELS.names[c] for c in np.unique(PREDICTED[index]) if c
             }
     assert samples[1]["suspect"]["detections"][0] | {"reason": ""} == {
-        "_cls": "Detection", "label": "cat", "bounding_box": [0.1, pytest.approx(1 / 6), 0.5, 0.5], "expected": "dog", "reason": "",
+        "_cls": "Detection", "label": "cat", "bounding_box": [0.1, pytest.approx(1 / 6), 0.5, 0.5], "expected": "dog",
+        "reason": "",
     }  # fmt: skip
     assert "suspect" not in samples[4]
 

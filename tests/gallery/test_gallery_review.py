@@ -36,8 +36,10 @@ def entries(pictures) -> list[GalleryEntry]:
     """Eight scored pairs with a calibration's columns, and an error."""
     scored = [
         pictures.entry(
-            index, label=(8, 10)[index % 2], dice=None, p_value=(index + 1) / 10, expected_dice=0.1 * index, expected_dice_low=0.0,
-            expected_dice_high=1.0, decision=("fail", "fail", "review", "review", "pass", "pass", "pass", "pass")[index],
+            index, label=(8, 10)[index % 2], dice=None, p_value=(index + 1) / 10, expected_dice=0.1 * index,
+            expected_dice_low=0.0,
+            expected_dice_high=1.0,
+            decision=("fail", "fail", "review", "review", "pass", "pass", "pass", "pass")[index],
         )
         for index in range(8)
     ]  # fmt: skip

@@ -35,7 +35,8 @@ def decode(data: bytes) -> np.ndarray:
 @pytest.mark.parametrize(
     ("text", "box"),
     [
-        ("1,2,3,4", (1, 2, 3, 4)), ("1.0, 2.0,3,4", (1, 2, 3, 4)), ("", None), (None, None), ("1,2,3", None), ("a,b,c,d", None),
+        ("1,2,3,4", (1, 2, 3, 4)), ("1.0, 2.0,3,4", (1, 2, 3, 4)), ("", None), (None, None), ("1,2,3", None),
+        ("a,b,c,d", None),
         ("3,2,3,4", None), ("1,5,3,4", None), ("nan,0,1,1", None), ("inf,0,1,1", None), ("1,2,3,4,5", None),
     ],
 )  # fmt: skip

@@ -259,7 +259,8 @@ def test_a_folder_that_cannot_be_written_is_warned_of_once(calibrated, segmenter
     [
         (lambda x: torch.zeros(2, 9, 5, 6), "gives 9.*classes="), (lambda x: "mask", "found str"),
         (lambda x: torch.zeros(3, 4, 5, 6), "as many masks"),
-        (lambda x: torch.full((2, 4, 5, 6), torch.nan), "finite"), (lambda x: torch.full((2, *SIZE), VOID), "void throughout"),
+        (lambda x: torch.full((2, 4, 5, 6), torch.nan), "finite"),
+        (lambda x: torch.full((2, *SIZE), VOID), "void throughout"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_judged_is_counted_and_warned_of_and_stops_nothing(qc, model, words):
@@ -353,9 +354,12 @@ def test_padding_is_cut_off(qc):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"policy": "raise"}, "needs decisions"), ({"policy": Path("folder")}, "needs decisions"), ({"policy": 3}, "Expected `policy`"),
-        ({"sample_rate": 0}, "sample_rate"), ({"sample_rate": 1.1}, "sample_rate"), ({"background": True, "queue_size": 0}, "one place"),
-        ({"policy": "raise", "threshold": 0.5, "background": True}, "cannot stop the pipeline"), ({"classes": [9]}, "0 to 3, but got 9"),
+        ({"policy": "raise"}, "needs decisions"), ({"policy": Path("folder")}, "needs decisions"),
+        ({"policy": 3}, "Expected `policy`"),
+        ({"sample_rate": 0}, "sample_rate"), ({"sample_rate": 1.1}, "sample_rate"),
+        ({"background": True, "queue_size": 0}, "one place"),
+        ({"policy": "raise", "threshold": 0.5, "background": True}, "cannot stop the pipeline"),
+        ({"classes": [9]}, "0 to 3, but got 9"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused_at_once(qc, segmenter, options, words):

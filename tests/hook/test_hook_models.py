@@ -126,7 +126,8 @@ def test_mask2former_and_its_processor(qc):
         out_features=["stage1", "stage2", "stage3", "stage4"],
     )
     config = transformers.Mask2FormerConfig(
-        backbone_config=backbone, num_labels=CLASSES, hidden_dim=32, feature_size=32, mask_feature_size=32, num_queries=6, encoder_layers=1,
+        backbone_config=backbone, num_labels=CLASSES, hidden_dim=32, feature_size=32, mask_feature_size=32,
+        num_queries=6, encoder_layers=1,
         decoder_layers=2, encoder_feedforward_dim=16, dim_feedforward=16, num_attention_heads=2,
     )  # fmt: skip
     model = transformers.Mask2FormerForUniversalSegmentation(config).eval()

@@ -35,8 +35,10 @@ class Output(dict):
 @pytest.mark.parametrize(
     "wrap",
     [
-        lambda x: x, lambda x: {"out": x, "aux": -x}, lambda x: Output(logits=x), lambda x: (x, torch.zeros(2, 4)), lambda x: [x],
-        lambda x: x.numpy(), lambda x: [x.permute(0, 2, 3, 1).numpy()], lambda x: {"Identity": x.permute(0, 2, 3, 1).numpy()}, lambda x: x.double(),
+        lambda x: x, lambda x: {"out": x, "aux": -x}, lambda x: Output(logits=x), lambda x: (x, torch.zeros(2, 4)),
+        lambda x: [x],
+        lambda x: x.numpy(), lambda x: [x.permute(0, 2, 3, 1).numpy()],
+        lambda x: {"Identity": x.permute(0, 2, 3, 1).numpy()}, lambda x: x.double(),
     ],
     ids=["tensor", "torchvision", "transformers", "with a classifier", "list", "numpy", "channels last", "TFLite signature", "float64"],
 )  # fmt: skip
@@ -117,9 +119,11 @@ def test_classes_are_translated_by_name_and_index():
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        (logits(classes=9), "gives 9.*classes="), (logits(3), "as many masks as pictures, but got 3 and 2"), ("text", "found str"),
+        (logits(classes=9), "gives 9.*classes="), (logits(3), "as many masks as pictures, but got 3 and 2"),
+        ("text", "found str"),
         ({}, "found list"),
-        (np.full((2, *SIZE), 4), r"0 to 3, but got \[4\]"), (np.zeros((2, 2, 2, 2, 2)), r"\[N, K, h, w\]"), (logits() * np.nan, "finite"),
+        (np.full((2, *SIZE), 4), r"0 to 3, but got \[4\]"), (np.zeros((2, 2, 2, 2, 2)), r"\[N, K, h, w\]"),
+        (logits() * np.nan, "finite"),
     ],
 )  # fmt: skip
 def test_what_is_no_mask_is_refused_and_named(output, words):

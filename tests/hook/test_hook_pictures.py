@@ -120,7 +120,8 @@ def test_pictures_are_found_wherever_they_are_passed():
     batch = np.stack([rgb()])
     reader = PictureReader()
     for args, kwargs in (
-        ((batch,), {}), ((), {"images": batch}), ((None, {"input": batch}), {}), (([batch],), {}), ((np.zeros(4), batch), {}),
+        ((batch,), {}), ((), {"images": batch}), ((None, {"input": batch}), {}), (([batch],), {}),
+        ((np.zeros(4), batch), {}),
         ((np.zeros((1, 3, 2, 2), np.float32),), {"pixel_values": batch}),
     ):  # fmt: skip
         found = reader.find(args, kwargs)

@@ -105,7 +105,8 @@ def test_the_results_on_voc_in_small_with_two_seeds(
     monkeypatch.setattr(sys, "argv", ["reproduce_voc.py", *map(str, arguments)])
     script.main()
     assert set(trained) == {
-        ("structured", "structured", 0), ("structured-seed-1", "structured", 1), ("paper-short", "paper", 0), ("paper-short-seed-1", "paper", 1),
+        ("structured", "structured", 0), ("structured-seed-1", "structured", 1), ("paper-short", "paper", 0),
+        ("paper-short-seed-1", "paper", 1),
     }  # fmt: skip
     text = (out / "results-voc.md").read_text()
     assert "seeds 0, 1" in text
