@@ -243,7 +243,7 @@ def test_learning_rate_warms_up_and_ends_at_the_final_rate() -> None:
 
 def test_two_processes_take_the_same_steps_as_one(tiny_voc: Path, tmp_path: Path) -> None:
     """The schedule is shared between processes: gradients of half batches, averaged, are those of the whole batch."""
-    one, two = (command(tiny_voc, tmp_path / name)[3:] + ["--steps", "3"] for name in ("one", "two"))
+    one, two = ([*command(tiny_voc, tmp_path / name)[3:], "--steps", "3"] for name in ("one", "two"))
     assert segqc(*one).returncode == 0
     printed = segqc_by_two(*two)
     assert printed.count("Wrote the model folder") == 1, "one of the processes speaks"
