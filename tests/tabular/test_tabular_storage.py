@@ -201,3 +201,14 @@ def test_a_model_of_another_kind_or_a_file_is_never_replaced(fitted: GumbelScore
     assert (tmp_path / "file").read_text() == "mine"
     fitted.save(tmp_path / "tables")
     fitted.save(tmp_path / "tables")
+
+
+def test_format_4_names_its_arrays(fitted: GumbelScoreDetector, tmp_path: Path) -> None:
+    """Folders of this format that exist must still load: other names are another format."""
+    fitted.save(tmp_path)
+    names = {name for name in load_file(tmp_path / WEIGHTS) if not name.startswith(("network.", "trees."))}
+    mixing = {"detector.views_hidden_", "detector.views_weights_", "bins.edges", "company.added"}
+    mixing |= {"levels.mean", "levels.scale", "spread.scale", "spread.shape", "spread.usual"}
+    paper = {"detector.norm_mean_", "detector.norm_scale_"}
+    assert names == (mixing if fitted.method == "mixing" else paper)
+    assert (tmp_path / DENSITY).is_file() == (fitted.method == "paper")
