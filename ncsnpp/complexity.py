@@ -1,4 +1,4 @@
-"""What a network costs, counted on the meta device: no weights, no memory, no time."""
+"""Parameters, multiply-accumulates and memory of a network, counted on the meta device without any weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -152,7 +152,7 @@ def main() -> None:
 
 
 def _of_seed(arguments: argparse.Namespace, folder: str, seed: int) -> str:
-    """Where the model of a seed, or an audit with it, is kept; the first has the plain name."""
+    """Folder name of a seed's model, or of an audit with it; the first seed has the plain name."""
     return folder if seed == arguments.seeds[0] else f"{folder}-seed-{seed}"
 
 

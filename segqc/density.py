@@ -59,7 +59,7 @@ class DensityHead:
         train, held_out : ndarray `[n, F]`, `[m, F]`
             Finite features of inliers, one row each.
         seed : int
-            Of the k-means initialisation.
+            Random seed for the k-means initialisation.
         components : tuple of int
             Candidates; those with fewer than 5 training rows a component are left out (1 is the fallback).
 

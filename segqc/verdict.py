@@ -12,7 +12,7 @@ Decision = Literal["pass", "review", "fail"]
 
 @dataclass(frozen=True)
 class SuspectRegion:
-    """Where a mask is most suspect.
+    """The region where a mask is most suspect.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class SuspectRegion:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a calibration makes of a score; None where it was not fitted for that.
+    """The calibration's judgement of a score; None for what the calibration was not fitted for.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What QC says of one mask; it depends on the picture and the mask alone, whatever their companions.
+    """The verdict on one mask; it depends on the picture and the mask alone, not on other pairs of a batch.
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Score:
-    """What the model says of one mask.
+    """The score of one mask and the parts that it is made of.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What there is to choose from, importable without torch: the methods, and the models that come with the package."""
+"""Names of the methods and of the models that come with the package; importable without torch."""
 
 from pathlib import Path
 from typing import Literal

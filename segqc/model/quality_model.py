@@ -30,7 +30,7 @@ _IMAGES_PER_FORWARD = 4
 
 @dataclass(frozen=True)
 class Reading:
-    """What the model says of one pair, on the mask grid.
+    """The model's output for one pair, on the mask grid.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class QualityModel(nn.Module):
         return next(self.network.parameters()).device
 
     def image_features(self, images: Tensor) -> list[Tensor]:
-        """What the network is conditioned on and training never changes.
+        """The image features that the network is conditioned on; training does not change them.
 
         Parameters
         ----------

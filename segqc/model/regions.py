@@ -1,6 +1,4 @@
-"""Where a mask is most suspect: one region of the heat map, with the class that is there and the class that was
-expected.
-"""
+"""The most suspect region of a heat map, with the class that the mask has there and the class that was expected."""
 
 from dataclasses import dataclass
 

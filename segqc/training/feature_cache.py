@@ -41,11 +41,11 @@ class FeatureCache:
         Holds `features.f16`, `masks.u8`, `done.u8` and `cache.json`.
     keys : sequence of (pair index, view)
     shapes : list of `(C, h, w)`
-        Of the encoder's maps.
+        Shapes of the encoder's maps.
     grid_size : int
         S of the masks.
     fingerprint : str
-        Of whatever else the rows depend on; a cache with another one is started afresh.
+        Hash of all other settings that the rows depend on; a mismatch rebuilds the cache.
     create : bool
         False in processes that only wait for another to create it.
     """

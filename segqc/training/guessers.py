@@ -38,7 +38,7 @@ class CrossFitted:
     models : list of QualityModel
         Model k has seen no pair of fold k.
     seed : int
-        Of the folds.
+        Seed by which pairs are dealt into folds.
     """
 
     def __init__(self, models: Sequence[QualityModel], seed: int) -> None:
@@ -58,11 +58,11 @@ class CrossFitted:
         Parameters
         ----------
         config : ResolvedTrainConfig
-            Of the run that wants the guesses; its `guess_steps` are the steps of each guesser.
+            Configuration of the run that wants the guesses; its `guess_steps` are the steps of each guesser.
         build : callable
             A fresh model for a configuration.
         data : TrainingData
-            Of that run.
+            Pairs of that run.
         accelerator, console
             As for `Trainer`.
         """

@@ -227,7 +227,7 @@ class _Run:
         return WrongMasks(noise, CrossFitted.train(self.config, build, data, self.accelerator, self.console).belief)
 
     def _facts(self, data: TrainingData) -> dict[str, Any]:
-        """What config.json says of the training beside the optimisation."""
+        """Facts for config.json: counts of the training pairs, versions and settings."""
         seen, empty = class_pictures(data.source, data.train_rows, self.labels)
         return {
             "train_pairs": len(data.train_rows),

@@ -1,6 +1,4 @@
-"""What a training was begun with: the same command continues it, or hands out its model, only with the same settings
-and the same pairs.
-"""
+"""The record of a run's settings and pairs: a run is continued, or its model returned, only where both are the same."""
 
 from collections.abc import Sequence
 from pathlib import Path

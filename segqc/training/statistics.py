@@ -1,4 +1,4 @@
-"""What the training pairs are like: pictures per class, and the look of each class."""
+"""Statistics of the training pairs: pictures per class, and the mean encoder feature of each class."""
 
 from collections.abc import Sequence
 
