@@ -96,10 +96,11 @@ def _method_tables(
 ) -> list[str]:
     """A table of the methods for each group of measures, and what their small print means."""
     captions = {
-        HEADLINE: f"Pearson's correlation of the score with Dice, MSD and HD95. The top {top} are the images that a method "
-        "itself ranks worst: their range is cut off, and the better a ranking, the nearer to "
+        HEADLINE: f"Pearson's correlation of the score with Dice, MSD and HD95. The top {top} are the images that a "
+        "method itself ranks worst: their range is cut off, and the better a ranking, the nearer to "
         "0 this figure can come. It is printed because the paper reports it, and has no best. Paper (arXiv 2304.03220, "
-        f"the top {TOP} of {IMAGES:,} images of VOC val, other predictions): {_quotation(GNSM)}; {_quotation(DEEP_SVDD)}.",
+        f"the top {TOP} of {IMAGES:,} images of VOC val, other predictions): {_quotation(GNSM)}; "
+        f"{_quotation(DEEP_SVDD)}.",
         RANKING: "All images. AURC, e-AURC and AUGRC are mean risks (1 - Dice): smaller is better. The partial "
         "correlation asks what a score knows beyond how complicated a mask is.",
         DETECTION: f"Failures are images with a Dice below {threshold:g}.",

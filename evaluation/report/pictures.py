@@ -52,7 +52,8 @@ def _figures(
             "risk_coverage.png",
             figures.risk_coverage_curves(curves, quality, trial),
             "Risk and coverage",
-            "The method on trial and the five best of the others, of the mask heuristics and of Deep SVDD only the best.",
+            "The method on trial and the five best of the others; of the mask heuristics and of Deep SVDD only the "
+            "best.",
         ),
         (
             "score_against_dice.png",

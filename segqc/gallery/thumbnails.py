@@ -115,7 +115,8 @@ class PictureFolder:
     ``gallery.html``.
 
     They are written under a hidden name first. Until the new page is in place the old one keeps the folder that it
-    refers to; `remove_old_pictures` then clears it away. Used as a context manager, which removes what was not finished.
+    refers to; `remove_old_pictures` then clears it away. Used as a context manager, which removes what was not
+    finished.
     """
 
     def __init__(self, page: Path) -> None:

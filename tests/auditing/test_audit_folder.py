@@ -239,7 +239,8 @@ def test_a_second_audit_into_the_folder_is_refused_while_the_first_writes(run, t
     run()
     before = snapshot(tmp_path / "out")
     holder = (
-        "import sys, time; from pathlib import Path; from segqc.auditing.folder import claimed; from segqc.base.devices import make_accelerator\n"
+        "import sys, time; from pathlib import Path; from segqc.auditing.folder import claimed\n"
+        "from segqc.base.devices import make_accelerator\n"
         "with claimed(Path(sys.argv[1]), make_accelerator('cpu')):\n    print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", holder, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""`segqc.audit(...)`: the command's settings as keyword arguments, its rows and summary returned, silent unless asked."""
+"""`segqc.audit(...)`: the command's settings as keyword arguments, rows and summary returned, silent unless asked."""
 
 import inspect
 import subprocess

@@ -30,7 +30,8 @@ def opened(browser, tmp_path_factory) -> Iterator[Opened]:
     first = [pictures.entry(index, size=(16, 12), label=1 + index) for index in range(20)]
     entries = [
         GalleryEntry(
-            dict(first[i % 20].row) | {"id": f"pair_{i:05d}", "rank": i + 1, "score": 1 - i / COUNT, "dice": (i * 37 % COUNT) / COUNT},
+            dict(first[i % 20].row) | {"id": f"pair_{i:05d}", "rank": i + 1, "score": 1 - i / COUNT}
+            | {"dice": (i * 37 % COUNT) / COUNT},
             first[i % 20].image,
         )
         for i in range(COUNT)
@@ -41,7 +42,8 @@ def opened(browser, tmp_path_factory) -> Iterator[Opened]:
         """() => {
           window.work = [];
           new MutationObserver((records) => {
-            const count = (nodes) => [...nodes].reduce((sum, node) => sum + 1 + (node.querySelectorAll?.('*').length ?? 0), 0);
+            const count = (nodes) => [...nodes].reduce((sum, node) =>
+              sum + 1 + (node.querySelectorAll?.('*').length ?? 0), 0);
             work.push(records.reduce((sum, { addedNodes }) => sum + count(addedNodes), 0));
           }).observe(document.body, { childList: true, subtree: true });
         }"""
@@ -79,7 +81,8 @@ def test_scrolling_builds_only_what_comes_into_sight(opened):
             f"""() => new Promise((done) => {{
               const box = document.getElementById('scroller');
               let step = 0;
-              const move = () => {{ box.scrollTop += 150; if (++step < {steps}) requestAnimationFrame(move); else done(); }};
+              const move = () => {{
+                box.scrollTop += 150; if (++step < {steps}) requestAnimationFrame(move); else done(); }};
               requestAnimationFrame(move);
             }})"""
         )
@@ -140,7 +143,8 @@ def test_a_slider_does_not_make_the_browser_refuse_the_address(opened):
     page.evaluate(
         """() => {
           const low = document.getElementById('low');
-          for (let step = 0; step < 250; step++) { low.value = step % 200; low.dispatchEvent(new Event('input', { bubbles: true })); }
+          for (let step = 0; step < 250; step++) {
+            low.value = step % 200; low.dispatchEvent(new Event('input', { bubbles: true })); }
           low.value = 0; low.dispatchEvent(new Event('input', { bubbles: true }));
         }"""
     )

@@ -322,7 +322,8 @@ def test_words_have_contrast_and_controls_have_names(show, entries, scheme):
     for selector, contrast in page.evaluate(ratio, words):
         assert contrast >= 4.5, f"{selector}: {contrast:.2f}"
     nameless = """() => [...document.querySelectorAll('button, input, select')].filter((node) =>
-      !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length)).map((node) => node.outerHTML)"""
+      !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length))
+      .map((node) => node.outerHTML)"""
     assert page.evaluate(nameless) == []
 
 

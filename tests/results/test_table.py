@@ -27,10 +27,13 @@ from segqc.results.table import read_audit_table, read_finished_audit
 TYPES = {"text": str, "integer": int, "number": float, "boolean": bool, "list": str, "box": str}
 
 # What version 0.1.0 wrote before it had the column `warnings` and a working directory in its summary.
-EARLIER = """id,rank,score,status,reason,worst_class,expected_class,worst_box,classes,dice,agreement,density,width,height,image,prediction
-a,1,0.75,ok,"score is a guess, its model hardly saw: cat (11 training pictures)",cat,,"1,2,3,4",cat;dog,0.5,0.25,-3.5,40,30,images/a.jpg,masks/a.png
-b,2,,error,masks/b.png: is empty (0 bytes),,,,,,,,,,images/b.jpg,masks/b.png
-"""
+EARLIER = (
+    "id,rank,score,status,reason,worst_class,expected_class,worst_box,classes,dice,agreement,density,width,height,"
+    "image,prediction\n"
+    'a,1,0.75,ok,"score is a guess, its model hardly saw: cat (11 training pictures)",cat,,"1,2,3,4",cat;dog,0.5,0.25,'
+    "-3.5,40,30,images/a.jpg,masks/a.png\n"
+    "b,2,,error,masks/b.png: is empty (0 bytes),,,,,,,,,,images/b.jpg,masks/b.png\n"
+)
 
 
 @pytest.fixture
