@@ -60,8 +60,9 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
         accelerator.wait_for_everyone()
         if accelerator.is_main_process and console:
             console.print(
-                f"Auditing the ground truth of {len(found.pairs)} pairs: {training.folds} trainings ({training.method}, "
-                f"{training.steps:,} steps each), each without the masks that its model then scores."
+                f"Auditing the ground truth of {len(found.pairs)} pairs: {training.folds} trainings "
+                f"({training.method}, {training.steps:,} steps each), "
+                "each without the masks that its model then scores."
             )
         models = train_folds(training, models_folder, console, found)
         images, masks, name = _sources(training)

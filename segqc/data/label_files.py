@@ -137,7 +137,10 @@ def _from_json(content: Any) -> LabelSpace:
 
 
 def _from_fields(content: dict[str, Any]) -> LabelSpace:
-    """A `LabelSpace` as JSON; further: names as ids, several void values, background by name, void below the classes."""
+    """Read a `LabelSpace` as JSON.
+
+    The file may also give names by id, several void values, the background by name and a void value below the classes.
+    """
     if isinstance(content["names"], Mapping):
         content |= {"ids": content["names"], "names": list(dict.fromkeys(map(str, content["names"].values())))}
     names = list(content["names"])
@@ -176,12 +179,15 @@ def _from_datumaro(content: Mapping[str, Any]) -> LabelSpace:
     by_value = dict(zip(sorted(map(int, content["label_map"])), colours, strict=True))
     assert labels.ids is not None
     own = {index: by_value[value] for value, index in labels.ids.items() if index != 255}
-    void = None if labels.void not in by_value else by_value[labels.void]
+    void = None if labels.void is None else by_value.get(labels.void)
     return dataclasses.replace(labels, palette=palette_of([own[place] for place in range(labels.num_classes)], void))
 
 
 def _from_ids(content: Mapping[str, Any]) -> LabelSpace:
-    """{"7": "road", "24": "person", "26": "person"}: values that share a name are one class; void by its usual names."""
+    """Read names by value, as in {"7": "road", "24": "person", "26": "person"}.
+
+    Values that share a name are one class, and void is known by its usual names.
+    """
     named = {int(value): str(name) for value, name in content.items()}
     voids = [value for value, name in named.items() if name.lower() in _VOID_NAMES]
     names = tuple(dict.fromkeys(name for name in named.values() if name.lower() not in _VOID_NAMES))

@@ -109,11 +109,13 @@ class LabelSpace:
             self._check_ids()
         elif self.void is not None and not (_is_index(self.void) and self.num_classes <= self.void <= 255):
             raise ValueError(
-                f"Expected `void` to be None or from {self.num_classes} (the number of classes) to 255, but got {self.void!r}"
+                f"Expected `void` to be None or from {self.num_classes} (the number of classes) to 255, "
+                f"but got {self.void!r}"
             )
         if self.background is not None and not (_is_index(self.background) and 0 <= self.background < self.num_classes):
             raise ValueError(
-                f"Expected `background` to be None or a class index below {self.num_classes}, but got {self.background!r}"
+                f"Expected `background` to be None or a class index below {self.num_classes}, "
+                f"but got {self.background!r}"
             )
         if self.palette.shape != (256, 3) or self.palette.dtype != np.uint8:
             raise ValueError(
@@ -207,9 +209,8 @@ class LabelSpace:
         """
         unknown = sorted(set(values) - {"names", "void", "background", "palette", "ids", "void_stated", "by_colour"})
         if unknown:
-            raise ValueError(
-                f"Expected the keys names, void, background, palette and ids, but got also {', '.join(map(str, unknown))}"
-            )
+            listed = ", ".join(map(str, unknown))
+            raise ValueError(f"Expected the keys names, void, background, palette and ids, but got also {listed}")
         if not isinstance(values.get("names"), list | tuple):
             raise ValueError("Expected `names` to be a list of class names")
         arguments = {key: values[key] for key in ("void", "background") if key in values}
@@ -244,8 +245,8 @@ def _palette(colours: Any, num_classes: int) -> np.ndarray:
 
 VOC_LABELS = LabelSpace(
     (
-        "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog", "horse",
-        "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+        "background", "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+        "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
     )
 )  # fmt: skip
 """Pascal VOC 2012: background and 20 classes, 255 void."""

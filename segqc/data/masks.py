@@ -103,7 +103,8 @@ def _unknown_values(path: Path | str, unknown: list[int], labels: LabelSpace) ->
     return BadInput(
         path,
         f"holds labels that are no class: {listed} (known: {known})",
-        "check the number of classes and the void value, or map the file's values to classes by ids in the classes JSON",
+        "check the number of classes and the void value, "
+        "or map the file's values to classes by ids in the classes JSON",
     )
 
 
@@ -128,7 +129,8 @@ def decode_colours(path: Path | str, colours: np.ndarray, labels: LabelSpace) ->
         raise BadInput(
             path,
             f"is an RGB image with the wrong palette: {len(found)} of its colours belong to no class ({listed})",
-            "save label indices in a palette or grey PNG, or name each class's colour under palette in the classes JSON",
+            "save label indices in a palette or grey PNG, "
+            "or name each class's colour under palette in the classes JSON",
         )
     return indices[nearest]
 
@@ -160,7 +162,8 @@ def check_size(path: Path | str, found: tuple[int, int], size: tuple[int, int] |
     reason = f"is {found[0]}x{found[1]} pixels but its image is {width}x{height}"
     fix = "resize the mask by nearest neighbour"
     if found == (height, width):
-        fix = f"rotate the mask as the picture is stored if that has an EXIF orientation, which is not applied; else {fix}"
+        rotate = "rotate the mask as the picture is stored if that has an EXIF orientation, which is not applied"
+        fix = f"{rotate}; else {fix}"
         if orientation in _ON_ITS_SIDE:
             reason += f" and has EXIF orientation {orientation}, which is not applied"
             fix = "rotate the mask as the picture is stored, or store the picture as it is displayed"

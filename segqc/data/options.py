@@ -53,7 +53,8 @@ class DataOptions:
     mask_values: Annotated[
         MaskValues,
         Setting(
-            "What counts in masks with a colour table: index, colour or auto (the index, where both name the same class)."
+            "What counts in masks with a colour table: index, colour or auto "
+            "(the index, where both name the same class)."
         ),
     ] = "auto"
     exif: Annotated[

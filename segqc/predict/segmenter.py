@@ -148,8 +148,10 @@ def _hub_weights(url: str) -> Path:
 
 
 def _read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors of a ``.pth``, without wrapper, without the prefix of DataParallel ("module.") or Lightning ("model.") and
-    without the auxiliary head, which does not predict.
+    """Read the tensors of a ``.pth``.
+
+    Their wrapper, the prefix of DataParallel ("module.") or Lightning ("model.") and the auxiliary head, which does not
+    predict, are left out.
     """
     if not path.is_file():
         raise BadInput(path, "does not exist", "pass a .pth file with a state_dict")

@@ -1,4 +1,7 @@
-"""The audit: one row per prediction, the same numbers whatever the circumstances, bad input listed, killed and resumed."""
+"""The audit writes one row per prediction and the same numbers whatever the circumstances.
+
+It lists bad input, and it is resumed after it was killed.
+"""
 
 import csv
 import json
@@ -202,7 +205,10 @@ def command(model: Path, predictions: Path, voc_root: Path, out: Path) -> list[s
 def test_each_file_is_decoded_once_to_score_and_once_to_show(
     tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Contact sheet and review page share what they show, and the journal is read once; the look before is not counted."""
+    """Contact sheet and review page share what they show, and the journal is read once.
+
+    What is decoded in the look before the audit is not counted.
+    """
     counts: Counter[Path] = Counter()
 
     def counting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -213,7 +219,8 @@ def test_each_file_is_decoded_once_to_score_and_once_to_show(
         return counted
 
     for module, name in (
-        (reader_module, "read_image"), (reader_module, "read_raster"), (layers, "read_heat"), (journal_module, "_whole_lines"),
+        (reader_module, "read_image"), (reader_module, "read_raster"), (layers, "read_heat"),
+        (journal_module, "_whole_lines"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     given = config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "out")

@@ -164,7 +164,10 @@ def test_a_view_depends_on_seed_id_and_number_alone(pairs):
 
 
 def test_the_generator_is_the_same_in_a_process_with_another_hash_seed():
-    code = "from segqc.data.dataset import view_generator; print(view_generator(1, 'a/b', 2).integers(2**62, size=3).tolist())"
+    code = (
+        "from segqc.data.dataset import view_generator; "
+        "print(view_generator(1, 'a/b', 2).integers(2**62, size=3).tolist())"
+    )
     outputs = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True

@@ -33,7 +33,7 @@ def test_patterns_are_found(images, masks, expected):
 def test_several_kinds_of_mask_are_refused_by_name():
     images = [f"im{place}" for place in range(4)]
     masks = [f"{image}_{kind}" for image in images for kind in ("alice", "bob")]
-    with pytest.raises(BadInput, match="several kinds of mask.*--mask-suffix _"):
+    with pytest.raises(BadInput, match=r"several kinds of mask.*--mask-suffix _"):
         find_patterns(images, masks)
     assert find_patterns(images, masks, mask=NamePattern.parse("_bob"))[1] == NamePattern(after="_bob")
 
@@ -44,7 +44,7 @@ def test_a_pattern_takes_the_id_out_of_a_path():
     assert pattern.id_of("mask__v2") is None
     assert pattern.id_of("a/other_07_v2") is None
     assert NamePattern.parse("_m").id_of("a_m") == "a"
-    with pytest.raises(ValueError, match="one {id}"):
+    with pytest.raises(ValueError, match=r"one {id}"):
         NamePattern.parse("{id}_{id}")
 
 

@@ -58,7 +58,7 @@ def test_ids_map_values_to_classes_and_merge_them(tmp_path):
     expected = np.array([[0, 1, 1], [0, 255, 255]], np.uint8)
     np.testing.assert_array_equal(read_mask(tmp_path / "m.npy", labels), expected)
     Image.fromarray(np.array([[7, 26]], np.uint8)).save(tmp_path / "m.png")
-    with pytest.raises(BadInput, match="no class: 26 .known: 7, 9, 24, 25, 300"):
+    with pytest.raises(BadInput, match=r"no class: 26 .known: 7, 9, 24, 25, 300"):
         read_mask(tmp_path / "m.png", labels)
 
 

@@ -82,7 +82,8 @@ def load(page, path: Path) -> None:
 def badges(opened: Opened) -> dict[str, str]:
     """Verdicts on the cards in sight, by id."""
     found = opened.page.evaluate(
-        "[...document.querySelectorAll('#grid li')].map((li) => [li.querySelector('.id').textContent, li.querySelector('.badge').textContent])"
+        "[...document.querySelectorAll('#grid li')]"
+        ".map((li) => [li.querySelector('.id').textContent, li.querySelector('.badge').textContent])"
     )
     return {id_: badge for id_, badge in found if badge}
 
@@ -480,5 +481,6 @@ def test_every_control_is_reached_by_tab_and_named(show, entries):
     }
     assert wanted <= set(seen)
     nameless = """() => [...document.querySelectorAll('button, input, select, textarea')].filter((node) =>
-      !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length)).map((node) => node.outerHTML)"""
+      !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length))
+      .map((node) => node.outerHTML)"""
     assert page.evaluate(nameless) == []

@@ -40,7 +40,10 @@ class Output(dict):
         lambda x: x.numpy(), lambda x: [x.permute(0, 2, 3, 1).numpy()],
         lambda x: {"Identity": x.permute(0, 2, 3, 1).numpy()}, lambda x: x.double(),
     ],
-    ids=["tensor", "torchvision", "transformers", "with a classifier", "list", "numpy", "channels last", "TFLite signature", "float64"],
+    ids=[
+        "tensor", "torchvision", "transformers", "with a classifier", "list", "numpy", "channels last",
+        "TFLite signature", "float64",
+    ],
 )  # fmt: skip
 def test_scores_however_they_are_packed(wrap):
     found = masks(MaskReader(LABELS), wrap(logits()))

@@ -1,4 +1,7 @@
-"""What one picture or mask file holds, as plain JSON values: made in a thread, kept in a journal by the file's stamp."""
+"""What one picture or mask file holds, as plain JSON values.
+
+The facts are found in a thread, and a journal keeps them by the file's stamp.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path

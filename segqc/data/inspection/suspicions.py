@@ -153,13 +153,19 @@ def _binary(survey: Survey, labels: LabelSpace) -> Read | None:
         if meaning == VOID and not _mostly(survey, value):
             return None
         text = f"masks hold only 0 and {value}, but there are {labels.num_classes} classes"
-        fix = f'for masks of one class give --classes "background,NAME"; else map {value} to its class by ids in a classes JSON'
+        fix = (
+            'for masks of one class give --classes "background,NAME"; '
+            f"else map {value} to its class by ids in a classes JSON"
+        )
         return labels, [], Suspicion("binary masks, several classes", True, text, fix, _first(survey, value))
     foreground = labels.foreground[0] if labels.background is not None else 1
     name = labels.names[foreground]
     if meaning == VOID and labels.void_stated:
         text = f"masks hold only 0 and {value}, and {value} was stated to be void: then they hold no {name} at all"
-        fix = f'give "void": null in the classes JSON to read {value} as {name}, or "ids": {{"0": 0}} if it is void indeed'
+        fix = (
+            f'give "void": null in the classes JSON to read {value} as {name}, '
+            'or "ids": {"0": 0} if it is void indeed'
+        )
         return labels, [], Suspicion("binary masks, void stated", True, text, fix, _first(survey, value))
     ids = {0: 1 - foreground, value: foreground}
     read = dataclasses.replace(labels, ids=ids, void=None)
@@ -372,7 +378,11 @@ def _background_like_none(survey: Survey, labels: LabelSpace, predictions: bool)
     if not masks or (covered > 0.05 * pixels and framed > 0.2 * len(masks)):
         return None
     name = labels.names[labels.background]
-    text = f"{name} is taken for the background, but covers {covered / max(1, pixels):.1%} and is at the frame of {framed} of {len(masks)} masks"
+    share = covered / max(1, pixels)
+    text = (
+        f"{name} is taken for the background, but covers {share:.1%} "
+        f"and is at the frame of {framed} of {len(masks)} masks"
+    )
     return Suspicion("background that looks like none", False, text, "give --background none, or --background NAME")
 
 
@@ -389,7 +399,10 @@ def _turned(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion 
         f"{len(turned)} of {len(survey.pictures)} pictures have an EXIF orientation that leaves their size as it is: "
         "whether their masks follow the stored or the displayed picture cannot be seen"
     )
-    fix = "give --exif stored if masks follow the stored pixels (Pillow), --exif upright if they follow the display (OpenCV)"
+    fix = (
+        "give --exif stored if masks follow the stored pixels (Pillow), "
+        "--exif upright if they follow the display (OpenCV)"
+    )
     return Suspicion("turned pictures", True, text, fix, turned[0])
 
 

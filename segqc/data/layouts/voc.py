@@ -1,4 +1,7 @@
-"""Pascal VOC: JPEGImages, SegmentationClass, ImageSets/Segmentation; CVAT's "Segmentation mask 1.1" with labelmap.txt."""
+"""Pascal VOC: pictures are in JPEGImages, masks in SegmentationClass, splits in ImageSets/Segmentation.
+
+CVAT's "Segmentation mask 1.1" is the same layout with a labelmap.txt.
+"""
 
 from pathlib import Path
 
