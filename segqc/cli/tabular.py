@@ -52,7 +52,11 @@ def fit(config: FitConfig) -> None:
 def score(
     config: ScoreConfig,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with code 1 if a row or a cell could not be read.")
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit with code 1 if a row or a cell could not be read; without it, if none could be read whole.",
+        ),
     ] = False,
 ) -> None:
     """Score the rows of a table, rank them, and name the anomalous cells.
@@ -81,7 +85,9 @@ def score(
         console.print(Text.assemble((unread, "yellow"), "; see the column `reason`."))
     console.print(wrote(found.path), soft_wrap=True)
     console.print("Next: open the file and sort by rank; odd_1 and value_1 name the most anomalous cell of a row.")
-    if strict and (found.bad or found.noted):
+    if found.noted == found.rows:
+        console.print("No row could be read whole: does the table have the columns and formats of the model's?")
+    if found.noted == found.rows or (strict and (found.bad or found.noted)):
         raise typer.Exit(1)
 
 
@@ -91,8 +97,8 @@ def score(
 )
 @fills_in(BenchmarkConfig, first="data label anomaly")
 def benchmark(config: BenchmarkConfig) -> None:
-    """Compare the detector with other methods on a labelled table: plain counting, Isolation Forest, ECOD, Deep SVDD
-    and DAGMM.
+    """Compare the detector with other methods on a labelled table: plain counting, nearest neighbours,
+    Isolation Forest, ECOD, Deep SVDD and others.
 
     Fits each method to 80 % of the inliers and ranks the last 10 % together with all anomalies, once per seed. Writes
     benchmark.csv and the scores of each fit.

@@ -7,9 +7,9 @@ import numpy as np
 
 from segqc.tabular.encoding import CategoricalColumn, TableEncoder
 from segqc.tabular.io.columns import Columns
-from segqc.tabular.io.values import as_text, is_categorical
+from segqc.tabular.io.values import as_numbers, as_text, is_categorical
 
-_FEW_DATES = 20  # different dates: not identifiers, even if each occurs once
+_FEW_DATES = 20  # different dates or numbers: not identifiers, even if each occurs once
 _NEARLY_ALL = 0.9  # share of the dates that are distinct: dates like an identifier
 
 
@@ -76,16 +76,24 @@ def warn_of_identifiers(table: Columns, encoder: TableEncoder) -> None:
 
 
 def like_identifiers(table: Columns, encoder: TableEncoder) -> list[str]:
-    """Columns of a training table that should be left out: text columns that keep no outcome, and dates that are nearly
-    all distinct.
+    """Columns of a training table that should be left out: text columns that keep no outcome, dates that are nearly
+    all distinct, and whole numbers that rise from row to row, beyond which every later row would be.
     """
     found = []
     for name, values, declared, column in zip(table.names, table.values, table.declared, encoder.columns, strict=True):
         if isinstance(column, CategoricalColumn):
             suspect = not column.outcomes and as_text(values).null_count < len(values)
-        else:
-            present = values[~np.isnan(values)] if declared == "date" else np.empty(0)
+        elif declared == "date":
+            present = values[~np.isnan(values)]
             suspect = len(np.unique(present)) > max(_FEW_DATES, _NEARLY_ALL * len(present))
+        else:
+            suspect = _counts_rows(as_numbers(values, name))
         if suspect:
             found.append(name)
     return found
+
+
+def _counts_rows(numbers: np.ndarray) -> bool:
+    """Whether numbers are whole and rise from each row to the next."""
+    with np.errstate(invalid="ignore"):
+        return len(numbers) > _FEW_DATES and bool((np.diff(numbers) > 0).all() and (numbers == np.round(numbers)).all())

@@ -135,6 +135,15 @@ def test_odd_rows_come_first_with_their_cells_and_no_row_is_lost(model: Path, tm
     assert strict.exit_code == 1
 
 
+def test_a_table_of_which_no_row_can_be_read_whole_is_a_failure(model: Path, tmp_path: Path) -> None:
+    rows = [[*row[:3], "n/k", row[4]] for row in orders(seed=1)[:60]]
+    data, out = write(tmp_path / "new.csv", rows), tmp_path / "scores.csv"
+    result = runner.invoke(app, ["tabular", "score", "--data", str(data), "--model", str(model), "--out", str(out)])
+    assert result.exit_code == 1
+    assert "No row could be read whole" in re.sub(r"\s+", " ", result.output)
+    assert len(lines(out)) == 60
+
+
 def test_scores_ranks_and_reasons_do_not_depend_on_the_chunks_or_the_kind_of_file(model: Path, tmp_path: Path) -> None:
     rows = orders(seed=2)
     data = write(tmp_path / "new.csv", rows)

@@ -182,7 +182,7 @@ def test_identifiers_are_named_and_do_no_harm() -> None:
 
 def test_dates_that_are_all_distinct_are_named(recwarn: pytest.WarningsRecorder) -> None:
     table = pandas.DataFrame(
-        {"a": list("xxxxy") * 10, "x": np.arange(50.0), "when": pandas.date_range("2020", periods=50)}
+        {"a": list("xxxxy") * 10, "x": np.arange(50.0) % 7, "when": pandas.date_range("2020", periods=50)}
     )
     detector = GumbelScoreDetector(width=8, blocks=1, steps=2, batch_size=16, trees=4, random_state=0)
     with pytest.warns(UserWarning, match="in when: looks like an identifier"):
@@ -246,3 +246,12 @@ def test_ragged_and_doubly_named_columns_are_refused() -> None:
         read_columns({"a": [1], "b": [1, 2]})
     with pytest.raises(ValueError, match="a more than once"):
         read_columns(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_numbers_that_count_the_rows_are_named(recwarn: pytest.WarningsRecorder) -> None:
+    table = pandas.DataFrame({"a": list("xxxxy") * 10, "x": np.random.default_rng(0).normal(size=50), "id": range(50)})
+    with pytest.warns(UserWarning, match="in id: looks like an identifier"):
+        GumbelScoreDetector(random_state=0).fit(table)
+    recwarn.clear()
+    GumbelScoreDetector(random_state=0).fit(table.sample(frac=1, random_state=0))
+    assert [str(warning.message) for warning in recwarn] == []
