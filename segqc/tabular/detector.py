@@ -208,7 +208,9 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         parameters = {
             name: value.item() if isinstance(value, np.generic) else value for name, value in self.get_params().items()
         }
-        parameters["categorical_features"] = ["outcomes" in column for column in columns]
+        chosen = self.categorical_features
+        if chosen is not None and not isinstance(chosen, str):
+            parameters["categorical_features"] = [one.item() if isinstance(one, np.generic) else one for one in chosen]
         parameters["random_state"] = self.seed_
         config = {
             "parameters": parameters,

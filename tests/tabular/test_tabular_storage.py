@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from sklearn.base import clone
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
@@ -203,12 +204,28 @@ def test_a_model_of_another_kind_or_a_file_is_never_replaced(fitted: GumbelScore
     fitted.save(tmp_path / "tables")
 
 
-def test_format_4_names_its_arrays(fitted: GumbelScoreDetector, tmp_path: Path) -> None:
+def test_format_5_names_its_arrays(fitted: GumbelScoreDetector, tmp_path: Path) -> None:
     """Folders of this format that exist must still load: other names are another format."""
+    assert FORMAT == "segqc-table-5"
     fitted.save(tmp_path)
     names = {name for name in load_file(tmp_path / WEIGHTS) if not name.startswith(("network.", "trees."))}
-    mixing = {"detector.views_hidden_", "detector.views_weights_", "bins.edges", "company.added"}
-    mixing |= {"levels.mean", "levels.scale", "spread.scale", "spread.shape", "spread.usual"}
+    forests = ("sizes", "start", "target", "root", "feature", "threshold", "right", "leaf", "probability")
+    mixing = {f"forests.{name}" for name in forests} | {"usual"}
+    mixing |= {f"bins.{name}" for name in ("continuous", "counts", "low", "high", "tails", "usual", "rows")}
     paper = {"detector.norm_mean_", "detector.norm_scale_"}
     assert names == (mixing if fitted.method == "mixing" else paper)
     assert (tmp_path / DENSITY).is_file() == (fitted.method == "paper")
+
+
+@pytest.mark.parametrize(
+    "chosen", ["infer", None, ["a", "b"], np.array([True, True, False]), [np.int64(0), 1]], ids=str
+)
+def test_a_loaded_detector_can_be_fitted_again(chosen: Any, tmp_path: Path) -> None:
+    table = {"a": [1.0, 2.0] * 20, "b": [1.0, 2.0, 3.0, 4.0] * 10, "n": np.arange(40.0) % 9}
+    GumbelScoreDetector(categorical_features=chosen, random_state=0).fit(table).save(tmp_path)
+    loaded = GumbelScoreDetector.load(tmp_path)
+    again = clone(loaded).fit(table)
+    assert [*map(type, again.encoder_.columns)] == [*map(type, loaded.encoder_.columns)]
+    if isinstance(chosen, str):
+        assert loaded.categorical_features == chosen
+        assert np.isfinite(clone(loaded).fit({"other": list("xyxyx") * 8}).score_samples({"other": ["x"]})).all()

@@ -5,13 +5,18 @@ this one. Its probability of outcome m is smoothed along the path from the root,
 
     p_node(m) = (n(m) + a p_parent(m)) / (n + a),    p_root's parent = the column's frequencies
 
-A forest's probability is the mean over its trees. a is chosen for every column by the likelihood of held-out rows. That
-each column is predicted from all others, and the surprises are added up, is the idea of attribute-wise outlier
-detection (Paulheim and Meusel 2015).
+A forest's probability is the mean over its trees, with a trace of the column's frequencies, so that it is never 0. The
+rows of a node are also its parents', which makes p very small where an outcome never occurs: a cell that contradicts
+what always holds outweighs many that are merely rare. (With a larger share of the frequencies planted contradictions
+were found less often: average precision 69 with a trace, 59 with a millionth, 52 with a thousandth on the loans.)
+
+a is chosen for every column by the likelihood of held-out rows. That each column is predicted from all others, and the
+surprises are added up, is the idea of attribute-wise outlier detection (Paulheim and Meusel 2015).
 
 All trees are arrays: scoring walks them side by side.
 """
 
+import warnings
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -29,6 +34,7 @@ _GROWN_FROM = 4000  # rows, at most
 _SAMPLE = 0.7  # share of the rows that a tree is grown from
 _CONSIDERED = 0.5  # share of the other columns among which a split is chosen
 _BLOCK = 256  # rows that walk side by side: what they touch stays in the processor's cache
+_DOUBT = 1e-12  # share of the frequencies: no surprise is endless
 _NEVER = np.finfo(np.float32).min  # threshold of a leaf: no value goes left
 
 
@@ -113,7 +119,9 @@ class ConditionalForests:
                 block = slice(start, start + _BLOCK)
                 leaf = self.leaf[self._walk(np.ascontiguousarray(values[block]))]
                 chance = self.probability[leaf + codes[block][:, self.target]]
-                found[block, columns] = -np.log(np.add.reduceat(chance, first, axis=1, dtype=np.float64) / trees)
+                chance = np.add.reduceat(chance, first, axis=1, dtype=np.float64) / trees
+                alone = np.exp(-found[block, columns])
+                found[block, columns] = -np.log((1 - _DOUBT) * chance + _DOUBT * alone)
         return found
 
     def _walk(self, values: np.ndarray) -> np.ndarray:
@@ -169,7 +177,10 @@ class _Tree:
             min_samples_leaf=_LEAST_ROWS,
             random_state=int(rng.integers(2**31 - 1)),
         )
-        tree = found.fit(seen[rows], codes[rows]).tree_
+        with warnings.catch_warnings():
+            # of many outcomes among few rows, which scikit-learn would rather see predicted as a number
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+            tree = found.fit(seen[rows], codes[rows]).tree_
         left, right = tree.children_left.astype(np.int64), tree.children_right.astype(np.int64)
         parent = np.full(tree.node_count, -1)
         inner = np.flatnonzero(left >= 0)
