@@ -13,9 +13,9 @@ this run:
    worst case).
 3. Columns: 10,000 rows with the columns two, four and eight times over, drawn cell by cell.
 
-Fits of 2 and 3 are of `--steps` steps, since the length of a training does not depend on the number of rows; what grows
-is reading, encoding and finding the distinct ones. Memory is by how much a step raised the resident memory of the
-process at its highest (Linux).
+With `--method paper`, fits of 2 and 3 are of `--steps` steps, since the length of a training does not depend on the
+number of rows; what grows is reading, encoding and finding the distinct ones. Memory is by how much a step raised the
+resident memory of the process at its highest (Linux).
 
 Takes two minutes of CPU. One run with one thread of an AMD EPYC (2026-11-26):
 
@@ -114,7 +114,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the seven sets")
     parser.add_argument("--out", type=Path, default=Path("runs/bench-tabular.json"))
     parser.add_argument("--method", help="method of GumbelScoreDetector (default: its default)")
-    parser.add_argument("--steps", type=int, default=100, help="training steps in the fits that show growth")
+    parser.add_argument(
+        "--steps", type=int, default=100, help="training steps of --method paper in the fits that show growth"
+    )
     parser.add_argument("--largest", type=int, default=1_000_000, help="rows of the largest table")
     parser.add_argument("--threads", type=int, help="number of PyTorch threads (default: all cores)")
     given = parser.parse_args(arguments)
@@ -175,8 +177,9 @@ def growth(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
 def sentence(line: dict[str, Any]) -> str:
     """A line of the result in words."""
     fit, score, once = line["fit"], line["score"], line["score_distinct"]
+    steps = f" of {line['steps']:,} steps" if line["steps"] else ""
     said = (
-        f"{line['table']}, {line['rows']:,} x {line['columns']}: fit of {line['steps']:,} steps {_cost(fit)}; "
+        f"{line['table']}, {line['rows']:,} x {line['columns']}: fit{steps} {_cost(fit)}; "
         f"{line['scored']:,} rows, {line['distinct']:,} of them distinct, scored {_cost(score)}, "
         f"{_speed(line['scored'], score)}"
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import rankdata
 
 from evaluation.tables.markdown import table
 from evaluation.tables.methods import TRIAL, title
@@ -12,6 +13,7 @@ from evaluation.tables.rows import Row, load_scores
 from evaluation.tables.summary import Results
 
 _ORDERS = 20  # random orders of equal scores
+_RESAMPLES = 2000  # of the tables
 
 
 def random_tie_precision(anomalous: np.ndarray, scores: np.ndarray, orders: int = _ORDERS) -> float:
@@ -49,7 +51,7 @@ def render(
     parts = ["# Results on tables", _protocol(results, command), "## Wins and losses", _standing(results)]
     parts += ["## Means by group", _group_means(results, groups), more]
     if ranking is not None:
-        parts += ["## Ranks", *rank_texts(ranking, TRIAL, picture)]
+        parts += ["## Ranks", _rank_gap(results), *rank_texts(ranking, TRIAL, picture)]
     parts += ["## Every table", _every_table(results)]
     if dirty is not None and dirty.datasets:
         parts += ["## Anomalies among the training rows", _dirty(results, dirty)]
@@ -119,6 +121,23 @@ def _group_means(results: Results, groups: Mapping[str, str]) -> str:
         lines.append([title(method), *cells, _mean(everything), complete])
     titles = [f"{group} ({len(members[group])})" for group in order]
     return table(["method", *titles, f"all ({len(results.datasets)})", "all, ties at random"], lines)
+
+
+def _rank_gap(results: Results) -> str:
+    """Mean ranks of the two best, and the interval of their difference over tables drawn again."""
+    methods = [m for m in results.methods if all(results.rows(m, name) for name in results.datasets)]
+    ranks = rankdata(-results.matrix(results.datasets, methods), axis=1)
+    ours = methods.index(TRIAL)
+    order = np.argsort(ranks.mean(axis=0))
+    second = int(next(m for m in order if m != ours))
+    gap = ranks[:, second] - ranks[:, ours]
+    drawn = np.random.default_rng(0).integers(len(gap), size=(_RESAMPLES, len(gap)))
+    low, high = np.quantile(gap[drawn].mean(axis=1), [0.025, 0.975])
+    return (
+        f"Mean rank of {title(TRIAL)}: {ranks[:, ours].mean():.2f} of {len(methods)}; of {title(methods[second])}, the "
+        f"next: {ranks[:, second].mean():.2f}. The difference is {gap.mean():.2f} [{low:.2f}, {high:.2f}] (95 % "
+        "interval of a bootstrap over tables)."
+    )
 
 
 def _mean(values: Sequence[float | None]) -> str:

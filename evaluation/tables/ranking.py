@@ -32,7 +32,7 @@ def rank_texts(ranking: Mapping[str, Any], trial: str, picture: str) -> list[str
     """The diagram and what it shows, then the tests as a table."""
     sets = ranking["sets"]
     lines = [
-        [c.other, f"{c.mean_difference:+.1f}", f"{c.better} / {c.worse}", f"{c.p_value:.3f}", f"{c.adjusted:.3f}"]
+        [c.other, f"{c.mean_difference:+.1f}", f"{c.better} / {c.worse}", _p_text(c.p_value), _p_text(c.adjusted)]
         for c in ranking["comparisons"]
     ]
     return [
@@ -40,11 +40,20 @@ def rank_texts(ranking: Mapping[str, Any], trial: str, picture: str) -> list[str
         f"Average ranks over the {sets} sets (means over the seeds that all of these methods have; those without a fit "
         "on some set are left out), and Nemenyi's critical difference at 5 %: methods under one bar are not told "
         "apart.",
-        f"Wilcoxon's signed-rank test over the sets, two-sided, {title(trial)} against each, Holm's correction. {sets} "
-        f"sets decide little: the smallest p-value that a win on all of them can have is {2 / 2**sets:.3f}, before the "
-        "correction.",
+        f"Wilcoxon's signed-rank test over the sets, two-sided, {title(trial)} against each, Holm's correction."
+        + _power(sets),
         table(["against", "mean difference", "sets better / worse", "p", "p, Holm"], lines),
     ]
+
+
+def _power(sets: int) -> str:
+    least = 2 / 2**sets
+    said = f"the smallest p-value that a win on all of them can have is {least:.3f}, before the correction."
+    return f" {sets} sets decide little: {said}" if least >= 0.0005 else ""
+
+
+def _p_text(p: float) -> str:
+    return f"{p:.3f}" if p >= 0.0005 else "< 0.001"
 
 
 def diagram_arguments(ranking: Mapping[str, Any], trial: str) -> dict[str, Any]:
