@@ -44,7 +44,8 @@ from segqc.base.journal import Journal
 from segqc.base.settings import to_json
 from segqc.base.tables import write_table
 from segqc.data.labels import LabelSpace
-from segqc.data.pairs import Pair, Problem, dataset_fingerprint, voc_pairs
+from segqc.data.pairs import Pair, Problem, dataset_fingerprint
+from segqc.data.voc import voc_pairs
 from segqc.training.config import TrainConfig
 from segqc.training.pairs import check_pairs, training_labels
 from segqc.training.resolved import resolve

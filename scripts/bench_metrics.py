@@ -44,7 +44,7 @@ from scipy import ndimage
 from evaluation.metrics.classes import class_metrics
 from segqc.data.labels import VOC_LABELS, VOID
 from segqc.data.masks import read_mask
-from segqc.data.pairs import find_voc
+from segqc.data.voc import find_voc
 
 Pair = tuple[np.ndarray, np.ndarray]
 SHAPE, CLASSES = (375, 500), VOC_LABELS.num_classes

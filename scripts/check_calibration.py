@@ -40,7 +40,8 @@ from segqc.calibration.conformal import benjamini_hochberg, conformal_p_values, 
 from segqc.calibration.threshold import certify_threshold
 from segqc.data.labels import VOC_LABELS
 from segqc.data.masks import read_mask
-from segqc.data.pairs import audit_pairs, find_voc, voc_pairs
+from segqc.data.predictions import audit_pairs
+from segqc.data.voc import find_voc, voc_pairs
 from segqc.results.table import is_scored, read_audit_table
 
 RESAMPLES = 200

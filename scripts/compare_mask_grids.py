@@ -42,7 +42,8 @@ from segqc.data.cells import nearest_grid
 from segqc.data.grid import majority_grid, mask_to_grid
 from segqc.data.labels import VOC_LABELS, VOID, LabelSpace
 from segqc.data.masks import read_mask
-from segqc.data.pairs import audit_pairs, find_voc
+from segqc.data.predictions import audit_pairs
+from segqc.data.voc import find_voc
 
 SQUASHES: dict[str, Callable[[np.ndarray, int, LabelSpace], np.ndarray]] = {
     "nearest": lambda mask, size, labels: nearest_grid(mask, size),

@@ -19,7 +19,7 @@ from segqc.base.errors import BadInput
 from segqc.data.labels import VOC_LABELS, VOID
 from segqc.data.listing import masks_by_id
 from segqc.data.masks import read_mask
-from segqc.data.pairs import find_voc
+from segqc.data.voc import find_voc
 from segqc.results.table import is_scored, read_audit_table
 
 HeatJudgement = tuple[tuple[float, float, float], tuple[float, float, float]]

@@ -40,7 +40,7 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
-from segqc.data.pairs import find_voc
+from segqc.data.voc import find_voc
 from segqc.model.catalogue import Method
 from segqc.results.table import read_finished_audit
 from segqc.training.config import PresetName, TrainConfig

@@ -41,7 +41,7 @@ class Example:
     reader : PairReader or None
         How the files of an audited pair are read; None: as the label space says.
     size : (width, height) or None
-        Of the picture, px; a mask of another size is brought to it.
+        Size of the picture, px; a mask of another size is brought to it.
     """
 
     id: str

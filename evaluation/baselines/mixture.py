@@ -16,7 +16,7 @@ from evaluation.baselines.heuristics import describe, read_each, training_finger
 from evaluation.metrics.mask_features import MASK_FEATURES
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
-from segqc.data.pairs import split_validation
+from segqc.data.folds import split_validation
 from segqc.density import DensityHead
 
 

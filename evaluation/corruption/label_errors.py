@@ -30,7 +30,8 @@ from segqc.base.fingerprints import stable_seed
 from segqc.base.tables import write_table
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import read_mask, write_mask
-from segqc.data.pairs import Pair, VocFolder, dataset_fingerprint
+from segqc.data.pairs import Pair, dataset_fingerprint
+from segqc.data.voc import VocFolder
 
 LABEL_ERRORS = ("class_swap", "other_mask", "missing_object", "shift", "spurious_blob")
 """Types of error that annotators and file systems make."""
@@ -76,7 +77,7 @@ def inject_label_errors(
     pairs : sequence of Pair
         Pairs with masks; those whose mask is void throughout are left out.
     out : Path
-        Read it with `segqc.data.pairs.voc_pairs(out, "train")`.
+        Read it with `segqc.data.voc.voc_pairs(out, "train")`.
     share : float
         Share of the masks that get an error, in (0, 1).
 

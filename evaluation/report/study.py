@@ -24,8 +24,9 @@ from segqc.base.parallel import ordered_map
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.listing import files_by_id, masks_by_id
 from segqc.data.masks import MASK_SUFFIXES
-from segqc.data.pairs import Pair, find_voc, list_images, voc_pairs
+from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
+from segqc.data.voc import find_voc, list_images, voc_pairs
 from segqc.results.table import AuditTable, is_scored, read_finished_audit, reader_of
 
 COVARIATES = 4  # the first mask features: area, boundary length, classes, components

@@ -24,8 +24,9 @@ from segqc.auditing.run import AuditReport, audit
 from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
 from segqc.base.settings import to_json
-from segqc.data.folds import folds, rows_without_fold
-from segqc.data.pairs import Pair, find_voc, split_validation
+from segqc.data.folds import folds, rows_without_fold, split_validation
+from segqc.data.pairs import Pair
+from segqc.data.voc import find_voc
 from segqc.training.config import TrainConfig
 from segqc.training.first_look import look_first
 from segqc.training.pairs import TrainingSource, training_source

@@ -26,7 +26,7 @@ class AuditJob:
     models : sequence of Path
         Model folders, alike but for their weights.
     title : str
-        Of the gallery.
+        Title of the review page.
     model_of : mapping of str to int, optional
         By id, the place in `models` of the one that scores the pair; None: the only model scores all.
     without : list of str, optional

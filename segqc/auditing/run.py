@@ -40,8 +40,10 @@ from segqc.base.version import __version__
 from segqc.calibration.storage import find_calibration
 from segqc.data.choices import patterns, raise_limit
 from segqc.data.inspection.survey import commonest_reason
-from segqc.data.pairs import Pair, audit_pairs, find_voc
+from segqc.data.pairs import Pair
+from segqc.data.predictions import audit_pairs
 from segqc.data.reader import PairReader
+from segqc.data.voc import find_voc
 from segqc.model.folder import model_folder
 
 

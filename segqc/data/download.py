@@ -6,7 +6,7 @@ from torchvision.datasets import VOCSegmentation
 from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from segqc.base.errors import BadInput
-from segqc.data.pairs import VocFolder, find_voc
+from segqc.data.voc import VocFolder, find_voc
 
 
 def download_voc(root: Path | str) -> VocFolder:

@@ -1,8 +1,9 @@
-"""Cross-fitting: pairs dealt into folds, so that each can be judged by a model that has seen nothing of it."""
+"""Splits of ids: folds for cross-fitting, and training against validation; each depends on (seed, id) alone."""
 
+import math
 from collections.abc import Sequence
 
-from segqc.base.fingerprints import stable_seed
+from segqc.base.fingerprints import stable_seed, uniform_of_text
 
 
 def folds(ids: Sequence[str], k: int = 3, seed: int = 0) -> dict[str, int]:
@@ -42,3 +43,16 @@ def rows_without_fold(
             f"Without fold {fold} of {k} there is no pair left to {what} on; use more pairs, more folds or another seed"
         )
     return rows
+
+
+def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Split ids into training and validation, each in the given order.
+
+    Whether an id is validation depends on (seed, id) alone, so that adding a picture moves no other; the share is
+    `fraction` on average. Only when that leaves a side empty (a handful of ids), the id nearest to the border crosses
+    it; a single id stays in training.
+    """
+    position = {id_: uniform_of_text(f"{seed}/{id_}") for id_ in ids}
+    ordered = sorted(position.values())
+    border = min(max(fraction, math.nextafter(ordered[0], 1.0)), ordered[-1]) if ordered else fraction
+    return [id_ for id_ in ids if position[id_] >= border], [id_ for id_ in ids if position[id_] < border]

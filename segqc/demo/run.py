@@ -22,7 +22,8 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.base.files import read_json, write_json
 from segqc.data.masks import read_mask
-from segqc.data.pairs import Pair, voc_pairs
+from segqc.data.pairs import Pair
+from segqc.data.voc import voc_pairs
 from segqc.demo.config import DemoConfig
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
 from segqc.demo.segmenter import build_segmenter, predict_masks, train_segmenter

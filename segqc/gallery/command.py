@@ -8,8 +8,8 @@ from rich.console import Console
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.data.listing import masks_by_id
-from segqc.data.pairs import find_voc
 from segqc.data.reader import PairReader
+from segqc.data.voc import find_voc
 from segqc.gallery.config import GalleryConfig
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery

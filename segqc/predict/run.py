@@ -18,8 +18,9 @@ from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
 from segqc.data.masks import write_mask
-from segqc.data.pairs import Problem, list_images
+from segqc.data.pairs import Problem
 from segqc.data.pictures import read_image
+from segqc.data.voc import list_images
 from segqc.predict.config import PredictConfig
 from segqc.predict.segmenter import Segmenter, load_segmenter, segment
 

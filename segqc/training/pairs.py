@@ -13,8 +13,9 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.masks import read_mask
-from segqc.data.pairs import Pair, Problem, folder_pairs, voc_pairs
+from segqc.data.pairs import Pair, Problem, folder_pairs
 from segqc.data.pictures import AS_STORED, PictureReading, read_image
+from segqc.data.voc import voc_pairs
 from segqc.training.config import TrainConfig
 
 

@@ -27,10 +27,10 @@ from segqc.base.locks import exclusive
 from segqc.base.settings import to_json
 from segqc.base.version import __version__
 from segqc.data.dataset import AugmentConfig, PairDataset
-from segqc.data.folds import rows_without_fold
+from segqc.data.folds import rows_without_fold, split_validation
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.labels import LabelSpace
-from segqc.data.pairs import Pair, Problem, dataset_fingerprint, split_validation
+from segqc.data.pairs import Pair, Problem, dataset_fingerprint
 from segqc.model.folder import CONFIG, save_model
 from segqc.model.quality_model import QualityModel
 from segqc.model.segment_noise import SegmentNoise, class_swaps

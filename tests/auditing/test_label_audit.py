@@ -28,10 +28,10 @@ from segqc.base.errors import BadInput
 from segqc.cli import audit as cli_audit
 from segqc.cli.app import app
 from segqc.data.dataset import PairDataset
-from segqc.data.folds import folds
+from segqc.data.folds import folds, split_validation
 from segqc.data.masks import read_mask, write_mask
-from segqc.data.pairs import split_validation, voc_pairs
 from segqc.data.pictures import read_image
+from segqc.data.voc import voc_pairs
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.model.folder import load_model
 from segqc.quality_control import QualityControl

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from segqc.base.errors import BadInput
-from segqc.data.pairs import audit_pairs, find_voc, folder_pairs, list_images, split_validation, voc_pairs
+from segqc.data.folds import split_validation
+from segqc.data.pairs import folder_pairs
+from segqc.data.predictions import audit_pairs
+from segqc.data.voc import find_voc, list_images, voc_pairs
 
 
 def touch(root, *names):

@@ -8,7 +8,7 @@ from PIL import Image
 
 from segqc.data.labels import VOID
 from segqc.data.masks import read_mask
-from segqc.data.pairs import voc_pairs
+from segqc.data.voc import voc_pairs
 from segqc.demo.scenes import DEMO_LABELS, SUPERSAMPLE, Placement, _composite, render_dataset, render_scene
 from segqc.demo.shapes import CLUTTER, THINGS, Part, box
 from segqc.demo.textures import BACKDROPS, Backdrop

@@ -9,7 +9,8 @@ from torchvision.models.segmentation import LRASPP
 
 from evaluation.metrics.classes import mean_dice
 from segqc.data.masks import read_mask
-from segqc.data.pairs import Pair, voc_pairs
+from segqc.data.pairs import Pair
+from segqc.data.voc import voc_pairs
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
 from segqc.demo.segmenter import build_segmenter, drop_specks, predict_masks, train_segmenter
 

@@ -112,7 +112,7 @@ def test_a_stronger_second_network_finds_the_failures_of_a_weaker_one(voc_root: 
     from evaluation.ranking.correlation import spearman
     from segqc.data.labels import VOC_LABELS
     from segqc.data.masks import read_mask
-    from segqc.data.pairs import voc_pairs
+    from segqc.data.voc import voc_pairs
 
     masks = shared_data / "voc" / "deeplab_out"
     pairs = voc_pairs(voc_root, "val")[0][::6]

@@ -22,7 +22,8 @@ from evaluation.metrics.classes import mean_dice
 from segqc.base.errors import BadInput
 from segqc.data.folds import folds
 from segqc.data.masks import read_mask, write_mask
-from segqc.data.pairs import Pair, voc_pairs
+from segqc.data.pairs import Pair
+from segqc.data.voc import voc_pairs
 from segqc.quality_control import QualityControl
 
 

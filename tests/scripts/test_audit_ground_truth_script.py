@@ -21,7 +21,7 @@ from evaluation.corruption.label_errors import LABEL_ERRORS
 from evaluation.ranking.selective import average_precision
 from segqc.data.folds import folds
 from segqc.data.masks import read_mask, write_mask
-from segqc.data.pairs import voc_pairs
+from segqc.data.voc import voc_pairs
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.training.feature_cache import FeatureCache
 from segqc.training.run import train

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from two_processes import segqc_by_two
 
 from segqc.base.errors import BadInput
-from segqc.data.pairs import voc_pairs
+from segqc.data.voc import voc_pairs
 from segqc.model.folder import load_model
 from segqc.training.config import TrainConfig
 from segqc.training.feature_cache import FeatureCache

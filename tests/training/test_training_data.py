@@ -17,7 +17,8 @@ from segqc.base.journal import Journal
 from segqc.data.dataset import AugmentConfig, PairDataset
 from segqc.data.labels import VOC_LABELS
 from segqc.data.masks import write_mask
-from segqc.data.pairs import dataset_fingerprint, voc_pairs
+from segqc.data.pairs import dataset_fingerprint
+from segqc.data.voc import voc_pairs
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.training.config import TrainConfig
 from segqc.training.design import new_model

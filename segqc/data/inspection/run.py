@@ -15,7 +15,9 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.layouts.dataset import DataSet
-from segqc.data.pairs import audit_pairs, folder_pairs, voc_pairs
+from segqc.data.pairs import folder_pairs
+from segqc.data.predictions import audit_pairs
+from segqc.data.voc import voc_pairs
 
 _MOST_CLASSES = 255
 

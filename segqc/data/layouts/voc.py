@@ -9,7 +9,7 @@ from segqc.base.errors import BadInput
 from segqc.data.label_files import read_label_file
 from segqc.data.labels import VOC_LABELS
 from segqc.data.layouts.dataset import DataSet, choose_split, pair_folders
-from segqc.data.pairs import find_voc, voc_pairs
+from segqc.data.voc import find_voc, voc_pairs
 
 
 def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
