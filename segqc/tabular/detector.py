@@ -184,16 +184,27 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         """-1 for outliers, +1 for inliers, int64 `[n]`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def explain(self, X: Any) -> np.ndarray:
+    def explain(self, X: Any, as_frame: bool = False) -> Any:
         """Contribution of each column to the anomaly of a row, float64 `[n, C]`, in the order of `columns_`.
 
         With ``mixing`` a contribution is the surprise of the cell minus the mean of its column, in nats. Contributions
         sum to ``-score_samples(X)``. The mixture of ``paper`` is no sum over columns: there, a contribution is the
         column's squared score norm in standard deviations above its mean over validation inliers, averaged over the
         levels.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        as_frame : bool
+            Return a pandas DataFrame with the names of the columns, and the index of `X` where it has one.
         """
         check_is_fitted(self)
-        return self.scorer_.contributions(self.encoder_.transform(self._read(X)))
+        found = self.scorer_.contributions(self.encoder_.transform(self._read(X)))
+        if not as_frame:
+            return found
+        import pandas
+
+        return pandas.DataFrame(found, columns=self.columns_, index=X.index if hasattr(X, "iloc") else None)
 
     def save(self, folder: Path | str) -> None:
         """Write the fitted detector to a folder: safetensors and JSON, no pickle.

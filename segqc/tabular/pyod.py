@@ -1,4 +1,7 @@
-"""The detector under PyOD's conventions: higher = more anomalous, 1 = outlier. PyOD itself is not needed."""
+"""The detector under PyOD's conventions: higher = more anomalous, 1 = outlier.
+
+PyOD itself is not needed; where it is installed, the detector is one of its `BaseDetector`s.
+"""
 
 from typing import Any
 
@@ -6,8 +9,13 @@ import numpy as np
 
 from segqc.tabular.detector import GumbelScoreDetector
 
+try:
+    from pyod.models.base import BaseDetector
+except ImportError:
+    BaseDetector = object
 
-class PyODDetector:
+
+class PyODDetector(BaseDetector):
     """`GumbelScoreDetector` with the attributes and signs of a `pyod.models.base.BaseDetector`.
 
     Parameters
@@ -26,6 +34,7 @@ class PyODDetector:
     labels_ : ndarray `[n]` int64
         Labels of the training rows: 1 for outliers, 0 for inliers.
     detector_ : GumbelScoreDetector
+    n_features_in_ : int
     """
 
     def __init__(self, contamination: float = 0.1, **parameters: Any) -> None:
@@ -55,6 +64,7 @@ class PyODDetector:
     def fit(self, X: Any, y: Any = None) -> "PyODDetector":
         """Learn from `X`; `y` is ignored."""
         self.detector_ = self._unfitted().fit(X)
+        self.n_features_in_ = self.detector_.n_features_in_
         self.decision_scores_ = self.decision_function(X)
         self.threshold_ = float(np.percentile(self.decision_scores_, 100 * (1 - self.contamination)))
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
@@ -67,6 +77,10 @@ class PyODDetector:
     def predict(self, X: Any) -> np.ndarray:
         """1 for outliers, 0 for inliers, int64 `[n]`."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Learn from `X`, and its labels: 1 for outliers, 0 for inliers, int64 `[n]`."""
+        return self.fit(X).labels_
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Training scores mapped to 0..1, as PyOD's `linear` method: columns inlier, outlier, float64 `[n, 2]`."""

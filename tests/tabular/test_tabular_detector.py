@@ -192,6 +192,23 @@ def test_pyods_conventions(table: pandas.DataFrame) -> None:
     assert np.array_equal(-detector.detector_.score_samples(table), detector.decision_scores_)
 
 
+def test_pyods_detector_is_one_of_pyods(table: pandas.DataFrame) -> None:
+    base = pytest.importorskip("pyod.models.base")
+    detector = PyODDetector(contamination=0.1, random_state=0)
+    assert isinstance(detector, base.BaseDetector)
+    assert np.array_equal(detector.fit_predict(table), detector.labels_)
+    assert detector.n_features_in_ == 4
+    assert "PyODDetector(" in repr(detector)
+
+
+def test_contributions_may_have_names(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:
+    rows = table.iloc[[5, 3]]
+    found = fitted.explain(rows, as_frame=True)
+    assert found.columns.tolist() == ["a", "b", "x", "flag"]
+    assert found.index.tolist() == [5, 3]
+    assert np.array_equal(found.to_numpy(), fitted.explain(rows))
+
+
 def test_pyods_detector_can_be_cloned_and_set() -> None:
     detector = PyODDetector(contamination=0.2, random_state=3, **QUICK)
     copy = clone(detector)
