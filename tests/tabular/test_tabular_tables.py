@@ -1,6 +1,7 @@
 """Tables on disk: what is text, what is a number, what is missing, and what stops with a word about the file."""
 
 import decimal
+import gzip
 import re
 from pathlib import Path
 
@@ -237,3 +238,16 @@ def test_a_file_of_nothing_but_ragged_rows_says_so(text: str, tmp_path: Path) ->
     chunks = list(read_chunks(path, Format(), names, problems))
     assert sum(chunk.table.num_rows for chunk in chunks) == 0
     assert len(problems) == 3
+
+
+def test_compressed_csv_is_csv(tmp_path: Path) -> None:
+    text = "a,b,n\nx,y,1.5\nx,,2\n"
+    (tmp_path / "t.csv").write_text(text)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode()))
+    assert read_table(tmp_path / "t.csv.gz").equals(read_table(tmp_path / "t.csv"))
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text.encode() * 1000)[:40])
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_table(tmp_path / "cut.csv.gz")
+    (tmp_path / "t.parquet.gz").write_bytes(b"x")
+    with pytest.raises(BadInput, match=r"is of an unknown kind, \.gz"):
+        read_table(tmp_path / "t.parquet.gz")

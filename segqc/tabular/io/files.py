@@ -15,7 +15,7 @@ import pyarrow.compute
 
 from segqc.base.errors import BadInput
 from segqc.tabular.io.cells import code_of, not_numbers, numbers_of, text_of
-from segqc.tabular.io.raw import CHUNK, UNTYPED, BadRow, Format, raw_chunks
+from segqc.tabular.io.raw import CHUNK, UNTYPED, BadRow, Format, kind_of, raw_chunks
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_table(path: Path | str, how: Format = Format()) -> pyarrow.Table:
     if not table.num_rows:
         raise BadInput(path, "has no rows", "it needs at least one below the header")
     _check_known(path, table.column_names, (*how.text, *how.numbers))
-    untyped = path.suffix.lower() in UNTYPED
+    untyped = kind_of(path) in UNTYPED
     columns = {}
     for name in table.column_names:
         column = _present(table.column(name), path, how)
@@ -147,7 +147,7 @@ def split_label(table: pyarrow.Table, label: str, path: Path | str) -> tuple[pya
 
 def _present(column: pyarrow.ChunkedArray, path: Path, how: Format) -> pyarrow.ChunkedArray:
     """The column with null for the cells of CSV that say nothing."""
-    if path.suffix.lower() not in UNTYPED:
+    if kind_of(path) not in UNTYPED:
         return column
     return pyarrow.compute.if_else(
         pyarrow.compute.is_in(column, value_set=pyarrow.array(how.missing, pyarrow.string())), None, column

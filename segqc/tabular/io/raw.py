@@ -4,11 +4,13 @@ A row of CSV with too many or too few cells has no place in a table: it is left 
 """
 
 import csv
+import gzip
+import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO, cast
 
 import numpy as np
 import pyarrow
@@ -64,10 +66,10 @@ class Format:
 
 def raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
     """Read a file in chunks as it is: CSV as text, the others typed. There is at least one chunk; it may be empty."""
-    suffix = path.suffix.lower()
+    suffix = kind_of(path)
     if suffix not in SUFFIXES:
         raise BadInput(
-            path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {', '.join(SUFFIXES)}"
+            path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {', '.join(SUFFIXES)}, .csv.gz"
         )
     if not path.is_file():
         raise BadInput(path, "is not a file" if path.exists() else "does not exist", "name a table")
@@ -85,11 +87,21 @@ def raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pyar
             )
     except UnicodeDecodeError as error:
         raise BadInput(path, f"is not UTF-8 text: {error.reason} at byte {error.start}", "save it as UTF-8") from error
-    except OSError as error:
-        raise BadInput(path, f"cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError) as error:
+        raise BadInput(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except pyarrow.ArrowInvalid as error:
         fix = "save it as UTF-8" if "UTF8" in str(error) else "is the file whole?"
         raise BadInput(path, f"cannot be read: {str(error).splitlines()[0]}", fix) from error
+
+
+def kind_of(path: Path) -> str:
+    """The suffix that says how a file is read: of orders.csv.gz it is .csv."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    return suffixes[0] if suffixes[1:] == [".gz"] and suffixes[0] in UNTYPED else path.suffix.lower()
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _parquet_chunks(path: Path) -> Iterator[pyarrow.Table]:
@@ -104,7 +116,7 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
     """CSV, every cell as text. pyarrow finds the ragged rows and numbers them, from 1 for the header, in its
     single-threaded reader only.
     """
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as stream:
         names = next(csv.reader(stream, delimiter=separator), [])
         more = stream.read(1) != ""
     _check_names(path, names)
@@ -175,9 +187,11 @@ def read_arff(stream: TextIO, name: Path | str) -> pyarrow.Table:
 
 
 def _ends_in_quote(path: Path) -> bool:
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 1024))
-        return stream.read().rstrip().endswith(b'"')
+    tail = b""
+    with _open(path) as stream:
+        while block := stream.read(1 << 20):
+            tail = (tail + block)[-1024:]
+    return tail.rstrip().endswith(b'"')
 
 
 def _check_names(path: Path, names: Sequence[str]) -> None:
