@@ -41,6 +41,8 @@ def fit(config: FitConfig) -> None:
             soft_wrap=True,
             highlight=False,
         )
+    for hint in found.perhaps_numbers:
+        console.print(Text.assemble(("Hint:", "yellow"), " ", hint), soft_wrap=True)
     console.print(wrote(found.folder, what="the model folder "), soft_wrap=True)
     console.print(f"Next: segqc tabular score --model {found.folder} --data TABLE --out scores.csv", soft_wrap=True)
 

@@ -33,6 +33,7 @@ class TableConfig:
     separator: Annotated[
         str | None, Setting("Separator between the cells of CSV (default: a comma; in .tsv a tab).")
     ] = None
+    decimal: Annotated[str, Setting("Decimal mark of the numbers in CSV, such as a comma.")] = "."
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -135,6 +135,28 @@ def test_odd_rows_come_first_with_their_cells_and_no_row_is_lost(model: Path, tm
     assert strict.exit_code == 1
 
 
+def test_a_few_cells_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
+    rows = [[*row[:3], "-" if i in (3, 7) else row[3], row[4]] for i, row in enumerate(orders())]
+    data = write(tmp_path / "a.csv", rows)
+    out = run("fit", "--data", data, "--drop", "id", "--out", tmp_path / "m")
+    assert "amount was read as categories, since 2 of 400 cells are no numbers, such as -" in re.sub(r"\s+", " ", out)
+    out = run("fit", "--data", data, "--drop", "id", "--missing", "-", "--out", tmp_path / "m")
+    assert "Hint" not in out
+    assert "Numbers: amount." in out
+
+
+def test_decimal_commas_are_named_and_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{country};{amount.replace('.', ',')}" for _, country, _, amount, _ in orders()]
+    path.write_text("\n".join(["country;amount", *rows]) + "\n")
+    out = run("fit", "--data", path, "--separator", ";", "--out", tmp_path / "m")
+    assert "amount holds numbers with decimal commas" in re.sub(r"\s+", " ", out)
+    out = run("fit", "--data", path, "--separator", ";", "--decimal", ",", "--out", tmp_path / "m")
+    assert "Numbers: amount." in out
+    run("score", "--data", path, "--model", tmp_path / "m", "--out", tmp_path / "s.csv")
+    assert not any(line["reason"] for line in lines(tmp_path / "s.csv"))
+
+
 def test_a_table_of_which_no_row_can_be_read_whole_is_a_failure(model: Path, tmp_path: Path) -> None:
     rows = [[*row[:3], "n/k", row[4]] for row in orders(seed=1)[:60]]
     data, out = write(tmp_path / "new.csv", rows), tmp_path / "scores.csv"

@@ -15,6 +15,7 @@ from segqc.base.errors import BadInput
 from segqc.tabular.commands.reader import read_features, write_reader
 from segqc.tabular.config import FitConfig
 from segqc.tabular.detector import GumbelScoreDetector
+from segqc.tabular.io.cells import not_numbers, numbers_of
 from segqc.tabular.io.files import split_label
 from segqc.tabular.storage import check_place
 
@@ -33,6 +34,8 @@ class Fitted:
     categorical, numeric : list of str
     perhaps_codes : list of str
         Numeric columns that hold few different whole numbers.
+    perhaps_numbers : list of str
+        A sentence on each categorical column most of whose cells are numbers.
     seconds : float
     """
 
@@ -42,6 +45,7 @@ class Fitted:
     categorical: list[str]
     numeric: list[str]
     perhaps_codes: list[str]
+    perhaps_numbers: list[str]
     seconds: float
 
 
@@ -74,6 +78,7 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
         [name for name in table.column_names if name not in numeric],
         numeric,
         [name for name in numeric if _looks_like_codes(table.column(name))],
+        _perhaps_numbers(table, [name for name in table.column_names if name not in (*numeric, *config.categorical)]),
         time.perf_counter() - start,
     )
 
@@ -108,3 +113,23 @@ def _fit(table: pyarrow.Table, config: FitConfig, console: Console | None) -> Gu
 def _looks_like_codes(column: pyarrow.ChunkedArray) -> bool:
     values = pyarrow.compute.unique(column.drop_null()).to_numpy()
     return len(values) <= _FEW and bool(np.all(values == np.round(values)))
+
+
+def _perhaps_numbers(table: pyarrow.Table, names: list[str]) -> list[str]:
+    """A sentence on each of the text columns most of whose cells are numbers, with how many are not."""
+    found = []
+    for name in names:
+        column = table.column(name)
+        comma = pyarrow.compute.match_substring_regex(column.drop_null(), r"^\s*[+-]?\d+,\d+\s*$")
+        if 2 * (pyarrow.compute.sum(comma).as_py() or 0) > len(comma):
+            found.append(f"{name} holds numbers with decimal commas: fit again with --decimal ,")
+            continue
+        odd = not_numbers(column, numbers_of(column))
+        present = len(column) - column.null_count
+        if odd and 2 * len(odd) < present:
+            texts = ",".join(sorted(set(odd.values()))[:3])
+            found.append(
+                f"{name} was read as categories, since {len(odd):,} of {present:,} cells are no numbers, such as "
+                f"{texts}: if these mean missing, fit again with --missing '{texts}'"
+            )
+    return found

@@ -18,7 +18,7 @@ _READER = "table.json"
 
 def read_features(config: TableConfig) -> pyarrow.Table:
     """The table without the columns to drop."""
-    how = Format(config.categorical, config.numeric, (*MISSING, *config.missing), config.separator)
+    how = Format(config.categorical, config.numeric, (*MISSING, *config.missing), config.separator, config.decimal)
     table = read_table(config.data, how)
     unknown = [name for name in config.drop if name not in table.column_names]
     if unknown:
@@ -45,6 +45,7 @@ def write_reader(config: FitConfig, columns: list[str], numeric: list[str]) -> N
         "codes": [name for name in config.categorical if name in columns],
         "missing": list(config.missing),
         "separator": config.separator,
+        "decimal": config.decimal,
         "weights": file_sha256(config.out / WEIGHTS),
     }
     write_json(config.out / _READER, saved)
@@ -66,7 +67,7 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     saved = read_json(path)
     try:
         names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))
-        how = Format(codes, numeric, (*MISSING, *missing), saved["separator"])
+        how = Format(codes, numeric, (*MISSING, *missing), saved["separator"], saved.get("decimal", "."))
         whole = saved["weights"] == file_sha256(Path(folder) / WEIGHTS)
     except FileNotFoundError as error:
         raise BadInput(folder, f"holds no {WEIGHTS}", "fit again") from error

@@ -6,6 +6,7 @@ Missing cells are null. A row with too many or too few cells has no place in a t
 caller keeps a list of them, an entry of that list with its number.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,9 +147,12 @@ def split_label(table: pyarrow.Table, label: str, path: Path | str) -> tuple[pya
 
 
 def _present(column: pyarrow.ChunkedArray, path: Path, how: Format) -> pyarrow.ChunkedArray:
-    """The column with null for the cells of CSV that say nothing."""
+    """The column with null for the cells of CSV that say nothing, and points for decimal marks."""
     if kind_of(path) not in UNTYPED:
         return column
+    if how.decimal != ".":
+        number = rf"^(\s*[+-]?\d*){re.escape(how.decimal)}(\d+\s*)$"
+        column = pyarrow.compute.replace_substring_regex(column, number, r"\1.\2")
     return pyarrow.compute.if_else(
         pyarrow.compute.is_in(column, value_set=pyarrow.array(how.missing, pyarrow.string())), None, column
     )

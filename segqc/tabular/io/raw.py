@@ -56,12 +56,15 @@ class Format:
         Cells of CSV and TSV that are missing values. ARFF has its own (?), Parquet has nulls.
     separator : str or None
         Between the cells of CSV; by default a comma, in TSV a tab.
+    decimal : str
+        Decimal mark of the numbers of CSV and TSV.
     """
 
     text: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     missing: tuple[str, ...] = field(default=MISSING)
     separator: str | None = None
+    decimal: str = "."
 
 
 def raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
