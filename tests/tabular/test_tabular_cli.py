@@ -139,6 +139,8 @@ def test_a_few_cells_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
     rows = [[*row[:3], "-" if i in (3, 7) else row[3], row[4]] for i, row in enumerate(orders())]
     data = write(tmp_path / "a.csv", rows)
     out = run("fit", "--data", data, "--drop", "id", "--out", tmp_path / "m")
+    assert "Warning: Most rows have a rare value, or one of their own, in amount" in re.sub(r"\s+", " ", out)
+    assert "UserWarning" not in out
     assert "amount was read as categories, since 2 of 400 cells are no numbers, such as -" in re.sub(r"\s+", " ", out)
     out = run("fit", "--data", data, "--drop", "id", "--missing", "-", "--out", tmp_path / "m")
     assert "Hint" not in out

@@ -1,6 +1,7 @@
 """`segqc tabular fit`: a table file becomes a model folder that knows how to read further tables."""
 
 import time
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 from rich.console import Console
+from rich.text import Text
 
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
@@ -105,8 +107,12 @@ def _fit(table: pyarrow.Table, config: FitConfig, console: Console | None) -> Gu
         def report(step: int, loss: float) -> None:
             progress.update(task, completed=step, note=f"validation loss {loss:.4f}")
 
-        detector.fit(table, progress=report)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            detector.fit(table, progress=report)
         progress.update(task, completed=detector.steps)
+        for warning in caught:
+            progress.console.print(Text.assemble(("Warning:", "bold yellow"), f" {warning.message}"), soft_wrap=True)
     return detector
 
 
