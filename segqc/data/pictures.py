@@ -4,6 +4,7 @@ How a data set's pictures are read (range of intensities, bands, orientation) is
 with the model, and used for every later picture.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -157,6 +158,8 @@ def _read_tiff(path: Path) -> np.ndarray:
     """Bands last, `[H, W, B]`, of the first page of a TIFF."""
     import tifffile
 
+    log = logging.getLogger("tifffile")  # it reports damage there, which is said in the error's own words
+    quiet, log.disabled = log.disabled, True
     try:
         with tifffile.TiffFile(path) as file:
             series = file.series[0]
@@ -168,6 +171,8 @@ def _read_tiff(path: Path) -> np.ndarray:
         raise
     except Exception as error:  # tifffile raises many kinds for damaged files
         raise BadInput(path, f"is none of {', '.join(_NAMES)}", "convert it to one of them") from error
+    finally:
+        log.disabled = quiet
     if values.ndim == 2:
         return values[..., None]
     if values.ndim != 3:
