@@ -7,6 +7,7 @@ import pandas
 import pyarrow
 import pytest
 from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import check_estimator
 
 from segqc.tabular import GumbelScoreDetector
@@ -226,3 +227,27 @@ def test_pyods_detector_can_be_cloned_and_set() -> None:
     )
     with pytest.raises(ValueError, match="'depth'"):
         copy.set_params(depth=1)
+
+
+def test_thirty_rows_and_anomalies_among_many_are_enough() -> None:
+    rng = np.random.default_rng(0)
+    few = {"a": rng.choice(list("xy"), 30), "n": rng.normal(size=30)}
+    usual, odd = GumbelScoreDetector(random_state=0).fit(few).score_samples({"a": ["x", "new"], "n": [0.0, 9.0]})
+    assert odd < usual - 5
+    a = rng.choice(list("xyz"), 1000)
+    dirty = np.arange(1000) < 50
+    b = np.where(dirty, rng.choice(list("xyz"), 1000), a)
+    n = np.where(dirty, rng.normal(size=1000) * 10, rng.normal(size=1000))
+    scores = GumbelScoreDetector(random_state=0).fit({"a": a, "b": b, "n": n}).score_samples({"a": a, "b": b, "n": n})
+    assert roc_auc_score(dirty, -scores) > 0.9
+
+
+def test_a_new_value_in_a_constant_column_is_found_among_many_columns() -> None:
+    rng = np.random.default_rng(0)
+    table = {f"c{j}": np.where(rng.random(300) < 0.01, "b", "a").astype(object) for j in range(60)}
+    table["constant"] = np.full(300, "x", dtype=object)
+    detector = GumbelScoreDetector(random_state=0).fit(table)
+    table["constant"][5] = "never seen"
+    scores = detector.score_samples(table)
+    assert detector.columns_[detector.explain(table)[5].argmax()] == "constant"
+    assert (scores < scores[5]).mean() < 0.15
