@@ -1,7 +1,7 @@
 """The paper's Table 2 (arXiv 2304.03220): every method on the seven sets, five seeds each, on the same splits.
 
     python scripts/reproduce_table2.py --data DIR --out runs/table2 [--methods METHOD ...] [--sets SET ...]
-        [--seeds 0 1 2 3 4] [--document docs/results-tabular.md]
+        [--seeds 0 1 2 3 4] [--document docs/results-table2.md]
 
 DIR holds the seven files as they were published (`evaluation/tables/datasets.py` names them and checks them against the
 paper's Table 1). Works a row at a time, a row being a method on a set with a seed: OUT/rows holds a JSON file and the
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--threads", type=int, help="number of PyTorch threads (default: all cores)")
-    parser.add_argument("--document", type=Path, help="Markdown file; results-tabular.md in --out by default")
+    parser.add_argument("--document", type=Path, help="Markdown file; results-table2.md in --out by default")
     parser.add_argument("--rows-only", action="store_true", help="do not write the document")
     given = parser.parse_args(arguments)
     if given.threads:
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BadInput as error:
         raise SystemExit(str(error)) from error
     if not given.rows_only:
-        document = given.document or given.out / "results-tabular.md"
+        document = given.document or given.out / "results-table2.md"
         write_document(given.out, document, given.seeds)
         console.print(f"Wrote {document}.")
 

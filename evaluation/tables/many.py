@@ -166,8 +166,8 @@ def _dirty(results: Results, dirty: Results) -> str:
             lines.append([title(method), str(len(pairs)), f"{clean:.1f}", f"{found:.1f}", f"{found - clean:+.1f}"])
     said = (
         "5 % of the training rows are anomalies, or fewer where half of a table's anomalies are fewer; those are not "
-        "ranked. The clean fit is judged on the same rows; equal scores are in random order. Where anomalies are one "
-        "class, they then are a cluster of the training rows, and no method here tells it from others."
+        "ranked. The clean fit is judged on the same rows; equal scores are in random order. Anomalies of one kind are "
+        "then a cluster of the training rows, which densities and near neighbours learn."
     )
     return said + "\n\n" + table(["method", "fits", "clean", "with anomalies", "difference"], lines)
 

@@ -1,4 +1,4 @@
-"""docs/results-tabular.md: the tables, in Markdown, of whatever rows there are."""
+"""docs/results-table2.md: the tables, in Markdown, of whatever rows there are."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -78,10 +78,9 @@ def _protocol(results: Results) -> str:
         "the last 10 % with all anomalies to be ranked. All methods get the same splits. Cells are mean ± standard "
         "deviation over seeds, in %; a number in parentheses is the number of seeds where it is not "
         f"{len(results.seeds)}, a dash a fit that was not made. Every method has one configuration for all sets; the "
-        "default's was chosen among some 300 rules on other splits (seeds from 100 on), with their anomalies in view "
-        "(docs/results-tabular-choice.md). Those are the same anomalies, and the inliers are the same in another "
-        f"order: its figures here are not free of that choice. {missing}Bold: best on the seeds that the default has, "
-        "of the methods that have them all. Categories that training did not have are an outcome of their own for all "
+        "default was chosen on 42 tables, these among them, with their anomalies in view "
+        f"(docs/results-tabular-choice.md): its figures here are not free of that choice. {missing}Bold: best on the "
+        "seeds that the default has, of the methods that have them all. Categories that training did not have are an outcome of their own for all "
         "methods. The paper's figures are its own, on splits that are not available. The ceiling bounds every score "
         "that is a function of a row's values, since anomalies that equal a test inlier tie with it; its oracle knows "
         "the test labels, so that it is generous."
