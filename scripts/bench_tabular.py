@@ -17,21 +17,18 @@ With `--method paper`, fits of 2 and 3 are of `--steps` steps, since the length 
 number of rows; what grows is reading, encoding and finding the distinct ones. Memory is by how much a step raised the
 resident memory of the process at its highest (Linux).
 
-Takes two minutes of CPU. One run with one thread of an AMD EPYC (2026-11-26):
+Takes two minutes of CPU. One run with one thread of an AMD EPYC, other programs beside it (2026-11-28):
 
     table                            fit, s of CPU    MiB    scored (distinct)       s of CPU    rows a CPU second
-    Bank's split, 29,238 x 10                 26.6    249    8,295 (6,213)                0.3               32,900
-    drawn whole, 10,000 x 10                   1.8     38    10,000 (5,683)               0.2               44,300
-    drawn whole, 100,000 x 10                  2.8    158    100,000 (13,432)             0.7              148,900
-    drawn whole, 1,000,000 x 10                7.3   1053    1,000,000 (13,735)           2.4              424,200
-    cell by cell, 10,000 x 10                  2.1      2    10,000 (8,211)               0.3               32,100
-    cell by cell, 100,000 x 10                 3.7    225    100,000 (46,442)             1.8               56,000
-    columns twice, 10,000 x 20                 2.3     52    10,000 (all)                 0.5               22,100
-    four times, 10,000 x 40                    3.6    131    10,000 (all)                 0.8               12,700
-    eight times, 10,000 x 80                   6.9    299    10,000 (all)                 1.7                5,700
+    Bank's split, 29,238 x 10                  1.9     74    8,295 (6,213)                0.2               47,200
+    drawn whole, 10,000 x 10                   1.1     29    10,000 (5,683)               0.2               52,400
+    drawn whole, 100,000 x 10                  3.7    145    100,000 (13,432)             0.6              168,600
+    cell by cell, 10,000 x 10                  1.5     29    10,000 (8,211)               0.2               40,400
+    cell by cell, 100,000 x 10                 5.0    178    100,000 (46,442)             1.9               52,200
+    columns twice, 10,000 x 20                 3.2     94    10,000 (all)                 0.8               12,400
+    four times, 10,000 x 40                    5.7    149    10,000 (all)                 0.9               11,200
 
-Distinct rows alone: 25,700 a CPU second on Bank. A hundred times the rows took 4.1 times the CPU of a fit and 10.5
-times that of scoring; eight times the columns about 5.6 times that of scoring a row.
+Distinct rows alone: 35,000 to 41,000 a CPU second on Bank, in two runs.
 """
 
 import argparse
