@@ -43,7 +43,15 @@ def palette_of(
         Colour of ...
     void : int
         ... this index.
+
+    Raises
+    ------
+    ValueError
+        A colour is not three numbers from 0 to 255.
     """
+    for colour in (*colours, *([] if void_colour is None else [void_colour])):
+        if len(colour) != 3 or not all(0 <= part <= 255 for part in colour):
+            raise ValueError(f"Expected colours of red, green and blue from 0 to 255, but got {tuple(colour)}")
     given = dict(enumerate(colours)) | ({} if void_colour is None else {void: void_colour})
     taken = {tuple(colour) for colour in given.values()}
     spare = ((r, g, b) for r in range(1, 255, 2) for g in range(1, 255, 2) for b in range(1, 255, 2))

@@ -108,6 +108,12 @@ def test_void_below_the_classes_moves_them_up(tmp_path):
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", read_label_file(tmp_path / "ade.json")), [[255, 0, 1]])
 
 
+def test_colours_out_of_range_are_refused(tmp_path):
+    (tmp_path / "labelmap.txt").write_text("background:0,0,0::\ncat:300,0,0::\n")
+    with pytest.raises(BadInput, match="from 0 to 255"):
+        read_label_file(tmp_path / "labelmap.txt")
+
+
 @pytest.mark.parametrize("name", ["classes.txt", "classes.json", "absent.json"])
 def test_class_files_of_nothing_are_refused(tmp_path, name):
     if not name.startswith("absent"):
