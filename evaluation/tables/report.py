@@ -81,7 +81,8 @@ def _protocol(results: Results) -> str:
         "default was chosen on 42 tables, these among them, with their anomalies in view "
         f"(docs/results-tabular-choice.md): its figures here are not free of that choice. {missing}Bold: best on the "
         "seeds that the default has, of the methods that have them all. Categories that training did not have are an "
-        "outcome of their own for all methods. The paper's figures are its own, on splits that are not available. The ceiling bounds every score "
+        "outcome of their own for all methods. The paper's figures are its own, on splits that are not "
+        "available. The ceiling bounds every score "
         "that is a function of a row's values, since anomalies that equal a test inlier tie with it; its oracle knows "
         "the test labels, so that it is generous."
     )
