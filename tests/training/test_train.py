@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 from two_processes import segqc_by_two
 
 from segqc.base.errors import BadInput
-from segqc.data.voc import voc_pairs
 from segqc.model.folder import load_model
 from segqc.training.config import TrainConfig
 from segqc.training.feature_cache import FeatureCache
+from segqc.training.pairs import training_source
 from segqc.training.run import train
 from segqc.training.trainer import learning_rate
 
@@ -163,13 +163,14 @@ def test_a_folder_with_another_run_is_refused_by_name_of_the_setting(tiny_voc: P
 
 def test_a_finished_model_is_not_handed_out_for_other_masks(tiny_voc: Path, tiny_model: Path) -> None:
     config = tiny_train_config(tiny_voc, tiny_model)
-    pairs, problems = voc_pairs(tiny_voc, "train")
-    assert train(config, found=(pairs, problems)) == tiny_model
+    source = training_source(config)
+    assert train(config, found=source) == tiny_model
     swapped = [
-        dataclasses.replace(pair, mask=other.mask) for pair, other in zip(pairs, pairs[1:] + pairs[:1], strict=True)
+        dataclasses.replace(pair, mask=other.mask)
+        for pair, other in zip(source.pairs, source.pairs[1:] + source.pairs[:1], strict=True)
     ]
     with pytest.raises(BadInput, match="holds a run on other data"):
-        train(config, found=(swapped, problems))
+        train(config, found=dataclasses.replace(source, pairs=swapped))
 
 
 def test_one_training_at_a_time_writes_a_folder_and_a_finished_one_keeps_nobody_out(
