@@ -207,7 +207,7 @@ def _r_planted(package: str, name: str, drop: Sequence[str]) -> LabelledTable:
 def plant(table: pyarrow.Table, rng: np.random.Generator) -> tuple[pyarrow.Table, np.ndarray]:
     """The table with anomalies planted in 5 % of its rows, and which these are, bool `[n]`.
 
-    Of four such rows three have two or three cells of other rows, and one has a number ten times as large or small.
+    Three of four such rows have two or three cells of other rows; the fourth has a number ten times as large or small.
     """
     columns = {name: column.to_pylist() for name, column in zip(table.column_names, table.columns, strict=True)}
     names, count = list(columns), table.num_rows

@@ -37,11 +37,11 @@ def render(
     Parameters
     ----------
     results : Results
-        Of fits on inliers.
+        Results of fits on inliers.
     groups : mapping of str to str
         Where each table comes from.
     dirty : Results or None
-        Of fits with anomalies among the training rows.
+        Results of fits with anomalies among the training rows.
     command, picture : str
         What makes the document; path of the critical-difference diagram.
     more : str

@@ -38,11 +38,11 @@ def palette_of(
     Parameters
     ----------
     colours : sequence of (red, green, blue)
-        Of the classes, in the order of their indices.
+        Colours of the classes, in the order of their indices.
     void_colour : (red, green, blue), optional
-        Colour of ...
+        Colour of void.
     void : int
-        ... this index.
+        Index of void in the palette.
 
     Raises
     ------

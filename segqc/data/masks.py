@@ -148,7 +148,7 @@ def check_size(path: Path | str, found: tuple[int, int], size: tuple[int, int] |
     path : Path or str
         The mask.
     found, size : (width, height)
-        Of the mask; of the picture, which may be given itself.
+        Sizes of the mask and of the picture, px; the picture itself may be given.
 
     Raises
     ------

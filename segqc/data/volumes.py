@@ -6,7 +6,7 @@ their files' axes are.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,16 +145,3 @@ def _recorded(folder: Path) -> dict | None:
     if not (folder / _RECORD).is_file():
         return None
     return {key: value for key, value in read_json(folder / _RECORD).items() if key in ("file", "intensity")}
-
-
-def slice_spacings(folder: Path) -> Mapping[str, tuple[float, float, float]]:
-    """Spacing (x, y, z) in mm of each volume whose slices lie below `folder`, by id."""
-    return {
-        path.parent.relative_to(folder).as_posix(): tuple(read_json(path)["spacing"])
-        for path in sorted(folder.rglob(_RECORD))
-    }
-
-
-def stack_slices(folder: Path, id_: str, read: Callable[[Path], np.ndarray]) -> np.ndarray:
-    """The slices of a volume, `[Z, H, W]`, each read by `read(path)`."""
-    return np.stack([read(path) for path in sorted((folder / id_).glob("[0-9]*.png"))])

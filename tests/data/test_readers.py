@@ -5,12 +5,13 @@ import pytest
 from PIL import Image
 
 from segqc.base.errors import BadInput
+from segqc.base.files import read_json
 from segqc.data.label_files import read_label_file
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.masks import read_mask, write_mask
 from segqc.data.pictures import PictureReading, read_image
 from segqc.data.rasters import read_raster
-from segqc.data.volumes import read_volume, slice_folder, slice_spacings, stack_slices
+from segqc.data.volumes import read_volume, slice_folder
 
 THREE = LabelSpace(("background", "pit", "bar"))
 LABELS = np.array([[0, 1, 2, 255], [2, 2, 1, 0]], np.uint8)
@@ -176,11 +177,12 @@ def test_volumes_become_slices_that_lie_as_their_pictures_do(tmp_path):
     nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "in" / "a.nii.gz")
     nibabel.save(nibabel.Nifti1Image(values[::-1], flipped), tmp_path / "in" / "b.nii")
     assert not slice_folder(tmp_path / "in", tmp_path / "out")
-    stacks = [stack_slices(tmp_path / "out", name, lambda path: read_mask(path, THREE)) for name in ("a", "b")]
+    slices = [sorted((tmp_path / "out" / name).glob("*.png")) for name in ("a", "b")]
+    stacks = [np.stack([read_mask(path, THREE) for path in paths]) for paths in slices]
     assert stacks[0].shape == (3, 5, 6)
     np.testing.assert_array_equal(*stacks)  # one body, stored the other way round
     assert (stacks[0] == 1).sum() == (stacks[0] == 2).sum() == 1
-    assert slice_spacings(tmp_path / "out") == {"a": (2.0, 3.0, 4.0), "b": (2.0, 3.0, 4.0)}
+    assert read_json(tmp_path / "out" / "b" / "volume.json")["spacing"] == [2.0, 3.0, 4.0]
     (tmp_path / "in" / "c.nii").write_bytes(b"not a volume")
     failed = slice_folder(tmp_path / "in", tmp_path / "out")
     assert set(failed) == {"c"}
