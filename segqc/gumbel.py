@@ -107,8 +107,8 @@ class NoiseLadder:
         """Levels with these indices, one per item, on the CPU."""
         indices = [int(i) for i in indices]
         return Levels(
-            torch.tensor([logit(self.keep[i]) for i in indices], dtype=torch.float32),
-            torch.tensor([self.temperature[i] for i in indices], dtype=torch.float32),
+            torch.tensor([logit(self.keep[i]) for i in indices], dtype=torch.float32, device="cpu"),
+            torch.tensor([self.temperature[i] for i in indices], dtype=torch.float32, device="cpu"),
         )
 
     def all(self) -> Levels:

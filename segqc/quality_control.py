@@ -7,7 +7,9 @@ qc.attach(model)         the same for every mask that a segmentation model predi
 qc.score(images, masks)  a list of Score: the parts that the score is made of
 """
 
+import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from segqc.base.devices import without_autocast
 from segqc.calibration.calibration import Calibration
 from segqc.calibration.storage import find_calibration
 from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, is_floating
@@ -27,7 +30,7 @@ from segqc.model.regions import worst_region
 from segqc.verdict import Score, SuspectRegion, Verdict
 
 if TYPE_CHECKING:
-    from segqc.hook import QualityHook
+    from segqc.hook import QualityHook, Seen
 
 
 class QualityControl:
@@ -63,6 +66,11 @@ class QualityControl:
     def labels(self) -> LabelSpace:
         """Classes that masks may have."""
         return self.model.config.label_space
+
+    @property
+    def highest_score(self) -> float:
+        """The largest score that there is: 1, or infinity where scores are a negative log-likelihood."""
+        return math.inf if self.model.method.needs_all_levels else 1.0
 
     def __call__(self, images: Any, masks: Any) -> Verdict | list[Verdict]:
         """Judge one pair or a batch; each pair's verdict is its own, whatever its companions.
@@ -134,6 +142,14 @@ class QualityControl:
 
         return attach(self, model, **options)
 
+    def watch(self, model: Any, **options: Any) -> "AbstractContextManager[Seen]":
+        """Judge what a segmentation model predicts inside a `with` block, by its own thread or task: see
+        `segqc.hook.attach.watch`.
+        """
+        from segqc.hook.attach import watch
+
+        return watch(self, model, **options)
+
     def score(self, images: Any, masks: Any) -> list[Score]:
         """Score one pair or a batch; each pair's numbers are those that `segqc audit` writes, whatever its companions.
 
@@ -192,7 +208,8 @@ class QualityControl:
         return self._score(image, grid, mask, with_features=True)
 
     def _score(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray, with_features: bool) -> Score:
-        reading = self.model.read(image, grid, self.levels, with_features)
+        with without_autocast(self.model.device):
+            reading = self.model.read(image, grid, self.levels, with_features)
         numbers = self.model.score_reading(reading, grid)
         region = worst_region(reading.heat, grid, reading.posterior)
         size = (mask.shape[1], mask.shape[0])

@@ -1,6 +1,8 @@
 """Devices: which there are, which one a name means, Accelerate on it, and the peak memory of this process."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 from accelerate import Accelerator
@@ -33,6 +35,27 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
     if str(found) not in there:
         raise BadInput("--device", f"there is no {found} here", f"this machine has {', '.join(there)}")
     return found
+
+
+@contextmanager
+def without_autocast(device: torch.device) -> Iterator[None]:
+    """Compute in full precision on a device and the CPU, whatever mode the caller is in; a mode of this thread only."""
+    with ExitStack() as stack:
+        for kind in {"cpu", device.type}:
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+@contextmanager
+def float32_by_default() -> Iterator[None]:
+    """Make new tensors of float32, whatever the caller's default; for all threads, and so for as short as possible."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def make_accelerator(device: str | None) -> Accelerator:

@@ -7,7 +7,7 @@ nothing to clean up.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 from segqc.base.errors import BadInput
 
@@ -42,6 +42,25 @@ def exclusive(path: Path, folder: Path, work: str) -> Iterator[None]:
         if _held_by_another(file):
             raise BadInput(folder, f"another {work} is writing here", "wait for its end, or choose another --out")
         yield
+
+
+@contextmanager
+def locked(file: IO[Any]) -> Iterator[None]:
+    """Hold the lock on an open file that several processes write to, and wait for it; none where the system has none.
+
+    Like `exclusive` it excludes other processes only, not threads of this one.
+    """
+    try:
+        import fcntl
+
+        fcntl.lockf(file, fcntl.LOCK_EX)
+    except (ImportError, OSError):  # Windows, and some network file systems
+        yield
+        return
+    try:
+        yield
+    finally:
+        fcntl.lockf(file, fcntl.LOCK_UN)
 
 
 def _held_by_another(file: TextIO) -> bool:

@@ -180,7 +180,7 @@ def highest_class(scores: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _highest_class_one_by_one(scores: Tensor, size: tuple[int, int]) -> Tensor:
     """The same, a class at a time: K maps of a large photograph would not fit in memory."""
-    best = torch.full(size, -torch.inf, device=scores.device)
+    best = torch.full(size, -torch.inf, dtype=torch.float32, device=scores.device)
     label = torch.zeros(size, dtype=torch.uint8, device=scores.device)
     for k in range(len(scores)):
         value = functional.interpolate(scores[k][None, None].float(), size, mode="bilinear", align_corners=False)[0, 0]

@@ -6,12 +6,26 @@ nothing.
     handle.last, handle.counts, handle.close()
 
 `pictures` finds what the model was shown and undoes its normalisation, `outputs` finds the masks in what it returned,
-`policies` says what happens to suspect ones, `background` keeps the work off the pipeline's thread, and `attach` puts
-them together.
+`policies` says what happens to suspect ones, `background` keeps the work off the pipeline's thread, `listener` is what
+a module holds of a hook, `account` counts, `watching` keeps threads and tasks apart, and `attach` puts them together.
 """
 
+from segqc.hook.account import Counts
 from segqc.hook.attach import attach
-from segqc.hook.policies import Callback, Inspection, QualityAlarm, Raise, ReviewFolder
-from segqc.hook.quality_hook import Counts, QualityHook
+from segqc.hook.inspection import Inspection
+from segqc.hook.policies import Callback, QualityAlarm, Raise
+from segqc.hook.quality_hook import QualityHook
+from segqc.hook.review_folder import ReviewFolder
+from segqc.hook.watching import Seen
 
-__all__ = ["Callback", "Counts", "Inspection", "QualityAlarm", "QualityHook", "Raise", "ReviewFolder", "attach"]
+__all__ = [
+    "Callback",
+    "Counts",
+    "Inspection",
+    "QualityAlarm",
+    "QualityHook",
+    "Raise",
+    "ReviewFolder",
+    "Seen",
+    "attach",
+]

@@ -1,14 +1,20 @@
 """`attach`: puts a quality hook on a segmentation model, after checking the options."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from torch import nn
+
 from segqc.calibration.drift import WINDOW
+from segqc.hook.background import EXIT_SECONDS
+from segqc.hook.checks import check_options
 from segqc.hook.outputs import MaskReader
 from segqc.hook.pictures import PictureReader
-from segqc.hook.policies import Policy, Raise, make_policies
+from segqc.hook.policies import make_policies
 from segqc.hook.quality_hook import HookOptions, Judge, QualityHook
+from segqc.hook.watching import Seen
 
 
 def attach(
@@ -25,8 +31,10 @@ def attach(
     sample_rate: float = 1.0,
     background: bool = False,
     queue_size: int = 16,
+    exit_seconds: float = EXIT_SECONDS,
     window: int = WINDOW,
     seed: int = 0,
+    only_watched: bool = False,
 ) -> QualityHook:
     """Judge every mask that a model predicts, without changing what it returns.
 
@@ -57,27 +65,33 @@ def attach(
         Judge in a thread of its own. A prediction that finds `queue_size` others waiting is dropped and counted.
     queue_size : int
         Most predictions that wait, which bounds memory.
+    exit_seconds : float
+        How long a process that ends without `close()` waits for the background; what is left then is counted as
+        dropped.
     window : int
         Scores that are compared together with the calibration's (`segqc.calibration.drift`).
     seed : int
         Random seed of the sample.
+    only_watched : bool
+        Judge only what is predicted inside a `with handle.watch()` block.
 
     Returns
     -------
     QualityHook
-        Its verdicts do not depend on batch size, order or companions. Predictions in training mode are not judged.
-        Nothing that goes wrong inside the hook reaches the pipeline: it is counted, kept in `.errors`, and warned of
-        once.
+        Its verdicts do not depend on batch size, order or companions. Predictions in training mode are not judged: they
+        are counted, and warned of once. Nothing that goes wrong inside the hook reaches the pipeline: it is counted,
+        kept in `.errors`, and warned of once.
 
     Raises
     ------
     ValueError
-        Options that contradict each other, or a policy that waits for decisions which neither calibration nor threshold
-        will give.
+        A model that cannot be called or runs no hooks; options that contradict each other or that no score can meet;
+        a policy that waits for decisions which neither calibration nor threshold will give.
     """
-    options = HookOptions(threshold, sample_rate, queue_size if background else None, window, seed)
+    queue = queue_size if background else None
+    options = HookOptions(threshold, sample_rate, queue, exit_seconds, window, seed, only_watched)
     policies = make_policies(policy, qc.labels)
-    _check_options(qc, policies, options)
+    check_options(qc, model, policies, options)
     masks = MaskReader(qc.labels, classes, binary_threshold, image_processor)
     if masks.not_judged:
         unknown = ", ".join(masks.not_judged)
@@ -87,21 +101,31 @@ def attach(
     return QualityHook(qc, model, PictureReader(mean, std, image_processor), masks, policies, options)
 
 
-def _check_options(qc: Judge, policies: Sequence[Policy], options: HookOptions) -> None:
-    """Refuse options that contradict each other; see `attach`."""
-    if not 0 < options.sample_rate <= 1:
-        raise ValueError(f"Expected `sample_rate` in (0, 1], but got {options.sample_rate}")
-    if options.threshold is not None and qc.calibration is not None:
+@contextmanager
+def watch(qc: Judge, model: nn.Module, **options: Any) -> Iterator[Seen]:
+    """Judge what a model predicts inside a `with` block, by the thread or task of the block and no other.
+
+    Parameters
+    ----------
+    qc : QualityControl
+    model : nn.Module
+        Called inside the block as before. Attach any other callable, and use `handle.watch()`.
+    **options
+        As in `attach`.
+
+    Yields
+    ------
+    Seen
+        `verdicts` holds one for each prediction as soon as it is made; in the background, when the block ends.
+
+    Raises
+    ------
+    ValueError
+        As `attach`, and for what is no module.
+    """
+    if not isinstance(model, nn.Module):
         raise ValueError(
-            "Expected no `threshold` beside a calibration, which decides by itself: "
-            "load the model without it, or leave it out"
+            f"Expected a module to watch, but got {type(model).__name__}: attach it, and use `with handle.watch()`"
         )
-    if options.threshold is None and qc.calibration is None and any(policy.needs_decision for policy in policies):
-        raise ValueError(
-            "This policy needs decisions: give `threshold`, "
-            "or calibrate (`segqc calibrate`) and load the model with its calibration"
-        )
-    if options.queue_size is not None and any(isinstance(policy, Raise) for policy in policies):
-        raise ValueError(
-            "A background thread cannot stop the pipeline: raise without `background`, or use a function or a folder"
-        )
+    with attach(qc, model, only_watched=True, **options) as handle, handle.watch() as seen:
+        yield seen

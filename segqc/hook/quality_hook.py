@@ -2,13 +2,10 @@
 verdicts.
 """
 
-import contextlib
 import dataclasses
-import random
-import threading
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -19,16 +16,19 @@ from PIL import Image
 from torch import nn
 
 from segqc.calibration.calibration import Calibration
-from segqc.calibration.drift import SMALLEST_SAMPLE, DriftMonitor
+from segqc.calibration.drift import DriftMonitor
 from segqc.data.labels import LabelSpace
+from segqc.hook.account import Account, Counts
 from segqc.hook.background import BackgroundWorker
+from segqc.hook.forks import renew_after_fork
+from segqc.hook.inspection import Inspection, Policy
+from segqc.hook.listener import Listener
 from segqc.hook.outputs import MaskReader
 from segqc.hook.pictures import PictureReader
-from segqc.hook.policies import Inspection, Policy, ReviewFolder
 from segqc.hook.reading import ReadPrediction, describe, not_judged, picture_size, read_prediction
+from segqc.hook.review_folder import ReviewFolder
+from segqc.hook.watching import Seen, Verdicts, is_watched, last_of, publish, watching
 from segqc.verdict import Verdict
-
-_KEPT_ERRORS = 20
 
 
 class Judge(Protocol):
@@ -39,32 +39,10 @@ class Judge(Protocol):
     @property
     def labels(self) -> LabelSpace: ...
 
+    @property
+    def highest_score(self) -> float: ...
+
     def judge_pair(self, image: Image.Image, mask: np.ndarray) -> Verdict: ...
-
-
-@dataclass
-class Counts:
-    """Predictions since the hook was attached.
-
-    Attributes
-    ----------
-    seen : int
-        Predicted while the hook was there: the sum of the next four, and of what waits in the queue.
-    scored : int
-    sampled_out : int
-        Left out by the sampling rate, or predicted in training mode.
-    dropped : int
-        Turned away by a full queue.
-    failed : int
-        Not judged: the pair cannot be scored, or the model's inputs or outputs were not understood (then a forward pass
-        counts once).
-    """
-
-    seen: int = 0
-    scored: int = 0
-    sampled_out: int = 0
-    dropped: int = 0
-    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,17 +57,23 @@ class HookOptions:
         Share of the predictions that is judged, in (0, 1].
     queue_size : int or None
         Most predictions that wait for the background thread; None: there is no such thread.
+    exit_seconds : float
+        How long a process that ends waits for that thread.
     window : int
         Scores that are compared together with the calibration's.
     seed : int
         Random seed of the sample.
+    only_watched : bool
+        Judge only what is predicted inside a block that watches the hook.
     """
 
     threshold: float | None
     sample_rate: float
     queue_size: int | None
+    exit_seconds: float
     window: int
     seed: int
+    only_watched: bool
 
 
 class QualityHook:
@@ -97,9 +81,6 @@ class QualityHook:
 
     Attributes
     ----------
-    last : list of Verdict or None
-        Verdicts on the last forward pass (in the background: on the one that was judged last), one a prediction, None
-        for those that were left out or dropped. Empty after a forward pass whose inputs or outputs were not understood.
     counts : Counts
     decisions : Counter
         How often the decision was "pass", "review" and "fail".
@@ -119,21 +100,60 @@ class QualityHook:
         options: HookOptions,
     ) -> None:
         self.model = model
-        self.last: list[Verdict | None] = []
-        self.counts = Counts()
-        self.decisions: Counter[str] = Counter()
-        self.errors: deque[str] = deque(maxlen=_KEPT_ERRORS)
         reference = () if qc.calibration is None else qc.calibration.reference
-        self.drift = DriftMonitor(reference, options.window) if len(reference) >= SMALLEST_SAMPLE else None
+        self._account = Account(reference, options.window, options.sample_rate, options.seed)
         self._qc, self._pictures, self._masks, self._policies = qc, pictures, masks, policies
-        self._options, self._random = options, random.Random(options.seed)
-        self._lock = threading.Lock()
-        self._warned: set[str] = set()
-        self._worker = None if options.queue_size is None else BackgroundWorker(options.queue_size)
-        self._closed = False
-        self._registered = None
+        self._options = options
+        self._worker = None
+        if options.queue_size is not None:
+            self._worker = BackgroundWorker(options.queue_size, options.exit_seconds, self._account.abandoned)
+        self._called, self._closed, self._registered = False, False, None
+        self.renew()
+        renew_after_fork(self)
         if isinstance(model, nn.Module) and not isinstance(model, torch.jit.ScriptModule):
-            self._registered = model.register_forward_hook(_Listener(self), with_kwargs=True)
+            # Compiled code that is not to be broken calls the listener's operator instead, outside of what is traced.
+            self._listener = Listener(torch.compiler.disable(self._inspect))
+            self._registered = self._listener.attach(model)
+
+    def renew(self) -> None:
+        """Forget the last verdicts: in a forked child they are another process's."""
+        self._newest: Verdicts = []
+
+    @property
+    def counts(self) -> Counts:
+        """Predictions so far, by what became of them."""
+        return self._account.counts
+
+    @property
+    def decisions(self) -> Counter[str]:
+        """How often each decision was taken."""
+        return self._account.decisions
+
+    @property
+    def drift(self) -> DriftMonitor | None:
+        """Scores so far against those of the calibration."""
+        return self._account.drift
+
+    @property
+    def errors(self) -> deque[str]:
+        """The last things that went wrong inside the hook."""
+        return self._account.errors
+
+    @property
+    def last(self) -> Verdicts:
+        """Verdicts on the last forward pass of this thread or task (where it made none, of any; in the background, on
+        the one that was judged last), one a prediction, None for those that were left out or dropped.
+
+        Empty after a forward pass in which no pictures were found.
+        """
+        own = None if self._worker is not None else last_of(self)
+        return self._newest if own is None else own
+
+    def watch(self) -> AbstractContextManager[Seen]:
+        """Collect the verdicts on what is predicted inside a `with` block by its own thread or task, whatever others
+        predict meanwhile.
+        """
+        return watching(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the model returns, unchanged."""
@@ -144,57 +164,52 @@ class QualityHook:
 
     def _inspect(self, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any, training: bool = False) -> None:
         """Judge the predictions of one forward pass, or hand them to the background. Only a policy may raise."""
-        verdicts: list[Verdict | None] = []
-        if self._worker is None:
-            self.last = verdicts
+        if self._closed or (self._options.only_watched and not is_watched(self)):
+            return
+        self._called = True
+        verdicts: Verdicts = []
+        publish(self, verdicts)
         try:
             images = self._pictures.find(args, kwargs)
-            first, chosen = self._sample(len(images), training)
-            masks = self._masks.find(output, [picture_size(image) for image in images]) if chosen else []
-            padding = kwargs.get("pixel_mask")
-        except Exception as error:  # whatever a foreign model's inputs and outputs hold, the pipeline goes on
-            self._trouble(f"predictions could not be judged: {describe(error)}")
-            self._count(failed=1)
+        except Exception as error:  # whatever a foreign model's inputs hold, the pipeline goes on
+            verdict = not_judged(describe(error))
+            self._account.judged(verdict)
+            self._act([Inspection(self._account.one_more(), None, None, verdict)])
             return
         verdicts += [None] * len(images)
+        if training:
+            self._account.in_training(len(images))
+            return
+        first, chosen = self._account.sample(len(images))
+        read = self._reader(images, output, kwargs.get("pixel_mask"))
         done = []
         for i in chosen:
-            if self._worker is not None and self._worker.full:  # before the work of reading
-                self._count(dropped=1)
-                continue
-            prediction = read_prediction(self._pictures, self._masks, images[i], masks[i], padding, i)
-            task = partial(self._judge, prediction, first + i, verdicts, i)
             if self._worker is None:
-                done.append(task())
-            elif not self._worker.offer(partial(self._in_background, task)):
-                self._count(dropped=1)
-        self._act(done)
+                done.append(self._judge(read(i), first + i, verdicts, i))
+                continue
+            full = self._worker.full  # before the work of reading
+            if full or not self._worker.offer(partial(self._in_background, read(i), first + i, verdicts, i)):
+                self._account.dropped()
+        if self._worker is None:
+            self._newest = verdicts
+            self._act(done)
 
-    def _sample(self, count: int, training: bool) -> tuple[int, list[int]]:
-        """Number of the first of `count` predictions, and the places of those to judge."""
-        with self._lock:
-            first = self.counts.seen
-            self.counts.seen += count
-            rate = self._options.sample_rate
-            chosen = [] if training else [i for i in range(count) if self._random.random() < rate]
-            self.counts.sampled_out += count - len(chosen)
-        return first, chosen
+    def _reader(self, images: Sequence[Any], output: Any, padding: Any) -> Callable[[int], ReadPrediction]:
+        """Reads the prediction at a place of a forward pass."""
+        try:
+            masks = self._masks.find(output, [picture_size(image) for image in images]) if images else []
+        except Exception as error:  # whatever a foreign model's outputs hold
+            reason = describe(error)
+            return lambda i: read_prediction(self._pictures, reason, images[i], None, padding, i)
+        return lambda i: read_prediction(self._pictures, self._masks, images[i], masks[i], padding, i)
 
-    def _judge(self, prediction: ReadPrediction, number: int, verdicts: list[Verdict | None], place: int) -> Inspection:
+    def _judge(self, prediction: ReadPrediction, number: int, verdicts: Verdicts, place: int) -> Inspection:
         """Judge the prediction at a place of its forward pass, whose verdicts are those, and keep account of it."""
-        verdict = self._verdict(prediction)
-        with self._lock:
-            verdicts[place] = verdict
-            self.last = verdicts
-            if verdict.decision is not None:
-                self.decisions[verdict.decision] += 1
-            window = self.drift.update(verdict.score) if self.drift is not None and verdict.score is not None else None
-        self._count(**{"scored" if verdict.error is None else "failed": 1})
-        if verdict.error is not None:
-            self._trouble(f"a prediction could not be scored: {verdict.error}")
-        if window is not None and window.drifted:
-            self._trouble(f"{window}; what the calibration says may no longer hold", key="drift")
-        return Inspection(number, prediction.image, prediction.mask, verdict)
+        verdicts[place] = verdict = self._verdict(prediction)
+        self._account.judged(verdict)
+        inspection = Inspection(number, prediction.image, prediction.mask, verdict)
+        self._act([inspection], at_once=True)
+        return inspection
 
     def _verdict(self, prediction: ReadPrediction) -> Verdict:
         """The quality model's verdict, with the decision of the threshold where there is one."""
@@ -209,35 +224,25 @@ class QualityHook:
             return verdict
         return dataclasses.replace(verdict, decision="fail" if verdict.score > threshold else "pass")
 
-    def _in_background(self, task: Callable[[], Inspection]) -> None:
+    def _in_background(self, prediction: ReadPrediction, number: int, verdicts: Verdicts, place: int) -> None:
         try:
-            self._act([task()])
+            inspection = self._judge(prediction, number, verdicts, place)
+            self._newest = verdicts
+            self._act([inspection])
         except Exception as error:  # there is nobody above this thread to catch it
-            self._trouble(f"in the background: {describe(error)}")
+            self._account.trouble(f"in the background: {describe(error)}")
 
-    def _act(self, inspections: Sequence[Inspection]) -> None:
+    def _act(self, inspections: Sequence[Inspection], at_once: bool = False) -> None:
+        """Let the policies act that act at once, or the others."""
         for policy in self._policies if inspections else ():
+            if policy.at_once != at_once:
+                continue
             try:
                 policy(inspections)
             except OSError as error:
                 if not isinstance(policy, ReviewFolder):
                     raise
-                self._trouble(f"the review folder could not be written: {error}")
-
-    def _count(self, **changes: int) -> None:
-        with self._lock:
-            for name, change in changes.items():
-                setattr(self.counts, name, getattr(self.counts, name) + change)
-
-    def _trouble(self, text: str, key: str | None = None) -> None:
-        """Keep what went wrong, and warn the first time."""
-        with self._lock:
-            self.errors.append(text)
-            known = (key or text) in self._warned
-            self._warned.add(key or text)
-        if not known:
-            with contextlib.suppress(Warning):  # where warnings are errors
-                warnings.warn(f"segqc: {text}", stacklevel=3)
+                self._account.trouble(f"the review folder could not be written: {error}")
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until the background has judged all it has; False when `timeout` seconds were not enough."""
@@ -255,6 +260,8 @@ class QualityHook:
             self._registered.remove()
         if self._worker is not None:
             self._worker.close()
+        if not self._called and not self._options.only_watched:
+            self._account.notice(_NEVER_CALLED)
 
     def __enter__(self) -> "QualityHook":
         return self
@@ -263,19 +270,7 @@ class QualityHook:
         self.close()
 
 
-class _Listener:
-    """What a module holds of a hook.
-
-    Copies of the module, and files of it, hold something that does nothing, and needs no segqc to be loaded.
-    """
-
-    def __init__(self, hook: QualityHook) -> None:
-        # Compiled code breaks its graph here and goes on after it; tracing into the quality model would fail.
-        self._inspect = torch.compiler.disable(hook._inspect)
-
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if not (torch.jit.is_tracing() or torch.compiler.is_exporting()):  # nothing is predicted then
-            self._inspect(args, kwargs, output, training=module.training)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (contextlib.nullcontext(), "__exit__")  # takes any arguments, returns None
+_NEVER_CALLED = (
+    "the hook saw no forward pass: attach to the module that your code calls, call it as model(x) and not as "
+    "model.forward(x), and attach before it is compiled"
+)

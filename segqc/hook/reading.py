@@ -29,14 +29,14 @@ class ReadPrediction:
 
 
 def read_prediction(
-    pictures: PictureReader, masks: MaskReader, picture: Any, mask: Any, padding: Any, place: int
+    pictures: PictureReader, masks: MaskReader | str, picture: Any, mask: Any, padding: Any, place: int
 ) -> ReadPrediction:
     """Read a picture and its mask, without padding. Nothing is raised.
 
     Parameters
     ----------
     pictures, masks
-        The readers of the hook.
+        The readers of the hook; in place of that of masks, why there are none.
     picture, mask
         What the readers' `find` returned for this prediction.
     padding : optional
@@ -48,6 +48,8 @@ def read_prediction(
     try:
         valid = None if padding is None else valid_part(padding[place])
         read_image = _cut(pictures.read(picture), valid)
+        if isinstance(masks, str):
+            return ReadPrediction(read_image, None, masks)
         read_mask = _cut(masks.read(mask, picture_size(picture)), valid)
     except Exception as error:  # whatever a foreign model's tensors hold
         return ReadPrediction(read_image, read_mask, describe(error))

@@ -6,7 +6,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from segqc.base.devices import find_device
+from segqc.base.devices import find_device, float32_by_default
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
 from segqc.base.fingerprints import files_digest
@@ -82,7 +82,8 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
             raise ValueError(f"names {classes} classes, but its network takes {channels[0]} and returns {channels[1]}")
         state = restore(load_file(folder / WEIGHTS))
         packaged = config.encoder in PACKAGED_ENCODERS and not any(name.startswith(_ENCODER) for name in state)
-        model = QualityModel(config, pretrained=packaged)
+        with float32_by_default():
+            model = QualityModel(config, pretrained=packaged)
     except (OSError, SafetensorError) as error:
         raise BadInput(
             folder, f"has weights that cannot be read: {error}", "train again, or copy the whole folder"

@@ -171,9 +171,12 @@ class QualityModel(nn.Module):
         """log p(class | picture), level t = 0, `[M, K, S, S]` float32, of M pictures by their `image_features`."""
         count, config = len(features[0]), self.config
         shape = (count, config.num_classes, config.grid_size, config.grid_size)
-        uniform = torch.full(shape, -float(np.log(config.num_classes)), device=self.device)
+        uniform = torch.full(shape, -float(np.log(config.num_classes)), dtype=torch.float32, device=self.device)
         blank = torch.zeros(count, config.grid_size, config.grid_size, dtype=torch.bool, device=self.device)
-        levels = Levels(torch.full((count,), -torch.inf), torch.ones(count)).to(self.device)
+        levels = Levels(
+            torch.full((count,), -torch.inf, dtype=torch.float32, device=self.device),
+            torch.ones(count, dtype=torch.float32, device=self.device),
+        )
         return self.log_prediction(uniform, levels, self.context(features), blank)
 
     def scoring_noise(self) -> tuple[Levels, Tensor]:
@@ -186,7 +189,7 @@ class QualityModel(nn.Module):
         if self._noise is None:
             shape = (config.num_classes, config.grid_size, config.grid_size)
             if config.draws == 0:
-                self._noise = torch.ones(len(levels), *shape)
+                self._noise = torch.ones(len(levels), *shape, dtype=torch.float32, device="cpu")
             else:
                 seeds = [
                     stable_seed(config.noise_seed, level, draw, *shape)
@@ -246,7 +249,7 @@ class QualityModel(nn.Module):
         probability = torch.stack([total for _, total in passes]).sum(0) / len(order)
         posterior = self.method.posterior(probability)
         norms = dict(zip(self.config.score_levels, self.config.inlier_norm, strict=False))  # none before the density
-        unit = torch.tensor([norms.get(level, 1.0) for level in chosen], device=self.device)
+        unit = torch.tensor([norms.get(level, 1.0) for level in chosen], dtype=torch.float32, device=self.device)
         heat = torch.where(valid[0], self.method.heat(probability, per_level, onehot[0], unit), 0.0).clamp(0, 1)
         return Reading(
             means.cpu().double().numpy().reshape(len(chosen), -1),

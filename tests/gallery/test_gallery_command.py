@@ -24,7 +24,7 @@ from segqc.export.run import export
 from segqc.gallery.command import make_gallery
 from segqc.gallery.config import GalleryConfig
 from segqc.gallery.rows import compare_rows, page_row
-from segqc.hook.policies import Inspection, ReviewFolder
+from segqc.hook import Inspection, ReviewFolder
 from segqc.results.review import read_review
 from segqc.results.table import audit_fingerprint, read_audit_table
 from segqc.verdict import SuspectRegion, Verdict

@@ -141,9 +141,11 @@ def test_any_callable_is_called_through_the_handle(qc):
 
 
 def test_training_is_left_alone(qc, segmenter):
-    with qc.attach(segmenter.train()) as handle:
-        segmenter(inputs())
-    assert (handle.counts.seen, handle.counts.sampled_out, handle.counts.scored) == (3, 3, 0)
+    with qc.attach(segmenter.train()) as handle, pytest.warns(UserWarning, match="training mode") as caught:
+        repeat(segmenter, [inputs()] * 2)
+    assert (handle.counts.seen, handle.counts.training, handle.counts.scored) == (6, 6, 0)
+    assert len(caught) == 1
+    assert not handle.errors
 
 
 def test_a_sample_is_random_reproducible_and_counted(qc, segmenter):
@@ -359,7 +361,13 @@ def test_padding_is_cut_off(qc):
         ({"sample_rate": 0}, "sample_rate"), ({"sample_rate": 1.1}, "sample_rate"),
         ({"background": True, "queue_size": 0}, "one place"),
         ({"policy": "raise", "threshold": 0.5, "background": True}, "cannot stop the pipeline"),
-        ({"classes": [9]}, "0 to 3, but got 9"),
+        ({"classes": [9]}, "0 to 3, but got 9"), ({"policy": "Raise"}, 'Did you mean policy="raise"'),
+        ({"policy": "raised", "threshold": 0.5}, 'Did you mean policy="raise"'), ({"policy": ""}, "empty text"),
+        ({"policy": Raise}, "Expected `policy`"), ({"threshold": 50}, r"in \[0, 1\], where scores lie, but got 50"),
+        ({"threshold": -0.1}, "where scores lie"), ({"threshold": float("nan")}, "where scores lie"),
+        ({"threshold": True}, "where scores lie"), ({"sample_rate": "all"}, "sample_rate"),
+        ({"window": 3}, "20 or more"),
+        ({"background": True, "queue_size": 2.5}, "queue_size"), ({"exit_seconds": -1}, "exit_seconds"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused_at_once(qc, segmenter, options, words):
@@ -376,3 +384,40 @@ def test_a_threshold_beside_a_calibration_is_refused(calibrated, segmenter):
 def test_classes_that_the_quality_model_does_not_know_are_named(qc, segmenter):
     with pytest.warns(UserWarning, match="not judged: rug, sky"):
         qc.attach(segmenter, classes=["background", "rug", "cat", "sky"]).close()
+
+
+@pytest.mark.parametrize("on", [("failed",), "fail", (), ("fail", "Review")])
+def test_decisions_that_there_are_not_are_refused(on, tmp_path: Path):
+    with pytest.raises(ValueError, match="pass, review, fail"):
+        Raise(on=on)
+    with pytest.raises(ValueError, match="pass, review, fail"):
+        ReviewFolder(tmp_path, LABELS, on=on)
+
+
+def test_a_folder_with_another_table_is_refused(qc, segmenter, tmp_path: Path):
+    (tmp_path / "scores.csv").write_text("id,rank,score,status\n")
+    with pytest.raises(ValueError, match="choose another folder"):
+        qc.attach(segmenter, threshold=0.5, policy=tmp_path)
+
+
+class Session:
+    """As ONNX Runtime's: it runs, and cannot be called."""
+
+    def run(self, names, feeds):
+        return []
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [(Session(), r"attach\(model\.run\)"), ("model.onnx", "attach a function"), (Segmenter, "attach an instance")],
+)
+def test_what_cannot_be_called_is_refused_with_the_way(qc, model, words):
+    with pytest.raises(ValueError, match=words):
+        qc.attach(model)
+
+
+def test_a_model_whose_scores_are_unbounded_takes_any_threshold(segmenter):
+    density = QualityControl(tiny_model("paper"))
+    density.attach(segmenter, threshold=50)
+    with pytest.raises(ValueError, match="a finite number"):
+        density.attach(segmenter, threshold=float("inf"))
