@@ -30,7 +30,7 @@ from segqc.data.label_files import read_label_file
 from segqc.data.labels import VOC_LABELS
 from segqc.data.masks import read_mask
 from segqc.data.pictures import read_image
-from segqc.data.volumes import read_volume
+from segqc.data.volumes.files import read_volume
 
 Read = Callable[[Path], object]
 

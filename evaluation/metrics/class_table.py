@@ -1,6 +1,6 @@
 """The table behind an image's mean: one row per image and foreground class, by our metrics or by medpy itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from statistics import fmean, median
 from typing import Any, get_args
@@ -62,6 +62,11 @@ def class_rows(
             first, second = ((np.asarray(mask) == table["label"]) & known for mask in (prediction, truth))
             table |= _medpy(first, second, spacing)  # `|=` changes the dict in the list
     return tables
+
+
+def metrics_of_row(row: Mapping[str, Any]) -> ClassMetrics:
+    """The metrics in a row of `class_rows`."""
+    return ClassMetrics(**{field.name: row[field.name] for field in fields(ClassMetrics)})
 
 
 def summarise_classes(

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import asdict
+from typing import Any, Protocol
 
 import numpy as np
 
-from evaluation.metrics.classes import mean_dice
+from evaluation.metrics.class_table import class_rows, metrics_of_row
+from evaluation.metrics.classes import mean_dice, reduce_classes
 from evaluation.ranking.correlation import pearson_of_top, spearman
 from evaluation.ranking.selective import auroc, bad_below, mean_of_top, precision_at, worst_decile
 
@@ -22,6 +24,11 @@ class Labels(Protocol):
     @property
     def background(self) -> int | None:
         """Index of the background; None where there is none."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes."""
         ...
 
 
@@ -43,6 +50,33 @@ class DiceComparison:
     def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: Labels) -> float:
         """Mean Dice of two uint8 masks `[H, W]`, 255 where void, in [0, 1]."""
         return mean_dice(prediction, truth, labels.num_classes, void=255, background=labels.background)
+
+    def measure_volume(
+        self, id_: str, prediction: np.ndarray, truth: np.ndarray, labels: Labels, spacing: tuple[float, ...]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Metrics of a volume in three dimensions.
+
+        Parameters
+        ----------
+        id_ : str
+            The volume's.
+        prediction, truth : uint8 `[X, Y, Z]`
+            255 where void.
+        labels : Labels
+        spacing : tuple of float
+            Size of a voxel along each axis, mm.
+
+        Returns
+        -------
+        dict
+            `evaluation.metrics.classes.ImageMetrics`: means over the foreground classes, distances in mm; that of a
+            class which one of the two lacks counts as the volume's diagonal.
+        list of dict
+            `evaluation.metrics.class_table.class_rows`.
+        """
+        rows = class_rows(id_, prediction, truth, labels.names, 255, labels.background, spacing)
+        diagonal = math.hypot(*(size * length for size, length in zip(truth.shape, spacing, strict=True)))
+        return asdict(reduce_classes([metrics_of_row(row) for row in rows], diagonal)), rows
 
     def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
         """Measures of a ranking; None where a measure is undefined (all images failures, say)."""

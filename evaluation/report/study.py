@@ -4,7 +4,7 @@ look at.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -13,8 +13,8 @@ import numpy as np
 from rich.console import Console
 
 from evaluation.baselines.base import Example
-from evaluation.metrics.class_table import Backend, class_rows
-from evaluation.metrics.classes import ClassMetrics, reduce_classes
+from evaluation.metrics.class_table import Backend, class_rows, metrics_of_row
+from evaluation.metrics.classes import reduce_classes
 from evaluation.metrics.mask_features import mask_features
 from evaluation.ranking.judging import Quality
 from evaluation.report.config import EvaluateConfig, Undefined
@@ -250,7 +250,9 @@ def _quality(measured: Sequence[_Measured], undefined: Undefined) -> tuple[Quali
     With "exclude", an image whose every class is missed or spurious has no distance at all; a correlation must not take
     it for a small one.
     """
-    means = [reduce_classes([_metrics(row) for row in item.classes], item.diagonal, undefined) for item in measured]
+    means = [
+        reduce_classes([metrics_of_row(row) for row in item.classes], item.diagonal, undefined) for item in measured
+    ]
     dice, msd, hd95 = (
         np.array([math.nan if getattr(mean, name) is None else getattr(mean, name) for mean in means], np.float64)
         for name in ("dice", "msd", "hd95")
@@ -271,10 +273,6 @@ def training_examples(config: EvaluateConfig, labels: LabelSpace, judged: set[st
         if pair.mask is not None and pair.id not in judged
     ]
     return kept, "" if kept else f"no training pairs in the list {config.train_set} that are not judged"
-
-
-def _metrics(row: dict[str, Any]) -> ClassMetrics:
-    return ClassMetrics(**{field.name: row[field.name] for field in fields(ClassMetrics)})
 
 
 def _truth_folder(config: EvaluateConfig, audit: AuditTable) -> Path:

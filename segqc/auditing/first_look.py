@@ -18,7 +18,12 @@ from segqc.model.config import ModelConfig
 
 
 def reader_of(
-    config: AuditConfig, model: ModelConfig, pairs: Sequence[Pair], predictions: bool, console: Console | None
+    config: AuditConfig,
+    model: ModelConfig,
+    pairs: Sequence[Pair],
+    predictions: bool,
+    console: Console | None,
+    volumes: bool = False,
 ) -> PairReader:
     """How the files of an audit are read, after a look at up to 200 pairs drawn by seed.
 
@@ -33,13 +38,17 @@ def reader_of(
         Whether the masks are predictions; true masks are read as in training.
     console : Console or None
         Where decisions and warnings are printed.
+    volumes : bool
+        Whether the pairs are slices of volumes.
 
     Raises
     ------
     BadInput
         The masks can be read in two ways, or none can be read.
     """
-    labels, trained = model.label_space, model.picture_reading
+    labels = model.label_space
+    # slices of volumes are read as they are stored: they were written by the volumes' range of intensities
+    trained = AS_STORED if volumes else dataclasses.replace(model.picture_reading, volume_intensity=None)
     if not predictions:
         return PairReader(labels, pictures=trained, strict_size=True)
     known = dataclasses.replace(

@@ -11,9 +11,12 @@ from segqc.base.errors import BadInput
 from segqc.base.files import read_json
 from segqc.base.locks import exclusive
 
-HEATMAPS = "heatmaps"
+HEATMAPS, SLICES = "heatmaps", "slices"
+VOLUME_TABLES = ("volumes.csv", "volumes.parquet", "volume_classes.csv", "volume_classes.parquet")
 WRITTEN = (
     HEATMAPS,
+    SLICES,
+    *VOLUME_TABLES,
     "scores.csv",
     "scores.parquet",
     "summary.json",
@@ -29,6 +32,11 @@ def written_paths(out: Path) -> frozenset[Path]:
     them.
     """
     return frozenset(out.resolve() / name for name in WRITTEN)
+
+
+def volumes_journal(out: Path) -> Path:
+    """The journal of what was measured on volumes."""
+    return out / _PROGRESS / "volumes.jsonl"
 
 
 def journal_paths(out: Path, world: int) -> list[Path]:
@@ -62,6 +70,8 @@ def start_afresh(out: Path) -> None:
     for path in (out / _PROGRESS).glob(_JOURNALS):
         path.unlink()
     shutil.rmtree(out / HEATMAPS, ignore_errors=True)
+    for name in VOLUME_TABLES:
+        (out / name).unlink(missing_ok=True)
 
 
 def _refuse_foreign(out: Path) -> None:

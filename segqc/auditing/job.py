@@ -9,6 +9,7 @@ import torch
 
 from segqc.base.fingerprints import stable_seed
 from segqc.data.pairs import Pair, Problem
+from segqc.data.volumes.slices import SlicedVolume
 from segqc.model.folder import fingerprint, load_model
 from segqc.quality_control import QualityControl
 
@@ -37,6 +38,8 @@ class AuditJob:
         JSON values to add to the summary.
     predictions : bool
         Whether the masks are predictions, which are looked at before they are scored; true masks were, in training.
+    volumes : tuple of SlicedVolume or None
+        The volumes whose slices the pairs are; None where the pairs are pictures.
     """
 
     pairs: list[Pair]
@@ -48,6 +51,7 @@ class AuditJob:
     judged: str = "prediction"
     facts: dict[str, Any] = field(default_factory=dict)
     predictions: bool = False
+    volumes: tuple[SlicedVolume, ...] | None = None
 
 
 class Scorers:

@@ -98,7 +98,7 @@ def write_audit(
     known. Sheet and page are drawn from one decoding of each file.
     """
     for name in ("scores.csv", "scores.parquet"):
-        write_table(config.out / name, rows, audit_columns("calibration" in summary))
+        write_table(config.out / name, rows, audit_columns("calibration" in summary, job.volumes is not None))
     pairs = {pair.id: pair for pair in job.pairs}
     if not summary["scored"]:  # nothing to look at
         write_json(config.out / SUMMARY, summary)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from segqc.auditing.volume_score import slice_weight
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path
 from segqc.base.fingerprints import file_stamp
@@ -18,6 +19,7 @@ from segqc.quality_control import QualityControl, predicted_classes
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns
 
 COLUMNS = audit_columns(calibrated=False)
+OF_SLICES = audit_columns(calibrated=False, volumes=True)
 
 
 class Comparison(Protocol):
@@ -25,6 +27,12 @@ class Comparison(Protocol):
 
     def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: LabelSpace) -> float:
         """Quality of one prediction in [0, 1]."""
+        ...
+
+    def measure_volume(
+        self, id_: str, prediction: np.ndarray, truth: np.ndarray, labels: LabelSpace, spacing: tuple[float, ...]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Metrics of one volume, and of each of its classes."""
         ...
 
     def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
@@ -50,10 +58,16 @@ def pair_stamps(pair: Pair) -> list[list[Any]]:
     return [file_stamp(path) for path in (pair.image, pair.mask, pair.ground_truth) if path is not None]
 
 
-def read_pair(qc: QualityControl, pair: Pair, comparison: Comparison | None, reader: PairReader) -> ReadPair:
+def read_pair(
+    qc: QualityControl,
+    pair: Pair,
+    comparison: Comparison | None,
+    reader: PairReader,
+    columns: Sequence[str] = COLUMNS,
+) -> ReadPair:
     """Decode a pair and compare it with ground truth; runs in a thread."""
     stamps = pair_stamps(pair)
-    row = dict.fromkeys(COLUMNS) | {
+    row = dict.fromkeys(columns) | {
         "id": pair.id,
         "status": "ok",
         "reason": "",
@@ -104,7 +118,11 @@ def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dic
     if heatmaps is not None:
         with atomic_path(heatmaps / f"{item.pair.id}.png") as temporary:
             Image.fromarray(np.round(score.heatmap * 255).astype(np.uint8)).save(temporary)
-    return item.row | {
+    row = dict(item.row)
+    if "volume_weight" in row:
+        probabilities = None if score.agreement is None else score.heatmap
+        row["volume_weight"] = slice_weight(item.mask, probabilities, qc.labels.foreground)
+    return row | {
         "score": score.score,
         "agreement": score.agreement,
         "density": score.density,
@@ -122,3 +140,12 @@ def error_row(problem: Problem) -> dict[str, Any]:
         "reason": problem.reason,
         "prediction": str(problem.path),
     }
+
+
+def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Worst first with ranks from 1; equal scores by id; errors last, without a score."""
+    ordered = sorted(
+        rows,
+        key=lambda row: (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]),
+    )
+    return [row | {"rank": place} for place, row in enumerate(ordered, 1)]

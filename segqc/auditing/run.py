@@ -9,7 +9,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +19,28 @@ from rich.console import Console
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import judge_rows
 from segqc.auditing.first_look import reader_of
-from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh, written_paths
+from segqc.auditing.folder import (
+    HEATMAPS,
+    claimed,
+    journal_paths,
+    start_afresh,
+    written_paths,
+)
 from segqc.auditing.job import AuditJob, Scorers
 from segqc.auditing.output import Spent, summarise, write_audit
 from segqc.auditing.rows import (
     COLUMNS,
+    OF_SLICES,
     Comparison,
     ReadPair,
     error_row,
     pair_stamps,
+    rank_rows,
     read_pair,
     score_pair,
 )
+from segqc.auditing.volume_job import volume_job
+from segqc.auditing.volume_tables import summarise_volumes, with_volumes, write_volumes
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
@@ -44,6 +54,7 @@ from segqc.data.pairs import Pair
 from segqc.data.predictions import audit_pairs
 from segqc.data.reader import PairReader
 from segqc.data.voc import find_voc
+from segqc.data.volumes.files import holds_volumes
 from segqc.model.folder import model_folder
 
 
@@ -59,11 +70,14 @@ class AuditReport:
         As in summary.json.
     out : Path
         The audit's folder.
+    volumes : list of dict
+        As in volumes.csv, worst first; empty where pictures were audited.
     """
 
     rows: list[dict[str, Any]]
     summary: dict[str, Any]
     out: Path
+    volumes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def errors(self) -> list[dict[str, Any]]:
@@ -101,36 +115,44 @@ def audit(
     config = dataclasses.replace(config, model=model_folder(config.model))
     accelerator = make_accelerator(config.device)
     claim = claimed(config.out, accelerator) if job is None else nullcontext()
-    job = job or _predictions(config)
+    if job is None:
+        config, job = _predictions(config, accelerator, console)
     scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels)
     calibration = find_calibration(
         config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels
     )
     console = console if accelerator.is_main_process else None
     with accelerator.main_process_first():
-        reader = reader_of(config, scorers.any.model.config, job.pairs, job.predictions, console)
+        of_slices = job.volumes is not None
+        reader = reader_of(config, scorers.any.model.config, job.pairs, job.predictions, console, of_slices)
+    columns = OF_SLICES if of_slices else COLUMNS
     header = {
         "model": scorers.fingerprint,
         "reader": reader.to_dict(),
         "levels": config.levels,
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,
-        "columns": COLUMNS,
+        "columns": columns,
         "version": __version__,
     }
     with claim:
         journal = _own_journal(config.out, header, accelerator)
-        scored = _score_all(scorers, reader, job.pairs, journal, config, comparison, console, accelerator)
+        scored = _score_all(scorers, reader, job.pairs, journal, config, comparison, console, accelerator, columns)
         accelerator.wait_for_everyone()
         paths = journal_paths(config.out, accelerator.num_processes)
         journals = [journal if path == journal.path else Journal(path, header) for path in paths]
-        ranked = rank_rows([*_rows(job.pairs, journals), *map(error_row, job.problems)])
+        scored_rows = with_volumes(_rows(job.pairs, journals), job.volumes or ())
+        ranked = rank_rows([*scored_rows, *map(error_row, job.problems)])
         if calibration is not None:
             ranked = judge_rows(ranked, calibration)
         spent = Spent(time.monotonic() - started, scored)
         summary = summarise(config, job, scorers, ranked, comparison, calibration, spent)
         summary["reader"] = reader.to_dict()
+        volumes: list[dict[str, Any]] = []
         if accelerator.is_main_process:
+            if of_slices:
+                volumes = write_volumes(config.out, job, reader, ranked, comparison, header, console)
+                summary["volumes"] = summarise_volumes(volumes)
             write_audit(config, job, reader, ranked, summary, console)
         accelerator.wait_for_everyone()
     if not summary["scored"]:
@@ -138,7 +160,7 @@ def audit(
         raise BadInput(
             config.predictions, f"nothing could be scored; {why}", f"all reasons are in {config.out / 'scores.csv'}"
         )
-    return AuditReport(ranked, summary, config.out)
+    return AuditReport(ranked, summary, config.out, volumes)
 
 
 def _own_journal(out: Path, header: dict[str, Any], accelerator: Accelerator) -> Journal:
@@ -154,22 +176,21 @@ def _own_journal(out: Path, header: dict[str, Any], accelerator: Accelerator) ->
     return journals[accelerator.process_index]
 
 
-def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Worst first with ranks from 1; equal scores by id; errors last, without a score."""
-    ordered = sorted(
-        rows,
-        key=lambda row: (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]),
-    )
-    return [row | {"rank": place} for place, row in enumerate(ordered, 1)]
-
-
-def _predictions(config: AuditConfig) -> AuditJob:
-    """The predictions that the configuration names, all to be scored by its model."""
+def _predictions(
+    config: AuditConfig, accelerator: Accelerator, console: Console | None
+) -> tuple[AuditConfig, AuditJob]:
+    """The predictions that the configuration names, all to be scored by its model; and the configuration, with the
+    folders of their slices where they are volumes.
+    """
+    if holds_volumes(config.predictions):
+        shown = console if accelerator.is_main_process else None
+        with claimed(config.out, accelerator), accelerator.main_process_first():
+            return volume_job(config, shown)
     sources = config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set
     raise_limit(config)
     found = audit_pairs(*sources, leave_out=written_paths(config.out), names=patterns(config))
     title, without = f"Audit of {config.predictions.name or config.predictions}", found.images_without_prediction
-    return AuditJob(found.pairs, found.problems, (config.model,), title, without=without, predictions=True)
+    return config, AuditJob(found.pairs, found.problems, (config.model,), title, without=without, predictions=True)
 
 
 def _ground_truth(config: AuditConfig) -> Path | None:
@@ -189,6 +210,7 @@ def _score_all(
     comparison: Comparison | None,
     console: Console | None,
     accelerator: Accelerator,
+    columns: Sequence[str],
 ) -> int:
     """Score those of this process's pairs that the journal does not hold as they are on disk; returns their number."""
     world = accelerator.num_processes
@@ -196,7 +218,7 @@ def _score_all(
     heatmaps = config.out / HEATMAPS if config.heatmaps else None
 
     def read(pair: Pair) -> ReadPair:
-        return read_pair(scorers.of(pair), pair, comparison, reader)
+        return read_pair(scorers.of(pair), pair, comparison, reader, columns)
 
     todo = [pair for pair in pairs if not _is_scored(pair, journal, heatmaps)]
     with journal, make_progress(console, "note") as progress:

@@ -70,8 +70,9 @@ def _audit_predictions(config: AuditConfig) -> "AuditReport":
     _print_audit(report.rows, report.summary)
     if "calibration" in report.summary:
         print_calibrated(report.summary["calibration"])
+    _print_volumes(report.volumes)
     console.print()
-    console.print(wrote(config.out, f": {_WRITTEN}"), soft_wrap=True)
+    console.print(wrote(config.out, f": {_written(report)}"), soft_wrap=True)
     console.print(f"Next: open {config.out / 'gallery.html'} in a browser.", soft_wrap=True)
     return report
 
@@ -81,11 +82,12 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
 
     report = run(config, console)
     _print_audit(report.rows, report.summary)
+    _print_volumes(report.volumes)
     console.print()
     console.print(
         wrote(
             config.out,
-            f": {_WRITTEN}; models/ holds the {config.training.folds} models, each trained without its fold.",
+            f": {_written(report)}; models/ holds the {config.training.folds} models, each trained without its fold.",
         ),
         soft_wrap=True,
     )
@@ -95,6 +97,33 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
         soft_wrap=True,
     )
     return report
+
+
+def _written(report: "AuditReport") -> str:
+    return f"volumes.csv, slices/, {_WRITTEN}" if report.volumes else _WRITTEN
+
+
+def _print_volumes(rows: list[dict[str, Any]]) -> None:
+    """Print the ten worst volumes with their worst slices, and how many could not be scored."""
+    if not rows:
+        return
+    scored = [row for row in rows if row["status"] == "ok"]
+    compared = any(row["dice"] is not None for row in scored)
+    table = Table(title="The ten most suspect volumes", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("rank", "id", "score", "worst slices") + (("Dice", "MSD (mm)", "HD95 (mm)") if compared else ()):
+        table.add_column(name, overflow="fold", no_wrap=name not in ("id", "worst slices"))
+    for row in scored[:10]:
+        numbers = [row["worst_slices"].replace(f"{row['id']}/", "").replace(";", " ")]
+        if compared:
+            digits = {"dice": 3, "msd": 2, "hd95": 2}
+            numbers += ["" if row[name] is None else f"{row[name]:.{count}f}" for name, count in digits.items()]
+        table.add_row(str(row["rank"]), row["id"], f"{row['score']:.3f}", *numbers)
+    console.print(table)
+    failed = [row for row in rows if row["status"] != "ok"]
+    remarks = [row for row in scored if row["reason"]]
+    console.print(f"{len(scored)} volumes scored, {len(failed)} errors; distances in three dimensions.")
+    for row in (*failed[:3], *remarks[:3]):
+        console.print(f"  {row['id']}: {row['reason']}", soft_wrap=True)
 
 
 def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:

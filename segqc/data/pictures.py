@@ -42,15 +42,20 @@ class PictureReading:
         None: the first three.
     upright : bool
         Turn pictures as their EXIF orientation says. False: as they are stored, as masks usually follow.
+    volume_intensity : (low, high), optional
+        Values of volumes, in their own unit, that became 0 and 255 when their slices were written; the slices
+        themselves are read as they are stored.
     """
 
     intensity: tuple[float, float] | None = None
     bands: tuple[int, ...] | None = None
     upright: bool = False
+    volume_intensity: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if self.intensity is not None and not self.intensity[0] < self.intensity[1]:
-            raise ValueError(f"Expected intensity LOW,HIGH with LOW below HIGH, but got {self.intensity}")
+        for low_high in (self.intensity, self.volume_intensity):
+            if low_high is not None and not low_high[0] < low_high[1]:
+                raise ValueError(f"Expected intensity LOW,HIGH with LOW below HIGH, but got {low_high}")
         if self.bands is not None and (len(self.bands) not in (1, 3) or min(self.bands) < 1):
             raise ValueError(f"Expected one or three bands, counted from 1, but got {self.bands}")
 
@@ -62,7 +67,7 @@ class PictureReading:
     def from_dict(cls, values: Mapping[str, Any]) -> "PictureReading":
         """Inverse of `to_dict`."""
         known = dict(values)
-        for name in ("intensity", "bands"):
+        for name in ("intensity", "bands", "volume_intensity"):
             known[name] = None if known.get(name) is None else tuple(known[name])
         return cls(**known)
 

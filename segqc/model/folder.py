@@ -66,17 +66,8 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
         The folder is not a whole model, or comes from a newer version; or there is no such device.
     """
     folder, device = Path(folder), find_device(device)
-    if not (folder / CONFIG).is_file():
-        fix = (
-            "training there was not finished: run the same `segqc train` command again"
-            if (folder / "training").is_dir()
-            else "give a folder written by `segqc train`"
-        )
-        raise BadInput(folder, f"is not a model folder: it has no {CONFIG}", fix)
+    config = load_config(folder)
     try:
-        config = from_json(ModelConfig, read_json(folder / CONFIG))
-        if config.format != MODEL_FORMAT:
-            raise ValueError(f"has format {config.format!r}, but this version reads {MODEL_FORMAT!r}")
         classes, channels = config.label_space.num_classes, (config.network.in_channels, config.network.out_channels)
         if channels != (classes, classes):
             raise ValueError(f"names {classes} classes, but its network takes {channels[0]} and returns {channels[1]}")
@@ -89,7 +80,7 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
             folder, f"has weights that cannot be read: {error}", "train again, or copy the whole folder"
         ) from error
     except (ValueError, TypeError, RuntimeError) as error:
-        raise BadInput(folder / CONFIG, str(error), "use the version of segqc that wrote it, or train again") from error
+        raise _unreadable_config(folder, error) from error
     try:
         if packaged:
             state |= {name: tensor for name, tensor in model.state_dict().items() if name.startswith(_ENCODER)}
@@ -101,6 +92,34 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
             folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder"
         ) from error
     return model.to(device).eval().requires_grad_(False)
+
+
+def load_config(folder: Path) -> ModelConfig:
+    """Read what a model folder says about its weights.
+
+    Raises
+    ------
+    BadInput
+        As `load_model`, as far as it can be known without the weights.
+    """
+    if not (folder / CONFIG).is_file():
+        fix = (
+            "training there was not finished: run the same `segqc train` command again"
+            if (folder / "training").is_dir()
+            else "give a folder written by `segqc train`"
+        )
+        raise BadInput(folder, f"is not a model folder: it has no {CONFIG}", fix)
+    try:
+        config = from_json(ModelConfig, read_json(folder / CONFIG))
+        if config.format != MODEL_FORMAT:
+            raise ValueError(f"has format {config.format!r}, but this version reads {MODEL_FORMAT!r}")
+    except (ValueError, TypeError) as error:
+        raise _unreadable_config(folder, error) from error
+    return config
+
+
+def _unreadable_config(folder: Path, error: Exception) -> BadInput:
+    return BadInput(folder / CONFIG, str(error), "use the version of segqc that wrote it, or train again")
 
 
 def model_folder(model: Path | str) -> Path:

@@ -1,8 +1,9 @@
 """The columns of an audit's table, each named once: in Python, in CSV and Parquet, on the review page and in the docs.
 
-An audit writes `SCORE_COLUMNS`; then, where a calibration was used, `DECISION_COLUMNS`; then `STATE_COLUMNS`. A hook's
-review folder has `REVIEW_COLUMNS`. A comparison of two audits adds `COMPARISON_COLUMNS` on the page. A table may have
-columns of its own besides, and may lack all but `REQUIRED`.
+An audit writes `SCORE_COLUMNS`; then, where a calibration was used, `DECISION_COLUMNS`; then `STATE_COLUMNS`; then, of
+volumes, `VOLUME_COLUMNS`. volumes.csv has `VOLUME_TABLE`, a hook's review folder `REVIEW_COLUMNS`. A comparison of two
+audits adds `COMPARISON_COLUMNS` on the page. A table may have columns of its own besides, and may lack all but
+`REQUIRED`.
 """
 
 from collections.abc import Iterable
@@ -61,6 +62,35 @@ DECISION_COLUMNS = (
     Column("decision", "text", "pass, review or fail"),
 )
 
+VOLUME_COLUMNS = (
+    Column("volume", "text", "volume that the slice is of"),
+    Column("spacing", "list", "size of a pixel: from row to row; from column to column", "mm"),
+    Column("volume_weight", "number", "pixels of foreground, predicted and expected: the slice's weight in its volume"),
+)
+"""Columns of an audit of volumes, whose rows are slices."""
+
+VOLUME_TABLE = (
+    Column("id", "text", "path of the volume below its folder, without .nii or .nii.gz"),
+    Column("rank", "integer", "1 for the most suspect volume; volumes without a score come last"),
+    Column("score", "number", "mean score of the slices, weighted by volume_weight: higher is worse"),
+    Column("status", "text", "ok, or error where no slice could be scored"),
+    Column("reason", "text", "why the volume could not be scored or compared, or what had to be assumed"),
+    Column("worst_slices", "list", "ids of the slices that add most to the score, the worst first"),
+    Column("highest_slice_score", "number", "highest score of a slice"),
+    Column("slices", "integer", "slices of the volume"),
+    Column("scored", "integer", "slices that were scored"),
+    Column("empty", "integer", "scored slices in which nothing is predicted"),
+    Column("spacing", "list", "size of a voxel: from slice to slice; from row to row; from column to column", "mm"),
+    Column("dice", "number", "mean Dice of the volume over its foreground classes, in three dimensions", "0 to 1"),
+    Column("msd", "number", "mean surface distance in three dimensions, mean over the classes", "mm"),
+    Column("hd95", "number", "95th percentile of the surface distances in three dimensions, mean over them", "mm"),
+    Column("missed", "integer", "classes that only the truth has; their distance counts as the volume's diagonal"),
+    Column("spurious", "integer", "classes that only the prediction has; their distance counts likewise"),
+    Column("image", "text", "file of the picture"),
+    Column("prediction", "text", "file of the labels"),
+)
+"""Columns of volumes.csv."""
+
 HARDLY_SEEN, NOT_COMPARED, RESIZED = "hardly_seen", "not_compared", "resized"
 
 STATE_COLUMNS = (
@@ -82,7 +112,15 @@ COMPARISON_COLUMNS = (
 TIME = Column("time", "number", "when a hook judged the mask", "seconds since 1970")
 
 COLUMNS = {
-    column.name: column for column in (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS, *COMPARISON_COLUMNS, TIME)
+    column.name: column
+    for column in (
+        *SCORE_COLUMNS,
+        *DECISION_COLUMNS,
+        *STATE_COLUMNS,
+        *VOLUME_COLUMNS,
+        *COMPARISON_COLUMNS,
+        TIME,
+    )
 }
 
 REVIEW_COLUMNS = tuple(
@@ -102,9 +140,10 @@ def names(columns: Iterable[Column], *kinds: Kind) -> tuple[str, ...]:
     return tuple(column.name for column in columns if not kinds or column.kind in kinds)
 
 
-def audit_columns(calibrated: bool) -> tuple[str, ...]:
-    """Names of the columns that an audit writes, in order."""
-    return names((*SCORE_COLUMNS, *(DECISION_COLUMNS if calibrated else ()), *STATE_COLUMNS))
+def audit_columns(calibrated: bool, volumes: bool = False) -> tuple[str, ...]:
+    """Names of the columns that an audit writes, in order; of an audit of `volumes`, those of their slices too."""
+    decisions, of_slices = DECISION_COLUMNS if calibrated else (), VOLUME_COLUMNS if volumes else ()
+    return names((*SCORE_COLUMNS, *decisions, *STATE_COLUMNS, *of_slices))
 
 
 def split_list(cell: str | None) -> list[str]:

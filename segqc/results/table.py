@@ -21,10 +21,10 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import LabelSpace
 from segqc.data.reader import PairReader
 from segqc.model.config import ModelConfig
-from segqc.results.schema import DECISION_COLUMNS, REQUIRED, SCORE_COLUMNS, STATE_COLUMNS, Column
+from segqc.results.schema import DECISION_COLUMNS, REQUIRED, SCORE_COLUMNS, STATE_COLUMNS, VOLUME_COLUMNS, Column
 
 SUMMARY, HEATMAPS = "summary.json", "heatmaps"
-_READ = (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS)
+_READ = (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS, *VOLUME_COLUMNS)
 _PROBED = 100  # relative paths that are tried to find where they start
 
 

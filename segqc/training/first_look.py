@@ -22,11 +22,13 @@ def look_first(config: TrainConfig, source: TrainingSource, console: Console | N
     BadInput
         The masks can be read in two ways, or none of them can be read.
     """
+    # slices of volumes are written by that range, and read as they are stored
+    options = dataclasses.replace(config, intensity=None) if source.volumes else config
     where = config.masks or config.voc_root or config.data or "training data"
     with Journal(config.out / "training" / "looked.jsonl", {}) as journal, make_progress(console) as progress:
         task = progress.add_task("looking at files", total=len(source.pairs), visible=bool(source.pairs))
         found = look(
-            source.pairs, source.labels, config, where, journal=journal, advance=lambda: progress.advance(task)
+            source.pairs, source.labels, options, where, journal=journal, advance=lambda: progress.advance(task)
         )
     background = found.labels.background
     named = "none" if background is None else found.labels.names[background]
@@ -34,4 +36,5 @@ def look_first(config: TrainConfig, source: TrainingSource, console: Console | N
     if console is not None:
         for line in said:
             console.print(line, soft_wrap=True, highlight=False)
-    return dataclasses.replace(source, labels=found.labels, pictures=found.reading, said=said, looked_at=True)
+    pictures = dataclasses.replace(found.reading, volume_intensity=source.pictures.volume_intensity)
+    return dataclasses.replace(source, labels=found.labels, pictures=pictures, said=said, looked_at=True)

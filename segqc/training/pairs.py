@@ -12,10 +12,14 @@ from segqc.data.download import download_voc
 from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
+from segqc.data.layouts.dataset import DataSet, of_slices
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, Problem, folder_pairs
 from segqc.data.pictures import AS_STORED, PictureReading, read_image
 from segqc.data.voc import voc_pairs
+from segqc.data.volumes.files import holds_volumes
+from segqc.data.volumes.find import find_volumes
+from segqc.data.volumes.slices import SlicedVolume
 from segqc.training.config import TrainConfig
 
 
@@ -35,6 +39,8 @@ class TrainingSource:
         What was decided, to be printed.
     looked_at : bool
         Whether the files were looked at (`segqc.training.first_look`).
+    volumes : tuple of SlicedVolume
+        The volumes whose slices the pairs are.
     """
 
     labels: LabelSpace
@@ -43,6 +49,7 @@ class TrainingSource:
     pictures: PictureReading = AS_STORED
     said: tuple[str, ...] = ()
     looked_at: bool = False
+    volumes: tuple[SlicedVolume, ...] = ()
 
 
 def training_labels(config: TrainConfig) -> LabelSpace:
@@ -81,18 +88,27 @@ def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> Tr
         return TrainingSource(training_labels(config), *voc_pairs(config.voc_root, config.image_set))
     assert config.images is not None
     assert config.masks is not None
+    if holds_volumes(config.images):
+        volumes = find_volumes(config.images, config.masks, names=patterns(config), leave_out=leave_out)
+        sliced = of_slices("volumes", volumes, config.out / "training", config.intensity)
+        return _source(sliced, training_labels(config))
     found = folder_pairs(config.images, config.masks, leave_out, patterns(config))
     return TrainingSource(training_labels(config), *found)
 
 
 def _of_dataset(config: TrainConfig, root: Path) -> TrainingSource:
     """A data set in a known layout; masks of annotation files are drawn in the run's folder."""
-    found = find_dataset(root, config.split, config.out / "training", config.layout)
+    found = find_dataset(root, config.split, config.out / "training", config.layout, config.intensity)
     labels = parse_classes(config.classes) if config.classes else found.labels
     if labels is None:
         raise BadInput(root, "names no classes", 'name them with --classes "background,cat,dog", or a file')
+    return _source(found, adjusted(labels, config))
+
+
+def _source(found: DataSet, labels: LabelSpace) -> TrainingSource:
+    """A data set that was found, with its classes."""
     said = (f"layout {found.layout}", *found.said)
-    return TrainingSource(adjusted(labels, config), list(found.pairs), list(found.problems), said=said)
+    return TrainingSource(labels, list(found.pairs), list(found.problems), found.pictures, said, volumes=found.volumes)
 
 
 def check_pairs(

@@ -5,13 +5,11 @@ import pytest
 from PIL import Image
 
 from segqc.base.errors import BadInput
-from segqc.base.files import read_json
 from segqc.data.label_files import read_label_file
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.masks import read_mask, write_mask
 from segqc.data.pictures import PictureReading, read_image
 from segqc.data.rasters import read_raster
-from segqc.data.volumes import read_volume, slice_folder
 
 THREE = LabelSpace(("background", "pit", "bar"))
 LABELS = np.array([[0, 1, 2, 255], [2, 2, 1, 0]], np.uint8)
@@ -164,31 +162,6 @@ def test_upright_pictures_are_turned(tmp_path):
     Image.new("RGB", (8, 5)).save(tmp_path / "p.jpg", exif=exif)
     assert read_image(tmp_path / "p.jpg").size == (8, 5)
     assert read_image(tmp_path / "p.jpg", PictureReading(upright=True)).size == (5, 8)
-
-
-def test_volumes_become_slices_that_lie_as_their_pictures_do(tmp_path):
-    nibabel = pytest.importorskip("nibabel")
-    values = np.zeros((6, 5, 3), np.uint8)
-    values[1, 2, 0], values[4, 1, 2] = 1, 2
-    affine = np.diag([2.0, 3.0, 4.0, 1.0])
-    flipped = np.diag([-2.0, 3.0, 4.0, 1.0])
-    flipped[0, 3] = 10.0
-    (tmp_path / "in").mkdir()
-    nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "in" / "a.nii.gz")
-    nibabel.save(nibabel.Nifti1Image(values[::-1], flipped), tmp_path / "in" / "b.nii")
-    assert not slice_folder(tmp_path / "in", tmp_path / "out")
-    slices = [sorted((tmp_path / "out" / name).glob("*.png")) for name in ("a", "b")]
-    stacks = [np.stack([read_mask(path, THREE) for path in paths]) for paths in slices]
-    assert stacks[0].shape == (3, 5, 6)
-    np.testing.assert_array_equal(*stacks)  # one body, stored the other way round
-    assert (stacks[0] == 1).sum() == (stacks[0] == 2).sum() == 1
-    assert read_json(tmp_path / "out" / "b" / "volume.json")["spacing"] == [2.0, 3.0, 4.0]
-    (tmp_path / "in" / "c.nii").write_bytes(b"not a volume")
-    failed = slice_folder(tmp_path / "in", tmp_path / "out")
-    assert set(failed) == {"c"}
-    assert "NIfTI" in failed["c"].reason
-    with pytest.raises(BadInput, match="does not exist"):
-        read_volume(tmp_path / "absent.nii")
 
 
 def test_alpha_is_seen_and_ignored_for_labels(tmp_path):

@@ -1,6 +1,7 @@
 """`segqc inspect`: find a data set's pairs, look at every file, and say what is suspicious."""
 
 import dataclasses
+from pathlib import Path
 
 from rich.console import Console
 
@@ -14,10 +15,12 @@ from segqc.data.inspection.screen import print_inspection
 from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
-from segqc.data.layouts.dataset import DataSet
+from segqc.data.layouts.dataset import DataSet, of_slices
 from segqc.data.pairs import folder_pairs
 from segqc.data.predictions import audit_pairs
 from segqc.data.voc import voc_pairs
+from segqc.data.volumes.files import holds_volumes
+from segqc.data.volumes.find import FoundVolumes, find_volumes
 
 _MOST_CLASSES = 255
 
@@ -50,7 +53,7 @@ def inspect(config: InspectConfig, console: Console | None = None) -> Look:
         seen = look(
             found.pairs,
             adjusted(labels or _unnamed(), config),
-            config,
+            dataclasses.replace(config, intensity=None) if found.volumes else config,
             where,
             predictions=config.predictions is not None,
             journal=journal,
@@ -74,13 +77,16 @@ def _unnamed() -> LabelSpace:
 
 def _found(config: InspectConfig) -> DataSet:
     """The pairs that the configuration names."""
+    masks = config.predictions or config.masks
+    if config.images is not None and masks is not None and holds_volumes(masks):
+        return of_slices("volumes", _volumes(config, config.images, masks), config.work, config.intensity)
     if config.predictions is not None:
         sources = config.predictions, config.images, config.voc_root
         pairs = audit_pairs(*sources, names=patterns(config))
         labels = VOC_LABELS if config.voc_root is not None else None
         return DataSet("", tuple(pairs.pairs), tuple(pairs.problems), labels)
     if config.data is not None:
-        return find_dataset(config.data, config.split, config.work, config.layout)
+        return find_dataset(config.data, config.split, config.work, config.layout, config.intensity)
     if config.voc_root is not None:
         found = voc_pairs(config.voc_root, config.image_set)
         return DataSet("voc", tuple(found[0]), tuple(found[1]), VOC_LABELS)
@@ -89,3 +95,8 @@ def _found(config: InspectConfig) -> DataSet:
         raise BadInput("data", "no data was named", fix)
     found = folder_pairs(config.images, config.masks, names=patterns(config))
     return DataSet("", tuple(found[0]), tuple(found[1]))
+
+
+def _volumes(config: InspectConfig, images: Path, masks: Path) -> FoundVolumes:
+    what = "mask" if config.predictions is None else "prediction"
+    return find_volumes(images, masks, names=patterns(config), what=what)

@@ -4,6 +4,7 @@ Each layout is a module with one function, `find(root, split, work)`: the data s
 `LAYOUTS` lists them, the most particular first. A new layout is such a function and a line there.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from segqc.base.errors import BadInput
@@ -21,7 +22,7 @@ from segqc.data.layouts import (
     voc,
     yolo,
 )
-from segqc.data.layouts.dataset import DataSet
+from segqc.data.layouts.dataset import DataSet, of_slices
 
 LAYOUTS = {
     "voc": voc.find,
@@ -40,7 +41,13 @@ LAYOUTS = {
 """`find` of each layout."""
 
 
-def find_dataset(root: Path, split: str | None = None, work: Path | None = None, layout: str = "auto") -> DataSet:
+def find_dataset(
+    root: Path,
+    split: str | None = None,
+    work: Path | None = None,
+    layout: str = "auto",
+    intensity: Sequence[float] | None = None,
+) -> DataSet:
     """Recognise the layout of a folder and pair its files.
 
     Parameters
@@ -50,9 +57,11 @@ def find_dataset(root: Path, split: str | None = None, work: Path | None = None,
     split : str, optional
         Part of it ("train", "val"); by default the training part where there are several.
     work : Path, optional
-        Folder in which masks of annotation files are drawn; needed for those alone.
+        Folder in which masks of annotation files are drawn and slices of volumes are written; needed for those alone.
     layout : str
         A key of `LAYOUTS`, or "auto".
+    intensity : (low, high), optional
+        For volumes: see `of_slices`.
 
     Raises
     ------
@@ -66,7 +75,8 @@ def find_dataset(root: Path, split: str | None = None, work: Path | None = None,
         raise BadInput("--layout", f"{layout!r} is no layout", f"choose auto or one of {', '.join(LAYOUTS)}")
     for name, find in LAYOUTS.items():
         if layout in ("auto", name) and (found := find(root, split, work)) is not None:
-            return found
+            volumes = found.found_volumes
+            return found if volumes is None else of_slices(name, volumes, work, intensity, found.labels)
     if layout != "auto":
         raise BadInput(root, f"has not the layout {layout}", "leave --layout out, or name another")
     known = ", ".join(name for name in LAYOUTS if name != "folders")

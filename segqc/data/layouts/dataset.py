@@ -11,7 +11,10 @@ from segqc.data.listing import files_by_id
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, NamePattern
 from segqc.data.pairs import Pair, Problem
-from segqc.data.pictures import IMAGE_SUFFIXES
+from segqc.data.pictures import AS_STORED, IMAGE_SUFFIXES, PictureReading
+from segqc.data.volumes.find import FoundVolumes
+from segqc.data.volumes.sets import slice_volumes
+from segqc.data.volumes.slices import SlicedVolume, SliceFolders
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,12 @@ class DataSet:
         The classes that the data set itself names.
     said : tuple of str
         What was decided, to be printed.
+    found_volumes : FoundVolumes or None
+        Volumes that make no pairs yet: see `of_slices`.
+    volumes : tuple of SlicedVolume
+        Volumes whose slices the pairs are.
+    pictures : PictureReading
+        How the pictures are read, as far as it is known.
     """
 
     layout: str
@@ -35,6 +44,9 @@ class DataSet:
     problems: tuple[Problem, ...] = ()
     labels: LabelSpace | None = None
     said: tuple[str, ...] = ()
+    found_volumes: FoundVolumes | None = None
+    volumes: tuple[SlicedVolume, ...] = ()
+    pictures: PictureReading = AS_STORED
 
 
 def choose_split(root: Path, splits: Sequence[str], wanted: str | None) -> str:
@@ -84,6 +96,44 @@ def pair_files(
             missing = "no picture" if not of_picture else "no mask" if not of_mask else "more than one picture or mask"
             problems.append(Problem(id_, path, f"has {missing}"))
     return DataSet(layout, tuple(pairs), tuple(problems), labels, said)
+
+
+def of_slices(
+    layout: str,
+    found: FoundVolumes,
+    work: Path | None,
+    intensity: Sequence[float] | None = None,
+    labels: LabelSpace | None = None,
+) -> DataSet:
+    """Write the slices of volumes below `work`, and pair them.
+
+    Parameters
+    ----------
+    layout : str
+    found : FoundVolumes
+    work : Path or None
+    intensity : (low, high), optional
+        Values of the volumes that become 0 and 255; by default the range of the labelled voxels.
+    labels : LabelSpace, optional
+
+    Raises
+    ------
+    BadInput
+        No `work` was given, or `intensity` is no range.
+    """
+    if work is None:
+        raise BadInput("volumes", "their slices have to be written somewhere", "give --out")
+    sliced = slice_volumes(found, SliceFolders(work / "slices"), intensity)
+    missing = [Problem(id_, work / id_, "is a picture without labels") for id_ in found.without_labels]
+    return DataSet(
+        layout,
+        tuple(sliced.pairs),
+        (*sliced.problems, *missing),
+        labels,
+        sliced.said,
+        volumes=sliced.volumes,
+        pictures=sliced.reading,
+    )
 
 
 def pair_annotations(layout: str, annotations: Annotations, images: Path, work: Path | None) -> DataSet:

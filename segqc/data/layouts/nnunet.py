@@ -1,6 +1,5 @@
 """nnU-Net: dataset.json, imagesTr/CASE_0000.EXT and labelsTr/CASE.EXT; or volumes, taken as slices."""
 
-import dataclasses
 from pathlib import Path
 
 from segqc.base.errors import BadInput
@@ -9,9 +8,9 @@ from segqc.data.label_files import labels_of_names
 from segqc.data.labels import LabelSpace
 from segqc.data.layouts.dataset import DataSet, pair_folders
 from segqc.data.pairing import NamePattern
-from segqc.data.pairs import Problem
 from segqc.data.pictures import IMAGE_SUFFIXES
-from segqc.data.volumes import is_volume, slice_folder, volume_name, volume_range
+from segqc.data.volumes.files import is_volume
+from segqc.data.volumes.find import find_volumes
 
 
 def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
@@ -21,27 +20,12 @@ def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
     if not masks.is_dir() or images is None:
         return None
     if any(is_volume(path) for path in images.iterdir()):
-        return _volumes(root, images, masks, work)
+        return DataSet("nnunet", (), labels=_labels(root), found_volumes=find_volumes(images, masks))
     if not any(path.suffix.lower() in IMAGE_SUFFIXES for path in images.iterdir()):
         return None
     channels = {path.stem.rpartition("_")[2] for path in images.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
     said = () if channels <= {"0000"} else (f"channel 0000 of {', '.join(sorted(channels))} is used",)
     return pair_folders("nnunet", images, masks, NamePattern(after="_0000"), labels=_labels(root), said=said)
-
-
-def _volumes(root: Path, images: Path, masks: Path, work: Path | None) -> DataSet:
-    """The slices of volumes; channel 0000 alone."""
-    if work is None:
-        raise BadInput(root, "holds volumes, whose slices have to be written somewhere", "give --out")
-    name = NamePattern(after="_0000")
-    files = [path for path in sorted(images.iterdir()) if is_volume(path) and name.id_of(volume_name(path))]
-    intensity = volume_range(files)
-    slices = work / "slices"
-    failed = slice_folder(images, slices / "images", name, intensity) | slice_folder(masks, slices / "masks")
-    found = pair_folders("nnunet", slices / "images", slices / "masks", labels=_labels(root))
-    problems = tuple(Problem(id_, Path(error.path), error.reason) for id_, error in failed.items())
-    said = (f"slices of {len(files)} volumes, intensities {intensity[0]:g} to {intensity[1]:g} become 0 to 255",)
-    return dataclasses.replace(found, problems=found.problems + problems, said=said)
 
 
 def _labels(root: Path) -> LabelSpace | None:
