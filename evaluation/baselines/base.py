@@ -66,22 +66,22 @@ class Example:
 
 
 class CollapsedFit(UserWarning):
-    """Warned of by `Baseline.fit` when what was learned tells pairs no longer apart: the scores mean nothing."""
+    """Warning by `Baseline.fit` that the trained model no longer tells pairs apart, so that its scores mean nothing."""
 
 
 class Baseline(ABC):
-    """A QC score to be held against the method on trial.
+    """A quality score that is compared with the method under evaluation.
 
     Attributes
     ----------
     name : str
         Its row in the table.
     group : Group
-        What it is allowed to look at, in a word.
+        What the baseline may use.
     learns : bool
         Whether `fit` needs training pairs.
     needs : str
-        What it needs, in words: "the mask alone", "softmax maps of the segmenter".
+        What the baseline needs, as the report prints it: "the mask alone", "softmax maps of the segmenter".
     """
 
     name: str

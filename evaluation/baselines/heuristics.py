@@ -1,8 +1,8 @@
 """Heuristics on the mask alone: its size, its outline, the number of classes and components, and how rare its classes
 are.
 
-Signs were fixed by reasoning before anything was scored, and none of them is learned. Also here: how every baseline
-reads its items one by one.
+The signs were fixed by reasoning before anything was scored; none is learned. `read_each` and `score_each`, by which
+all baselines read their examples one by one, are here as well.
 """
 
 import warnings
@@ -35,7 +35,7 @@ SIGNS = dict(
         strict=True,
     )
 )
-"""By feature: +1 the more, the worse; -1 the less, the worse."""
+"""Sign of each feature: +1 where more is worse, -1 where less is worse."""
 
 NAMES = dict(
     zip(
@@ -52,7 +52,7 @@ NAMES = dict(
         strict=True,
     )
 )
-"""By feature: what is suspect about it, given its sign."""
+"""Name of the baseline for each feature: what makes a mask suspect, given the sign."""
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ def score_each(audited: Sequence[Example], function: Callable[[Example], float])
 
 
 def training_fingerprint(training: Sequence[Example]) -> str:
-    """A short name for the files behind training pairs, whatever their order."""
+    """Hash of the files of the training pairs; their order does not matter."""
     return dataset_fingerprint(
         [Pair(example.id, example.image, example.mask_file) for example in sorted(training, key=lambda e: e.id)]
     )
@@ -121,9 +121,9 @@ def training_log_prior(training: Sequence[Example], folder: Path) -> np.ndarray:
 class MaskHeuristic(Baseline):
     """One of `MASK_FEATURES`, with its sign.
 
-    A mask without foreground has zeros: nothing is more suspect by its area and its outline, nothing less by its
-    boundary, classes, components and frame. That is what these numbers say, and they are not helped out here; the
-    report names the methods that such predictions deceive.
+    All features of a mask without foreground are 0: it is the most suspect mask by area and compactness, and the least
+    suspect by boundary, classes, components and contact with the frame. No rule corrects that here; the report names
+    the baselines that such predictions deceive.
     """
 
     group: Group = "mask"
@@ -146,7 +146,8 @@ class MaskHeuristic(Baseline):
 class RareClasses(MaskHeuristic):
     """The last feature: how rare the mask's classes are in the training masks.
 
-    A mask without foreground is as rare as such masks are among them: the most suspect where none of them is.
+    A mask without foreground is as suspect as such masks are rare in training, and the most suspect of all where
+    training has none.
     """
 
     needs = "the mask, and class frequencies of ground-truth masks"

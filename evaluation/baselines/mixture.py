@@ -1,8 +1,8 @@
-"""The ablation of the network: the density head of the method on seven features of the mask instead of a network's
-readings.
+"""Ablation of the score network: the method's density head, fitted on seven features of the mask in place of the
+network's outputs.
 
-What this finds needs neither picture nor score matching: only that a mask has an unusual size, outline, number of
-classes or pieces.
+It sees neither the picture nor any score: it can only notice that a mask has an unusual size, outline, number of
+classes or number of components.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,8 @@ class FeatureMixture(Baseline):
     """Negative log-likelihood of the mask features under a Gaussian mixture fitted on ground-truth masks
     (`segqc.density.DensityHead`).
 
-    A mask without foreground is far from all of them, hence suspect, unless some of them have none either.
+    A mask without foreground is suspect, because its features are far from those of all other masks, unless some
+    training masks have no foreground either.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Distance of a mask to the nearest ground-truth masks of the training set.
 
-No picture, no network, no density: a mask whose classes, places and shapes resemble some training mask passes.
+The score uses no picture, no network and no density: a mask is unsuspicious when its classes, places and shapes
+resemble those of some training mask.
 """
 
 from collections.abc import Sequence

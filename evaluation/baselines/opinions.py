@@ -1,10 +1,10 @@
 """Agreement of a mask with another mask of the same picture: a second network's, or the same network's of the mirrored
 picture.
 
-Score = 1 - mean foreground Dice between the two (`evaluation.metrics.classes.mean_dice`): two opinions that differ
-cannot both be right, so a low agreement bounds the quality of one of them; what both get wrong alike stays unseen. So
-does an object that neither mask has: two masks without foreground agree (score 0), and one without is at the largest
-disagreement with any other (score 1).
+Score = 1 - mean foreground Dice between the two masks (`evaluation.metrics.classes.mean_dice`). Two masks that differ
+cannot both be right, so a low agreement bounds the quality of one of them. An error that both make, such as an object
+that both miss, is not found. Two masks without foreground agree (score 0); a mask without foreground disagrees fully
+with one that has some (score 1).
 """
 
 from abc import abstractmethod

@@ -1,9 +1,9 @@
 """Scores from the segmenter's own softmax maps: entropies, maximum probability and the Soft Dice Confidence.
 
-All are means over the cells of the maps, which are coarser than the picture; the mask is brought to them by the pixel
-under each cell's centre. Entropies are in nats, 0 to log K. Of a mask without foreground, entropies and the maximum say
-how sure the segmenter is of background everywhere: one that misses an object with confidence is not found out by them.
-Soft Dice Confidence distrusts such a mask wholly.
+All are means over the cells of the maps, which are coarser than the picture; each cell takes the mask's label at the
+pixel under the cell's centre. Entropies are in nats, 0 to log K. For a mask without foreground, entropies and maximum
+probability measure how sure the segmenter is that everything is background: they do not find an object that it misses
+with confidence. The Soft Dice Confidence of such a mask is 0.
 """
 
 import zipfile
@@ -135,8 +135,8 @@ def soft_dice_distrust(probs: np.ndarray, mask: np.ndarray, background: int | No
 
     For one class with probabilities p and predicted mask y, SDC = 2 sum(p y) / (sum p + sum y): nearly the expected
     Dice when pixels are independent given the picture. The paper is binary; here it is the mean over the predicted
-    foreground classes, as Dice is. With y empty the formula gives 0, so a mask without foreground is distrusted wholly
-    (1).
+    foreground classes, as Dice is. With y empty the formula gives SDC = 0: a mask without foreground has the highest
+    score, 1.
     """
     confidences = []
     for label in np.unique(mask):

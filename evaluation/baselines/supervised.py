@@ -1,9 +1,8 @@
-"""The supervised upper line: what a regressor reaches that is shown the Dice of other predictions of the same
-segmenter.
+"""The supervised upper line: a regressor that is trained on the Dice of other predictions of the same segmenter.
 
-No QC score in the table has seen a quality label; this one has, on every fold but the one it scores. It is no
-competitor but a ceiling for what the other scores, taken together, know. That masks without foreground are bad it
-learns from those in its training folds.
+The quality scores in the table use no quality labels; this one uses those of every fold but the one that it scores.
+It is therefore no competitor: it estimates the best ranking that the other scores together allow. It learns from its
+training folds that masks without foreground are bad.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,8 @@ normalisation has a learned scale or shift. Two leaks remain: the edge that zero
 picture, and the one-hot classes of a cell sum to one. They are why a fitted model is checked
 (`deep_svdd.collapse_report`).
 
-Batch normalisation uses the statistics of the batch in training, never stored ones: a stored mean is a bias by another
-name (with the weights at zero the layer outputs -mean / deviation), while the mean of a batch follows the weights, so
+Batch normalisation uses the statistics of the batch in training, never stored ones: a stored mean acts as a
+bias (with all weights zero the layer outputs -mean / deviation), while the mean of a batch follows the weights, so
 that a channel that is constant over it becomes zero.
 """
 
