@@ -2,8 +2,19 @@
 
 from ncsnpp.config import NCSNppConfig
 from ncsnpp.context import Context
-from ncsnpp.encoder import ImageEncoder, has_classifier
+from ncsnpp.encoder import ImageEncoder, encoder_shape, has_classifier
 from ncsnpp.network import NCSNpp
 from ncsnpp.presets import cpu, fast, voc128, voc256
 
-__all__ = ["Context", "ImageEncoder", "NCSNpp", "NCSNppConfig", "cpu", "fast", "has_classifier", "voc128", "voc256"]
+__all__ = [
+    "Context",
+    "ImageEncoder",
+    "NCSNpp",
+    "NCSNppConfig",
+    "cpu",
+    "encoder_shape",
+    "fast",
+    "has_classifier",
+    "voc128",
+    "voc256",
+]

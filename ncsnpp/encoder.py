@@ -5,11 +5,12 @@ are those of timm's `tf_efficientnet_lite0..2` under other names, in the same or
 is loaded. Lite networks were trained on (x - 127) / 128.
 """
 
+import functools
 import importlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -43,7 +44,7 @@ def lite_weights_path(name: str) -> Path:
     return Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
 
-def match_by_order(source: Mapping[str, Tensor], target: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+def match_by_order(source: Mapping[str, Tensor], target: Mapping[str, torch.Size], name: str) -> dict[str, Tensor]:
     """The tensors of `source` under the names of `target`, paired in order.
 
     Raises
@@ -54,9 +55,9 @@ def match_by_order(source: Mapping[str, Tensor], target: Mapping[str, Tensor], n
     if len(source) != len(target):
         raise ValueError(f"Expected the weights of {name} to hold {len(target)} tensors, but got {len(source)}")
     matched = {}
-    for (source_key, tensor), (key, parameter) in zip(source.items(), target.items(), strict=True):
-        if tensor.shape != parameter.shape:
-            expected, got = tuple(parameter.shape), tuple(tensor.shape)
+    for (source_key, tensor), (key, shape) in zip(source.items(), target.items(), strict=True):
+        if tensor.shape != shape:
+            expected, got = tuple(shape), tuple(tensor.shape)
             raise ValueError(
                 f"Expected {source_key} of the weights of {name} to have the shape {expected} of {key}, but got {got}"
             )
@@ -66,10 +67,26 @@ def match_by_order(source: Mapping[str, Tensor], target: Mapping[str, Tensor], n
 
 def lite_state_dict(name: str) -> dict[str, Tensor]:
     """ImageNet weights of timm's full model `name` (classifier included), under timm's names."""
-    with torch.device("meta"):
-        target = timm.create_model(name, pretrained=False).state_dict()
     source = torch.load(lite_weights_path(name), map_location="cpu", weights_only=True)
-    return match_by_order(source, target, name)
+    return match_by_order(source, _outline(name).shapes, name)
+
+
+class _Outline(NamedTuple):
+    """What is known of a timm model without its weights."""
+
+    shapes: dict[str, torch.Size]
+    """Of all tensors, in timm's order."""
+    has_dense_head: bool
+    """Whether a 1x1 convolution stands before the pooling, as in the EfficientNet family."""
+
+
+@functools.cache  # building a model only to look at it takes half a second, and each training asks several times
+def _outline(name: str) -> _Outline:
+    with torch.device("meta"):
+        model = timm.create_model(name, pretrained=False)
+    dense = all(hasattr(model, part) for part in ("conv_head", "bn2", "classifier"))
+    shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
+    return _Outline(shapes, dense and isinstance(model.classifier, nn.Linear))
 
 
 class ImageEncoder(nn.Module):
@@ -178,11 +195,23 @@ def has_classifier(name: str) -> bool:
     """Whether `ImageEncoder(name, classifier=True)` works: the EfficientNet family, whose head is a 1x1 convolution
     before the pooling.
     """
+    return _outline(name).has_dense_head
+
+
+class EncoderShape(NamedTuple):
+    """Shape of what an `ImageEncoder` returns, by its attributes of the same names."""
+
+    channels: tuple[int, ...]
+    reductions: tuple[int, ...]
+    head_channels: int
+
+
+@functools.cache
+def encoder_shape(name: str, classifier: bool = False) -> EncoderShape:
+    """Shape of the maps of `ImageEncoder(name, classifier=classifier)`, without its weights."""
     with torch.device("meta"):
-        model = timm.create_model(name, pretrained=False)
-    return all(hasattr(model, part) for part in ("conv_head", "bn2", "classifier")) and isinstance(
-        model.classifier, nn.Linear
-    )
+        encoder = ImageEncoder(name, pretrained=False, classifier=classifier)
+    return EncoderShape(encoder.channels, encoder.reductions, encoder.head_channels)
 
 
 def _normalisation(name: str) -> tuple[list[float], list[float]]:

@@ -36,8 +36,7 @@ def network_config(config: ResolvedTrainConfig, num_classes: int) -> NCSNppConfi
     if config.encoder is None:
         scale = find_method(config.method).fourier_scale
         return dataclasses.replace(ncsnpp.voc256(num_classes), grid_size=config.grid_size, fourier_scale=scale)
-    with torch.device("meta"):
-        encoder = ncsnpp.ImageEncoder(config.encoder, pretrained=False, classifier=_uses_classifier(config))
+    encoder = ncsnpp.encoder_shape(config.encoder, _uses_classifier(config))
     build = {"cpu": ncsnpp.cpu, "fast": ncsnpp.fast}.get(config.preset, ncsnpp.voc128)
     channels, reductions = encoder.channels, encoder.reductions
     if encoder.head_channels:
