@@ -8,7 +8,7 @@ qc.score(images, masks)  a list of Score: the parts that the score is made of
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ import numpy as np
 from PIL import Image
 
 from segqc.base.devices import without_autocast
+from segqc.base.errors import BadInput
 from segqc.calibration.calibration import Calibration
 from segqc.calibration.storage import find_calibration
-from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, is_floating
-from segqc.data.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid, surprise_of_pixels
+from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, is_floating, is_path
+from segqc.data.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid
+from segqc.data.heat import PackedHeat
 from segqc.data.labels import VOID, LabelSpace
 from segqc.model.catalogue import BUNDLED
 from segqc.model.folder import fingerprint, load_model, model_folder
@@ -77,7 +79,7 @@ class QualityControl:
 
         Parameters
         ----------
-        images : Pillow image, array or tensor, or a batch or sequence of them
+        images : Pillow image, path, array or tensor, or a batch or sequence of them
             As in `score`.
         masks : as in `score`, or float array or tensor `[K, h, w]`, a batch `[N, K, h, w]` or a sequence of them
             Class indices of the picture's size, or logits or probabilities of any size, of which the largest counts.
@@ -94,9 +96,12 @@ class QualityControl:
         ------
         ValueError
             Counts that differ; for a single pair also what makes it unusable, as in `score`.
+        BadInput
+            For a single pair, a file that cannot be read.
         """
         pictures = as_list(images, (3,))
-        single_mask = (3,) if not isinstance(masks, Image.Image | Sequence) and is_floating(masks) else (2,)
+        is_array = not (isinstance(masks, Image.Image | Sequence) or is_path(masks))
+        single_mask = (3,) if is_array and is_floating(masks) else (2,)
         predicted = as_list(masks, single_mask)
         if len(pictures) != len(predicted):
             raise ValueError(f"Expected as many pictures as masks, but got {len(pictures)} and {len(predicted)}")
@@ -131,7 +136,7 @@ class QualityControl:
     def _verdict_or_reason(self, image: Any, mask: Any) -> Verdict:
         try:
             return self._verdict(image, mask)
-        except ValueError as error:
+        except (ValueError, BadInput) as error:
             return Verdict(score=None, decision="review", error=str(error))
 
     def attach(self, model: Any, **options: Any) -> "QualityHook":
@@ -155,9 +160,9 @@ class QualityControl:
 
         Parameters
         ----------
-        images : Pillow image, array or tensor, or a batch or sequence of them
+        images : Pillow image, path, array or tensor, or a batch or sequence of them
             RGB `[H, W, 3]` or `[3, H, W]`, or grey `[H, W]` inside a sequence; uint8, or floats in [0, 1].
-        masks : Pillow image, integer array or tensor, or a batch or sequence of them
+        masks : Pillow image, path, integer array or tensor, or a batch or sequence of them
             Class indices `[H, W]`, of the picture's size.
 
         Returns
@@ -169,6 +174,8 @@ class QualityControl:
         ------
         ValueError
             Counts or sizes that differ, unknown labels, a mask that is void throughout.
+        BadInput
+            A file that cannot be read.
         """
         pictures, labelled = as_list(images, (3,)), as_list(masks, (2,))
         if len(pictures) != len(labelled):
@@ -213,11 +220,11 @@ class QualityControl:
         numbers = self.model.score_reading(reading, grid)
         region = worst_region(reading.heat, grid, reading.posterior)
         size = (mask.shape[1], mask.shape[0])
+        draw_heatmap: Callable[[], np.ndarray]
         if reading.posterior is None:
             draw_heatmap = partial(map_to_pixels, reading.heat, size)
         else:
-            # the caller may change his mask before it is drawn
-            draw_heatmap = partial(surprise_of_pixels, reading.posterior, mask.copy())
+            draw_heatmap = PackedHeat.pack(reading.posterior, mask)
         return Score(
             score=numbers.score,
             agreement=numbers.agreement,

@@ -1,9 +1,9 @@
 """The verdict on one mask: its score, its most suspect region and, with a calibration, a decision."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -79,6 +79,23 @@ class Verdict:
     def heatmap(self) -> np.ndarray | None:
         """How suspect each pixel is, float32 `[H, W]` in [0, 1]; None for a pair that could not be scored."""
         return None if self.draw_heatmap is None else self.draw_heatmap()
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the heat map, of types that `json` writes."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "draw_heatmap"}
+        values["interval"] = self.interval and list(self.interval)
+        values["worst_region"] = self.worst_region and asdict(self.worst_region) | {"box": list(self.worst_region.box)}
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Verdict":
+        """Inverse of `to_dict`: a verdict without heat map."""
+        region, interval = values.get("worst_region"), values.get("interval")
+        return cls(
+            **{name: value for name, value in values.items() if name not in ("worst_region", "interval")},
+            interval=interval and tuple(interval),
+            worst_region=region and SuspectRegion(region["name"], region["expected"], tuple(region["box"])),
+        )
 
     def __str__(self) -> str:
         """One line, such as "fail: score 0.812, p 0.0041, Dice about 0.31 (0.05 to 0.44), dog at 10,20,64,80 (expected

@@ -1,5 +1,6 @@
 """Pictures and masks as Python users hold them: Pillow, NumPy, torch, one or a batch."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from segqc.data.labels import VOID, LabelSpace
-from segqc.data.pictures import to_rgb
+from segqc.data.masks import read_mask
+from segqc.data.pictures import read_image, to_rgb
 
 _VALUES_AT_ONCE = 2**26  # scores of classes that are interpolated together: 256 MiB
 
@@ -20,11 +22,11 @@ def as_list(value: Any, item_ndim: tuple[int, ...]) -> list[Any]:
 
     Parameters
     ----------
-    value : Pillow image, array, tensor, or a sequence of them
+    value : Pillow image, array, tensor, path, or a sequence of them
     item_ndim : tuple of int
         Dimensions that a single array item may have; one more is a batch.
     """
-    if isinstance(value, Image.Image):
+    if isinstance(value, Image.Image) or is_path(value):
         return [value]
     if isinstance(value, Sequence):
         return list(value)
@@ -41,7 +43,14 @@ def is_batch(images: Any) -> bool:
     """Whether `images` are several pictures (a sequence, or an array with one dimension more), even if there is but one
     of them.
     """
-    return isinstance(images, Sequence) or (not isinstance(images, Image.Image) and np.ndim(images) == 4)
+    if isinstance(images, Image.Image) or is_path(images):
+        return False
+    return isinstance(images, Sequence) or np.ndim(images) == 4
+
+
+def is_path(value: Any) -> bool:
+    """Whether a value names a file."""
+    return isinstance(value, str | os.PathLike)
 
 
 def as_array(value: Any) -> np.ndarray:
@@ -59,14 +68,18 @@ def as_image(value: Any) -> Image.Image:
 
     Parameters
     ----------
-    value : Pillow image, or array or tensor `[H, W, 3]`, `[3, H, W]` or `[H, W]`
+    value : Pillow image, path, or array or tensor `[H, W, 3]`, `[3, H, W]` or `[H, W]`
         uint8, or floats in [0, 1].
 
     Raises
     ------
     ValueError
         Another shape, dtype or range (a normalised tensor, say).
+    BadInput
+        A file that cannot be read.
     """
+    if is_path(value):
+        return read_image(value)
     if isinstance(value, Image.Image):
         return to_rgb(value)
     array = as_array(value)
@@ -91,15 +104,21 @@ def as_mask(value: Any, labels: LabelSpace) -> np.ndarray:
 
     Parameters
     ----------
-    value : Pillow image of mode P or L, or integer array or tensor `[H, W]` or `[1, H, W]`
-        Class indices, and `labels.void` for unknown pixels.
+    value : Pillow image of mode P or L, path, or integer array or tensor `[H, W]` or `[1, H, W]`
+        Class indices, and `labels.void` for unknown pixels. With two classes, a mask of 0 and 255 alone is one of
+        background and foreground. A file may hold whatever `segqc.data.masks.read_mask` reads.
     labels : LabelSpace
 
     Raises
     ------
     ValueError
         Another shape or dtype, or labels outside the label space.
+    BadInput
+        A file that cannot be read.
     """
+    if is_path(value):
+        value = read_mask(value, labels)
+        return np.where(value == VOID, 1, value) if labels.num_classes == 2 and is_0_and_255(value) else value
     array = as_array(value)
     if array.ndim == 3 and array.shape[0] == 1:
         array = array[0]
@@ -110,12 +129,19 @@ def as_mask(value: Any, labels: LabelSpace) -> np.ndarray:
             f"Expected a mask of integer class indices, but got {array.dtype}; take the argmax of probabilities first"
         )
     array = array.astype(np.int64)
+    if labels.num_classes == 2 and is_0_and_255(array):
+        return (array // 255).astype(np.uint8)
     void = np.zeros(array.shape, bool) if labels.void is None else array == labels.void
     unknown = np.unique(array[~void & ((array < 0) | (array >= labels.num_classes))])
     if len(unknown):
         known, found = f"0 to {labels.num_classes - 1} (void: {labels.void})", ", ".join(map(str, unknown[:8]))
         raise ValueError(f"Expected class indices {known}, but got {found}")
     return np.where(void, VOID, array).astype(np.uint8)
+
+
+def is_0_and_255(mask: np.ndarray) -> bool:
+    """Whether a mask of whole numbers holds 0 and 255 and nothing else, or 255 throughout."""
+    return bool(mask.size) and bool(mask.max() == 255) and bool(((mask == 0) | (mask == 255)).all())
 
 
 def as_labels(value: Any, labels: LabelSpace, size: tuple[int, int]) -> np.ndarray:
@@ -134,7 +160,7 @@ def as_labels(value: Any, labels: LabelSpace, size: tuple[int, int]) -> np.ndarr
     ValueError
         For the same masks as `as_mask`; for scores of another number of classes, or not finite.
     """
-    if isinstance(value, Image.Image) or not is_floating(value):
+    if isinstance(value, Image.Image) or is_path(value) or not is_floating(value):
         return as_mask(value, labels)
     scores = value if isinstance(value, Tensor) else torch.from_numpy(np.ascontiguousarray(as_array(value)))
     if scores.ndim != 3 or scores.shape[0] != labels.num_classes or scores.numel() == 0:

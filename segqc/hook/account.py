@@ -1,15 +1,14 @@
 """The account that a hook keeps: what it saw, what it judged, what it passed over and why, and what went wrong."""
 
-import contextlib
 import random
 import threading
-import warnings
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segqc.calibration.drift import SMALLEST_SAMPLE, DriftMonitor
 from segqc.hook.forks import renew_after_fork
+from segqc.hook.notices import Notices
 from segqc.verdict import Verdict
 
 _KEPT_ERRORS = 20
@@ -70,7 +69,7 @@ class Account:
         self.errors: deque[str] = deque(maxlen=_KEPT_ERRORS)
         self.drift = DriftMonitor(reference, window) if len(reference) >= SMALLEST_SAMPLE else None
         self._rate, self._random = sample_rate, random.Random(seed)
-        self._noticed: set[str] = set()
+        self._notices = Notices()
         self.renew()
         renew_after_fork(self)
 
@@ -134,12 +133,7 @@ class Account:
 
     def notice(self, text: str, key: str | None = None) -> None:
         """Warn the first time."""
-        with self._lock:
-            known = (key or text) in self._noticed
-            self._noticed.add(key or text)
-        if not known:
-            with contextlib.suppress(Warning):  # where warnings are errors
-                warnings.warn(f"segqc: {text}", stacklevel=4)
+        self._notices.once(text, key)
 
     def _count(self, **changes: int) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from segqc.calibration.drift import WINDOW
 from segqc.hook.background import EXIT_SECONDS
 from segqc.hook.checks import check_options
 from segqc.hook.outputs import MaskReader
-from segqc.hook.pictures import PictureReader
+from segqc.hook.pictures import PictureReader, inner_processor
 from segqc.hook.policies import make_policies
 from segqc.hook.quality_hook import HookOptions, Judge, QualityHook
 from segqc.hook.watching import Seen
@@ -25,7 +25,7 @@ def attach(
     std: Any = None,
     image_processor: Any = None,
     classes: Sequence[Any] | None = None,
-    binary_threshold: float = 0.0,
+    binary_threshold: float | None = None,
     policy: Any = "annotate",
     threshold: float | None = None,
     sample_rate: float = 1.0,
@@ -51,9 +51,10 @@ def attach(
         The Hugging Face processor that made the inputs: brings its own normalisation and post-processing.
     classes : sequence of str, int or None, optional
         For each class of the segmenter the quality model's (name or index); needed only where they differ. Names that
-        it does not know, and None, are not judged.
-    binary_threshold : float
-        Threshold of segmenters with one channel: 0 for logits, 0.5 for probabilities.
+        it does not know, whatever their case, underscores and spaces, and None, are not judged.
+    binary_threshold : float, optional
+        Threshold of segmenters with one channel, and of those without a channel for the background: 0 for logits, 0.5
+        for probabilities. By default scores that all lie in [0, 1] are taken for probabilities, which is warned of.
     policy : optional
         What happens beside `.last`: "annotate" (nothing), a function (called with every `Inspection`), "raise"
         (`QualityAlarm` on a failure), a folder (suspect predictions are written there), or a list of these.
@@ -92,9 +93,10 @@ def attach(
     options = HookOptions(threshold, sample_rate, queue, exit_seconds, window, seed, only_watched)
     policies = make_policies(policy, qc.labels)
     check_options(qc, model, policies, options)
+    image_processor = inner_processor(image_processor)
     masks = MaskReader(qc.labels, classes, binary_threshold, image_processor)
-    if masks.not_judged:
-        unknown = ", ".join(masks.not_judged)
+    if masks.classes.not_judged:
+        unknown = ", ".join(masks.classes.not_judged)
         warnings.warn(
             f"The quality model does not know these classes, whose pixels are not judged: {unknown}", stacklevel=3
         )

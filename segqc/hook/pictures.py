@@ -1,6 +1,6 @@
 """The pictures that a model was called with: found among its arguments, the normalisation undone, the padding cut."""
 
-import warnings
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,9 +10,11 @@ from PIL import Image
 from torch import Tensor
 
 from segqc.data.arrays import as_array, is_floating
-from segqc.data.pictures import to_rgb
+from segqc.data.pictures import IMAGE_SUFFIXES, PictureReading, read_image, to_rgb
+from segqc.hook.notices import Notices
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_UPRIGHT = PictureReading(upright=True)  # as libraries open files
 _SLACK = 0.02  # of the range [0, 1]: half precision and resampling overshoot a little
 
 
@@ -46,7 +48,7 @@ class PictureReader:
             self.flip = bool(getattr(image_processor, "do_flip_channel_order", False))
         self.mean = np.broadcast_to(np.asarray(IMAGENET_MEAN if mean is None else mean, np.float32), 3)
         self.std = np.broadcast_to(np.asarray(IMAGENET_STD if std is None else std, np.float32), 3)
-        self._warned = False
+        self._notices = Notices()
 
     def find(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """The pictures among the arguments of a call, one an item: Pillow images or views `[3, H, W]` or `[H, W, 3]`.
@@ -61,7 +63,8 @@ class PictureReader:
             if items is not None:
                 return items
         raise ValueError(
-            "Expected a batch of pictures [N, 3, H, W] or [N, H, W, 3] among the model's inputs, but found none"
+            "Expected pictures [N, 3, H, W] or [N, H, W, 3], Pillow images or files among the model's inputs, but "
+            "found none; for other inputs attach the function that takes the photo, and call the handle in its place"
         )
 
     def read(self, raw: Any) -> np.ndarray:
@@ -87,8 +90,6 @@ class PictureReader:
 
     def _check_range(self, lowest: np.ndarray, highest: np.ndarray) -> None:
         """Warn once when values, given by their extremes per channel, cannot have been normalised as said."""
-        if self._warned:
-            return
         low, high = (
             float(edge((values * self.std + self.mean) / self.scale))
             for edge, values in ((np.min, lowest), (np.max, highest))
@@ -97,18 +98,34 @@ class PictureReader:
         never_normalised = self.mean.any() and lowest.min() >= 0 and highest.max() <= 1
         if inside and not never_normalised:
             return
-        self._warned = True
         seen = (
             "look as if they had never been normalised"
             if inside
             else f"reach from {low:.3g} to {high:.3g}, not from 0 to 1"
         )
-        warnings.warn(
-            f"With mean {_short(self.mean)} and std {_short(self.std)} undone, pixels {seen}: "
+        self._notices.once(
+            f"with mean {_short(self.mean)} and std {_short(self.std)} undone, pixels {seen}: "
             "the quality model sees other pictures than it was trained on. "
             "Pass the segmenter's own mean= and std= (mean=0, std=1 for inputs in [0, 1]), or its image_processor=",
-            stacklevel=2,
+            key="normalisation",
         )
+
+
+def inner_processor(processor: Any) -> Any:
+    """The image processor inside a processor that also takes text (OneFormer's), or the processor itself.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    inner = getattr(processor, "image_processor", None) or processor
+    if inner is not None and not hasattr(inner, "image_mean"):
+        raise ValueError(
+            f"Expected an image processor of Hugging Face, but {type(inner).__name__} has no image_mean: "
+            "give mean= and std= instead"
+        )
+    return inner
 
 
 def valid_part(pixel_mask: Any) -> tuple[slice, slice]:
@@ -132,6 +149,9 @@ def _as_pictures(value: Any) -> list[Any] | None:
     """One item a picture, if `value` is a picture or a batch of them."""
     if isinstance(value, Image.Image):
         return [value]
+    if isinstance(value, str | os.PathLike):
+        is_picture = str(value).lower().endswith(IMAGE_SUFFIXES) and os.path.isfile(value)
+        return [read_image(os.fspath(value), _UPRIGHT)] if is_picture else None
     if isinstance(value, list | tuple) and value:
         found = [_as_pictures(item) or [] for item in value]
         return [items[0] for items in found] if all(len(items) == 1 for items in found) else None

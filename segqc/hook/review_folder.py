@@ -76,9 +76,10 @@ class ReviewFolder:
             path = self.folder / "predictions" / f"{id_}.png"
             write_mask(path, inspection.mask, self.labels)
             written["prediction"] = str(path)
-        if inspection.verdict.heatmap is not None:
+        if inspection.verdict.draw_heatmap is not None:
+            heat = inspection.verdict.draw_heatmap()  # drawn here, and not kept with the verdict
             with atomic_path(self.folder / "heatmaps" / f"{id_}.png") as temporary:
-                Image.fromarray(np.round(inspection.verdict.heatmap * 255).astype(np.uint8)).save(temporary)
+                Image.fromarray(np.round(heat * 255).astype(np.uint8)).save(temporary)
         return written
 
     def _append(self, id_: str, inspection: Inspection, written: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """`qc(image, mask)`: one verdict or a list, whatever the pair comes as; the audit's number."""
 
 import dataclasses
+import json
 import pickle
 
 import numpy as np
@@ -12,6 +13,10 @@ from tiny import LABELS, blobs, tiny_model
 from segqc.base.errors import BadInput
 from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.storage import save_calibration
+from segqc.data.grid import surprise_of_pixels
+from segqc.data.heat import PackedHeat
+from segqc.data.labels import LabelSpace
+from segqc.data.masks import write_mask
 from segqc.model.folder import fingerprint, save_model
 from segqc.quality_control import QualityControl, load
 from segqc.verdict import SuspectRegion, Verdict
@@ -51,6 +56,28 @@ def test_a_heat_map_is_drawn_when_asked_for_of_the_mask_that_was_judged(qc):
     assert Verdict(score=None, error="void").heatmap is None
 
 
+def test_a_kept_verdict_is_small_and_its_heat_map_that_of_the_whole_posterior():
+    """A posterior of 21 classes and a mask of 520 x 520 take 0.6 MB; a hook's user keeps thousands of verdicts."""
+    rng = np.random.default_rng(0)
+    posterior = rng.dirichlet(np.ones(21), (64, 64)).transpose(2, 0, 1).astype(np.float32)
+    mask = blobs(0, 520, 520)
+    packed = PackedHeat.pack(posterior, mask)
+    np.testing.assert_array_equal(packed(), surprise_of_pixels(posterior, mask))
+    assert len(pickle.dumps(Verdict(0.5, draw_heatmap=packed))) < 100_000
+
+
+def test_a_verdict_is_json(qc):
+    region = SuspectRegion("dog", None, (1, 2, 30, 40))
+    verdict = Verdict(0.75, 0.01, 0.5, (0.25, 0.75), region, "fail", draw_heatmap=lambda: np.zeros(SIZE))
+    assert json.loads(json.dumps(verdict.to_dict())) == {
+        "score": 0.75, "p_value": 0.01, "expected_dice": 0.5, "interval": [0.25, 0.75],
+        "worst_region": {"name": "dog", "expected": None, "box": [1, 2, 30, 40]}, "decision": "fail", "error": None,
+    }  # fmt: skip
+    judged = qc(rgb(), blobs(0, *SIZE))
+    assert Verdict.from_dict(json.loads(json.dumps(judged.to_dict()))) == judged
+    assert Verdict.from_dict(Verdict(None, error="void").to_dict()) == Verdict(None, error="void")
+
+
 @pytest.mark.parametrize(
     "image",
     [
@@ -65,6 +92,29 @@ def test_a_heat_map_is_drawn_when_asked_for_of_the_mask_that_was_judged(qc):
 )
 def test_a_picture_in_any_form_is_the_same_picture(qc, image):
     assert qc(image, blobs(0, *SIZE)).score == qc(rgb(), blobs(0, *SIZE)).score
+
+
+def test_files_are_read(qc, tmp_path):
+    mask = blobs(0, *SIZE)
+    Image.fromarray(rgb()).save(tmp_path / "a.png")
+    write_mask(tmp_path / "b.png", mask, LABELS)
+    wanted = qc(rgb(), mask)
+    assert qc(str(tmp_path / "a.png"), tmp_path / "b.png").score == wanted.score
+    assert qc.score(tmp_path / "a.png", str(tmp_path / "b.png"))[0].score == wanted.score
+    several = qc([tmp_path / "a.png", tmp_path / "c.png", rgb()], [tmp_path / "b.png", mask, str(tmp_path / "b.png")])
+    assert [verdict.score for verdict in several] == [wanted.score, None, wanted.score]
+    assert "c.png: does not exist" in several[1].error
+    with pytest.raises(BadInput, match=r"c\.png: does not exist"):
+        qc(tmp_path / "c.png", mask)
+
+
+def test_a_mask_of_0_and_255_is_binary(tmp_path):
+    binary = QualityControl(tiny_model(labels=LabelSpace(("background", "road"))))
+    mask = (blobs(0, *SIZE, void=False) > 0).astype(np.uint8)
+    wanted = binary(rgb(), mask).score
+    Image.fromarray(mask * 255).save(tmp_path / "b.png")
+    for value in (mask * 255, Image.fromarray(mask * 255), torch.from_numpy(mask).int() * 255, tmp_path / "b.png"):
+        assert binary(rgb(), value).score == wanted
 
 
 def test_a_mask_in_any_form_is_the_same_mask(qc):

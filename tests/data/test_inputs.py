@@ -234,7 +234,7 @@ def test_inputs_are_not_changed():
 def test_a_label_space_without_void_has_no_void_in_memory_either() -> None:
     """As in mask files: 255 is then an unknown label."""
     with pytest.raises(ValueError, match="255"):
-        as_mask(np.array([[0, 255]]), LabelSpace(("a", "b"), void=None))
+        as_mask(np.array([[0, 255]]), LabelSpace(("a", "b", "c"), void=None))
 
 
 def test_the_highest_class_is_the_same_at_once_and_one_by_one(monkeypatch):

@@ -89,6 +89,52 @@ def test_segmentation_models_pytorch_with_one_class():
         assert_judged(binary, handle, pictures, (model(normalised(pictures))[:, 0] > 0).byte())
 
 
+def test_segmentation_models_pytorch_with_a_sigmoid_of_its_own():
+    """At the threshold of logits every pixel would be foreground."""
+    smp = pytest.importorskip("segmentation_models_pytorch", reason="segmentation_models_pytorch is not installed")
+    binary = QualityControl(tiny_model(labels=LabelSpace(("background", "road"))))
+    pictures = photos()
+    encoder = "timm-mobilenetv3_small_minimal_100"
+    model = smp.Unet(encoder, encoder_weights=None, classes=1, activation="sigmoid").eval()
+    with (
+        torch.inference_mode(),
+        binary.attach(model) as handle,
+        pytest.warns(UserWarning, match="taken for probabilities"),
+    ):
+        assert_judged(binary, handle, pictures, (model(normalised(pictures))[:, 0] > 0.5).byte())
+
+
+def test_a_pipeline_of_hugging_face(qc, tmp_path):
+    """Photos in, as pictures and as files, and masks with names out."""
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    config = transformers.SegformerConfig(
+        num_labels=CLASSES,
+        id2label=dict(enumerate(VOC_LABELS.names)),
+        depths=[1] * 4,
+        hidden_sizes=[8, 16, 16, 32],
+        decoder_hidden_size=16,
+        num_attention_heads=[1, 1, 2, 2],
+    )
+    model = transformers.SegformerForSemanticSegmentation(config).eval()
+    processor = transformers.SegformerImageProcessor(size={"height": 64, "width": 64})
+    segment = transformers.pipeline("image-segmentation", model=model, image_processor=processor)
+    pictures = photos()
+    maps = []
+    for photo in pictures:
+        with torch.inference_mode():
+            output = model(**processor(images=photo, return_tensors="pt"))
+        maps += processor.post_process_semantic_segmentation(output, target_sizes=[photo.size[::-1]])
+    paths = [tmp_path / f"{place}.png" for place in range(len(pictures))]
+    for path, photo in zip(paths, pictures, strict=True):
+        photo.save(path)
+    handle = qc.attach(segment)
+    for given in (pictures, list(map(str, paths))):
+        assert len(handle(given)) == 2
+        assert_judged(qc, handle, pictures, maps)
+    handle(str(paths[0]))
+    assert_judged(qc, handle, pictures[:1], maps[:1])
+
+
 def test_segformer_and_its_processor(qc):
     transformers = pytest.importorskip("transformers", reason="transformers is not installed")
     config = transformers.SegformerConfig(

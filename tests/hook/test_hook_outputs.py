@@ -5,6 +5,7 @@ themselves would take it.
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from segqc.data.labels import LabelSpace
@@ -109,7 +110,7 @@ def test_one_channel_is_foreground_above_the_threshold():
 
 def test_classes_are_translated_by_name_and_index():
     reader = MaskReader(LABELS, classes=["sky", "dog", 3, None, "background"])
-    assert reader.not_judged == ["sky"]
+    assert reader.classes.not_judged == ["sky"]
     truth = np.random.default_rng(0).integers(0, 5, (1, *SIZE))
     np.testing.assert_array_equal(masks(reader, truth, 1), np.array([255, 2, 3, 255, 0])[truth])
     np.testing.assert_array_equal(
@@ -132,3 +133,129 @@ def test_classes_are_translated_by_name_and_index():
 def test_what_is_no_mask_is_refused_and_named(output, words):
     with pytest.raises(ValueError, match=words):
         masks(MaskReader(LABELS), output)
+
+
+TWO = LabelSpace(("background", "road"))
+
+
+def binary(value, **options) -> np.ndarray:
+    return masks(MaskReader(TWO, **options), value, len(value))
+
+
+def test_probabilities_of_one_channel_are_noticed():
+    """A sigmoid in the model: at the threshold of logits every pixel would be foreground."""
+    scores = torch.full((2, 1, 6, 5), 0.1)
+    scores[:, :, :3] = 0.9
+    reader = MaskReader(TWO)
+    with pytest.warns(UserWarning, match="taken for probabilities") as caught:
+        found, _ = [masks(reader, scores) for _ in range(2)]
+    assert len(caught) == 1
+    np.testing.assert_array_equal(found[:, 0], 1)
+    np.testing.assert_array_equal(found[:, -1], 0)
+    assert (binary(scores, binary_threshold=0) == 1).all()
+
+
+def test_several_classes_that_do_not_exclude_each_other_leave_pixels_to_the_background():
+    """smp's multilabel mode: a channel an object, none for the background."""
+    classes = ["cat", "dog", "cow"]
+    logit = torch.full((1, 3, *SIZE), -2.0)
+    logit[:, 1, :4], logit[:, 2, :6] = 3, 1
+    wanted = np.zeros(SIZE)
+    wanted[:4], wanted[4:6] = 2, 3
+    with pytest.warns(UserWarning, match="taken for probabilities"):
+        np.testing.assert_array_equal(masks(MaskReader(LABELS, classes), logit.sigmoid(), 1)[0], wanted)
+    np.testing.assert_array_equal(masks(MaskReader(LABELS, classes, 0.0), logit, 1)[0], wanted)
+    with pytest.warns(UserWarning, match="none of classes= is the background"):
+        assert (masks(MaskReader(LABELS, classes), logit, 1) > 0).all()
+    np.testing.assert_array_equal(  # probabilities that exclude each other are no such thing
+        masks(MaskReader(LABELS, ["cat", "dog", "cow"], None), logit.softmax(1), 1),
+        masks(MaskReader(LABELS, classes), logit, 1),
+    )
+
+
+def test_indices_as_floats_and_as_small_integers():
+    truth = np.random.default_rng(0).integers(0, 4, (2, *SIZE))
+    reader = MaskReader(LABELS)
+    for value in (
+        truth.astype(np.float32), truth.astype(np.float32)[:, None], truth.astype(np.float64)[..., None],
+        truth.astype(np.int8), torch.from_numpy(truth).half(), list(truth.astype(np.float32)),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(masks(reader, value), truth)
+    np.testing.assert_array_equal(masks(reader, truth[0].astype(np.float32), 1), truth[:1])
+    hidden = truth.astype(np.int8)
+    hidden[:, 0] = -1
+    assert (masks(reader, hidden)[:, 0] == 255).all()
+    with pytest.raises(ValueError, match="whole class indices, but got fractions"):
+        masks(reader, truth + 0.25)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+def test_quantised_scores_and_one_hot_masks(dtype):
+    scores = np.random.default_rng(0).integers(-100, 100, (2, 4, *SIZE)) + (100 if dtype == np.uint8 else 0)
+    for value in (
+        scores.astype(dtype),
+        scores.astype(dtype).transpose(0, 2, 3, 1),
+        torch.from_numpy(scores.astype(dtype)),
+    ):
+        np.testing.assert_array_equal(masks(MaskReader(LABELS), value), scores.argmax(1))
+    one_hot = np.eye(4, dtype=bool)[scores.argmax(1)]
+    np.testing.assert_array_equal(masks(MaskReader(LABELS), one_hot), scores.argmax(1))
+    np.testing.assert_array_equal(masks(MaskReader(LABELS), one_hot[0], 1)[0], scores.argmax(1)[0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_masks_of_0_and_255(dtype):
+    mask = np.zeros((1, *SIZE), dtype)
+    mask[:, :4] = 255
+    with pytest.warns(UserWarning, match="255 is read as the second class"):
+        np.testing.assert_array_equal(binary(mask), mask == 255)
+    with pytest.warns(UserWarning, match="255 is not judged"):
+        np.testing.assert_array_equal(masks(MaskReader(LABELS), mask, 1), mask)
+
+
+def test_names_are_known_whatever_their_spelling():
+    spaces = LabelSpace(("background", "dining table", "tv/monitor"))
+    reader = MaskReader(spaces, ["__background__", "diningtable", "TV_Monitor", "sofa"])
+    assert reader.classes.not_judged == ["sofa"]
+    np.testing.assert_array_equal(masks(reader, np.arange(4).reshape(1, 2, 2), 1)[0, ::6, ::5], [[0, 1], [2, 255]])
+    other = MaskReader(LabelSpace(("other", "road"), background=0), ["__background__", "road"])
+    assert not other.classes.not_judged
+    with pytest.raises(ValueError, match="a list with a name for each class"):
+        MaskReader(LABELS, "cat")
+
+
+def part(label: str, mask: np.ndarray, score: float | None = None) -> dict:
+    return {"label": label, "score": score, "mask": Image.fromarray(mask.astype(np.uint8) * 255)}
+
+
+def test_what_a_pipeline_of_hugging_face_gives():
+    first, second = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+    first[:6], second[3:9] = True, True
+    reader = MaskReader(LABELS)
+    one = [part("dog", first, 0.9), part("Cat", second, 0.5)]
+    wanted = np.where(first, 2, np.where(second, 1, 0))
+    np.testing.assert_array_equal(masks(reader, one, 1)[0], wanted)
+    with pytest.warns(UserWarning, match="not judged: sky"):
+        several = masks(reader, [one, [part("background", ~first), part("sky", first)]])
+    np.testing.assert_array_equal(several, [wanted, np.where(first, 255, 0)])
+
+
+class Results:
+    """As Ultralytics gives them."""
+
+    masks, boxes, orig_img = None, None, None
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ([Results()], "Results of Ultralytics are instances.*attach a function"),
+        (Output(pred_masks=torch.zeros(1, 1, 3, 4, 4), iou_scores=torch.zeros(1, 3)), "Segment Anything.*no classes"),
+        ([{"segmentation": np.zeros(SIZE), "predicted_iou": 0.9, "area": 3}], "Segment Anything.*attach a function"),
+        ([{"boxes": 0, "labels": 0, "scores": 0, "masks": torch.zeros(3, 1, *SIZE)}], "instances.*attach a function"),
+    ],
+    ids=["Ultralytics", "SamModel", "SAM's generator", "Mask R-CNN"],
+)
+def test_what_has_no_class_a_pixel_is_refused_with_the_way(output, words):
+    with pytest.raises(ValueError, match=words):
+        MaskReader(LABELS).find(output, [SIZE])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from segqc.hook.pictures import IMAGENET_MEAN, IMAGENET_STD, PictureReader, valid_part
+from segqc.hook.pictures import IMAGENET_MEAN, IMAGENET_STD, PictureReader, inner_processor, valid_part
 
 
 def rgb(height: int = 6, width: int = 8, seed: int = 0) -> np.ndarray:
@@ -150,3 +150,24 @@ def test_the_part_that_is_not_padding():
     mask = torch.zeros(5, 7, dtype=torch.long)
     mask[:4, :3] = 1
     assert valid_part(mask) == (slice(0, 4), slice(0, 3))
+
+
+def test_files_are_pictures(tmp_path):
+    picture = rgb()
+    for name in ("a.png", "b.PNG"):
+        Image.fromarray(picture).save(tmp_path / name)
+    for value in (tmp_path / "a.png", str(tmp_path / "b.PNG")):
+        np.testing.assert_array_equal(read_all(PictureReader(), value)[0], picture)
+    assert len(read_all(PictureReader(), [tmp_path / "a.png", tmp_path / "b.PNG"])) == 2
+    with pytest.raises(ValueError, match="attach the function that takes the photo"):
+        PictureReader().find(["a.png", "https://example.org/a.png"], {})
+
+
+def test_the_image_processor_inside_a_processor_is_taken():
+    """OneFormer's also takes texts."""
+    inner = processor()
+    assert inner_processor(SimpleNamespace(image_processor=inner, tokenizer=None)) is inner
+    assert inner_processor(inner) is inner
+    assert inner_processor(None) is None
+    with pytest.raises(ValueError, match="no image_mean: give mean= and std="):
+        inner_processor(object())
