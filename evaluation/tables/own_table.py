@@ -17,6 +17,7 @@ from segqc.base.files import read_json, write_json
 from segqc.base.tables import write_table
 from segqc.tabular.commands.reader import read_features
 from segqc.tabular.config import BenchmarkConfig
+from segqc.tabular.io.cells import is_date, seconds_of
 from segqc.tabular.io.files import split_label
 
 _NAME = "table"
@@ -41,7 +42,10 @@ def benchmark_table(config: BenchmarkConfig, console: Console | None = None) -> 
         The table cannot be read, has no such label, fewer than 10 inliers or no anomaly; or `out` holds the rows of
         another table.
     """
-    features, labels = split_label(read_features(config), config.label, config.data)
+    table, labels = split_label(read_features(config), config.label, config.data)
+    features = pyarrow.table(
+        {name: _plain(column) for name, column in zip(table.column_names, table.columns, strict=True)}
+    )
     anomalous = pyarrow.compute.fill_null(pyarrow.compute.equal(labels, config.anomaly), False).to_numpy(
         zero_copy_only=False
     )
@@ -75,6 +79,11 @@ def benchmark_table(config: BenchmarkConfig, console: Console | None = None) -> 
     )
     write_table(config.out / "benchmark.csv", lines, tuple(lines[0]))
     return OwnResults(lines, inliers, anomalies)
+
+
+def _plain(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """Text or float64: dates as seconds, since the baselines know no dates."""
+    return seconds_of(column) if is_date(column.type) else column
 
 
 def table_digest(table: pyarrow.Table) -> str:

@@ -2,7 +2,8 @@
 
 import io
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -50,11 +51,17 @@ app.command(epilog=demo.EPILOG)(demo.demo)
 app.add_typer(tabular.app, name="tabular")
 
 
+def _show_warning(message: Warning | str, *where: Any, **other: Any) -> None:
+    """Print a warning as one line of words: file, line and source text tell a user nothing."""
+    error_console.print(Text.assemble(("Warning:", "bold yellow"), " ", str(message)), soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line. Expected errors are printed in one line, without a traceback, and end with exit code 2."""
     # a file name may hold characters that the terminal's encoding lacks: print them escaped instead of failing
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    warnings.showwarning = _show_warning
     try:
         app()
     except (BadInput, ValueError, FloatingPointError, OSError) as error:

@@ -34,6 +34,8 @@ def fit(config: FitConfig) -> None:
     console.print(f"Learned from {found.rows:,} rows{left_out} in {found.seconds:.0f} s.", highlight=False)
     console.print(f"Categories: {', '.join(found.categorical) or 'none'}.", soft_wrap=True, highlight=False)
     console.print(f"Numbers: {', '.join(found.numeric) or 'none'}.", soft_wrap=True, highlight=False)
+    if found.dates:
+        console.print(f"Dates: {', '.join(found.dates)}.", soft_wrap=True, highlight=False)
     if found.perhaps_codes:
         names = ",".join(found.perhaps_codes)
         console.print(
@@ -41,7 +43,7 @@ def fit(config: FitConfig) -> None:
             soft_wrap=True,
             highlight=False,
         )
-    for hint in found.perhaps_numbers:
+    for hint in found.hints:
         console.print(Text.assemble(("Hint:", "yellow"), " ", hint), soft_wrap=True)
     console.print(wrote(found.folder, what="the model folder "), soft_wrap=True)
     console.print(f"Next: segqc tabular score --model {found.folder} --data TABLE --out scores.csv", soft_wrap=True)
@@ -57,7 +59,8 @@ def score(
         bool,
         typer.Option(
             "--strict",
-            help="Exit with code 1 if a row or a cell could not be read; without it, if none could be read whole.",
+            help="Exit with code 1 if a row or a cell could not be read; without it, if no row could be read whole. "
+            "The code is 2 if no row could be scored.",
         ),
     ] = False,
 ) -> None:
@@ -86,9 +89,12 @@ def score(
         unread = f"{found.bad:,} rows could not be read, and {found.noted:,} have a cell that could not be read"
         console.print(Text.assemble((unread, "yellow"), "; see the column `reason`."))
     console.print(wrote(found.path), soft_wrap=True)
-    console.print("Next: open the file and sort by rank; odd_1 and value_1 name the most anomalous cell of a row.")
     if found.noted == found.rows:
         console.print("No row could be read whole: does the table have the columns and formats of the model's?")
+    else:
+        console.print("Next: open the file and sort by rank; odd_1 and value_1 name the most anomalous cell of a row.")
+    if not found.rows:
+        raise typer.Exit(2)
     if found.noted == found.rows or (strict and (found.bad or found.noted)):
         raise typer.Exit(1)
 

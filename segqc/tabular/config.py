@@ -6,7 +6,7 @@ from typing import Annotated
 
 from segqc.base.settings import Setting, check_settings
 
-Data = Annotated[Path, Setting("Table to read: .csv, .tsv, .arff or .parquet.")]
+Data = Annotated[Path, Setting("Table to read: .csv, .tsv, .arff or .parquet; text also as .gz, .bz2, .xz or .zst.")]
 Device = Annotated[str, Setting("Device to compute on: cpu, cuda, cuda:1 or mps.")]
 
 
@@ -34,6 +34,15 @@ class TableConfig:
         str | None, Setting("Separator between the cells of CSV (default: a comma; in .tsv a tab).")
     ] = None
     decimal: Annotated[str, Setting("Decimal mark of the numbers in CSV, such as a comma.")] = "."
+    thousands: Annotated[
+        str, Setting("Mark between the thousands of numbers in CSV, such as the comma in 1,234.5 (default: none).")
+    ] = ""
+    date_format: Annotated[
+        str | None,
+        Setting(
+            "How dates in CSV are written if not as 2024-01-31, such as %d.%m.%Y for 31.01.2024 (codes of strptime)."
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -2,26 +2,29 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow
-import scipy.sparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from segqc.base.devices import find_device
+from segqc.tabular.containers import CONTAINERS, in_container
 from segqc.tabular.encoding import TableEncoder
-from segqc.tabular.feature_types import choose_categorical, warn_of_identifiers
-from segqc.tabular.io.columns import Columns, is_dataframe, read_columns
+from segqc.tabular.feature_types import choose_categorical, warn_of_columns
+from segqc.tabular.labels import precision_by_labels
 from segqc.tabular.network.training import TrainingConfig, TrainingResult
 from segqc.tabular.parameters import check_parameters
+from segqc.tabular.rows import read_checked
 from segqc.tabular.scoring import SCORERS, ScorerSettings
 from segqc.tabular.scoring.batches import sample_rows
 from segqc.tabular.storage import SavedModel, read_model, whole_model, write_model
+from segqc.tabular.unseen import unseen_values
 
 
 class GumbelScoreDetector(OutlierMixin, BaseEstimator):
@@ -139,7 +142,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         """
         check_parameters(self.get_params())
         device = find_device(self.device)
-        table = self._read(X, fitting=True)
+        table = read_checked(self, X, fitting=True)
         if len(table) < 2:
             raise ValueError(f"Expected at least 2 rows to fit, but got {len(table)} sample")
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -149,10 +152,12 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         categorical = choose_categorical(table, self.categorical_features)
         method = SCORERS[self.method]
         self.encoder_ = TableEncoder.fit(training_table, categorical, method.scaling or self.scaling)
-        warn_of_identifiers(training_table, self.encoder_)
+        warn_of_columns(training_table, self.encoder_)
         all_rows = self.encoder_.transform(table)
         rows = all_rows.take(fitted_on)
-        validation = self.encoder_.transform(self._read(X_validation)) if held_out is None else all_rows.take(held_out)
+        validation = (
+            self.encoder_.transform(read_checked(self, X_validation)) if held_out is None else all_rows.take(held_out)
+        )
         self.scorer_ = method.fit(
             self.encoder_, self._settings(), rows, validation if len(validation) else rows, self.seed_, device, progress
         )
@@ -172,9 +177,16 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         return self.scorer_.training
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Normality of rows, float64 `[n]`, higher = more normal. A row's score does not depend on the other rows."""
+        """Normality of rows, float64 `[n]`, higher = more normal. A row's score does not depend on the other rows.
+
+        Warns of columns most of whose cells are values that training did not have (`segqc.tabular.unseen`).
+        """
         check_is_fitted(self)
-        return -self.scorer_.scores(self.encoder_.transform(self._read(X)))
+        table = read_checked(self, X)
+        rows = self.encoder_.transform(table)
+        for warning in unseen_values(self.encoder_, table, rows):
+            warnings.warn(warning, stacklevel=2)
+        return -self.scorer_.scores(rows)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` minus `offset_`, `[n]`: negative for outliers."""
@@ -184,7 +196,42 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         """-1 for outliers, +1 for inliers, int64 `[n]`."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
-    def explain(self, X: Any, as_frame: bool = False) -> Any:
+    def score(self, X: Any, y: Any = None) -> float:
+        """How good the detector is on rows, higher = better: what a search for parameters goes by without a scorer.
+
+        Parameters
+        ----------
+        X : as in `fit`
+        y : array-like `[n]`, optional
+            Labels: -1 and 1 as in scikit-learn, or 1 and 0 as in PyOD, the outlier first.
+
+        Returns
+        -------
+        float
+            With labels the average precision of the ranking. Without, or with other labels, of which it warns, the mean
+            log-probability of a row in nats: of the product of the conditional probabilities of its cells, with a
+            constant for the training rows. It compares parameters of one `method`.
+        """
+        normality = self.score_samples(X)
+        precision = None if y is None else precision_by_labels(y, normality)
+        return float(normality.mean()) - self.scorer_.usual_score if precision is None else precision
+
+    def set_output(self, *, transform: str | None = None) -> "GumbelScoreDetector":
+        """Choose what `explain` returns, as with scikit-learn's transformers: "default" (an array), "pandas" or
+        "polars"; None changes nothing. `sklearn.set_config(transform_output=...)` chooses for all.
+
+        Raises
+        ------
+        ValueError
+            When it is none of these.
+        """
+        if transform not in (None, *CONTAINERS):
+            raise ValueError(f"Expected `transform` to be one of {', '.join(CONTAINERS)}, but got {transform!r}")
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}  # the name that scikit-learn's `clone` copies
+        return self
+
+    def explain(self, X: Any, as_frame: bool | None = None) -> Any:
         """Contribution of each column to the anomaly of a row, float64 `[n, C]`, in the order of `columns_`.
 
         With ``mixing`` a contribution is the surprise of the cell minus the mean of its column, in nats. Contributions
@@ -195,16 +242,15 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : as in `fit`
-        as_frame : bool
-            Return a pandas DataFrame with the names of the columns, and the index of `X` where it has one.
+        as_frame : bool or None
+            True for a pandas DataFrame with the names of the columns, and the index of `X` where it has one; False for
+            an array; None for what `set_output` chose.
         """
         check_is_fitted(self)
-        found = self.scorer_.contributions(self.encoder_.transform(self._read(X)))
-        if not as_frame:
-            return found
-        import pandas
-
-        return pandas.DataFrame(found, columns=self.columns_, index=X.index if hasattr(X, "iloc") else None)
+        found = self.scorer_.contributions(self.encoder_.transform(read_checked(self, X)))
+        chosen = getattr(self, "_sklearn_output_config", {}).get("transform", get_config()["transform_output"])
+        container = chosen if as_frame is None else "pandas" if as_frame else "default"
+        return in_container(found, self.columns_, X, container)
 
     def save(self, folder: Path | str) -> None:
         """Write the fitted detector to a folder: safetensors and JSON, no pickle.
@@ -277,35 +323,6 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
-
-    def _read(self, X: Any, fitting: bool = False) -> Columns:
-        """Columns of `X`, checked against those of the training table: DataFrames and arrays as scikit-learn does,
-        dicts and Arrow tables by name.
-        """
-        if isinstance(X, dict | pyarrow.Table) and not scipy.sparse.issparse(X):  # one of SciPy's is a dict
-            table = read_columns(X)
-            if fitting:
-                self.n_features_in_, self.feature_names_in_ = len(table.names), np.array(table.names, dtype=object)
-            else:
-                table = table.select(self.columns_)
-        elif is_dataframe(X):
-            validate_data(self, X, reset=fitting, skip_check_array=True)
-            table = read_columns(X)
-            if not fitting and table.names != self.columns_ and not all(isinstance(name, str) for name in X.columns):
-                # scikit-learn compares names that are text; where these are integers, columns in another order would go
-                # unnoticed.
-                raise ValueError(
-                    f"Expected the columns {', '.join(self.columns_)} in this order, but got {', '.join(table.names)}"
-                )
-        else:
-            X = np.array(X, dtype=object) if isinstance(X, list | tuple) else X
-            table = read_columns(validate_data(self, X, reset=fitting, dtype=None, ensure_all_finite=False))
-        if not len(table) or not table.names:
-            raise ValueError(
-                f"Found array with {len(table)} sample(s) and {len(table.names)} feature(s) while a minimum of 1 is "
-                "required."
-            )
-        return table
 
     def _settings(self) -> ScorerSettings:
         training = TrainingConfig(self.steps, self.batch_size, self.learning_rate, self.weight_decay)

@@ -26,6 +26,8 @@ _ROBUST_CLIP = 1e6  # the same for robust scaling, which no network reads
 _NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution, in standard deviations
 _MOST_OUTCOMES = 256  # that a column keeps
 _FEW_OUTCOMES = 20  # so few are not identifiers, even if each occurs once
+_TRUTHS = {"True": True, "False": False, "true": True, "false": False, "TRUE": True, "FALSE": False}
+_TRUTHS |= {"1": True, "0": False}
 _LEAST_SCALE = 1e-12  # of the largest value: less is rounding
 
 
@@ -36,6 +38,16 @@ class CategoricalColumn:
     outcomes: tuple[str, ...]
 
     @property
+    def missing(self) -> int:
+        """Code of missing cells."""
+        return len(self.outcomes)
+
+    @property
+    def unseen(self) -> int:
+        """Code of values that training did not have."""
+        return len(self.outcomes) + 1
+
+    @property
     def size(self) -> int:
         """K: the seen outcomes, missing, unseen."""
         return len(self.outcomes) + 2
@@ -43,8 +55,16 @@ class CategoricalColumn:
     def codes(self, text: pyarrow.Array) -> np.ndarray:
         """Codes of text cells, int64 `[n]`."""
         found = pyarrow.compute.index_in(text, pyarrow.array(self.outcomes, type=pyarrow.string()))
-        codes = pyarrow.compute.fill_null(found, len(self.outcomes) + 1).to_numpy().astype(np.int64)
-        return np.where(pyarrow.compute.is_null(text).to_numpy(zero_copy_only=False), len(self.outcomes), codes)
+        codes = pyarrow.compute.fill_null(found, self.unseen).to_numpy().astype(np.int64)
+        codes = np.where(pyarrow.compute.is_null(text).to_numpy(zero_copy_only=False), self.missing, codes)
+        same = {_TRUTHS[outcome]: code for code, outcome in enumerate(self.outcomes) if outcome in _TRUTHS}
+        if self.outcomes and len(same) == len(self.outcomes) and (codes == self.unseen).any():
+            # A column of booleans: another program's true is no new value.
+            for spelled, truth in _TRUTHS.items():
+                if truth in same:
+                    spelled_so = pyarrow.compute.fill_null(pyarrow.compute.equal(text, spelled), False)
+                    codes[spelled_so.to_numpy(zero_copy_only=False)] = same[truth]
+        return codes
 
 
 @dataclass(frozen=True)
@@ -185,7 +205,7 @@ class TableEncoder:
         columns: list[CategoricalColumn | ContinuousColumn] = []
         for name, values, discrete in zip(table.names, table.values, categorical, strict=True):
             if discrete:
-                columns.append(_learn_outcomes(as_text(values)))
+                columns.append(_learn_outcomes(as_text(values, name)))
             else:
                 columns.append(_learn_numbers(as_numbers(values, name), scaling))
         return cls(tuple(table.names), tuple(columns))
@@ -207,7 +227,7 @@ class TableEncoder:
         codes, numbers = [], []
         for name, values, column in zip(self.names, table.values, self.columns, strict=True):
             if isinstance(column, CategoricalColumn):
-                codes.append(column.codes(as_text(values)))
+                codes.append(column.codes(as_text(values, name)))
             else:
                 raw = as_numbers(values, name)
                 codes.append(np.isnan(raw).astype(np.int64))

@@ -1,22 +1,18 @@
-"""The detector under PyOD's conventions: higher = more anomalous, 1 = outlier.
+"""The detector as one of PyOD's: higher = more anomalous, 1 = outlier.
 
-PyOD itself is not needed; where it is installed, the detector is one of its `BaseDetector`s.
+It needs PyOD: `pip install 'segqc[tabular]'`.
 """
 
 from typing import Any
 
 import numpy as np
+from pyod.models.base import BaseDetector
 
 from segqc.tabular.detector import GumbelScoreDetector
 
-try:
-    from pyod.models.base import BaseDetector
-except ImportError:
-    BaseDetector = object
-
 
 class PyODDetector(BaseDetector):
-    """`GumbelScoreDetector` with the attributes and signs of a `pyod.models.base.BaseDetector`.
+    """`GumbelScoreDetector` as a `pyod.models.base.BaseDetector`.
 
     Parameters
     ----------
@@ -38,7 +34,7 @@ class PyODDetector(BaseDetector):
     """
 
     def __init__(self, contamination: float = 0.1, **parameters: Any) -> None:
-        self.contamination = contamination
+        super().__init__(contamination)
         self.parameters = parameters
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -63,27 +59,17 @@ class PyODDetector(BaseDetector):
 
     def fit(self, X: Any, y: Any = None) -> "PyODDetector":
         """Learn from `X`; `y` is ignored."""
+        self._set_n_classes(None)
         self.detector_ = self._unfitted().fit(X)
         self.n_features_in_ = self.detector_.n_features_in_
         self.decision_scores_ = self.decision_function(X)
-        self.threshold_ = float(np.percentile(self.decision_scores_, 100 * (1 - self.contamination)))
-        self.labels_ = (self.decision_scores_ > self.threshold_).astype(np.int64)
+        self._process_decision_scores()
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Anomaly scores, float64 `[n]`."""
         return -self.detector_.score_samples(X)
 
-    def predict(self, X: Any) -> np.ndarray:
-        """1 for outliers, 0 for inliers, int64 `[n]`."""
-        return (self.decision_function(X) > self.threshold_).astype(np.int64)
-
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """Learn from `X`, and its labels: 1 for outliers, 0 for inliers, int64 `[n]`."""
         return self.fit(X).labels_
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Training scores mapped to 0..1, as PyOD's `linear` method: columns inlier, outlier, float64 `[n, 2]`."""
-        low, high = self.decision_scores_.min(), self.decision_scores_.max()
-        outlier = np.clip((self.decision_function(X) - low) / max(high - low, np.finfo(float).tiny), 0, 1)
-        return np.stack([1 - outlier, outlier], axis=1)

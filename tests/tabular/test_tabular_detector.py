@@ -1,4 +1,4 @@
-"""The detector as its users meet it: tables of every kind, scikit-learn's and PyOD's conventions, files, and rows that
+"""The detector as its users meet it: tables of every kind, scikit-learn's conventions, files, and rows that
 are odd.
 """
 
@@ -12,7 +12,6 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from segqc.tabular import GumbelScoreDetector
 from segqc.tabular.network import training
-from segqc.tabular.pyod import PyODDetector
 from segqc.tabular.scoring import batches
 
 QUICK = {"width": 16, "blocks": 1, "steps": 50, "batch_size": 64}
@@ -181,52 +180,12 @@ def test_parameters_out_of_range_are_refused(parameter: str, value: object, tabl
         GumbelScoreDetector(**{parameter: value}).fit(table)
 
 
-def test_pyods_conventions(table: pandas.DataFrame) -> None:
-    detector = PyODDetector(contamination=0.1, random_state=0, **QUICK).fit(table)
-    assert np.array_equal(detector.decision_function(table), detector.decision_scores_)
-    assert np.array_equal(detector.predict(table), detector.labels_)
-    assert detector.labels_.mean() == pytest.approx(0.1, abs=0.02)
-    assert np.array_equal(detector.labels_ == 1, detector.decision_scores_ > detector.threshold_)
-    proba = detector.predict_proba(table)
-    assert np.allclose(proba.sum(1), 1)
-    assert np.array_equal(proba[:, 1].argsort(kind="stable"), detector.decision_scores_.argsort(kind="stable"))
-    assert np.array_equal(-detector.detector_.score_samples(table), detector.decision_scores_)
-
-
-def test_pyods_detector_is_one_of_pyods(table: pandas.DataFrame) -> None:
-    base = pytest.importorskip("pyod.models.base")
-    detector = PyODDetector(contamination=0.1, random_state=0)
-    assert isinstance(detector, base.BaseDetector)
-    assert np.array_equal(detector.fit_predict(table), detector.labels_)
-    assert detector.n_features_in_ == 4
-    assert "PyODDetector(" in repr(detector)
-
-
 def test_contributions_may_have_names(fitted: GumbelScoreDetector, table: pandas.DataFrame) -> None:
     rows = table.iloc[[5, 3]]
     found = fitted.explain(rows, as_frame=True)
     assert found.columns.tolist() == ["a", "b", "x", "flag"]
     assert found.index.tolist() == [5, 3]
     assert np.array_equal(found.to_numpy(), fitted.explain(rows))
-
-
-def test_pyods_detector_can_be_cloned_and_set() -> None:
-    detector = PyODDetector(contamination=0.2, random_state=3, **QUICK)
-    copy = clone(detector)
-    assert (
-        copy.get_params()
-        == detector.get_params()
-        == GumbelScoreDetector(contamination=0.2, random_state=3, **QUICK).get_params()
-    )
-    copy.set_params(contamination=0.3, steps=7)
-    assert (copy.contamination, copy.get_params()["steps"], detector.contamination, detector.get_params()["steps"]) == (
-        0.3,
-        7,
-        0.2,
-        QUICK["steps"],
-    )
-    with pytest.raises(ValueError, match="'depth'"):
-        copy.set_params(depth=1)
 
 
 def test_thirty_rows_and_anomalies_among_many_are_enough() -> None:

@@ -252,6 +252,8 @@ def test_numbers_that_count_the_rows_are_named(recwarn: pytest.WarningsRecorder)
     table = pandas.DataFrame({"a": list("xxxxy") * 10, "x": np.random.default_rng(0).normal(size=50), "id": range(50)})
     with pytest.warns(UserWarning, match="in id: looks like an identifier"):
         GumbelScoreDetector(random_state=0).fit(table)
+    with pytest.warns(UserWarning, match="in id: looks like an identifier"):
+        GumbelScoreDetector(random_state=0).fit(table.sample(frac=1, random_state=0))
     recwarn.clear()
-    GumbelScoreDetector(random_state=0).fit(table.sample(frac=1, random_state=0))
+    GumbelScoreDetector(random_state=0).fit(table.assign(id=np.random.default_rng(1).integers(500, size=50)))
     assert [str(warning.message) for warning in recwarn] == []

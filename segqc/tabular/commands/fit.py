@@ -14,10 +14,12 @@ from rich.text import Text
 
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
+from segqc.tabular.commands.hints import hints_on
 from segqc.tabular.commands.reader import read_features, write_reader
 from segqc.tabular.config import FitConfig
 from segqc.tabular.detector import GumbelScoreDetector
-from segqc.tabular.io.cells import not_numbers, numbers_of
+from segqc.tabular.feature_types import NumbersAsText
+from segqc.tabular.io.cells import is_date, is_number
 from segqc.tabular.io.files import split_label
 from segqc.tabular.storage import check_place
 
@@ -33,11 +35,11 @@ class Fitted:
     folder : Path
     rows, left_out : int
         Rows that were learned from, and rows with another label than the normal one.
-    categorical, numeric : list of str
+    categorical, numeric, dates : list of str
     perhaps_codes : list of str
         Numeric columns that hold few different whole numbers.
-    perhaps_numbers : list of str
-        A sentence on each categorical column most of whose cells are numbers.
+    hints : list of str
+        A sentence on each categorical column most of whose cells are numbers or dates.
     seconds : float
     """
 
@@ -46,8 +48,9 @@ class Fitted:
     left_out: int
     categorical: list[str]
     numeric: list[str]
+    dates: list[str]
     perhaps_codes: list[str]
-    perhaps_numbers: list[str]
+    hints: list[str]
     seconds: float
 
 
@@ -71,16 +74,19 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
     if not table.num_columns:
         raise BadInput(config.data, "has no columns left", "drop fewer of them")
     _fit(table, config, console).save(config.out)
-    numeric = [name for name in table.column_names if not pyarrow.types.is_string(table.column(name).type)]
-    write_reader(config, table.column_names, numeric)
+    numeric = [name for name in table.column_names if is_number(table.column(name).type)]
+    dates = [name for name in table.column_names if is_date(table.column(name).type)]
+    categorical = [name for name in table.column_names if name not in (*numeric, *dates)]
+    write_reader(config, table.column_names, numeric, dates)
     return Fitted(
         config.out,
         table.num_rows,
         features.num_rows - table.num_rows,
-        [name for name in table.column_names if name not in numeric],
+        categorical,
         numeric,
+        dates,
         [name for name in numeric if _looks_like_codes(table.column(name))],
-        _perhaps_numbers(table, [name for name in table.column_names if name not in (*numeric, *config.categorical)]),
+        hints_on(table, [name for name in categorical if name not in config.categorical]),
         time.perf_counter() - start,
     )
 
@@ -109,6 +115,7 @@ def _fit(table: pyarrow.Table, config: FitConfig, console: Console | None) -> Gu
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
+            warnings.simplefilter("ignore", NumbersAsText)  # a hint names the options that help
             detector.fit(table, progress=report)
         progress.update(task, completed=detector.steps)
         for warning in caught:
@@ -119,23 +126,3 @@ def _fit(table: pyarrow.Table, config: FitConfig, console: Console | None) -> Gu
 def _looks_like_codes(column: pyarrow.ChunkedArray) -> bool:
     values = pyarrow.compute.unique(column.drop_null()).to_numpy()
     return len(values) <= _FEW and bool(np.all(values == np.round(values)))
-
-
-def _perhaps_numbers(table: pyarrow.Table, names: list[str]) -> list[str]:
-    """A sentence on each of the text columns most of whose cells are numbers, with how many are not."""
-    found = []
-    for name in names:
-        column = table.column(name)
-        comma = pyarrow.compute.match_substring_regex(column.drop_null(), r"^\s*[+-]?\d+,\d+\s*$")
-        if 2 * (pyarrow.compute.sum(comma).as_py() or 0) > len(comma):
-            found.append(f"{name} holds numbers with decimal commas: fit again with --decimal ,")
-            continue
-        odd = not_numbers(column, numbers_of(column))
-        present = len(column) - column.null_count
-        if odd and 2 * len(odd) < present:
-            texts = ",".join(sorted(set(odd.values()))[:3])
-            found.append(
-                f"{name} was read as categories, since {len(odd):,} of {present:,} cells are no numbers, such as "
-                f"{texts}: if these mean missing, fit again with --missing '{texts}'"
-            )
-    return found

@@ -18,17 +18,19 @@ _READER = "table.json"
 
 def read_features(config: TableConfig) -> pyarrow.Table:
     """The table without the columns to drop."""
-    how = Format(config.categorical, config.numeric, (*MISSING, *config.missing), config.separator, config.decimal)
-    table = read_table(config.data, how)
-    unknown = [name for name in config.drop if name not in table.column_names]
-    if unknown:
-        raise BadInput(
-            config.data, f"has no column {unknown[0]!r} to drop", f"it has {', '.join(table.column_names[:20])}"
-        )
-    return table.drop_columns(list(config.drop))
+    how = Format(
+        config.categorical,
+        config.numeric,
+        (*MISSING, *config.missing),
+        config.separator,
+        config.decimal,
+        config.thousands,
+        date_format=config.date_format,
+    )
+    return read_table(config.data, how, config.drop)
 
 
-def write_reader(config: FitConfig, columns: list[str], numeric: list[str]) -> None:
+def write_reader(config: FitConfig, columns: list[str], numeric: list[str], dates: list[str]) -> None:
     """Write into the model folder, which holds the weights already, how further tables are read.
 
     Parameters
@@ -36,16 +38,19 @@ def write_reader(config: FitConfig, columns: list[str], numeric: list[str]) -> N
     config : FitConfig
     columns : list of str
         Columns that the model was fitted on.
-    numeric : list of str
-        Those of them that hold numbers.
+    numeric, dates : list of str
+        Those of them that hold numbers, and dates.
     """
     saved = {
         "columns": columns,
         "numeric": numeric,
+        "dates": dates,
         "codes": [name for name in config.categorical if name in columns],
         "missing": list(config.missing),
         "separator": config.separator,
         "decimal": config.decimal,
+        "thousands": config.thousands,
+        "date_format": config.date_format,
         "weights": file_sha256(config.out / WEIGHTS),
     }
     write_json(config.out / _READER, saved)
@@ -67,7 +72,17 @@ def load_reader(folder: Path) -> tuple[list[str], Format]:
     saved = read_json(path)
     try:
         names, numeric, codes, missing = (_names(saved[key]) for key in ("columns", "numeric", "codes", "missing"))
-        how = Format(codes, numeric, (*MISSING, *missing), saved["separator"], saved.get("decimal", "."))
+        # Earlier versions wrote no dates, which were text to them.
+        how = Format(
+            codes,
+            numeric,
+            (*MISSING, *missing),
+            saved["separator"],
+            saved.get("decimal", "."),
+            saved.get("thousands", ""),
+            _names(saved.get("dates", [])),
+            saved.get("date_format"),
+        )
         whole = saved["weights"] == file_sha256(Path(folder) / WEIGHTS)
     except FileNotFoundError as error:
         raise BadInput(folder, f"holds no {WEIGHTS}", "fit again") from error

@@ -6,14 +6,13 @@ bytes a row in memory, and once to write them with their ranks.
 
 import csv
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow
-import pyarrow.compute
 from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
@@ -27,11 +26,10 @@ from segqc.tabular.commands.reader import load_reader
 from segqc.tabular.commands.score_lines import Line, header_of, number_lines, scored_lines
 from segqc.tabular.config import ScoreConfig
 from segqc.tabular.detector import GumbelScoreDetector
-from segqc.tabular.encoding import CategoricalColumn
 from segqc.tabular.io.files import Chunk, read_chunks
 from segqc.tabular.io.raw import BadRow, Format
+from segqc.tabular.unseen import UnseenValues
 
-_MANY = 5  # least number of unknown cells that gives a warning
 _TOP = 10  # most anomalous rows in the report
 
 
@@ -114,10 +112,12 @@ class _Readings:
         task = self.progress.add_task("scoring", total=None)
         for chunk in self._chunks(problems):
             start = time.perf_counter()
-            parts.append(-self.detector.score_samples(chunk.table))
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", UnseenValues)
+                parts.append(-self.detector.score_samples(chunk.table))
             self.report.seconds += time.perf_counter() - start
             self.report.noted += len(chunk.notes)
-            self._warn_of_unseen(chunk.table)
+            self._say([warning.message for warning in caught])
             self.progress.advance(task, chunk.table.num_rows)
         scores = np.concatenate(parts)
         self.progress.update(task, total=len(scores))
@@ -151,26 +151,10 @@ class _Readings:
     def _chunks(self, problems: list[BadRow]) -> Iterator[Chunk]:
         return read_chunks(self.config.data, self.how, self.names, problems, self.config.chunk, self.config.keep)
 
-    def _warn_of_unseen(self, table: pyarrow.Table) -> None:
-        for name, words in _unseen(self.detector, table).items():
-            if name not in self.report.warnings:
-                self.report.warnings[name] = words
+    def _say(self, caught: Iterable[Warning | str]) -> None:
+        """Print a warning of each column once, although it is of a chunk."""
+        for warning in caught:
+            column, words = getattr(warning, "column", str(warning)), str(warning)
+            if column not in self.report.warnings:
+                self.report.warnings[column] = words
                 self.progress.console.print(Text.assemble(("Warning:", "bold yellow"), " ", words), soft_wrap=True)
-
-
-def _unseen(detector: GumbelScoreDetector, table: pyarrow.Table) -> dict[str, str]:
-    """A warning for every categorical column most of whose values are unknown to the model: more likely another format
-    than that many anomalous rows.
-    """
-    found = {}
-    for name, column in zip(detector.encoder_.names, detector.encoder_.columns, strict=True):
-        if isinstance(column, CategoricalColumn) and column.outcomes:
-            present = table.column(name).drop_null()
-            known = pyarrow.compute.is_in(present, value_set=pyarrow.array(column.outcomes, pyarrow.string()))
-            new = present.filter(pyarrow.compute.invert(known))
-            if len(new) >= _MANY and 2 * len(new) > len(present):
-                found[name] = (
-                    f"{name}: {len(new):,} of {len(present):,} cells in a row are values that the model does not know, "
-                    f"such as {new[0].as_py()[:40]!r}; is it another format, or another code?"
-                )
-    return found

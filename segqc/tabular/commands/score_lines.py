@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow
 
 from segqc.tabular.detector import GumbelScoreDetector
+from segqc.tabular.io.cells import is_date, text_of
 from segqc.tabular.io.files import Chunk
 from segqc.tabular.io.raw import BadRow
 
@@ -73,7 +74,7 @@ def _odd_cells(detector: GumbelScoreDetector, table: pyarrow.Table, chosen: np.n
     part = table.take(rows)
     contributions = detector.explain(part)
     order = np.argsort(-contributions, axis=1, kind="stable")[:, :cells]
-    values = [column.to_pylist() for column in part.columns]
+    values = [(text_of(column) if is_date(column.type) else column).to_pylist() for column in part.columns]
     found: dict[int, Line] = {}
     for i, row in enumerate(rows.tolist()):
         line = found[row] = {}

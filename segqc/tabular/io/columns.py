@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 
+from segqc.tabular.io.cells import is_date, seconds_of
 from segqc.tabular.io.values import is_missing_cell
 
 _EXACT = 2**53  # integers up to which are float64 exactly
@@ -117,6 +118,8 @@ def _read_column(value: Any) -> tuple[np.ndarray, str | None]:
         return _from_arrow(value.to_arrow())
     if isinstance(value, pyarrow.Array | pyarrow.ChunkedArray):
         return _from_arrow(value)
+    if type(kind).__name__ == "PeriodDtype":  # months and the like of pandas: their first moments
+        return _read_column(value.dt.to_timestamp())
     if hasattr(kind, "categories"):
         return np.asarray(value, dtype=object), "category"
     if kind is None or isinstance(kind, np.dtype):
@@ -161,7 +164,8 @@ def _from_arrow(column: pyarrow.Array | pyarrow.ChunkedArray) -> tuple[np.ndarra
     if pyarrow.types.is_dictionary(kind):
         return _from_arrow(column.cast(kind.value_type))[0], "category"
     if pyarrow.types.is_temporal(kind) and not pyarrow.types.is_interval(kind):
-        return _seconds(column), "date" if pyarrow.types.is_timestamp(kind) or pyarrow.types.is_date(kind) else None
+        seconds = np.asarray(seconds_of(column).to_numpy(zero_copy_only=False))
+        return seconds, "date" if is_date(kind) else None
     if pyarrow.types.is_decimal(kind) and kind.scale == 0:
         try:
             return _from_arrow(column.cast(pyarrow.int64()))
@@ -180,21 +184,6 @@ def _from_arrow(column: pyarrow.Array | pyarrow.ChunkedArray) -> tuple[np.ndarra
 
 def _objects(column: pyarrow.Array | pyarrow.ChunkedArray) -> np.ndarray:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
-
-
-def _seconds(column: pyarrow.Array | pyarrow.ChunkedArray) -> np.ndarray:
-    """Times as seconds, float64 `[n]`, missing ones NaN: by way of microseconds, so that a time is one number in
-    whatever unit it is stored.
-    """
-    kind = column.type
-    if pyarrow.types.is_time(kind):
-        unit = pyarrow.time64("us")
-    elif pyarrow.types.is_duration(kind):
-        unit = pyarrow.duration("us")
-    else:
-        unit = pyarrow.timestamp("us", tz=getattr(kind, "tz", None))
-    whole = column.cast(unit, safe=False).cast(pyarrow.int64()).cast(pyarrow.float64(), safe=False)
-    return np.asarray(whole.to_numpy(zero_copy_only=False)) / 1e6
 
 
 def _from_array(X: Any) -> Columns:

@@ -3,14 +3,17 @@
 A row of CSV with too many or too few cells has no place in a table: it is left out, and noted with its number.
 """
 
+import bz2
 import csv
 import gzip
 import io
+import lzma
+import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 import numpy as np
 import pyarrow
@@ -20,10 +23,20 @@ import pyarrow.parquet
 from scipy.io import arff
 
 from segqc.base.errors import BadInput
-from segqc.tabular.io.cells import texts_and_numbers
+from segqc.tabular.io.cells import simple_types
 
 UNTYPED = (".csv", ".tsv")
 SUFFIXES = (*UNTYPED, ".arff", ".parquet")
+_COMPRESSED: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": lambda path: io.BufferedReader(pyarrow.input_stream(path, compression="zstd")),
+}
+"""What opens a file of text that is compressed, by its last suffix."""
+
+Choice = Callable[[list[str]], Sequence[str]]
+"""Takes the names of all columns, and returns those to read."""
 
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 """Cells of a CSV file that are missing values."""
@@ -56,8 +69,12 @@ class Format:
         Cells of CSV and TSV that are missing values. ARFF has its own (?), Parquet has nulls.
     separator : str or None
         Between the cells of CSV; by default a comma, in TSV a tab.
-    decimal : str
-        Decimal mark of the numbers of CSV and TSV.
+    decimal, thousands : str
+        Decimal mark of the numbers of CSV and TSV, and the mark between groups of three digits; "" for none.
+    dates : tuple of str
+        Columns of dates. In chunks, a cell that is no date becomes missing, with a note.
+    date_format : str or None
+        How dates of CSV and TSV are written besides ISO 8601, in the notation of `datetime.strptime`.
     """
 
     text: tuple[str, ...] = ()
@@ -65,33 +82,38 @@ class Format:
     missing: tuple[str, ...] = field(default=MISSING)
     separator: str | None = None
     decimal: str = "."
+    thousands: str = ""
+    dates: tuple[str, ...] = ()
+    date_format: str | None = None
 
 
-def raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
-    """Read a file in chunks as it is: CSV as text, the others typed. There is at least one chunk; it may be empty."""
+def raw_chunks(path: Path, how: Format, problems: list[BadRow], choose: Choice) -> Iterator[pyarrow.Table]:
+    """Read columns of a file in chunks as they are: CSV as text, the others typed.
+
+    There is at least one chunk; it may be empty.
+    """
     suffix = kind_of(path)
     if suffix not in SUFFIXES:
-        raise BadInput(
-            path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {', '.join(SUFFIXES)}, .csv.gz"
-        )
+        kinds = f"{', '.join(SUFFIXES)}, or as {', '.join('.csv' + last for last in _COMPRESSED)}"
+        raise BadInput(path, f"is of an unknown kind, {suffix or 'no suffix'}", f"save the table as {kinds}")
     if not path.is_file():
         raise BadInput(path, "is not a file" if path.exists() else "does not exist", "name a table")
     if not path.stat().st_size:
         raise BadInput(path, "is empty", "it needs a header and at least one row")
     try:
         if suffix == ".parquet":
-            yield from _parquet_chunks(path)
+            yield from _parquet_chunks(path, choose)
         elif suffix == ".arff":
-            with path.open(encoding="utf-8-sig") as stream:
-                yield read_arff(stream, path)
+            with io.TextIOWrapper(_open(path), encoding="utf-8-sig") as stream:
+                table = read_arff(stream, path)
+            yield table.select(choose(table.column_names))
         else:
-            yield from _csv_chunks(
-                path, how, "\t" if suffix == ".tsv" and how.separator is None else how.separator or ",", problems
-            )
+            separator = how.separator or ("\t" if suffix == ".tsv" else ",")
+            yield from _csv_chunks(path, separator, problems, choose)
     except UnicodeDecodeError as error:
         raise BadInput(path, f"is not UTF-8 text: {error.reason} at byte {error.start}", "save it as UTF-8") from error
-    except (OSError, EOFError) as error:
-        raise BadInput(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise BadInput(path, f"cannot be read: {getattr(error, 'strerror', None) or error}", "is it whole?") from error
     except pyarrow.ArrowInvalid as error:
         fix = "save it as UTF-8" if "UTF8" in str(error) else "is the file whole?"
         raise BadInput(path, f"cannot be read: {str(error).splitlines()[0]}", fix) from error
@@ -100,35 +122,39 @@ def raw_chunks(path: Path, how: Format, problems: list[BadRow]) -> Iterator[pyar
 def kind_of(path: Path) -> str:
     """The suffix that says how a file is read: of orders.csv.gz it is .csv."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    return suffixes[0] if suffixes[1:] == [".gz"] and suffixes[0] in UNTYPED else path.suffix.lower()
+    compressed = len(suffixes) == 2 and suffixes[1] in _COMPRESSED and suffixes[0] in (*UNTYPED, ".arff")
+    return suffixes[0] if compressed else path.suffix.lower()
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+    opens = _COMPRESSED.get(path.suffix.lower())
+    return path.open("rb") if opens is None else cast(BinaryIO, opens(path))
 
 
-def _parquet_chunks(path: Path) -> Iterator[pyarrow.Table]:
+def _parquet_chunks(path: Path, choose: Choice) -> Iterator[pyarrow.Table]:
     file = pyarrow.parquet.ParquetFile(path)
-    _check_names(path, file.schema_arrow.names)
-    yield texts_and_numbers(file.schema_arrow.empty_table(), path)
-    for batch in file.iter_batches(CHUNK):
-        yield texts_and_numbers(pyarrow.table(batch), path)
+    schema = file.schema_arrow
+    _check_names(path, schema.names)
+    chosen = list(choose(schema.names))
+    yield simple_types(schema.empty_table().select(chosen), path)
+    for batch in file.iter_batches(CHUNK, columns=chosen):
+        yield simple_types(pyarrow.table(batch).select(chosen), path)
 
 
-def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow]) -> Iterator[pyarrow.Table]:
+def _csv_chunks(path: Path, separator: str, problems: list[BadRow], choose: Choice) -> Iterator[pyarrow.Table]:
     """CSV, every cell as text. pyarrow finds the ragged rows and numbers them, from 1 for the header, in its
     single-threaded reader only.
     """
-    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as stream:
-        names = next(csv.reader(stream, delimiter=separator), [])
-        more = stream.read(1) != ""
+    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as text:
+        header = next(csv.reader(text, delimiter=separator), [])
+        more = text.read(1) != ""
+    _check_header(path, header)
+    names = [name or f"column {j}" for j, name in enumerate(header, start=1)]
     _check_names(path, names)
-    other = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
-    if other:
-        raise BadInput(path, f"has one column, {names[0]!r}", f"name the separator: --separator {other!r}")
+    chosen = list(choose(names))
     empty = pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in names})
     if not more:  # pyarrow refuses a file that ends after its header
-        yield empty
+        yield empty.select(chosen)
         return
 
     def ragged(row: pyarrow.csv.InvalidRow) -> str:
@@ -137,30 +163,44 @@ def _csv_chunks(path: Path, how: Format, separator: str, problems: list[BadRow])
         )
         return "skip"
 
-    reader = pyarrow.csv.open_csv(
-        path,
-        # The names are ours, so that the line of names is skipped; pyarrow's block is bytes of the file.
-        read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=1 << 23),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1, invalid_row_handler=ragged
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string())),
-    )
     row, last = 0, None
     # Where no row has the right number of cells the reader has no batch; and a reader that is left open can end the
     # process at its exit, since a thread of it still runs.
-    yield empty
-    with reader:
+    yield empty.select(chosen)
+    with (
+        _open(path) as stream,
+        pyarrow.csv.open_csv(
+            stream,
+            # The names are ours, so that the line of names is skipped; pyarrow's block is bytes of the file.
+            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=1 << 23),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=separator,
+                newlines_in_values=True,
+                ignore_empty_lines=len(names) > 1,
+                invalid_row_handler=ragged,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(header, pyarrow.string())),
+        ) as reader,
+    ):
         for batch in reader:
             row += batch.num_rows
             last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
-            yield pyarrow.table(batch)
+            yield pyarrow.table(batch).rename_columns(names).select(chosen)
     # To pyarrow a quote that is never closed is a last cell that holds the rest of the file.
     if last and "\n" in last and not _ends_in_quote(path):
         where = f"in the last cell of row {row + len(problems)}"
         raise BadInput(
             path, f"has a quote that is never closed, {where}", "close it; the lines below it were taken for that cell"
         )
+
+
+def _check_header(path: Path, names: list[str]) -> None:
+    """Refuse the first line of CSV that was not read with the separator of the file."""
+    if names and names[0].startswith("sep="):
+        raise BadInput(path, f"begins with the line {names[0]}, of a spreadsheet", "remove that line")
+    other = next((mark for mark in (";", "\t", "|") if len(names) == 1 and mark in names[0]), None)
+    if other:
+        raise BadInput(path, f"has one column, {names[0]!r}", f"name the separator: --separator {other!r}")
 
 
 def read_arff(stream: TextIO, name: Path | str) -> pyarrow.Table:
@@ -183,6 +223,8 @@ def read_arff(stream: TextIO, name: Path | str) -> pyarrow.Table:
     for attribute in attributes.names():
         if attributes[attribute][0] == "numeric":
             columns[attribute] = pyarrow.array(records[attribute], mask=np.isnan(records[attribute]))
+        elif attributes[attribute][0] == "date":
+            columns[attribute] = pyarrow.array(records[attribute].astype("M8[us]"))
         else:
             texts = pyarrow.array(records[attribute].tolist()).cast(pyarrow.string())
             columns[attribute] = pyarrow.compute.if_else(pyarrow.compute.equal(texts, "?"), None, texts)
@@ -203,5 +245,3 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         raise BadInput(path, f"has the column {twice[0]!r} twice", "give every column a name of its own")
     if not names:
         raise BadInput(path, "has no columns", "the first line names them")
-    if "" in names:
-        raise BadInput(path, f"has no name for column {list(names).index('') + 1}", "the first line names the columns")

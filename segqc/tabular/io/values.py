@@ -69,8 +69,14 @@ def _cell_text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def as_text(column: np.ndarray) -> pyarrow.Array:
-    """A column's cells as text, missing ones null: pyarrow string array `[n]`."""
+def as_text(column: np.ndarray, name: str = "") -> pyarrow.Array:
+    """A column's cells as text, missing ones null: pyarrow string array `[n]`.
+
+    Raises
+    ------
+    TypeError
+        When a cell is a list or the like, with the column's name if it is given.
+    """
     if column.dtype.kind == "O" and _all_text(column):
         return _arrow_text(column)
     missing = is_missing(column)
@@ -86,7 +92,7 @@ def as_text(column: np.ndarray) -> pyarrow.Array:
     except TypeError as error:
         raise TypeError(
             "Expected cells of text, numbers or booleans: argument must be a string or a number, "
-            f"but got {type(value).__name__}"
+            f"but got {type(value).__name__}" + (f" in the column {name!r}: leave it out" if name else "")
         ) from error
     return pyarrow.array(out, type=pyarrow.string())
 

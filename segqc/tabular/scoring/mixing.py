@@ -73,6 +73,11 @@ class MixingScorer(TableScorer):
         found.usual = found.contributions(held_out).mean(0)
         return found
 
+    @property
+    def usual_score(self) -> float:  # type: ignore[override]  # a number to those who read it
+        """Sum of what is usual in the columns."""
+        return float(self.usual.sum())
+
     def scores(self, rows: Encoded) -> np.ndarray:
         return self.contributions(rows).sum(1)
 

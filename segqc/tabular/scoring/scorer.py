@@ -39,8 +39,11 @@ class TableScorer(ABC):
         The mixture over a network's features, where the method has one. It is saved in a file of its own.
     training : TrainingResult or None
         What the training of a network came to, where the method has one.
+    usual_score : float
+        What was subtracted from a row's negative log-likelihood to make its score.
     """
 
+    usual_score: float = 0.0
     scaling: ClassVar[str | None] = None
     density: DensityHead | None = None
     training: TrainingResult | None = None
