@@ -102,6 +102,7 @@ METHODS = {
         Method("inne", "INNE", "published", _baseline("pyod_methods", "IsolationByNeighbours")),
         Method("deep-svdd", "Deep SVDD", "published", _baseline("pyod_methods", "DeepSVDD")),
         Method("dagmm", "DAGMM", "published", _baseline("dagmm", "DAGMM")),
+        Method("maskdiff", "MaskDiff-AD", "published", _baseline("masked_diffusion", "MaskedDiffusion")),
     )
 }
 
