@@ -25,7 +25,6 @@ from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
 from segqc.base.settings import to_json
 from segqc.data.folds import folds, rows_without_fold, split_validation
-from segqc.data.pairs import Pair
 from segqc.data.voc import find_voc
 from segqc.training.config import TrainConfig
 from segqc.training.first_look import look_first
@@ -50,7 +49,7 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
     """
     training = resolve(config.training)
     found = training_source(dataclasses.replace(training, out=config.out), written_paths(config.out))
-    fold_of = _dealt(found.pairs, training)
+    fold_of = _dealt(found, training)
     accelerator = make_accelerator(training.device)
     models_folder = config.out / "models"
     if accelerator.is_main_process and training.feature_cache is None:
@@ -67,13 +66,22 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
             )
         models = train_folds(training, models_folder, console, found)
         images, masks, name = _sources(training)
+        if found.volumes:
+            images, masks = found.volumes[0].folders.images, found.volumes[0].folders.masks
         facts = {
             "folds": training.folds,
             "models": [str(model.resolve()) for model in models],
             "training": to_json(training),
         }
         job = AuditJob(
-            found.pairs, found.problems, models, f"Ground-truth audit of {name}", fold_of, judged="label", facts=facts
+            found.pairs,
+            found.problems,
+            models,
+            f"Ground-truth audit of {name}",
+            fold_of,
+            judged="label",
+            facts=facts,
+            volumes=found.volumes or None,
         )
         scoring = AuditConfig(
             masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device
@@ -127,15 +135,15 @@ def _refuse_foreign_features(folder: Path) -> None:
         )
 
 
-def _dealt(pairs: list[Pair], training: TrainConfig) -> Mapping[str, int]:
+def _dealt(found: TrainingSource, training: TrainConfig) -> Mapping[str, int]:
     """The fold of each pair, if every fold leaves something to train and to validate on: better said now than after the
     first training.
     """
-    ids = [pair.id for pair in pairs]
+    ids = [pair.id for pair in found.pairs]
     parts = split_validation(ids, training.validation_fraction)
     for fold in range(training.folds):
-        rows_without_fold(*parts, fold, training.folds, training.seed)
-    return folds(ids, training.folds, training.seed)
+        rows_without_fold(*parts, fold, training.folds, training.seed, found.groups)
+    return folds(ids, training.folds, training.seed, found.groups)
 
 
 def _sources(training: TrainConfig) -> tuple[Path, Path, str]:

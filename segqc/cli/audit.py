@@ -100,7 +100,7 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
 
 
 def _written(report: "AuditReport") -> str:
-    return f"volumes.csv, slices/, {_WRITTEN}" if report.volumes else _WRITTEN
+    return f"volumes.csv, {_WRITTEN}" if report.volumes else _WRITTEN
 
 
 def _print_volumes(rows: list[dict[str, Any]]) -> None:
@@ -121,7 +121,8 @@ def _print_volumes(rows: list[dict[str, Any]]) -> None:
     console.print(table)
     failed = [row for row in rows if row["status"] != "ok"]
     remarks = [row for row in scored if row["reason"]]
-    console.print(f"{len(scored)} volumes scored, {len(failed)} errors; distances in three dimensions.")
+    measured = "; Dice and distances in three dimensions" if compared else ""
+    console.print(f"{len(scored)} of {len(rows)} volumes scored, {len(failed)} errors{measured}.")
     for row in (*failed[:3], *remarks[:3]):
         console.print(f"  {row['id']}: {row['reason']}", soft_wrap=True)
 

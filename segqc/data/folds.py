@@ -1,18 +1,30 @@
-"""Splits of ids: folds for cross-fitting, and training against validation; each depends on (seed, id) alone."""
+"""Splits of ids: folds for cross-fitting, and training against validation; each depends on (seed, id) alone.
+
+Slices of one volume are alike: their groups, the volumes, are split where there are enough of them.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from segqc.base.fingerprints import stable_seed, uniform_of_text
 
+Groups = Mapping[str, str] | None
+"""The group of each id, such as the volume of a slice; None: each id is by itself."""
 
-def folds(ids: Sequence[str], k: int = 3, seed: int = 0) -> dict[str, int]:
+
+def folds(ids: Sequence[str], k: int = 3, seed: int = 0, groups: Groups = None) -> dict[str, int]:
     """Fold 0..k-1 of each id, from a hash of (seed, id): adding a pair moves no other.
+
+    Groups, if there are at least `k`, are dealt to the folds in the order of their hashes, ids with them.
 
     Raises ValueError for fewer than two folds, or a fold without any id.
     """
     if k < 2:
         raise ValueError(f"Expected at least 2 folds, but got {k}")
+    names = set() if groups is None else set(groups.values())
+    if groups is not None and len(names) >= k:
+        ordered = sorted(names, key=lambda name: (stable_seed("fold", seed, name), name))
+        return {id_: ordered.index(groups[id_]) % k for id_ in ids}
     assigned = {id_: stable_seed("fold", seed, id_) % k for id_ in ids}
     if len(set(assigned.values())) < k:
         found = f"{len(assigned)} ids leave some empty"
@@ -21,7 +33,12 @@ def folds(ids: Sequence[str], k: int = 3, seed: int = 0) -> dict[str, int]:
 
 
 def rows_without_fold(
-    train_ids: Sequence[str], validation_ids: Sequence[str], fold: int, k: int = 3, seed: int = 0
+    train_ids: Sequence[str],
+    validation_ids: Sequence[str],
+    fold: int,
+    k: int = 3,
+    seed: int = 0,
+    groups: Groups = None,
 ) -> tuple[list[int], list[int]]:
     """Rows to train and to validate on when a fold is left out of both.
 
@@ -34,7 +51,7 @@ def rows_without_fold(
         In the cases of `folds`, and when the other folds hold no pair to train on or none to validate on.
     """
     ids = [*train_ids, *validation_ids]
-    fold_of = folds(ids, k, seed)
+    fold_of = folds(ids, k, seed, groups)
     kept = [row for row, id_ in enumerate(ids) if fold_of[id_] != fold]
     rows = [row for row in kept if row < len(train_ids)], [row for row in kept if row >= len(train_ids)]
     if not all(rows):
@@ -45,14 +62,19 @@ def rows_without_fold(
     return rows
 
 
-def split_validation(ids: Sequence[str], fraction: float = 0.1, seed: int = 0) -> tuple[list[str], list[str]]:
-    """Split ids into training and validation, each in the given order.
+def split_validation(
+    ids: Sequence[str], fraction: float = 0.1, seed: int = 0, groups: Groups = None
+) -> tuple[list[str], list[str]]:
+    """Split ids into training and validation, each in the given order; whole groups, where a group or more make up
+    `fraction` of them.
 
     Whether an id is validation depends on (seed, id) alone, so that adding a picture moves no other; the share is
     `fraction` on average. Only when that leaves a side empty (a handful of ids), the id nearest to the border crosses
     it; a single id stays in training.
     """
-    position = {id_: uniform_of_text(f"{seed}/{id_}") for id_ in ids}
+    if groups is None or len({groups[id_] for id_ in ids}) * fraction < 1:
+        groups = {id_: id_ for id_ in ids}
+    position = {id_: uniform_of_text(f"{seed}/{groups[id_]}") for id_ in ids}
     ordered = sorted(position.values())
     border = min(max(fraction, math.nextafter(ordered[0], 1.0)), ordered[-1]) if ordered else fraction
     return [id_ for id_ in ids if position[id_] >= border], [id_ for id_ in ids if position[id_] < border]

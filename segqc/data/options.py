@@ -65,7 +65,9 @@ class DataOptions:
     ] = "auto"
     intensity: Annotated[
         tuple[float, ...] | None,
-        Setting("LOW,HIGH: stored intensities that become black and white (default: found for 16-bit images)."),
+        Setting(
+            "LOW,HIGH: stored intensities that become black and white (default: found for 16-bit images and volumes)."
+        ),
     ] = None
     bands: Annotated[
         tuple[int, ...] | None,

@@ -83,7 +83,7 @@ VOLUME_TABLE = (
     Column("spacing", "list", "size of a voxel: from slice to slice; from row to row; from column to column", "mm"),
     Column("dice", "number", "mean Dice of the volume over its foreground classes, in three dimensions", "0 to 1"),
     Column("msd", "number", "mean surface distance in three dimensions, mean over the classes", "mm"),
-    Column("hd95", "number", "95th percentile of the surface distances in three dimensions, mean over them", "mm"),
+    Column("hd95", "number", "95th percentile of the surface distances likewise, mean over the classes", "mm"),
     Column("missed", "integer", "classes that only the truth has; their distance counts as the volume's diagonal"),
     Column("spurious", "integer", "classes that only the prediction has; their distance counts likewise"),
     Column("image", "text", "file of the picture"),

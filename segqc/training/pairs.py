@@ -9,6 +9,7 @@ from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.data.choices import adjusted, patterns, raise_limit
 from segqc.data.download import download_voc
+from segqc.data.folds import Groups
 from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
@@ -50,6 +51,11 @@ class TrainingSource:
     said: tuple[str, ...] = ()
     looked_at: bool = False
     volumes: tuple[SlicedVolume, ...] = ()
+
+    @property
+    def groups(self) -> Groups:
+        """The volume of each slice; None for pictures."""
+        return {id_: volume.id for volume in self.volumes for id_ in volume.slices} or None
 
 
 def training_labels(config: TrainConfig) -> LabelSpace:

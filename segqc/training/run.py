@@ -176,7 +176,9 @@ class _Run:
     def _split(self, usable: list[Pair], problems: list[Problem]) -> tuple[list[Pair], list[Pair]]:
         """Training and validation pairs, neither empty."""
         ids = [pair.id for pair in usable]
-        train_ids, validation_ids = map(set, split_validation(ids, self.config.validation_fraction))
+        # a fold is left out whole; what it leaves is split by slices, else it may leave no volume to validate on
+        groups = self.source.groups if self.config.fold is None else None
+        train_ids, validation_ids = map(set, split_validation(ids, self.config.validation_fraction, groups=groups))
         train = [pair for pair in usable if pair.id in train_ids]
         validation = [pair for pair in usable if pair.id in validation_ids]
         if not train or not validation:
@@ -196,7 +198,7 @@ class _Run:
         if fold is None:
             return range(len(train)), range(len(train), len(train) + len(validation))
         ids = [pair.id for pair in train], [pair.id for pair in validation]
-        train_rows, validation_rows = rows_without_fold(*ids, fold, folds, self.config.seed)
+        train_rows, validation_rows = rows_without_fold(*ids, fold, folds, self.config.seed, self.source.groups)
         if self.console:
             counts = f"{len(train_rows)} to train on, {len(validation_rows)} to validate."
             self.console.print(f"Without fold {fold + 1} of {folds}: {counts}")

@@ -13,7 +13,7 @@ from PIL import Image
 from evaluation.metrics.classes import mean_dice
 from segqc.auditing.api import audit
 from segqc.auditing.volume_score import slice_weight, volume_score, worst_slices
-from segqc.base.files import read_json
+from segqc.base.files import read_json, write_json
 from segqc.results.schema import VOLUME_TABLE, audit_columns, names
 
 pytest.importorskip("nibabel")
@@ -148,7 +148,7 @@ def test_what_cannot_be_used_is_a_row_in_both_tables(tiny_model, tmp_path) -> No
     (tmp_path / "labelsTr" / "case_0.nii.gz").write_bytes(b"no volume")
     done = segqc(*command(tmp_path, tiny_model, "--strict"))
     assert done.returncode == 1
-    assert "1 volumes scored, 3 errors" in done.stdout
+    assert "1 of 4 volumes scored, 3 errors" in done.stdout
     assert "knows no range of intensities" in done.stdout + done.stderr
     for name in ("volumes.csv", "scores.csv"):
         reasons = {row["id"]: row["reason"] for row in table(tmp_path / "audit" / name) if row["status"] == "error"}
@@ -181,7 +181,20 @@ def test_empty_slices_are_scored_and_counted(tiny_model, tmp_path) -> None:
 
 def test_train_on_volumes_audit_and_whatever_comes_after(tmp_path) -> None:
     write_set(tmp_path, 4)
-    small = ["--steps", 2, "--image-size", 64, "--grid-size", 16, "--views", 1, "--batch-size", 4, "--guess-steps", 1]
+    small = [
+        "--steps",
+        2,
+        "--image-size",
+        64,
+        "--grid-size",
+        16,
+        "--views",
+        1,
+        "--batch-size",
+        4,
+        "--method",
+        "segmenter",
+    ]
     trained = segqc(
         "train", "--data", tmp_path, "--classes", CLASSES, "--out", tmp_path / "model", "--device", "cpu", *small
     )
@@ -208,3 +221,41 @@ def test_train_on_volumes_audit_and_whatever_comes_after(tmp_path) -> None:
     assert "case_0/003" in (tmp_path / "again.html").read_text()
     assert len(read_json(tmp_path / "queue" / "annotations.json")["images"]) == 24
     assert len(table(tmp_path / "judged" / "images.csv")) == 24
+
+
+def test_a_real_ct_by_the_command_line(shared_data, tmp_path) -> None:
+    nibabel, binary = pytest.importorskip("nibabel"), pytest.importorskip("medpy.metric").binary
+    root, organs = shared_data / "formats" / "nnunet", [f"organ {index}" for index in range(1, 118)]
+    write_json(tmp_path / "classes.json", {"names": ["background", *organs], "void": None})
+    small = ["--steps", 2, "--image-size", 64, "--grid-size", 16, "--views", 1, "--batch-size", 4, "--device", "cpu"]
+    small += ["--method", "segmenter", "--classes", tmp_path / "classes.json", "--out", tmp_path / "model"]
+    trained = segqc("train", "--images", root / "imagesTr", "--masks", root / "labelsTr", *small)
+    assert trained.returncode == 0, trained.stderr
+    folders = [
+        "--predictions",
+        root / "predictions",
+        "--images",
+        root / "imagesTr",
+        "--ground-truth",
+        root / "labelsTr",
+    ]
+    done = segqc("audit", "--model", tmp_path / "model", *folders, "--out", tmp_path / "audit", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    low, high = read_json(tmp_path / "model" / "config.json")["pictures"]["volume_intensity"]
+    assert low < -500 < 0 < high
+    rows = table(tmp_path / "audit" / "scores.csv")
+    assert sorted(row["id"] for row in rows) == [f"ct/{place:03d}" for place in range(30)]
+    (volume,) = table(tmp_path / "audit" / "volumes.csv")
+    assert (volume["id"], volume["spacing"], volume["missed"], volume["spurious"]) == ("ct", "3;3;3", "1", "0")
+    prediction, truth = (
+        np.asarray(nibabel.load(root / part / "ct.nii.gz").dataobj) for part in ("predictions", "labelsTr")
+    )
+    classes = {int(row["label"]): row for row in table(tmp_path / "audit" / "volume_classes.csv")}
+    assert set(classes) == (set(np.unique(prediction)) | set(np.unique(truth))) - {0}
+    for label, row in classes.items():
+        assert float(row["dice"]) == pytest.approx(binary.dc(prediction == label, truth == label), abs=1e-9)
+    assert float(volume["dice"]) == pytest.approx(np.mean([float(row["dice"]) for row in classes.values()]))
+    for label in (1, 5, 20, 52):
+        masks = prediction == label, truth == label
+        assert float(classes[label]["msd"]) == pytest.approx(binary.assd(*masks, voxelspacing=(3, 3, 3)), abs=1e-9)
+        assert float(classes[label]["hd95"]) == pytest.approx(binary.hd95(*masks, voxelspacing=(3, 3, 3)), abs=1e-9)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from segqc.data.folds import folds, rows_without_fold
+from segqc.data.folds import folds, rows_without_fold, split_validation
 
 
 def test_folds_stay_when_pairs_are_added_and_must_not_be_empty() -> None:
@@ -37,3 +37,18 @@ def test_a_fold_that_holds_all_of_a_part_is_refused() -> None:
         rows_without_fold(rest, held, 1)
     with pytest.raises(ValueError, match="no pair left to train on"):
         rows_without_fold(held, rest, 1)
+
+
+def test_slices_of_a_volume_stay_together_where_there_are_volumes_enough() -> None:
+    groups = {f"v{volume}/{slice_:03d}": f"v{volume}" for volume in range(4) for slice_ in range(10)}
+    fold_of = folds(list(groups), 3, groups=groups)
+    assert set(fold_of.values()) == {0, 1, 2}
+    assert len({(groups[id_], fold) for id_, fold in fold_of.items()}) == 4
+    # a volume whose slices cannot be read moves no other
+    assert folds([id_ for id_ in groups if groups[id_] != "v1"], 3, groups=groups).items() <= fold_of.items()
+    one = {id_: "v0" for id_ in groups}
+    assert folds(list(groups), 3, groups=one) == folds(list(groups), 3)
+    train, validation = split_validation(list(groups), 0.3, groups=groups)
+    assert {groups[id_] for id_ in train}.isdisjoint(groups[id_] for id_ in validation)
+    assert len(train) + len(validation) == 40
+    assert split_validation(list(groups), 0.1, groups=groups) == split_validation(list(groups), 0.1)
