@@ -27,6 +27,7 @@ from segqc.data.heat import PackedHeat
 from segqc.data.labels import VOID, LabelSpace
 from segqc.model.catalogue import BUNDLED
 from segqc.model.folder import fingerprint, load_model, model_folder
+from segqc.model.levels import check_levels
 from segqc.model.quality_model import QualityModel
 from segqc.model.regions import worst_region
 from segqc.verdict import Score, SuspectRegion, Verdict
@@ -48,6 +49,8 @@ class QualityControl:
         give another score.
     calibration : Calibration, optional
         What a score means; fitted on scores of this model and these levels.
+    source : dict, optional
+        Where the model comes from, as in an audit's summary.json: its folder and its fingerprint.
 
     Raises
     ------
@@ -56,9 +59,13 @@ class QualityControl:
     """
 
     def __init__(
-        self, model: QualityModel, levels: Sequence[int] | None = None, calibration: Calibration | None = None
+        self,
+        model: QualityModel,
+        levels: Sequence[int] | None = None,
+        calibration: Calibration | None = None,
+        source: dict[str, str] | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.source = model, source
         if model.encoder is not None:
             model.encoder.fold()
         self.levels = None if levels is None else check_levels(levels, model)
@@ -238,20 +245,6 @@ class QualityControl:
         )
 
 
-def check_levels(levels: Sequence[int], model: QualityModel) -> tuple[int, ...]:
-    """The levels as a tuple, if a score can be read from them; see `QualityControl`."""
-    chosen, count = tuple(levels), len(model.config.ladder)
-    if not chosen or list(chosen) != sorted(set(chosen)) or not 0 <= chosen[0] <= chosen[-1] < count:
-        raise ValueError(
-            f"Expected ascending noise levels in 0..{count - 1}, but got {', '.join(map(str, chosen)) or 'none'}"
-        )
-    if model.method.needs_all_levels and len(chosen) < count:
-        raise ValueError(
-            f"The score of method {model.method.name!r} is a density over all {count} noise levels: read them all"
-        )
-    return chosen
-
-
 def load(
     folder: Path | str = BUNDLED,
     device: str | None = None,
@@ -284,9 +277,12 @@ def load(
     """
     folder = model_folder(folder)
     model = load_model(folder, device)
-    given = None if calibration is None else Path(calibration)
+    given, name = None if calibration is None else Path(calibration), fingerprint(folder)
     return QualityControl(
-        model, levels, find_calibration(folder, given, fingerprint(folder), levels, model.config.score_levels)
+        model,
+        levels,
+        find_calibration(folder, given, name, levels, model.config.score_levels),
+        source={"folder": str(folder.resolve()), "fingerprint": name},
     )
 
 

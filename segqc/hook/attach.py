@@ -14,6 +14,7 @@ from segqc.hook.outputs import MaskReader
 from segqc.hook.pictures import PictureReader, inner_processor
 from segqc.hook.policies import make_policies
 from segqc.hook.quality_hook import HookOptions, Judge, QualityHook
+from segqc.hook.review_folder import ReviewFolder
 from segqc.hook.watching import Seen
 
 
@@ -92,6 +93,9 @@ def attach(
     queue = queue_size if background else None
     options = HookOptions(threshold, sample_rate, queue, exit_seconds, window, seed, only_watched)
     policies = make_policies(policy, qc.labels)
+    for item in policies:
+        if isinstance(item, ReviewFolder) and qc.source is not None:
+            item.belong_to(qc.source, qc.levels)
     check_options(qc, model, policies, options)
     image_processor = inner_processor(image_processor)
     masks = MaskReader(qc.labels, classes, binary_threshold, image_processor)

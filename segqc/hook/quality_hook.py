@@ -35,6 +35,8 @@ class Judge(Protocol):
     """What is needed of a `segqc.QualityControl`."""
 
     calibration: Calibration | None
+    levels: tuple[int, ...] | None
+    source: dict[str, str] | None
 
     @property
     def labels(self) -> LabelSpace: ...

@@ -6,31 +6,34 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from segqc.base.files import atomic_path, write_json
+from segqc.base.files import atomic_path, read_json, write_json
 from segqc.base.locks import locked
+from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import write_mask
 from segqc.hook.forks import renew_after_fork
 from segqc.hook.inspection import SUSPECT, Inspection, check_decisions
 from segqc.results.schema import REVIEW_COLUMNS, names
+from segqc.results.table import CLASSES, SUMMARY
 from segqc.verdict import Decision
 
-TABLE, CLASSES = "scores.csv", "classes.json"
+TABLE = "scores.csv"
 _COLUMNS = names(REVIEW_COLUMNS)
 
 
 class ReviewFolder:
-    """Write suspect predictions to a folder that `segqc gallery`, `segqc export` and `segqc monitor` read.
+    """Write suspect predictions to a folder that `segqc gallery`, `export`, `calibrate` and `monitor` read.
 
     ``scores.csv`` gets a row for every judged prediction, as soon as it is judged; ``images/``, ``predictions/`` and
-    ``heatmaps/`` the PNGs of those whose decision is among `on`, and ``classes.json`` what `--classes` takes. Several
-    runs, threads and processes may write to one folder: ids begin with the time at which the process began to write.
+    ``heatmaps/`` the PNGs of those whose decision is among `on`; ``classes.json`` and ``summary.json`` tell the classes
+    and the model. Several runs, threads and processes may write to one folder: ids begin with the time at which the process began to write.
 
     Parameters
     ----------
@@ -50,9 +53,41 @@ class ReviewFolder:
     def __init__(self, folder: Path | str, labels: LabelSpace, on: tuple[Decision, ...] = SUSPECT) -> None:
         check_decisions(on)
         self.folder, self.labels, self.on = Path(folder), labels, on
+        self._summary: dict[str, Any] | None = None
         _check_table(self.folder / TABLE)
         self.renew()
         renew_after_fork(self)
+
+    def belong_to(self, source: Mapping[str, str], levels: Sequence[int] | None) -> None:
+        """Note which model's scores these are, as an audit does.
+
+        Parameters
+        ----------
+        source : mapping
+            Folder and fingerprint of the model.
+        levels : sequence of int, optional
+            Noise levels that scores are read from, where they are not the model's own.
+
+        Raises
+        ------
+        ValueError
+            The folder holds scores of another model.
+        """
+        known = read_json(self.folder / SUMMARY) if (self.folder / SUMMARY).is_file() else {}
+        found = known.get("model", {}).get("fingerprint", source["fingerprint"])
+        if found != source["fingerprint"]:
+            raise ValueError(
+                f"{self.folder} holds scores of the model {found}, but these are of {source['fingerprint']}: "
+                "choose another folder"
+            )
+        if known or (self.folder / TABLE).is_file():  # of earlier rows nobody knows
+            return
+        self._summary = {
+            "model": dict(source),
+            "config": {"levels": None if levels is None else list(levels)},
+            "working_directory": str(Path.cwd()),
+            "segqc": __version__,
+        }
 
     def renew(self) -> None:
         """Begin a run: a forked child numbers its predictions as its parent does, and must not take its ids."""
@@ -108,6 +143,9 @@ class ReviewFolder:
         with self._lock:
             if not (self.folder / CLASSES).is_file():
                 write_json(self.folder / CLASSES, self.labels.to_dict())
+            if self._summary is not None:
+                write_json(self.folder / SUMMARY, self._summary)
+                self._summary = None
             append_row(self.folder / TABLE, row)
 
 

@@ -23,7 +23,7 @@ from segqc.data.reader import PairReader
 from segqc.model.config import ModelConfig
 from segqc.results.schema import DECISION_COLUMNS, REQUIRED, SCORE_COLUMNS, STATE_COLUMNS, VOLUME_COLUMNS, Column
 
-SUMMARY, HEATMAPS = "summary.json", "heatmaps"
+SUMMARY, CLASSES, HEATMAPS = "summary.json", "classes.json", "heatmaps"
 _READ = (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS, *VOLUME_COLUMNS)
 _PROBED = 100  # relative paths that are tried to find where they start
 
@@ -130,7 +130,8 @@ class AuditTable:
         return path if path.is_file() else None
 
     def labels(self, classes: str | None = None, fix: str = "name the classes with --classes") -> LabelSpace:
-        """The classes: those of the option `classes` if given, else those of the audit's model.
+        """The classes: those of the option `classes` if given, else those beside the table, as a hook writes them, else
+        those of the audit's model.
 
         Raises
         ------
@@ -139,6 +140,8 @@ class AuditTable:
         """
         if classes is not None:
             return parse_classes(classes)
+        if (self.folder / CLASSES).is_file():
+            return parse_classes(str(self.folder / CLASSES))
         model = Path(str(self.summary.get("model", {}).get("folder", "")))
         try:
             return from_json(ModelConfig, read_json(model / "config.json")).label_space
