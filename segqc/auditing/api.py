@@ -8,7 +8,7 @@ from segqc.auditing.ground_truth import audit_labels
 from segqc.auditing.run import AuditReport
 from segqc.auditing.run import audit as run_audit
 from segqc.base.console import console
-from segqc.data.options import Exif, MaskValues
+from segqc.data.options import Exif, LayoutName, MaskValues
 
 
 def audit(
@@ -20,6 +20,11 @@ def audit(
     voc_root: Path | str | None = None,
     image_set: str | None = None,
     ground_truth: Path | str | None = None,
+    data: Path | str | None = None,
+    split: str | None = None,
+    layout: LayoutName = AuditConfig.layout,
+    results_of: Path | str | None = None,
+    min_score: float = AuditConfig.min_score,
     levels: Sequence[int] | None = None,
     top: int = AuditConfig.top,
     heatmaps: bool = AuditConfig.heatmaps,
@@ -52,20 +57,30 @@ def audit(
     Parameters
     ----------
     predictions : Path or str, optional
-        Folder of predicted masks: palette or grey PNG, NPY, NPZ. Without it the ground truth itself is audited: the
-        pairs are dealt into folds, and each mask is scored by a model that was trained without its fold.
+        Folder of predicted masks, annotations (COCO results, COCO, CVAT, LabelMe, YOLO, Label Studio), or a table of
+        paths. Without it the ground truth itself is audited: the pairs are dealt into folds, and each mask is scored by
+        a model that was trained without its fold.
     out : Path or str
         Folder for tables, heat maps, contact sheet and review page.
     model : Path or str, optional
         Folder written by `segqc train`, or "voc" (the default) or "voc-fast". For predictions only.
     images : Path or str, optional
-        Folder of pictures; this or `voc_root`.
+        Folder of pictures; this, `voc_root` or `data`.
     voc_root : Path or str, optional
         Folder in Pascal VOC's layout, whose ground truth is used too.
     image_set : str, optional
         With `voc_root`: list of the pictures that should have a prediction, or whose ground truth is audited ("train").
     ground_truth : Path or str, optional
-        Folder of true masks: to compare predictions with (they never enter a score), or to audit.
+        Folder of true masks, or annotations: to compare predictions with (they never enter a score), or to audit.
+    data : Path or str, optional
+        Data set in a known layout, with pictures and true masks.
+    split, layout : str, optional
+        With `data`: its part, and its layout where that is not to be recognised.
+    results_of : Path or str, optional
+        For COCO results or YOLO labels: the data set's own COCO JSON or data.yaml; by default that of `ground_truth` or
+        `data`.
+    min_score : float
+        For annotations that have a score: the least that counts.
     levels : sequence of int, optional
         Noise levels to read, by their index in the model's ladder; by default those of its score. For predictions only.
     top : int
@@ -110,7 +125,8 @@ def audit(
     config = choose_audit(
         {
             "predictions": predictions, "out": out, "model": model, "images": images, "voc_root": voc_root,
-            "image_set": image_set, "ground_truth": ground_truth, "levels": levels, "top": top, "heatmaps": heatmaps,
+            "image_set": image_set, "ground_truth": ground_truth, "data": data, "split": split, "layout": layout,
+            "results_of": results_of, "min_score": min_score, "levels": levels, "top": top, "heatmaps": heatmaps,
             "device": device, "calibration": calibration, "classes": classes, "folds": folds, "method": method,
             "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed, "strict_size": strict_size,
             "image_suffix": image_suffix, "mask_suffix": mask_suffix, "background": background,

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 from segqc.base.errors import BadInput
 from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings, from_json
-from segqc.data.options import DATA_OPTIONS, DataOptions
+from segqc.data.options import (
+    DATA_OPTIONS,
+    MIN_SCORE,
+    Data,
+    DataOptions,
+    Layout,
+    MinScore,
+    ResultsOf,
+    Split,
+)
 from segqc.model.catalogue import BUNDLED
 from segqc.training.config import TrainConfig
 
@@ -19,7 +28,8 @@ class AuditConfig(DataOptions):
     predictions: Annotated[
         Path,
         Setting(
-            "Folder of predicted masks: palette or greyscale PNG, NPY or NPZ. Without it, `segqc audit` audits "
+            "Predictions: a folder of masks (PNG, TIFF, BMP, GIF, NPY or NPZ), annotations (COCO results, COCO, CVAT, "
+            "LabelMe, YOLO or Label Studio), or a table of paths (.csv, .parquet). Without it, `segqc audit` audits "
             "the ground truth."
         ),
     ]
@@ -43,10 +53,15 @@ class AuditConfig(DataOptions):
     ground_truth: Annotated[
         Path | None,
         Setting(
-            "Folder of true masks, which predictions are compared with or, without --predictions, which are "
-            "audited; --voc-root brings its own."
+            "True masks, a folder or annotations, which predictions are compared with or, without --predictions, "
+            "which are audited; --voc-root and --data bring their own."
         ),
     ] = None
+    data: Data = None
+    split: Split = None
+    layout: Layout = "auto"
+    results_of: ResultsOf = None
+    min_score: MinScore = MIN_SCORE
     levels: Annotated[
         tuple[int, ...] | None,
         Setting(
@@ -93,7 +108,8 @@ class LabelAuditConfig:
 OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")
 """Fields of `TrainConfig` that an audit of ground truth takes."""
 
-_OF_PREDICTIONS = ("model", "levels", "calibration")
+_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of")
+_OF_DATA = ("data", "split", "layout")
 
 
 def choose_audit(settings: Mapping[str, Any], spell: Callable[[str], str] = str) -> AuditConfig | LabelAuditConfig:
@@ -127,14 +143,15 @@ def choose_audit(settings: Mapping[str, Any], spell: Callable[[str], str] = str)
     _refuse(
         given, _OF_PREDICTIONS, "applies only to an audit of predictions", f"leave it out, or give {predictions}", spell
     )
-    if ("voc_root" in given) == ("images" in given) or ("images" in given) != ("ground_truth" in given):
-        voc_root, images, ground_truth = map(spell, ("voc_root", "images", "ground_truth"))
-        fix = f"give it; or, to audit ground truth, either {voc_root}, or {images} together with {ground_truth}"
+    named = sum(name in given for name in ("voc_root", "images", "data"))
+    if named != 1 or ("images" in given) != ("ground_truth" in given):
+        voc_root, data, images, ground_truth = map(spell, ("voc_root", "data", "images", "ground_truth"))
+        fix = f"give it; or, to audit ground truth, one of {voc_root}, {data}, or {images} together with {ground_truth}"
         raise BadInput(predictions, "is not given", fix)
     training = {"method": LabelAuditConfig().training.method, "masks": given.get("ground_truth")}
     training |= {
         name: given[name]
-        for name in (*OF_TRAININGS, *DATA_OPTIONS, "voc_root", "images", "image_set", "device")
+        for name in (*OF_TRAININGS, *DATA_OPTIONS, *_OF_DATA, "voc_root", "images", "image_set", "device")
         if name in given
     }
     own = {name: given[name] for name in ("out", "top", "heatmaps") if name in given}

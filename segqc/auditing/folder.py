@@ -10,11 +10,13 @@ from accelerate import Accelerator
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
 from segqc.base.locks import exclusive
+from segqc.data.layouts.dataset import DRAWN
 
 HEATMAPS, SLICES = "heatmaps", "slices"
 VOLUME_TABLES = ("volumes.csv", "volumes.parquet", "volume_classes.csv", "volume_classes.parquet")
 WRITTEN = (
     HEATMAPS,
+    DRAWN,
     SLICES,
     *VOLUME_TABLES,
     "scores.csv",

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from segqc.base.fingerprints import stable_seed
+from segqc.data.labels import LabelSpace
 from segqc.data.pairs import Pair, Problem
 from segqc.data.volumes.slices import SlicedVolume
 from segqc.model.folder import fingerprint, load_model
@@ -40,6 +41,10 @@ class AuditJob:
         Whether the masks are predictions, which are looked at before they are scored; true masks were, in training.
     volumes : tuple of SlicedVolume or None
         The volumes whose slices the pairs are; None where the pairs are pictures.
+    said : tuple of str
+        What was decided when the files were found, to be printed.
+    truth_labels : LabelSpace or None
+        The model's classes with the values that a data set's true masks have for them; None: those of the model.
     """
 
     pairs: list[Pair]
@@ -52,6 +57,8 @@ class AuditJob:
     facts: dict[str, Any] = field(default_factory=dict)
     predictions: bool = False
     volumes: tuple[SlicedVolume, ...] | None = None
+    said: tuple[str, ...] = ()
+    truth_labels: LabelSpace | None = None
 
 
 class Scorers:

@@ -19,15 +19,10 @@ from rich.console import Console
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import judge_rows
 from segqc.auditing.first_look import reader_of
-from segqc.auditing.folder import (
-    HEATMAPS,
-    claimed,
-    journal_paths,
-    start_afresh,
-    written_paths,
-)
+from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh
 from segqc.auditing.job import AuditJob, Scorers
 from segqc.auditing.output import Spent, summarise, write_audit
+from segqc.auditing.prediction_job import prediction_job, prediction_sources
 from segqc.auditing.rows import (
     COLUMNS,
     OF_SLICES,
@@ -48,12 +43,11 @@ from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.base.version import __version__
 from segqc.calibration.storage import find_calibration
-from segqc.data.choices import patterns, raise_limit
+from segqc.data.choices import raise_limit
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.pairs import Pair
-from segqc.data.predictions import audit_pairs
+from segqc.data.prediction_sources import are_drawn
 from segqc.data.reader import PairReader
-from segqc.data.voc import find_voc
 from segqc.data.volumes.files import holds_volumes
 from segqc.model.folder import model_folder
 
@@ -123,8 +117,8 @@ def audit(
     )
     console = console if accelerator.is_main_process else None
     with accelerator.main_process_first():
-        of_slices = job.volumes is not None
-        reader = reader_of(config, scorers.any.model.config, job.pairs, job.predictions, console, of_slices)
+        reader = reader_of(config, scorers.any.model.config, job, console)
+    of_slices = job.volumes is not None
     columns = OF_SLICES if of_slices else COLUMNS
     header = {
         "model": scorers.fingerprint,
@@ -180,25 +174,18 @@ def _predictions(
     config: AuditConfig, accelerator: Accelerator, console: Console | None
 ) -> tuple[AuditConfig, AuditJob]:
     """The predictions that the configuration names, all to be scored by its model; and the configuration, with the
-    folders of their slices where they are volumes.
+    folders in which they, or their slices, lie.
     """
+    raise_limit(config)
     if holds_volumes(config.predictions):
         shown = console if accelerator.is_main_process else None
         with claimed(config.out, accelerator), accelerator.main_process_first():
             return volume_job(config, shown)
-    sources = config.predictions, config.images, config.voc_root, _ground_truth(config), config.image_set
-    raise_limit(config)
-    found = audit_pairs(*sources, leave_out=written_paths(config.out), names=patterns(config))
-    title, without = f"Audit of {config.predictions.name or config.predictions}", found.images_without_prediction
-    return config, AuditJob(found.pairs, found.problems, (config.model,), title, without=without, predictions=True)
-
-
-def _ground_truth(config: AuditConfig) -> Path | None:
-    """The folder of true masks, if there is one."""
-    if config.ground_truth is None and config.voc_root is not None:
-        masks = find_voc(config.voc_root).masks
-        return masks if masks.is_dir() and any(masks.iterdir()) else None
-    return config.ground_truth
+    sources = prediction_sources(config)
+    if not are_drawn(sources):
+        return prediction_job(config, sources)
+    with claimed(config.out, accelerator), accelerator.main_process_first():
+        return prediction_job(config, sources)
 
 
 def _score_all(

@@ -40,7 +40,9 @@ _OF_TRAININGS = {
 
 @takes(
     *parameters_of(
-        AuditConfig, first="predictions model images voc_root image_set ground_truth", unset="predictions model"
+        AuditConfig,
+        first="predictions model images voc_root image_set ground_truth data split layout",
+        unset="predictions model",
     ),
     *(parameter_of(TrainConfig, name, _OF_TRAININGS[name], _PANEL, unset=True) for name in OF_TRAININGS),
 )

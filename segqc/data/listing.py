@@ -3,7 +3,7 @@
 import os
 import zipfile
 from collections.abc import Collection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from segqc.base.errors import BadInput
 from segqc.data.masks import MASK_SUFFIXES
@@ -92,3 +92,12 @@ def masks_by_id(folder: Path) -> dict[str, Path]:
     Empty where there is no such folder.
     """
     return {id_: paths[0] for id_, paths in files_by_id(folder, MASK_SUFFIXES).items()}
+
+
+def is_plain_id(id_: str) -> bool:
+    """Whether an id that a list names is a path below a folder: not absolute, without "..", backslash or control
+    characters.
+    """
+    parts = PurePosixPath(id_)
+    outside = parts.is_absolute() or ".." in parts.parts or "\\" in id_ or ":" in id_[1:2]
+    return bool(parts.parts) and not outside and id_.isprintable()

@@ -12,6 +12,7 @@ from segqc.base.settings import Setting
 
 LayoutName = Literal[
     "auto",
+    "table",
     "voc",
     "cityscapes",
     "camvid",
@@ -82,16 +83,32 @@ class DataOptions:
 
 Data = Annotated[
     Path | None,
-    Setting("Data set in a known layout, or its annotation file: see --layout; in place of --images and --masks."),
+    Setting(
+        "Data set in a known layout, its annotation file, or a table of paths (.csv, .parquet): see --layout; names "
+        "the images and the ground truth."
+    ),
 ]
 Split = Annotated[str | None, Setting('With --data: part of the data set, such as "val" (default: the training part).')]
 Layout = Annotated[
     LayoutName,
     Setting(
-        "With --data: the data set's layout: voc, cityscapes, camvid, ade20k, coco, nnunet, mvtec, labelme, cvat, "
-        "labelstudio, yolo, folders or auto (recognised)."
+        "With --data: the data set's layout: table, voc, cityscapes, camvid, ade20k, coco, nnunet, mvtec, labelme, "
+        "cvat, labelstudio, yolo, folders or auto (recognised)."
     ),
 ]
+
+ResultsOf = Annotated[
+    Path | None,
+    Setting(
+        "With COCO results or YOLO labels as --predictions: the data set's COCO JSON or data.yaml, which names images "
+        "and classes (default: that of --ground-truth or --data)."
+    ),
+]
+MinScore = Annotated[
+    float,
+    Setting("With annotations that have a score as --predictions: leave out those with a lower one.", low=0, high=1),
+]
+MIN_SCORE = 0.5
 
 
 DATA_OPTIONS = tuple(field.name for field in dataclasses.fields(DataOptions))

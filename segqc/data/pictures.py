@@ -127,6 +127,21 @@ def to_bytes(values: np.ndarray, intensity: tuple[float, float] | None) -> np.nd
     return np.nan_to_num(np.round(scaled)).clip(0, 255).astype(np.uint8)
 
 
+def stored_size(path: Path | str) -> tuple[int, int]:
+    """Width and height of a picture file as it is stored, px, from its header where Pillow knows the format.
+
+    Raises
+    ------
+    BadInput
+        As for `read_image`.
+    """
+    try:
+        with Image.open(path, formats=_NAMES) as image:
+            return image.size
+    except Exception:  # as in `decode`; the reader says what is wrong, or knows the format
+        return read_image(path).size
+
+
 def exif_orientation(image: Image.Image) -> int:
     """How a picture wants to be turned for display, 1 to 8; 1, not at all, where it does not say."""
     try:

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from segqc.base.errors import BadInput
-from segqc.data.listing import files_by_id, require_files
+from segqc.data.listing import files_by_id, is_plain_id, require_files
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairs import Pair, Problem, only_file
 from segqc.data.pictures import IMAGE_SUFFIXES
@@ -130,7 +130,7 @@ def _listed_ids(voc: VocFolder, image_set: str) -> tuple[list[str], list[Problem
     for line in filter(None, lines):
         if line in ids:
             problems.append(Problem(line, path, "is listed more than once"))
-        elif not _stays_inside(line):
+        elif not is_plain_id(line):
             problems.append(
                 Problem(
                     line, path, "is listed but no plain id: absolute, or with '..', a backslash or control characters"
@@ -141,8 +141,3 @@ def _listed_ids(voc: VocFolder, image_set: str) -> tuple[list[str], list[Problem
     if not ids and not problems:
         raise BadInput(path, "lists no image")
     return list(ids), problems
-
-
-def _stays_inside(id_: str) -> bool:
-    parts = PurePosixPath(id_)
-    return not (parts.is_absolute() or ".." in parts.parts or "\\" in id_ or ":" in id_[1:2] or not id_.isprintable())

@@ -59,7 +59,10 @@ class TrainConfig(DataOptions):
     images: Images = None
     masks: Annotated[
         Path | None,
-        Setting("Folder of ground-truth masks, named like the images: palette or greyscale PNG, NPY or NPZ."),
+        Setting(
+            "Folder of ground-truth masks, named like the images (PNG, TIFF, BMP, GIF, NPY or NPZ), or annotations of "
+            "them (COCO, CVAT, LabelMe, YOLO or Label Studio)."
+        ),
     ] = None
     data: Data = None
     split: Split = None

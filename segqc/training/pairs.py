@@ -14,6 +14,7 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.layouts.dataset import DataSet, of_slices
+from segqc.data.mask_sources import annotated_pairs
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, Problem, folder_pairs
 from segqc.data.pictures import AS_STORED, PictureReading, read_image
@@ -98,22 +99,33 @@ def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> Tr
         volumes = find_volumes(config.images, config.masks, names=patterns(config), leave_out=leave_out)
         sliced = of_slices("volumes", volumes, config.out / "training", config.intensity)
         return _source(sliced, training_labels(config))
+    labels = training_labels(config) if config.classes else None
+    drawn = annotated_pairs(config.images, config.masks, config.out / "training", labels, leave_out)
+    if drawn is not None:
+        return _source(drawn, _labels(config, drawn, config.masks))
     found = folder_pairs(config.images, config.masks, leave_out, patterns(config))
     return TrainingSource(training_labels(config), *found)
 
 
 def _of_dataset(config: TrainConfig, root: Path) -> TrainingSource:
     """A data set in a known layout; masks of annotation files are drawn in the run's folder."""
-    found = find_dataset(root, config.split, config.out / "training", config.layout, config.intensity)
+    labels = training_labels(config) if config.classes else None
+    settings = config.split, config.out / "training", config.layout, config.intensity
+    found = find_dataset(root, *settings, labels=labels)
+    return _source(found, _labels(config, found, root))
+
+
+def _labels(config: TrainConfig, found: DataSet, root: Path) -> LabelSpace:
+    """The classes that are given, else those that the data set names."""
     labels = parse_classes(config.classes) if config.classes else found.labels
     if labels is None:
         raise BadInput(root, "names no classes", 'name them with --classes "background,cat,dog", or a file')
-    return _source(found, adjusted(labels, config))
+    return adjusted(labels, config)
 
 
 def _source(found: DataSet, labels: LabelSpace) -> TrainingSource:
     """A data set that was found, with its classes."""
-    said = (f"layout {found.layout}", *found.said)
+    said = (*([f"layout {found.layout}"] if found.layout else []), *found.said)
     return TrainingSource(labels, list(found.pairs), list(found.problems), found.pictures, said, volumes=found.volumes)
 
 

@@ -71,7 +71,7 @@ def test_numbers_out_of_range_and_unknown_settings_are_refused() -> None:
         segqc.audit(predictions="p", images="i", top=0)
     with pytest.raises(ValueError, match="Unknown key colour"):
         choose_audit({"predictions": "p", "colour": "red"})
-    with pytest.raises(BadInput, match="--voc-root, or --images together with --ground-truth"):
+    with pytest.raises(BadInput, match="--voc-root, --data, or --images together with --ground-truth"):
         choose_audit({}, lambda name: f"--{name.replace('_', '-')}")
 
 

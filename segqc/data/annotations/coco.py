@@ -4,17 +4,21 @@ Polygons and compressed runs are decoded by pycocotools, the reference, which is
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, decode_runs
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.matching import picture_id
+from segqc.data.annotations.shapes import decode_runs
 from segqc.data.decoding import decode
+
+_BOXES = "boxes without a segmentation"
 
 
 def is_coco(content: Any) -> bool:
@@ -22,57 +26,95 @@ def is_coco(content: Any) -> bool:
     return isinstance(content, Mapping) and {"images", "annotations", "categories"} <= set(content)
 
 
-def read_coco(path: Path, results_of: Path | None = None) -> Annotations:
+def coco_results(content: Any) -> Sequence[Mapping[str, Any]] | None:
+    """The results in JSON content that has no images: a list of them, or a panoptic prediction's; else None."""
+    if isinstance(content, Mapping) and "images" not in content:
+        content = content.get("annotations")
+    if isinstance(content, list) and all(isinstance(item, Mapping) and "image_id" in item for item in content):
+        return content
+    return None
+
+
+def read_coco(path: Path, results_of: Path | None = None, min_score: float | None = None) -> Annotations:
     """Read a COCO annotation file.
 
     Parameters
     ----------
     path : Path
-        Instances, stuff or panoptic annotations; or, with `results_of`, a results list.
+        Instances, stuff or panoptic annotations; or, with `results_of`, results.
     results_of : Path, optional
-        Annotation file whose images and categories a results list refers to.
+        The COCO file whose images and categories results refer to.
+    min_score : float, optional
+        Annotations with a lower score are left out and counted.
 
     Raises
     ------
     BadInput
-        The file is no COCO data set, or an annotation of it is incomplete.
+        The file is no COCO data set, an annotation of it is incomplete, or its results are boxes alone.
     """
     content = read_json(path)
-    if isinstance(content, list):
+    results = coco_results(content)
+    if results and all(not item.get("segmentation") and "segments_info" not in item for item in results):
+        raise BadInput(path, "holds boxes alone", "give the file of segmentations, whose name often has segm in it")
+    if results is not None:
         if results_of is None:
-            raise BadInput(
-                path, "is a list of COCO results, without images", "give the annotation file it belongs to, too"
-            )
-        content = {**read_json(results_of), "annotations": content}
+            fix = "give the data set's own COCO file with --results-of (or as --ground-truth)"
+            raise BadInput(path, "is a list of COCO results, which names neither pictures nor categories", fix)
+        of = read_json(results_of)
+        if not (isinstance(of, Mapping) and {"images", "categories"} <= set(of)):
+            raise BadInput(results_of, "lacks images or categories", "give the COCO file of the data set")
+        content = {"images": of["images"], "categories": of["categories"], "annotations": results}
     if not is_coco(content):
         raise BadInput(path, "is no COCO data set: it lacks images, annotations or categories", "give another file")
     try:
-        return _annotations(path, content)
+        return _annotations(path, content, min_score)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput(path, f"is no complete COCO data set: {error!r}", "export it again") from error
 
 
-def _annotations(path: Path, content: Mapping[str, Any]) -> Annotations:
+def _annotations(path: Path, content: Mapping[str, Any], min_score: float | None) -> Annotations:
     names = {int(category["id"]): str(category["name"]) for category in content["categories"]}
-    by_image: dict[Any, list[Mapping[str, Any]]] = {}
-    passed_over: Counter[str] = Counter()
-    for annotation in content["annotations"]:
-        if not annotation.get("segmentation") and "segments_info" not in annotation:
-            passed_over["boxes without a segmentation"] += 1
-            continue
-        by_image.setdefault(annotation["image_id"], []).append(annotation)
+    images = {str(image["id"]): image for image in content["images"]}
+    kept, passed_over = _kept(content["annotations"], names, set(images), min_score)
+    scored = [annotation for annotation in kept if "score" in annotation]
+    notes: tuple[str, ...] = ()
+    if scored:
+        kept = sorted(kept, key=lambda annotation: float(annotation.get("score", 0)))
+        notes = (f"{len(scored):,} annotations have a score; where they overlap, the highest wins",)
+    by_image: dict[str, list[Mapping[str, Any]]] = {}
+    for annotation in kept:
+        by_image.setdefault(str(annotation["image_id"]), []).append(annotation)
     pictures = []
-    for image in content["images"]:
-        own = by_image.get(image["id"], [])
+    for number, image in images.items():
+        own = by_image.get(number, [])
         width, height = int(image["width"]), int(image["height"])
         panoptic = [annotation for annotation in own if "segments_info" in annotation]
         if panoptic:
             draw = partial(_panoptic_regions, path, panoptic[0], names)
         else:
             draw = partial(_regions, path, own, names, width, height)
-        id_ = PurePosixPath(str(image["file_name"]).replace("\\", "/")).with_suffix("").as_posix()
-        pictures.append(AnnotatedPicture(id_, width, height, draw))
-    return Annotations(path, tuple(dict.fromkeys(names.values())), tuple(pictures), dict(passed_over))
+        pictures.append(AnnotatedPicture(picture_id(str(image["file_name"])), width, height, draw, not own))
+    return Annotations(path, tuple(dict.fromkeys(names.values())), tuple(pictures), dict(passed_over), notes)
+
+
+def _kept(
+    annotations: Sequence[Mapping[str, Any]], names: Mapping[int, str], images: set[str], min_score: float | None
+) -> tuple[list[Mapping[str, Any]], Counter[str]]:
+    """Annotations that can be drawn, and how many are left out for each reason."""
+    kept, passed_over = list[Mapping[str, Any]](), Counter[str]()
+    for annotation in annotations:
+        panoptic = "segments_info" in annotation
+        if str(annotation["image_id"]) not in images:
+            passed_over["of pictures that the COCO file does not list"] += 1
+        elif not panoptic and not annotation.get("segmentation"):
+            passed_over[_BOXES] += 1
+        elif not panoptic and int(annotation["category_id"]) not in names:
+            passed_over[f"of category {annotation['category_id']}, which the COCO file does not list"] += 1
+        elif min_score is not None and float(annotation.get("score", min_score)) < min_score:
+            passed_over[f"with a score below {min_score:g} (--min-score)"] += 1
+        else:
+            kept.append(annotation)
+    return kept, passed_over
 
 
 def _regions(
@@ -87,19 +129,22 @@ def _regions(
 
 def _decode(segmentation: Any, width: int, height: int) -> np.ndarray:
     """A polygon list, or runs that are plain or compressed, as bool `[H, W]`."""
-    if isinstance(segmentation, Mapping) and isinstance(segmentation["counts"], list):
-        return decode_runs(segmentation["counts"], width, height, columns_first=True)
+    if isinstance(segmentation, Mapping):
+        if list(map(int, segmentation.get("size", (height, width)))) != [height, width]:
+            raise ValueError(f"Expected runs of size {[height, width]}, but got {segmentation['size']}")
+        if isinstance(segmentation["counts"], list):
+            return decode_runs(segmentation["counts"], width, height, columns_first=True)
     try:
         from pycocotools import mask as coco_mask
     except ImportError as error:
         raise BadInput(
-            "pycocotools", "is not installed, and reads COCO polygons", "pip install 'segqc[formats]'"
+            "pycocotools",
+            "is not installed, and reads COCO's polygons and compressed runs",
+            "pip install 'segqc[formats]'",
         ) from error
     if isinstance(segmentation, Mapping):
-        runs: Any = dict(segmentation)
-        if list(map(int, runs["size"])) != [height, width]:
-            raise ValueError(f"Expected runs of size {[height, width]}, but got {runs['size']}")
-        runs["counts"] = runs["counts"].encode() if isinstance(runs["counts"], str) else runs["counts"]
+        counts = segmentation["counts"]
+        runs = {"size": [height, width], "counts": counts.encode() if isinstance(counts, str) else counts}
         return coco_mask.decode(runs).astype(bool)
     polygons = [list(map(float, polygon)) for polygon in segmentation if len(polygon) >= 6]
     if not polygons:
@@ -112,10 +157,14 @@ def _panoptic_regions(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Segment ids are R + 256 G + 256^2 B of a PNG in a folder that is named after the file, or beside it."""
     name = str(annotation["file_name"])
-    places = [path.with_suffix("") / name, path.parent / name]
+    beside = [folder / name for folder in sorted(path.parent.iterdir()) if folder.is_dir()]
+    places = [path.with_suffix("") / name, path.parent / name, *beside]
     file = next((place for place in places if place.is_file()), places[0])
     image = decode(file, ("PNG",), "is not a PNG", "panoptic segments are PNGs")
     pixels = np.asarray(image.convert("RGB") if image.mode != "RGB" else image).astype(np.int64)
     ids = pixels @ np.array([1, 256, 65536])
     for segment in annotation["segments_info"]:
-        yield names[int(segment["category_id"])], ids == int(segment["id"])
+        try:
+            yield names[int(segment["category_id"])], ids == int(segment["id"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(path, f"holds a segment that cannot be drawn: {error!r}", "export it again") from error

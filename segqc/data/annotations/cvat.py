@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from segqc.base.errors import BadInput
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, decode_runs, fill_polygon
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.matching import picture_id
+from segqc.data.annotations.shapes import decode_runs, fill_outline
 from segqc.data.annotations.xml import read_xml, text
 
 _REGIONS = ("polygon", "mask", "ellipse")
@@ -42,14 +44,14 @@ def read_cvat(path: Path) -> Annotations:
     for image in tree.findall("image"):
         try:
             width, height = int(image.attrib["width"]), int(image.attrib["height"])
-            name = image.attrib["name"].replace("\\", "/")
+            name = image.attrib["name"]
         except (KeyError, ValueError) as error:
             raise BadInput(path, f"holds an image without name or size: {error!r}", "export it again") from error
         passed_over.update(child.tag for child in image if child.tag in _NO_REGIONS)
         shapes = sorted((child for child in image if child.tag in _REGIONS), key=_depth)
         names += [shape.attrib["label"] for shape in shapes if shape.attrib.get("label") not in (*names, None, "")]
-        id_ = PurePosixPath(name).with_suffix("").as_posix()
-        pictures.append(AnnotatedPicture(id_, width, height, partial(_regions, path, shapes, width, height)))
+        draw = partial(_regions, path, shapes, width, height)
+        pictures.append(AnnotatedPicture(picture_id(name), width, height, draw, not shapes))
     return Annotations(path, tuple(dict.fromkeys(filter(None, names))), tuple(pictures), dict(passed_over))
 
 
@@ -69,7 +71,7 @@ def _regions(path: Path, shapes: Sequence[Element], width: int, height: int) -> 
 def _region(shape: Element, width: int, height: int) -> np.ndarray:
     if shape.tag == "polygon":
         points = [tuple(map(float, point.split(","))) for point in shape.attrib["points"].split(";")]
-        return fill_polygon(points, width, height)
+        return fill_outline(points, width, height)
     if shape.tag == "ellipse":
         cx, cy, rx, ry = (float(shape.attrib[key]) for key in ("cx", "cy", "rx", "ry"))
         y, x = np.mgrid[:height, :width]

@@ -1,17 +1,21 @@
 """From annotated regions to masks: later regions lie above earlier ones, and what they cover is counted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from segqc.base.errors import BadInput
+from segqc.base.parallel import ordered_map
 from segqc.data.decoding import check_pixels
-from segqc.data.labels import LabelSpace
-from segqc.data.masks import write_mask
+from segqc.data.label_names import class_of
+from segqc.data.labels import VOID, LabelSpace
+from segqc.data.masks import read_mask, write_mask
+
+_LISTED = 5
 
 
 class Draw(Protocol):
@@ -27,17 +31,20 @@ class AnnotatedPicture:
     Attributes
     ----------
     id : str
-        The picture's path below its folder, without suffix.
+        The picture's path as the file names it, without suffix.
     width, height : int
         px.
     draw : callable
         Yields its regions; may raise `BadInput`.
+    empty : bool
+        Whether it has no annotation.
     """
 
     id: str
     width: int
     height: int
     draw: Draw
+    empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,13 +58,16 @@ class Annotations:
         Classes in the file's order, background not among them unless the file names it.
     pictures : tuple of AnnotatedPicture
     passed_over : dict of str to int
-        Annotations that are no regions (boxes, points, lines), by kind.
+        Annotations that are no regions (boxes, points, lines), or are left out for another reason, by kind.
+    notes : tuple of str
+        What was decided when the file was read, to be printed.
     """
 
     path: Path
     names: tuple[str, ...]
     pictures: tuple[AnnotatedPicture, ...]
     passed_over: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def label_space(self) -> LabelSpace:
         """Background and the file's classes; pixels of no region are background.
@@ -77,65 +87,114 @@ class Annotations:
 
 
 @dataclass(frozen=True)
+class DrawnMask:
+    """One mask, and what drawing it left out.
+
+    Attributes
+    ----------
+    mask : ndarray `[H, W]` uint8
+        Class indices, 255 where void.
+    covered : int
+        Pixels on which a later region of another class lies above an earlier one.
+    known : int
+        Regions that were drawn.
+    unknown : Counter of str
+        Regions by name, of names that are no class; they were not drawn.
+    """
+
+    mask: np.ndarray
+    covered: int
+    known: int
+    unknown: Counter[str]
+
+
+@dataclass(frozen=True)
 class Drawn:
     """What `draw_masks` did.
 
     Attributes
     ----------
-    masks : int
-        Files written.
-    covered : int
-        Pixels on which a later region of another class lies above an earlier one.
+    masks, empty : int
+        Masks that were drawn, and how many of them are of pictures without an annotation.
+    covered, known, unknown
+        Sums of those of `DrawnMask`.
     errors : dict of str to str
         Pictures without a mask, and why.
     """
 
     masks: int
+    empty: int
     covered: int
+    known: int
+    unknown: Counter[str]
     errors: Mapping[str, str]
 
     def __str__(self) -> str:
         parts = [f"{self.masks} masks drawn"]
+        if self.empty:
+            parts.append(f"{self.empty} of them are empty, since their pictures have no annotation")
         if self.covered:
             parts.append(f"{self.covered:,} pixels lie under a later annotation of another class, which wins")
+        if self.unknown:
+            listed = ", ".join(f"{name} ({count:,})" for name, count in self.unknown.most_common(_LISTED))
+            listed += f" and {len(self.unknown) - _LISTED} more" if len(self.unknown) > _LISTED else ""
+            parts.append(f"{self.unknown.total():,} annotations are of no known class, and left out: {listed}")
         if self.errors:
             parts.append(f"{len(self.errors)} pictures cannot be drawn: {next(iter(self.errors.values()))}")
         return "; ".join(parts)
 
 
 def draw_masks(annotations: Annotations, labels: LabelSpace, folder: Path) -> Drawn:
-    """Write the masks of all pictures as palette PNGs below `folder`, by id.
+    """Write the masks of all pictures as palette PNGs below `folder`, by id, which must be a path below it.
 
-    A class that `labels` does not have is background there, as it is for whoever trains on fewer classes.
+    A file that holds its mask already is left as it is: what was made from it stays valid. Regions of a class that
+    `labels` does not have are left out and counted.
     """
-    masks, covered, errors = 0, 0, {}
-    for picture in annotations.pictures:
+
+    def draw(picture: AnnotatedPicture) -> DrawnMask | BadInput:
         try:
-            mask, under = draw_mask(picture, labels, annotations.path)
+            drawn = draw_mask(picture, labels, annotations.path)
         except BadInput as error:
-            errors[picture.id] = error.reason
+            return error
+        path = folder / f"{picture.id}.png"
+        if not _holds(path, drawn.mask, labels):
+            write_mask(path, drawn.mask, labels)
+        return drawn
+
+    masks = empty = covered = known = 0
+    unknown, errors = Counter[str](), dict[str, str]()
+    for picture, drawn in zip(annotations.pictures, ordered_map(draw, annotations.pictures), strict=True):
+        if isinstance(drawn, BadInput):
+            errors[picture.id] = drawn.reason
             continue
-        write_mask(folder / f"{picture.id}.png", mask, labels)
-        masks, covered = masks + 1, covered + under
-    return Drawn(masks, covered, errors)
+        masks, empty = masks + 1, empty + picture.empty
+        covered, known = covered + drawn.covered, known + drawn.known
+        unknown += drawn.unknown
+    return Drawn(masks, empty, covered, known, unknown, errors)
 
 
-def draw_mask(picture: AnnotatedPicture, labels: LabelSpace, path: Path) -> tuple[np.ndarray, int]:
-    """The mask of a picture, uint8 `[H, W]` of class indices, and how many pixels lie under a later region.
+def _holds(path: Path, mask: np.ndarray, labels: LabelSpace) -> bool:
+    try:
+        return path.is_file() and np.array_equal(read_mask(path, labels), mask)
+    except BadInput:
+        return False
+
+
+def draw_mask(picture: AnnotatedPicture, labels: LabelSpace, path: Path) -> DrawnMask:
+    """Draw the mask of a picture; `path` is for messages.
 
     Raises
     ------
     BadInput
-        The picture has no size or an impossible one, or a region cannot be drawn.
+        The picture has no size or an impossible one, a region cannot be drawn, or pixels of no region have no class.
     """
     if picture.width < 1 or picture.height < 1:
         raise BadInput(path, f"gives no size of {picture.id}", "state width and height of every picture")
     check_pixels(path, picture.width * picture.height)
-    index = {name: place for place, name in enumerate(labels.names)}
-    empty = labels.background if labels.background is not None else 255
-    mask = np.full((picture.height, picture.width), empty, np.uint8)
+    mask = np.full((picture.height, picture.width), VOID if labels.background is None else labels.background, np.uint8)
     drawn = np.zeros(mask.shape, bool)
-    covered = 0
+    covered = known = 0
+    unknown = Counter[str]()
     for name, region in picture.draw():
         if region.shape != mask.shape:
             stated = f"{picture.width}x{picture.height}"
@@ -143,40 +202,15 @@ def draw_mask(picture: AnnotatedPicture, labels: LabelSpace, path: Path) -> tupl
                 path,
                 f"holds a region of {region.shape[1]}x{region.shape[0]} pixels for {picture.id}, which is {stated}",
             )
-        if name not in index:
+        index = class_of(name, labels)
+        if index is None:
+            unknown[name] += 1
             continue
-        covered += int((region & drawn & (mask != index[name])).sum())
-        mask[region] = index[name]
+        known += 1
+        covered += int((region & drawn & (mask != index)).sum())
+        mask[region] = index
         drawn |= region
-    return mask, covered
-
-
-def fill_polygon(points: Sequence[Sequence[float]], width: int, height: int) -> np.ndarray:
-    """The pixels of a polygon, bool `[H, W]`; points are (x, y) in px, also beyond the picture."""
-    canvas = Image.new("1", (width, height), 0)
-    corners = [(float(x), float(y)) for x, y in points]
-    if len(corners) >= 3:
-        ImageDraw.Draw(canvas).polygon(corners, fill=1, outline=1)
-    return np.asarray(canvas, bool)
-
-
-def decode_runs(counts: Sequence[int], width: int, height: int, columns_first: bool) -> np.ndarray:
-    """Alternating runs of background and region, bool `[H, W]`.
-
-    Parameters
-    ----------
-    counts : sequence of int
-        Lengths, background first.
-    columns_first : bool
-        Whether runs go down the columns (COCO) or along the rows (CVAT).
-
-    Raises
-    ------
-    ValueError
-        The runs do not add up to the picture, or one is negative.
-    """
-    lengths = np.asarray(counts, np.int64)
-    if lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != width * height:
-        raise ValueError(f"Expected runs of {width * height} pixels, but got {int(lengths.sum())}")
-    flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
-    return flat.reshape(width, height).T if columns_first else flat.reshape(height, width)
+    if labels.background is None and labels.void is None and not drawn.all():
+        reason = f"leaves pixels of {picture.id} without a class, and there is neither a background nor void"
+        raise BadInput(path, reason, "name a background class, or state a void value in a classes JSON")
+    return DrawnMask(mask, covered, known, unknown)

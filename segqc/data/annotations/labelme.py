@@ -1,5 +1,7 @@
 """LabelMe: one JSON file a picture (wkentaro's tool), or one XML file a picture (the web tool of MIT)."""
 
+import base64
+import io
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +11,12 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import numpy as np
+from PIL import Image
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, fill_polygon
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.shapes import fill_polygon
 from segqc.data.annotations.xml import number, read_xml, text
 from segqc.data.decoding import decode
 
@@ -30,31 +34,64 @@ def read_labelme(folder: Path) -> Annotations:
     Raises
     ------
     BadInput
-        The folder holds none, or one is incomplete.
+        The folder holds none that can be read; a broken one is an error of its picture alone.
     """
-    pictures, names = [], set[str]()
+    pictures, names, broken = list[AnnotatedPicture](), set[str](), list[AnnotatedPicture]()
     passed_over: Counter[str] = Counter()
     for path in sorted(folder.rglob("*.json")):
-        content = read_json(path)
-        if not is_labelme(content):
-            continue
-        try:
-            width, height = int(content["imageWidth"]), int(content["imageHeight"])
-            shapes = [shape for shape in content["shapes"] if _corners(shape)]
-            passed_over.update(shape.get("shape_type", "shape") for shape in content["shapes"] if not _corners(shape))
-            names |= {str(shape["label"]) for shape in shapes}
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(path, f"is no complete LabelMe file: {error!r}", "save it again with LabelMe") from error
         id_ = path.relative_to(folder).with_suffix("").as_posix()
-        pictures.append(AnnotatedPicture(id_, width, height, partial(_regions, shapes, width, height)))
+        try:
+            content = read_json(path)
+            if not is_labelme(content):
+                continue
+            width, height = int(content["imageWidth"]), int(content["imageHeight"])
+            shapes = [shape for shape in content["shapes"] if _has_area(shape)]
+            passed_over.update(shape.get("shape_type", "shape") for shape in content["shapes"] if not _has_area(shape))
+            names |= {str(shape["label"]) for shape in shapes}
+        except (BadInput, KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = error.reason if isinstance(error, BadInput) else f"is no complete LabelMe file: {error!r}"
+            wrong = BadInput(path, reason, "save it again with LabelMe")
+            broken.append(AnnotatedPicture(id_, 0, 0, partial(_refuse, wrong)))
+            continue
+        draw = partial(_regions, path, shapes, width, height)
+        pictures.append(AnnotatedPicture(id_, width, height, draw, not shapes))
     if not pictures:
-        raise BadInput(folder, "holds no LabelMe JSON", "give the folder of the annotation files")
-    return Annotations(folder, tuple(sorted(names)), tuple(pictures), dict(passed_over))
+        fix = "give the folder of the annotation files"
+        raise BadInput(folder, "holds no LabelMe JSON" + (" that can be read" if broken else ""), fix)
+    return Annotations(folder, tuple(sorted(names)), (*pictures, *broken), dict(passed_over))
 
 
-def _regions(shapes: Sequence[Mapping[str, Any]], width: int, height: int) -> Iterator[tuple[str, np.ndarray]]:
+def _refuse(error: BadInput) -> Iterator[tuple[str, np.ndarray]]:
+    """The regions of a file that cannot be read: its picture has no mask, and the others have theirs."""
+    raise error
+
+
+def _regions(
+    path: Path, shapes: Sequence[Mapping[str, Any]], width: int, height: int
+) -> Iterator[tuple[str, np.ndarray]]:
     for shape in shapes:
-        yield str(shape["label"]), fill_polygon(_corners(shape), width, height)
+        if shape.get("shape_type") == "mask":
+            yield str(shape["label"]), _mask(path, shape, width, height)
+        else:
+            yield str(shape["label"]), fill_polygon(_corners(shape), width, height)
+
+
+def _has_area(shape: Mapping[str, Any]) -> bool:
+    return shape.get("shape_type") == "mask" or bool(_corners(shape))
+
+
+def _mask(path: Path, shape: Mapping[str, Any], width: int, height: int) -> np.ndarray:
+    """A shape that holds a PNG of its box, encoded as text."""
+    region = np.zeros((height, width), bool)
+    try:
+        (left, top), _ = ((round(x), round(y)) for x, y in shape["points"])
+        with Image.open(io.BytesIO(base64.b64decode(shape["mask"])), formats=("PNG",)) as image:
+            if left < 0 or top < 0 or left + image.width > width or top + image.height > height:
+                raise ValueError("its box leaves the picture")
+            region[top : top + image.height, left : left + image.width] = np.asarray(image.convert("L")) > 0
+    except Exception as error:  # any decoder's complaint
+        raise BadInput(path, f"holds a mask that cannot be drawn: {error}", "save it again with LabelMe") from error
+    return region
 
 
 def _corners(shape: Mapping[str, Any]) -> list[tuple[float, float]]:

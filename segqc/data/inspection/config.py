@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from segqc.base.settings import Images, Setting, VocRoot, check_settings
-from segqc.data.options import Data, DataOptions, Layout, Split
+from segqc.data.options import MIN_SCORE, Data, DataOptions, Layout, MinScore, ResultsOf, Split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +16,13 @@ class InspectConfig(DataOptions):
     split: Split = None
     layout: Layout = "auto"
     images: Images = None
-    masks: Annotated[Path | None, Setting("Folder of ground-truth masks; with --images.")] = None
-    predictions: Annotated[Path | None, Setting("Folder of predicted masks, in place of --masks.")] = None
+    masks: Annotated[Path | None, Setting("Ground truth of --images: a folder of masks, or annotations.")] = None
+    predictions: Annotated[
+        Path | None,
+        Setting("Predictions, in place of --masks: a folder of masks, annotations, or a table of paths."),
+    ] = None
+    results_of: ResultsOf = None
+    min_score: MinScore = MIN_SCORE
     voc_root: VocRoot = None
     image_set: Annotated[str, Setting("With --voc-root: name of the list in ImageSets/Segmentation, without .txt.")] = (
         "train"

@@ -16,8 +16,9 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.layouts.dataset import DataSet, of_slices
+from segqc.data.mask_sources import annotated_pairs
 from segqc.data.pairs import folder_pairs
-from segqc.data.predictions import audit_pairs
+from segqc.data.prediction_sources import PredictionSources, find_predictions
 from segqc.data.voc import voc_pairs
 from segqc.data.volumes.files import holds_volumes
 from segqc.data.volumes.find import FoundVolumes, find_volumes
@@ -80,19 +81,21 @@ def _found(config: InspectConfig) -> DataSet:
     masks = config.predictions or config.masks
     if config.images is not None and masks is not None and holds_volumes(masks):
         return of_slices("volumes", _volumes(config, config.images, masks), config.work, config.intensity)
+    labels = adjusted(parse_classes(config.classes), config) if config.classes else None
     if config.predictions is not None:
-        sources = config.predictions, config.images, config.voc_root
-        pairs = audit_pairs(*sources, names=patterns(config))
-        labels = VOC_LABELS if config.voc_root is not None else None
-        return DataSet("", tuple(pairs.pairs), tuple(pairs.problems), labels)
+        return _predicted(config, config.predictions, labels)
     if config.data is not None:
-        return find_dataset(config.data, config.split, config.work, config.layout, config.intensity)
+        settings = config.split, config.work, config.layout, config.intensity
+        return find_dataset(config.data, *settings, labels=labels)
     if config.voc_root is not None:
         found = voc_pairs(config.voc_root, config.image_set)
         return DataSet("voc", tuple(found[0]), tuple(found[1]), VOC_LABELS)
     if config.images is None or config.masks is None:
         fix = "give --data, --voc-root, or --images together with --masks or --predictions"
         raise BadInput("data", "no data was named", fix)
+    drawn = annotated_pairs(config.images, config.masks, config.work, labels)
+    if drawn is not None:
+        return drawn
     found = folder_pairs(config.images, config.masks, names=patterns(config))
     return DataSet("", tuple(found[0]), tuple(found[1]))
 
@@ -100,3 +103,21 @@ def _found(config: InspectConfig) -> DataSet:
 def _volumes(config: InspectConfig, images: Path, masks: Path) -> FoundVolumes:
     what = "mask" if config.predictions is None else "prediction"
     return find_volumes(images, masks, names=patterns(config), what=what)
+
+
+def _predicted(config: InspectConfig, predictions: Path, labels: LabelSpace | None) -> DataSet:
+    """Predictions with their pictures."""
+    sources = PredictionSources(
+        predictions,
+        config.images,
+        config.voc_root,
+        data=config.data,
+        split=config.split,
+        layout=config.layout,
+        results_of=config.results_of,
+        min_score=config.min_score,
+        names=patterns(config),
+    )
+    found = find_predictions(sources, labels or (VOC_LABELS if config.voc_root is not None else None), config.work)
+    own = found.labels or found.truth_labels or (VOC_LABELS if config.voc_root is not None else None)
+    return DataSet("", tuple(found.pairs.pairs), tuple(found.pairs.problems), own, found.said)

@@ -1,13 +1,15 @@
 """Data sets in the layouts that people have, recognised by their folders and files.
 
-Each layout is a module with one function, `find(root, split, work)`: the data set if `root` has that layout, else None.
-`LAYOUTS` lists them, the most particular first. A new layout is such a function and a line there.
+Each layout is a module with one function, `find(root, split, work)`: the data set, or its annotations, if `root` has
+that layout, else None. `LAYOUTS` lists them, the most particular first. A new layout is such a function and a line
+there.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from segqc.base.errors import BadInput
+from segqc.data.labels import LabelSpace
 from segqc.data.layouts import (
     ade20k,
     camvid,
@@ -19,12 +21,16 @@ from segqc.data.layouts import (
     labelstudio,
     mvtec,
     nnunet,
+    table,
     voc,
     yolo,
 )
-from segqc.data.layouts.dataset import DataSet, of_slices
+from segqc.data.layouts.dataset import DRAWN, Annotated, DataSet, of_slices, pair_annotations, single_files
+from segqc.data.listing import files_by_id
+from segqc.data.pictures import IMAGE_SUFFIXES
 
 LAYOUTS = {
+    "table": table.find,
     "voc": voc.find,
     "cityscapes": cityscapes.find,
     "camvid": camvid.find,
@@ -47,6 +53,7 @@ def find_dataset(
     work: Path | None = None,
     layout: str = "auto",
     intensity: Sequence[float] | None = None,
+    labels: LabelSpace | None = None,
 ) -> DataSet:
     """Recognise the layout of a folder and pair its files.
 
@@ -62,6 +69,8 @@ def find_dataset(
         A key of `LAYOUTS`, or "auto".
     intensity : (low, high), optional
         For volumes: see `of_slices`.
+    labels : LabelSpace, optional
+        Classes by which annotations are drawn; by default those that they name. Masks in files are what they are.
 
     Raises
     ------
@@ -75,6 +84,8 @@ def find_dataset(
         raise BadInput("--layout", f"{layout!r} is no layout", f"choose auto or one of {', '.join(LAYOUTS)}")
     for name, find in LAYOUTS.items():
         if layout in ("auto", name) and (found := find(root, split, work)) is not None:
+            if isinstance(found, Annotated):
+                return _drawn(found, work, labels)
             volumes = found.found_volumes
             return found if volumes is None else of_slices(name, volumes, work, intensity, found.labels)
     if layout != "auto":
@@ -83,3 +94,14 @@ def find_dataset(
     raise BadInput(
         root, f"has no known layout ({known}; or images/ and masks/)", "name the folders with --images and --masks"
     )
+
+
+def _drawn(found: Annotated, work: Path | None, labels: LabelSpace | None) -> DataSet:
+    """The pairs of a data set of annotations."""
+    if work is None:
+        raise BadInput(
+            found.annotations.path, "holds annotations, whose masks have to be drawn somewhere", "give --out"
+        )
+    folder = work / DRAWN
+    pictures = single_files(files_by_id(found.images, IMAGE_SUFFIXES, leave_out=[folder.resolve()]))
+    return pair_annotations(found.layout, found.annotations, pictures, folder, labels, found.said)

@@ -12,12 +12,12 @@ from segqc.base.errors import BadInput
 from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
 from segqc.data.decoding import decode
 from segqc.data.label_lists import ADE20K
-from segqc.data.layouts.dataset import DataSet, choose_split, pair_annotations, pair_folders
+from segqc.data.layouts.dataset import Annotated, DataSet, choose_split, pair_folders
 
 _SPLITS = ("training", "validation")
 
 
-def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
+def find(root: Path, split: str | None, work: Path | None) -> Annotated | DataSet | None:
     """The data set, if `root` holds images/training and annotations/training, or training with *_seg.png."""
     images, masks = root / "images", root / "annotations"
     splits = [name for name in _SPLITS if (images / name).is_dir() and (masks / name).is_dir()]
@@ -29,7 +29,7 @@ def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
     if not splits:
         return None
     part = root / choose_split(root, splits, split)
-    return pair_annotations("ade20k", _read_2017(part), part, work)
+    return Annotated("ade20k", _read_2017(part), part)
 
 
 def _read_2017(part: Path) -> Annotations:

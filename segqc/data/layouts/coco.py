@@ -5,20 +5,21 @@ from pathlib import Path
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
 from segqc.data.annotations.coco import is_coco, read_coco
-from segqc.data.layouts.dataset import DataSet, choose_split, pair_annotations
+from segqc.data.layouts.dataset import Annotated, choose_split
 
 
-def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
+def find(root: Path, split: str | None, work: Path | None) -> Annotated | None:
     """The data set, if `root` is a COCO file, or a folder with annotations/*.json."""
     if root.is_file():
         if root.suffix.lower() != ".json" or not is_coco(_content(root)):
             return None
-        return pair_annotations("coco", read_coco(root), _images(root.parent, root.stem), work)
+        return Annotated("coco", read_coco(root), _images(root.parent, root.stem))
     files = {path.stem: path for path in sorted((root / "annotations").glob("*.json")) if is_coco(_content(path))}
     if not files:
         return None
     chosen = _file(root, list(files), split)
-    return pair_annotations("coco", read_coco(files[chosen]), _images(root, chosen), work)
+    said = (f"{chosen} of {', '.join(files)}",) if len(files) > 1 else ()
+    return Annotated("coco", read_coco(files[chosen]), _images(root, chosen), said)
 
 
 def _file(root: Path, names: list[str], split: str | None) -> str:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from segqc.data.annotations.cvat import is_cvat, read_cvat
-from segqc.data.layouts.dataset import DataSet, choose_split, pair_annotations
+from segqc.data.layouts.dataset import Annotated, choose_split
 
 
-def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
+def find(root: Path, split: str | None, work: Path | None) -> Annotated | None:
     """The data set, if `root` is a CVAT XML file or a folder with one."""
     if root.is_file():
         files = {root.stem: root} if root.suffix.lower() == ".xml" and is_cvat(root) else {}
@@ -16,4 +16,4 @@ def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
         return None
     path = files[choose_split(root, list(files), split)]
     images = path.parent / "images"
-    return pair_annotations("cvat", read_cvat(path), images if images.is_dir() else path.parent, work)
+    return Annotated("cvat", read_cvat(path), images if images.is_dir() else path.parent)
