@@ -1,7 +1,10 @@
 """Opening picture and mask files safely: every failure is a `BadInput`, and nothing huge is decoded unasked."""
 
+import logging
+import math
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from segqc.base.errors import BadInput
@@ -72,3 +75,34 @@ def decode(path: Path | str, formats: tuple[str, ...], wrong_format: str, fix: s
         raise BadInput(path, f"is too large: {error}", RAISE_LIMIT) from error
     except Exception as error:
         raise BadInput(path, f"is damaged or truncated: {error}", "write or copy it again") from error
+
+
+def read_tiff_array(path: Path, whole: bool = False) -> np.ndarray:
+    """The first series of a TIFF as tifffile reads it: `[H, W]`, or more dimensions.
+
+    Parameters
+    ----------
+    path : Path
+    whole : bool
+        Whether all values count as pixels towards the limit; else those of one plane.
+
+    Raises
+    ------
+    BadInput
+        The file is too large, damaged, or no TIFF.
+    """
+    import tifffile
+
+    log = logging.getLogger("tifffile")  # it reports damage there, which is said in the error's own words
+    quiet, log.disabled = log.disabled, True
+    try:
+        with tifffile.TiffFile(path) as file:
+            series = file.series[0]
+            check_pixels(path, math.prod(series.shape if whole else sorted(series.shape)[-2:]))
+            return series.asarray()
+    except BadInput:
+        raise
+    except Exception as error:  # tifffile raises many kinds for damaged files
+        raise BadInput(path, f"is not a readable TIFF: {error}", "write or copy it again") from error
+    finally:
+        log.disabled = quiet

@@ -4,7 +4,6 @@ How a data set's pictures are read (range of intensities, bands, orientation) is
 with the model, and used for every later picture.
 """
 
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from segqc.base.errors import BadInput
-from segqc.data.decoding import check_file, check_pixels, decode
+from segqc.data.decoding import check_file, decode, read_tiff_array
 
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
@@ -176,33 +175,13 @@ def _needs_tifffile(path: Path) -> bool:
 
 def _read_tiff(path: Path) -> np.ndarray:
     """Bands last, `[H, W, B]`, of the first page of a TIFF."""
-    import tifffile
-
-    log = logging.getLogger("tifffile")  # it reports damage there, which is said in the error's own words
-    quiet, log.disabled = log.disabled, True
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            check_pixels(
-                path, int(np.prod(series.shape[:2], dtype=np.int64)) if series.ndim == 2 else _plane(series.shape)
-            )
-            values = series.asarray()
-    except BadInput:
-        raise
-    except Exception as error:  # tifffile raises many kinds for damaged files
-        raise BadInput(path, f"is none of {', '.join(_NAMES)}", "convert it to one of them") from error
-    finally:
-        log.disabled = quiet
+    values = read_tiff_array(path)
     if values.ndim == 2:
         return values[..., None]
     if values.ndim != 3:
         raise BadInput(path, f"has shape {list(values.shape)}", "store one picture [height, width, bands] a file")
     bands_first = values.shape[0] < min(values.shape[1:])
     return np.moveaxis(values, 0, -1) if bands_first else values
-
-
-def _plane(shape: tuple[int, ...]) -> int:
-    return int(np.prod(sorted(shape)[-2:], dtype=np.int64))
 
 
 def _from_bands(path: Path | str, values: np.ndarray, reading: PictureReading) -> Image.Image:

@@ -4,6 +4,7 @@ Each format has one reader; `READERS` finds it by the file's suffix. A new forma
 `Raster` and a line in that table.
 """
 
+import math
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from numpy.lib import format as npy_format
 from PIL import Image
 
 from segqc.base.errors import BadInput
-from segqc.data.decoding import check_file, check_pixels, decode
+from segqc.data.channels import channel_axis, class_indices
+from segqc.data.decoding import check_file, check_pixels, decode, read_tiff_array
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LOSSY = "lossy compression changes labels: export the masks again as PNG"
@@ -92,6 +94,24 @@ def _read_picture_file(path: Path) -> Raster:
     return Raster(values, palette=_palette(image), alpha=alpha)
 
 
+def _read_tiff(path: Path) -> Raster:
+    """A TIFF: one page as any picture file, several pages or more than four bands as channels of classes."""
+    check_file(path)
+    try:
+        with Image.open(path, formats=("TIFF",)) as image:
+            pages = getattr(image, "n_frames", 1)
+    except Image.UnidentifiedImageError:
+        pages = 0  # what only tifffile reads
+    except Exception:  # as in `decode`, which says what is wrong
+        pages = 1
+    if pages == 1:
+        return _read_picture_file(path)
+    values = read_tiff_array(path, whole=True)
+    if values.ndim == 2:  # further pages are of another kind, such as a thumbnail
+        return Raster(_whole_numbers(path, values))
+    return Raster(class_indices(path, values))
+
+
 def _from_colours(pixels: np.ndarray) -> Raster:
     """Colours `[H, W, 3 or 4]`; three equal channels are a grey mask that was saved as RGB."""
     alpha = _transparency(pixels[..., 3]) if pixels.shape[2] == 4 else None
@@ -151,7 +171,7 @@ def _read_npz(path: Path) -> Raster:
 
 
 def _read_array(path: Path, stream: IO[bytes]) -> np.ndarray:
-    """Whole numbers `[H, W]` from an open NPY stream, which may also be `[1, H, W]` or `[H, W, 1]`.
+    """Whole numbers `[H, W]` from an open NPY stream, which may also be `[1, H, W]`, `[H, W, 1]`, or one-hot.
 
     The header is judged before a single value is read or memory is asked for.
     """
@@ -166,8 +186,9 @@ def _read_array(path: Path, stream: IO[bytes]) -> np.ndarray:
         raise BadInput(path, f"holds {dtype} values, not integer labels", "save it as uint8")
     plane = tuple(n for n in shape if n != 1) if len(shape) == 3 and 1 in (shape[0], shape[2]) else shape
     if len(plane) != 2 or min(plane) < 1:
-        raise BadInput(path, f"has shape {list(shape)}, not [height, width]", "save one two-dimensional mask a file")
-    count = plane[0] * plane[1]
+        channel_axis(path, shape)  # refuses what has no channels
+        plane = shape
+    count = math.prod(plane)
     check_pixels(path, count)
     content = stream.read(count * dtype.itemsize)
     if len(content) < count * dtype.itemsize:
@@ -175,6 +196,8 @@ def _read_array(path: Path, stream: IO[bytes]) -> np.ndarray:
         raise BadInput(path, reason, "write or copy it again")
     values = np.frombuffer(content, dtype)
     values = values.reshape(shape[::-1]).T if fortran_order else values.reshape(shape)
+    if len(plane) == 3:
+        return class_indices(path, values)
     return _whole_numbers(path, values.reshape(plane))
 
 
@@ -190,8 +213,8 @@ def _whole_numbers(path: Path, values: np.ndarray) -> np.ndarray:
 
 READERS: dict[str, Callable[[Path], Raster]] = {
     ".png": _read_picture_file,
-    ".tif": _read_picture_file,
-    ".tiff": _read_picture_file,
+    ".tif": _read_tiff,
+    ".tiff": _read_tiff,
     ".bmp": _read_picture_file,
     ".gif": _read_picture_file,
     ".npy": _read_npy,
