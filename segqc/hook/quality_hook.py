@@ -83,6 +83,8 @@ class QualityHook:
 
     Attributes
     ----------
+    paused : bool
+        Set it to pass over what is predicted, uncounted, until it is set back.
     counts : Counts
     decisions : Counter
         How often the decision was "pass", "review" and "fail".
@@ -109,7 +111,7 @@ class QualityHook:
         self._worker = None
         if options.queue_size is not None:
             self._worker = BackgroundWorker(options.queue_size, options.exit_seconds, self._account.abandoned)
-        self._called, self._closed, self._registered = False, False, None
+        self.paused, self._called, self._closed, self._registered = False, False, False, None
         self.renew()
         renew_after_fork(self)
         if isinstance(model, nn.Module) and not isinstance(model, torch.jit.ScriptModule):
@@ -166,7 +168,7 @@ class QualityHook:
 
     def _inspect(self, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any, training: bool = False) -> None:
         """Judge the predictions of one forward pass, or hand them to the background. Only a policy may raise."""
-        if self._closed or (self._options.only_watched and not is_watched(self)):
+        if self._closed or self.paused or (self._options.only_watched and not is_watched(self)):
             return
         self._called = True
         verdicts: Verdicts = []

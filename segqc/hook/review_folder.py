@@ -33,7 +33,8 @@ class ReviewFolder:
 
     ``scores.csv`` gets a row for every judged prediction, as soon as it is judged; ``images/``, ``predictions/`` and
     ``heatmaps/`` the PNGs of those whose decision is among `on`; ``classes.json`` and ``summary.json`` tell the classes
-    and the model. Several runs, threads and processes may write to one folder: ids begin with the time at which the process began to write.
+    and the model. Several runs, threads and processes may write to one folder: ids begin with the time at which the
+    process began to write.
 
     Parameters
     ----------
