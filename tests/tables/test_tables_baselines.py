@@ -13,6 +13,7 @@ from scipy.stats import multivariate_normal, spearmanr
 
 from evaluation.tables.baselines.counting import ChowLiuTree, IndependentFrequencies, PairFrequencies, RowFrequency
 from evaluation.tables.baselines.dagmm import DAGMM, energy, moments
+from evaluation.tables.baselines.masked_diffusion import LEVELS, MaskedCells, MaskedDiffusion
 from evaluation.tables.encoding import BaselineEncoder
 
 TRAIN = pyarrow.table({"a": ["x", "x", "x", "y"], "b": ["p", "p", "q", "q"]})
@@ -133,12 +134,50 @@ def test_deep_svdd_is_alive() -> None:
     assert last.mean() < first.mean(), "training did not pull rows towards the centre"
 
 
+def test_masked_cells_are_embeddings_side_by_side_through_a_perceptron() -> None:
+    """The first layer is computed by outcomes; here it is written out by rows."""
+    torch.manual_seed(0)
+    network = MaskedCells([3, 1, 4], embedding=5, hidden=7, layers=2, dropout=0.5).eval()
+    codes, level = torch.tensor([[2, 0, 3], [0, 0, 1]]), torch.tensor([1, LEVELS])
+    hidden = torch.tensor([[True, False, True], [False, True, False]])
+    found = network(codes, hidden, level)
+    for row in range(2):
+        shown = [size if hidden[row, j] else int(codes[row, j]) for j, size in enumerate(network.sizes)]
+        parts = [cell.weight[code] for cell, code in zip(network.cells, shown, strict=True)]
+        logits = network.rest(network.first(torch.cat([*parts, network.level.weight[level[row]]])))
+        for j, part in enumerate(logits.split(network.sizes)):
+            assert found[row, j].item() == pytest.approx(-part.log_softmax(0)[codes[row, j]].item(), abs=1e-5)
+
+
+def test_masked_diffusion_of_one_column_is_its_frequencies() -> None:
+    """Nothing is visible beside a hidden cell, and a view that hides nothing counts as 0: half of -log p."""
+    train = pyarrow.table({"a": ["x"] * 900 + ["y"] * 100})
+    test = pyarrow.table({"a": ["x", "y", None, "new"]})
+    model = MaskedDiffusion(epochs=30, views=200, embedding=8, hidden=16, batch_size=64)
+    x, y, missing, new = model.fit(train, train).anomaly_score(test)
+    assert x == pytest.approx(-math.log(0.9) / 2, rel=0.2)
+    assert y == pytest.approx(-math.log(0.1) / 2, rel=0.2)
+    assert min(missing, new) > y
+
+
+def test_masked_diffusion_finds_cells_that_contradict_each_other() -> None:
+    train = mixed(600)
+    test = pyarrow.table({"c": ["c0", "c0"], "a": ["a2", "a1"], "b": ["b2", "b2"], "x": [2.0, None]})
+    usual, odd = MaskedDiffusion(hidden=64, embedding=32, views=8).fit(train, train).anomaly_score(test)
+    assert odd > usual + 0.5
+
+
 def test_fits_repeat_and_leave_the_global_generators_alone() -> None:
     pytest.importorskip("pyod")
     from evaluation.tables.baselines.pyod_methods import DeepSVDD, IsolationForest
 
     train, test = mixed(200), mixed(50, seed=1)
-    for make in (lambda: DeepSVDD(1, epochs=2), lambda: IsolationForest(1), lambda: DAGMM(1, epochs=2, steps=2)):
+    for make in (
+        lambda: DeepSVDD(1, epochs=2),
+        lambda: IsolationForest(1),
+        lambda: DAGMM(1, epochs=2, steps=2),
+        lambda: MaskedDiffusion(1, epochs=2, views=1),
+    ):
         np.random.seed(7)  # noqa: NPY002
         torch.manual_seed(7)
         before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
