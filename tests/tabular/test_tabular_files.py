@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from segqc.base.errors import BadInput
+from segqc.base.files import read_json, write_json
 from segqc.cli.app import app
 
 ROWS = 120
@@ -240,11 +241,24 @@ def test_text_and_numbers_that_never_changed_are_odd_when_they_do(tmp_path: Path
     assert found.loc[42, "odd_1"] == "n"
 
 
+def test_a_folder_of_an_earlier_version_reads_dates_as_the_text_that_they_were(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "a.csv", index=False)
+    frame().to_parquet(tmp_path / "a.parquet", index=False)
+    run("fit", "--data", tmp_path / "a.csv", "--categorical", "day", "--out", tmp_path / "m")
+    run("score", "--data", tmp_path / "a.csv", "--model", tmp_path / "m", "--out", tmp_path / "s.csv")
+    reader = read_json(tmp_path / "m" / "table.json")
+    earlier = {name: reader[name] for name in ("columns", "numeric", "missing", "separator", "decimal", "weights")}
+    write_json(tmp_path / "m" / "table.json", earlier | {"codes": []})
+    for name in ("a.csv", "a.parquet"):
+        run("score", "--data", tmp_path / name, "--model", tmp_path / "m", "--out", tmp_path / "t.csv")
+        assert (tmp_path / "t.csv").read_bytes() == (tmp_path / "s.csv").read_bytes(), name
+
+
 def test_warnings_on_the_command_line_are_words_without_source_lines(tmp_path: Path) -> None:
-    lines = [f"{i},{'xy'[i % 2]},{int(i % 9 == 0)}" for i in range(60)]
-    path = write(tmp_path / "a.csv", "\n".join(["id,c,odd", *lines]))
+    lines = [f"{i},{'xy'[i % 2]},2024-01-{1 + i % 7:02},{int(i % 9 == 0)}" for i in range(60)]
+    path = write(tmp_path / "a.csv", "\n".join(["id,c,day,odd", *lines]))
     command = [sys.executable, "-m", "segqc", "tabular", "benchmark", "--data", str(path), "--label", "odd"]
-    command += ["--anomaly", "1", "--seeds", "0", "--methods", "segqc", "--out", str(tmp_path / "b")]
+    command += ["--anomaly", "1", "--seeds", "0", "--methods", "segqc,knn", "--out", str(tmp_path / "b")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "Warning: Most rows have a rare value, or one of their own, in id: looks like an identifier" in done.stderr
     assert "UserWarning" not in done.stderr

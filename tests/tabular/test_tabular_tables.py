@@ -1,5 +1,6 @@
 """Tables on disk: what is text, what is a number, what is missing, and what stops with a word about the file."""
 
+import datetime
 import decimal
 import gzip
 import re
@@ -68,6 +69,59 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
         "b": ["True", "False"],
     }
     assert read_table(tmp_path / "a.parquet", Format(text=("n",))).column("n").to_pylist() == ["1", "2"]
+
+
+def test_times_large_integers_and_unusual_types_of_parquet(tmp_path: Path) -> None:
+    berlin = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+    table = pyarrow.table(
+        {
+            "a.b": [1, None],
+            "a": [{"b": 1}, {"b": 2}],
+            "nothing": pyarrow.nulls(2),
+            "large": pyarrow.array([2**64 - 1, 1], pyarrow.uint64()),
+            "infinite": [np.inf, 1.0],
+            "long": pyarrow.array(["x", None], pyarrow.large_string()),
+            "day": pyarrow.array([datetime.date(2024, 1, 1), None]),
+            "zone": pyarrow.array([berlin, None], pyarrow.timestamp("s", "Europe/Berlin")),
+            "span": pyarrow.array([datetime.timedelta(hours=3), None], pyarrow.duration("ns")),
+            "time": pyarrow.array([datetime.time(3, 4), None]),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(BadInput, match=r"column of type struct<b: int64>, 'a' \(leave it out, as --drop 'a' does"):
+        read_table(tmp_path / "a.parquet")
+    day = datetime.datetime(2024, 1, 1)
+    found = read_table(tmp_path / "a.parquet", drop=["a"]).to_pydict()
+    assert found == {
+        "a.b": [1.0, None],
+        "nothing": [None, None],
+        "large": [float(2**64), 1.0],
+        "infinite": [np.inf, 1.0],
+        "long": ["x", None],
+        "day": [day, None],
+        "zone": [day, None],
+        "span": [10_800.0, None],
+        "time": [11_040.0, None],
+    }
+    numbers = ("a.b", "nothing", "large", "infinite", "span", "time")
+    how = Format(numbers=numbers, dates=("day", "zone"))
+    (chunk,) = read_chunks(tmp_path / "a.parquet", how, list(found), [])
+    assert chunk.table.to_pydict() == found
+    assert chunk.notes == {}
+
+
+def test_dates_of_csv_and_arff(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "d,e,f\n2024-02-29,1.2.2024,2023-02-29\n,31.12.1999,2024-02-29\n")
+    days = [datetime.datetime(2024, 2, 29), None]
+    assert read_table(path).to_pydict() == {
+        "d": days,
+        "e": ["1.2.2024", "31.12.1999"],
+        "f": ["2023-02-29", "2024-02-29"],
+    }
+    named = read_table(path, Format(date_format="%d.%m.%Y")).column("e").to_pylist()
+    assert named == [datetime.datetime(2024, 2, 1), datetime.datetime(1999, 12, 31)]
+    arff = '@relation r\n@attribute d date "yyyy-MM-dd"\n@attribute n numeric\n@data\n2024-02-29,1\n?,2\n'
+    assert read_table(write(tmp_path / "a.arff", arff)).column("d").to_pylist() == days
 
 
 @pytest.mark.parametrize(
