@@ -29,6 +29,8 @@ def predict(
         f"{summary.written} masks written, {summary.skipped} existed already, {len(summary.failed)} images failed "
         f"(reasons in {config.out / 'predict.json'})."
     )
+    for line in summary.passed_over:
+        console.print(line, soft_wrap=True, highlight=False)
     source = f"--voc-root {config.voc_root}" if config.voc_root else f"--images {config.images}"
     console.print(f"Next: segqc audit --model MODEL --predictions {config.out} {source} --out audit", soft_wrap=True)
     if strict and summary.failed:

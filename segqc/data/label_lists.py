@@ -22,8 +22,10 @@ CITYSCAPES = LabelSpace(
 )
 """Cityscapes' 19 evaluated classes in files of label ids (`_gtFine_labelIds`); all others are void."""
 
-CITYSCAPES_TRAIN_IDS = LabelSpace(_NAMES, 255, None, _CITYSCAPES_COLOURS)
-"""The same in files of train ids (`_gtFine_labelTrainIds`)."""
+CITYSCAPES_TRAIN_IDS = LabelSpace(
+    _NAMES, 255, None, _CITYSCAPES_COLOURS, {place: place for place in range(len(_NAMES))} | {19: VOID, -1: VOID}
+)
+"""The same in files of train ids (`_gtFine_labelTrainIds`), of which some copies use 19 for all other classes."""
 
 _CAMVID = {
     "Sky": (128, 128, 128), "Building": (128, 0, 0), "Pole": (192, 192, 128), "Road": (128, 64, 128),

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
@@ -66,6 +67,26 @@ def _holds_probabilities(path: Path) -> bool:
     except Exception:  # zipfile lets several kinds through for hostile files
         return False
     return "probs.npy" in names and "mask.npy" not in names
+
+
+def passed_over(folder: Path, suffixes: tuple[str, ...], leave_out: Collection[Path] = ()) -> tuple[str, ...]:
+    """A line on the files below a folder that have none of the suffixes, by suffix; nothing where there are none.
+
+    Parameters
+    ----------
+    folder, suffixes, leave_out
+        As for `files_by_id`.
+    """
+    kinds: Counter[str] = Counter()
+    for parent, folders, names in os.walk(folder):
+        hidden = {name for name in folders + names if name.startswith(".") or Path(parent, name).resolve() in leave_out}
+        folders[:] = [name for name in folders if name not in hidden]
+        found = (Path(name).suffix.lower() for name in names if name not in hidden)
+        kinds.update(suffix or "without suffix" for suffix in found if suffix not in suffixes)
+    if not kinds:
+        return ()
+    listed = ", ".join(f"{count:,} {suffix}" for suffix, count in kinds.most_common(5))
+    return (f"files passed over in {folder}: {kinds.total():,} ({listed}{', ...' if len(kinds) > 5 else ''})",)
 
 
 def require_files(

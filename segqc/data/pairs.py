@@ -7,7 +7,7 @@ elsewhere must not name files at will.
 
 import os
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from segqc.base.errors import BadInput
@@ -30,11 +30,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Problem:
-    """A file or a listed id that makes no pair, and why."""
+    """A file or a listed id that makes no pair, and why; `files` counts the pictures and masks that it stands for."""
 
     id: str
     path: Path
     reason: str
+    files: tuple[int, int] = field(default=(0, 0), compare=False)
 
 
 Names = tuple[NamePattern | None, NamePattern | None]
@@ -116,11 +117,23 @@ def only_file(
     """
     if len(paths) == 1:
         return paths[0]
+    others = len(partner or ())
+    files = (len(paths), others) if kind == "image" else (others, len(paths))
     if paths:
-        return Problem(
-            id_, paths[0], f"has the same id as {', '.join(path.name for path in paths[1:])}: two {kind}s for one id"
-        )
-    return Problem(id_, partner[0] if partner else folder / id_, f"has no {kind} in {folder}")
+        reason = f"has the same id as {', '.join(path.name for path in paths[1:])}: two {kind}s for one id"
+        return Problem(id_, paths[0], reason, files)
+    return Problem(id_, partner[0] if partner else folder / id_, f"has no {kind} in {folder}", files)
+
+
+def count_files(pairs: Sequence[Pair], problems: Sequence[Problem]) -> str:
+    """The number of pictures, of masks, and of pairs that they make: "12 pictures, 60 masks, 0 pairs"."""
+    masked = sum(pair.mask is not None for pair in pairs)
+    numbers = {
+        "picture": len(pairs) + sum(problem.files[0] for problem in problems),
+        "mask": masked + sum(problem.files[1] for problem in problems),
+        "pair": masked,
+    }
+    return ", ".join(f"{number:,} {noun}{'' if number == 1 else 's'}" for noun, number in numbers.items())
 
 
 def dataset_fingerprint(pairs: Sequence[Pair]) -> str:

@@ -10,9 +10,12 @@ from segqc.data.labels import LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.layouts.dataset import DRAWN, DataSet, pair_annotations
 from segqc.data.layouts.yolo import data_file
+from segqc.data.listing import passed_over
 from segqc.data.mask_sources import Reading, find_annotations, holds_mask_files
+from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairs import Names, Problem
 from segqc.data.path_tables import PathTable, is_path_table, read_path_table
+from segqc.data.pictures import IMAGE_SUFFIXES
 from segqc.data.predictions import (
     PictureSet,
     PredictionPairs,
@@ -21,6 +24,8 @@ from segqc.data.predictions import (
     prediction_files,
     true_masks,
 )
+
+_KNOWN = (*IMAGE_SUFFIXES, *MASK_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,9 @@ def _pictures(
         truths = {row.id: [row.mask] for row in table.rows if row.mask is not None}
         return PictureSet(known, list(known), truths), None, list(table.said)
     if sources.data is None:
-        return picture_set(*folders, None, sources.image_set, sources.leave_out), None, []
+        pictures = picture_set(*folders, None, sources.image_set, sources.leave_out)
+        others = () if sources.images is None else passed_over(sources.images.expanduser(), _KNOWN, sources.leave_out)
+        return pictures, None, list(others)
     dataset = find_dataset(sources.data, sources.split, work / "data", sources.layout)
     known, lines = dataset.image_files, [f"layout {dataset.layout}", *dataset.said]
     unusable = {problem.id: problem.reason for problem in dataset.problems if problem.id not in known}

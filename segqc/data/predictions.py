@@ -182,7 +182,7 @@ def pair_predictions(
             if reason is None and id_ not in known:
                 reason = pictures.unusable.get(id_, f"has no image {id_}{{{','.join(IMAGE_SUFFIXES)}}}")
             if reason is not None:
-                found.problems.append(Problem(id_, path, reason))
+                found.problems.append(Problem(id_, path, reason, (0, 1)))
             else:
                 found.pairs.append(Pair(id_, known[id_], path, truth[0] if truth else None))
     found.images_without_prediction.extend(sorted(expected - masks_of.keys()))

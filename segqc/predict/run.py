@@ -17,9 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
+from segqc.data.listing import passed_over
 from segqc.data.masks import write_mask
 from segqc.data.pairs import Problem
-from segqc.data.pictures import read_image
+from segqc.data.pictures import IMAGE_SUFFIXES, read_image
 from segqc.data.voc import list_images
 from segqc.predict.config import PredictConfig
 from segqc.predict.segmenter import Segmenter, load_segmenter, segment
@@ -27,12 +28,16 @@ from segqc.predict.segmenter import Segmenter, load_segmenter, segment
 
 @dataclass(frozen=True)
 class PredictSummary:
-    """Masks written and skipped (they were there), and a row (id, image, reason) for each image that has none."""
+    """Masks written and skipped (they were there), and a row (id, image, reason) for each image that has none.
+
+    `passed_over` is a line on the files that are no images, if there are any.
+    """
 
     out: Path
     written: int
     skipped: int
     failed: list[dict[str, str]]
+    passed_over: tuple[str, ...] = ()
 
 
 def predict(config: PredictConfig, console: Console | None = None) -> PredictSummary:
@@ -67,7 +72,8 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
         for id_, path in progress.track(images.items(), len(images), description="Predicting"):
             run.predict_image(id_, path)
     run.write_note(complete=True)
-    return PredictSummary(out, run.written, run.skipped, run.failed)
+    others = () if config.images is None else passed_over(config.images.expanduser(), IMAGE_SUFFIXES)
+    return PredictSummary(out, run.written, run.skipped, run.failed, others)
 
 
 class _Run:

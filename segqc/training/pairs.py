@@ -14,10 +14,11 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.layouts.dataset import DataSet, of_slices
+from segqc.data.listing import passed_over
 from segqc.data.mask_sources import annotated_pairs
-from segqc.data.masks import read_mask
+from segqc.data.masks import MASK_SUFFIXES, read_mask
 from segqc.data.pairs import Pair, Problem, folder_pairs
-from segqc.data.pictures import AS_STORED, PictureReading, read_image
+from segqc.data.pictures import AS_STORED, IMAGE_SUFFIXES, PictureReading, read_image
 from segqc.data.voc import voc_pairs
 from segqc.data.volumes.files import holds_volumes
 from segqc.data.volumes.find import find_volumes
@@ -104,7 +105,10 @@ def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> Tr
     if drawn is not None:
         return _source(drawn, _labels(config, drawn, config.masks))
     found = folder_pairs(config.images, config.masks, leave_out, patterns(config))
-    return TrainingSource(training_labels(config), *found)
+    known = (*IMAGE_SUFFIXES, *MASK_SUFFIXES)
+    folders = dict.fromkeys((config.images, config.masks))
+    said = tuple(line for folder in folders for line in passed_over(folder.expanduser(), known, leave_out))
+    return TrainingSource(training_labels(config), *found, said=said)
 
 
 def _of_dataset(config: TrainConfig, root: Path) -> TrainingSource:

@@ -30,7 +30,7 @@ from segqc.data.dataset import AugmentConfig, PairDataset
 from segqc.data.folds import rows_without_fold, split_validation
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.labels import LabelSpace
-from segqc.data.pairs import Pair, Problem, dataset_fingerprint
+from segqc.data.pairs import Pair, Problem, count_files, dataset_fingerprint
 from segqc.model.folder import CONFIG, save_model
 from segqc.model.quality_model import QualityModel
 from segqc.model.segment_noise import SegmentNoise, class_swaps
@@ -163,7 +163,7 @@ class _Run:
                 )
         problems = problems + unreadable
         if self.accelerator.is_main_process:
-            write_json(where, [dataclasses.asdict(problem) for problem in problems])
+            write_json(where, [{"id": p.id, "path": p.path, "reason": p.reason} for p in problems])
         if self.console and problems:
             count = f"{len(problems)} pairs cannot be used"
             self.console.print(Text.assemble((count, "yellow"), f", listed with reasons in {where}"))
@@ -183,9 +183,11 @@ class _Run:
         validation = [pair for pair in usable if pair.id in validation_ids]
         if not train or not validation:
             why = commonest_reason([(problem.id, problem.reason) for problem in problems])
+            found = count_files(self.source.pairs, self.source.problems)
             raise BadInput(
                 self.config.voc_root or self.config.data or self.config.images or "training data",
-                f"has {len(usable)} usable pairs: too few to train and validate on" + (f"; {why}" if why else ""),
+                f"has {found}, {len(usable)} usable pairs: too few to train and validate on"
+                + (f"; {why}" if why else ""),
                 f"all reasons are in {self.folder / 'problems.json'}",
             )
         return train, validation

@@ -92,13 +92,13 @@ def test_coco_results(images, coco_file, tmp_path):
     assert (read["deep/b"][:, :10] == 2).all()
     assert not read["deep/c"].any()
     for line in (
-        "1 of them are empty",
+        "empty, without an annotation: 1",
         "150 pixels lie under a later annotation",
-        "1 annotations are of no known class, and left out: zebra (1)",
-        "1 annotations passed over: with a score below 0.5",
+        "annotations of no known class, left out: 1 (1 'zebra')",
+        "annotations passed over: 1 with a score below 0.5",
         "of category 99, which the COCO file does not list",
         "of pictures that the COCO file does not list",
-        "4 annotations have a score; where they overlap, the highest wins",
+        "annotations with a score: 4; where they overlap, the highest wins",
     ):
         assert line in said(found), line
 
@@ -189,7 +189,7 @@ def test_labelme_yolo_and_brush_folders(images, tmp_path):
         found = found_of(tmp_path / folder, images, tmp_path / "w" / folder, results_of=names, min_score=0.5)
         assert masks(found)["a"][5, 5] == 1, folder
         assert [problem.id for problem in found.pairs.problems] == ["deep/b"], folder
-    assert "1 annotations passed over: box" in said(found)
+    assert "annotations passed over: 1 box" in said(found)
     brush = tmp_path / "brush"
     brush.mkdir()
     Image.fromarray(255 * (blobs(1, HEIGHT, WIDTH) == 1).astype(np.uint8)).save(

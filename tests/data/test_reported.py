@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - a table: one case a line
-"""Inputs after public reports, by the command line: what is read, what is refused, and what the screen says.
+"""Inputs after public reports, and public examples of every layout, by the command line: what is read, what is refused, and what the screen says.
 
 Each case is a row of the table in docs/data.md, which this test compares with what happens.
 """
@@ -60,6 +60,24 @@ CASES = [
     Case("20_90_megapixels", "90 megapixels", "--images images --predictions pred --classes background,pit", 2, "--max-pixels"),
     Case("21_460_classes", "460 names of classes", "--images images --masks masks --classes classes460.json", 2, "merge classes by ids"),
     Case("22_all_empty", "no foreground at all", "--images images --masks masks --classes background,lesion", 0, "no mask holds any foreground"),
+    Case("../cityscapes_dataset/train_dataset", "Cityscapes with train ids", "--data .", 0, "part train of test, train, val; masks *_gtFine_labelTrainIds.png"),
+    Case("../cityscapes_dataset/dataset", "Cityscapes with instance ids alone", "--data .", 0, "only instance ids are there"),
+    Case("../camvid_dataset", "CamVid, masks of colours", "--data .", 0, "layout: camvid part train of test, train, val"),
+    Case("../camvid_dataset", "CamVid, a part with colours of its 32 classes", "--data . --split val", 2, "masks hold colours that are no class"),
+    Case("../ade20k2017_dataset/dataset", "ADE20K of 2017, objects and their parts", "--data .", 0, "annotations passed over: 1 parts of objects"),
+    Case("../ade20k2017_dataset/dataset_with_meta_file", "the same with a file of names", "--data .", 0, "layout: ade20k masks drawn: 1"),
+    Case("../coco_dataset/coco_instances", "COCO of boxes alone", "--data .", 0, "no annotation has a segmentation: every mask is empty"),
+    Case("../coco_dataset/coco_instances", "COCO, another part", "--data . --split val", 0, "instances_val of instances_train, instances_val"),
+    Case("../coco_dataset/coco_stuff", "COCO stuff", "--data .", 0, "layout: coco stuff_train of stuff_train, stuff_val masks drawn: 1"),
+    Case("../coco_dataset/coco_panoptic", "COCO panoptic, its PNG smaller than its picture", "--data .", 2, "holds a region of 5x5 pixels for a, which is 10x5"),
+    Case("../common_semantic_segmentation_dataset/dataset", "images/ and masks/ of colours, dataset_meta.json", "--data .", 0, "2 pictures, 2 masks, 2 pairs of picture and mask"),
+    Case("../common_semantic_segmentation_dataset/non_standard_dataset", "the same, image_a.jpg and gt_a.png", "--data .", 0, "2 pictures, 2 masks, 2 pairs of picture and mask"),
+    Case("../cvat_dataset/for_images/export_task", "CVAT for images 1.1", "--data .", 0, "annotations passed over: 1 polyline"),
+    Case("../labelme_dataset", "LabelMe of the web, XML and mask PNGs", "--data .", 0, "70 pixels lie under a later annotation of another class, which wins"),
+    Case("../mvtec_dataset", "MVTec AD, one category", "--data .", 0, "has no mask (a good picture, in MVTec's layout)"),
+    Case("../voc_dataset/voc_dataset1", "Pascal VOC, masks of colours", "--data .", 0, "#008000 bicycle"),
+    Case("../voc_dataset/voc_dataset2", "Pascal VOC without pictures and masks", "--data .", 2, "has no known layout"),
+    Case("../nnunet", "nnU-Net with volumes", "--data .", 0, "layout: nnunet"),
 ]  # fmt: skip
 
 
@@ -73,6 +91,10 @@ def reported(shared_data: Path) -> Path:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.folder} {case.holds}")
 def test_inspect(reported, tmp_path, monkeypatch, case):
+    if "coco" in case.folder:
+        pytest.importorskip("pycocotools")
+    if case.folder == "../nnunet":
+        pytest.importorskip("nibabel")
     monkeypatch.chdir(reported / case.folder)
     monkeypatch.setenv("COLUMNS", "200")
     done = segqc("inspect", *case.options.split(), "--work", tmp_path)
@@ -154,3 +176,12 @@ def test_predict_counts_every_format(reported, tmp_path, monkeypatch):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "6 masks written" in done.stdout
+    assert "passed over" not in done.stdout
+    shutil.copytree("images", tmp_path / "images")
+    for name in ("notes.txt", "x.heic", "y.heic", ".hidden"):
+        (tmp_path / "images" / name).write_bytes(b"none")
+    done = segqc(
+        "predict", "--images", tmp_path / "images", "--model", "lraspp_mobilenet_v3_large", "--weights",
+        tmp_path / "plain.pth", "--out", tmp_path / "masks", "--resize", "32",
+    )  # fmt: skip
+    assert f"files passed over in {tmp_path / 'images'}: 3 (2 .heic, 1 .txt)" in done.stdout.replace("\n", " ")

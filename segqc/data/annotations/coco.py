@@ -78,9 +78,11 @@ def _annotations(path: Path, content: Mapping[str, Any], min_score: float | None
     kept, passed_over = _kept(content["annotations"], names, set(images), min_score)
     scored = [annotation for annotation in kept if "score" in annotation]
     notes: tuple[str, ...] = ()
+    if not kept and passed_over[_BOXES]:
+        notes = ("no annotation has a segmentation: every mask is empty",)
     if scored:
         kept = sorted(kept, key=lambda annotation: float(annotation.get("score", 0)))
-        notes = (f"{len(scored):,} annotations have a score; where they overlap, the highest wins",)
+        notes = (f"annotations with a score: {len(scored):,}; where they overlap, the highest wins",)
     by_image: dict[str, list[Mapping[str, Any]]] = {}
     for annotation in kept:
         by_image.setdefault(str(annotation["image_id"]), []).append(annotation)

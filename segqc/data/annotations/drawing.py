@@ -130,17 +130,17 @@ class Drawn:
     errors: Mapping[str, str]
 
     def __str__(self) -> str:
-        parts = [f"{self.masks} masks drawn"]
+        parts = [f"masks drawn: {self.masks:,}"]
         if self.empty:
-            parts.append(f"{self.empty} of them are empty, since their pictures have no annotation")
+            parts.append(f"empty, without an annotation: {self.empty:,}")
         if self.covered:
             parts.append(f"{self.covered:,} pixels lie under a later annotation of another class, which wins")
         if self.unknown:
-            listed = ", ".join(f"{name} ({count:,})" for name, count in self.unknown.most_common(_LISTED))
+            listed = ", ".join(f"{count:,} {name!r}" for name, count in self.unknown.most_common(_LISTED))
             listed += f" and {len(self.unknown) - _LISTED} more" if len(self.unknown) > _LISTED else ""
-            parts.append(f"{self.unknown.total():,} annotations are of no known class, and left out: {listed}")
+            parts.append(f"annotations of no known class, left out: {self.unknown.total():,} ({listed})")
         if self.errors:
-            parts.append(f"{len(self.errors)} pictures cannot be drawn: {next(iter(self.errors.values()))}")
+            parts.append(f"masks that cannot be drawn: {len(self.errors):,} ({next(iter(self.errors.values()))})")
         return "; ".join(parts)
 
 

@@ -62,7 +62,7 @@ def read_yolo(
         kept.sort(key=lambda polygon: polygon.score or 0)
         draw = partial(_regions, kept, picture, error)
         found.append(AnnotatedPicture(id_, 0, 0, draw, not kept and error is None))
-    notes = (f"{scored:,} annotations have a score; where they overlap, the highest wins",) if scored else ()
+    notes = (f"annotations with a score: {scored:,}; where they overlap, the highest wins",) if scored else ()
     return Annotations(labels, tuple(names), tuple(found), dict(passed_over), notes)
 
 

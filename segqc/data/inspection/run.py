@@ -16,8 +16,11 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.layouts.dataset import DataSet, of_slices
+from segqc.data.listing import passed_over
 from segqc.data.mask_sources import annotated_pairs
-from segqc.data.pairs import folder_pairs
+from segqc.data.masks import MASK_SUFFIXES
+from segqc.data.pairs import Problem, folder_pairs
+from segqc.data.pictures import IMAGE_SUFFIXES
 from segqc.data.prediction_sources import PredictionSources, find_predictions
 from segqc.data.voc import voc_pairs
 from segqc.data.volumes.files import holds_volumes
@@ -97,7 +100,9 @@ def _found(config: InspectConfig) -> DataSet:
     if drawn is not None:
         return drawn
     found = folder_pairs(config.images, config.masks, names=patterns(config))
-    return DataSet("", tuple(found[0]), tuple(found[1]))
+    known, folders = (*IMAGE_SUFFIXES, *MASK_SUFFIXES), dict.fromkeys((config.images, config.masks))
+    said = tuple(line for folder in folders for line in passed_over(folder.expanduser(), known))
+    return DataSet("", tuple(found[0]), tuple(found[1]), said=said)
 
 
 def _volumes(config: InspectConfig, images: Path, masks: Path) -> FoundVolumes:
@@ -120,4 +125,5 @@ def _predicted(config: InspectConfig, predictions: Path, labels: LabelSpace | No
     )
     found = find_predictions(sources, labels or (VOC_LABELS if config.voc_root is not None else None), config.work)
     own = found.labels or found.truth_labels or (VOC_LABELS if config.voc_root is not None else None)
-    return DataSet("", tuple(found.pairs.pairs), tuple(found.pairs.problems), own, found.said)
+    without = [Problem(id_, Path(id_), "has no prediction", (1, 0)) for id_ in found.pairs.images_without_prediction]
+    return DataSet("", tuple(found.pairs.pairs), (*found.pairs.problems, *without), own, found.said)

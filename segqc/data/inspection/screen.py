@@ -10,7 +10,7 @@ from rich.text import Text
 from segqc.data.inspection.look import Look
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.labels import VOID, LabelSpace
-from segqc.data.pairs import Pair, Problem
+from segqc.data.pairs import Pair, Problem, count_files
 
 _SHOWN_VALUES = 24
 
@@ -32,9 +32,7 @@ def print_inspection(
     said : sequence of str
         What was decided while the files were found.
     """
-    console.print(
-        f"{_count(len(pairs), 'pair')} of picture and mask; {_count(len(problems), 'file')} without a partner."
-    )
+    console.print(f"{count_files(pairs, problems)} of picture and mask; without a partner: {len(problems):,}.")
     for line in _kinds_of_problems(problems):
         console.print(f"  {line}", highlight=False, soft_wrap=True)
     console.print(_pictures(look), highlight=False, soft_wrap=True)
@@ -50,10 +48,6 @@ def print_inspection(
         console.print(Text.assemble((f"{found.kind}: ", style), str(found)), soft_wrap=True)
     if pairs and not look.settled.suspicions:
         console.print("Nothing suspicious was found.")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 def _kinds_of_problems(problems: Sequence[Problem]) -> list[str]:

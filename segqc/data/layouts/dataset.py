@@ -134,7 +134,7 @@ def pair_files(
             continue
         path = (of_picture + of_mask)[0]
         missing = "no picture" if not of_picture else "no mask" if not of_mask else "more than one picture or mask"
-        problems.append(Problem(id_, path, f"has {missing}"))
+        problems.append(Problem(id_, path, f"has {missing}", (len(of_picture), len(of_mask))))
         if len(of_picture) == 1 and not of_mask:
             unmasked[id_] = path
     return DataSet(layout, tuple(pairs), tuple(problems), labels, said, unmasked)
@@ -213,9 +213,9 @@ def pair_annotations(
             if picture.empty:
                 absent += 1
             else:
-                problems.append(Problem(picture.id, annotations.path, missing[picture.id]))
+                problems.append(Problem(picture.id, annotations.path, missing[picture.id], (0, 1)))
         elif names[picture.id] in drawable:
-            problems.append(Problem(picture.id, annotations.path, "is in the annotation file more than once"))
+            problems.append(Problem(picture.id, annotations.path, "is in the annotation file more than once", (0, 1)))
         else:
             drawable[names[picture.id]] = _sized(picture, names[picture.id], pictures[names[picture.id]])
     drawn = draw_masks(dataclasses.replace(annotations, pictures=tuple(drawable.values())), space, folder)
@@ -223,11 +223,11 @@ def pair_annotations(
         found = ", ".join(list(drawn.unknown)[:8])
         reason = f"has no annotation of a known class: it has {found}; known are {', '.join(space.names[:8])}"
         raise BadInput(annotations.path, reason, "name the classes as the file does, with --classes")
-    problems += [Problem(id_, annotations.path, reason) for id_, reason in drawn.errors.items()]
+    problems += [Problem(id_, annotations.path, reason, (1, 1)) for id_, reason in drawn.errors.items()]
     unmasked = {id_: path for id_, path in pictures.items() if id_ not in drawable or id_ in drawn.errors}
     pairs = tuple(Pair(id_, pictures[id_], folder / f"{id_}.png") for id_ in drawable if id_ not in drawn.errors)
     lines = [*said, *annotations.notes, str(drawn)]
-    lines += [f"{count:,} annotations passed over: {kind}" for kind, count in annotations.passed_over.items()]
+    lines += [f"annotations passed over: {count:,} {kind}" for kind, count in annotations.passed_over.items()]
     if absent:
         lines.append(f"{absent:,} pictures that the annotations list are not there, and have no annotation")
     if len(pictures) > len(drawable):

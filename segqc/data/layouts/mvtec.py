@@ -32,5 +32,5 @@ def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
             if id_ in masks:
                 pairs.append(Pair(name, pictures[0], masks[id_][0]))
             else:
-                problems.append(Problem(name, pictures[0], "has no mask (a good picture, in MVTec's layout)"))
+                problems.append(Problem(name, pictures[0], "has no mask (a good picture, in MVTec's layout)", (1, 0)))
     return DataSet("mvtec", tuple(pairs), tuple(problems), _DEFECT, (f"part {chosen} of {', '.join(parts)}",))

@@ -15,7 +15,7 @@ def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
     table = read_path_table(root, split)
     pairs = tuple(Pair(row.id, row.image, row.mask) for row in table.rows if row.mask is not None)
     unmasked = {row.id: row.image for row in table.rows if row.mask is None}
-    problems = [*table.problems, *(Problem(id_, path, "has no mask") for id_, path in unmasked.items())]
+    problems = [*table.problems, *(Problem(id_, path, "has no mask", (1, 0)) for id_, path in unmasked.items())]
     predictions = {row.id: row.prediction for row in table.rows if row.prediction is not None}
     file = find_label_file(root.parent)
     labels = None if file is None else read_label_file(file)
