@@ -40,7 +40,7 @@ from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
-from segqc.base.parallel import ordered_map
+from segqc.base.scoring import read_and_score
 from segqc.base.version import __version__
 from segqc.calibration.storage import find_calibration
 from segqc.data.choices import raise_limit
@@ -207,14 +207,17 @@ def _score_all(
     def read(pair: Pair) -> ReadPair:
         return read_pair(scorers.of(pair), pair, comparison, reader, columns)
 
+    def score(item: ReadPair) -> tuple[ReadPair, dict[str, Any]]:
+        return item, score_pair(scorers.of(item.pair), item, heatmaps)
+
     todo = [pair for pair in pairs if not _is_scored(pair, journal, heatmaps)]
     with journal, make_progress(console, "note") as progress:
         if console and len(todo) < len(pairs):
             console.print(f"{len(pairs) - len(todo)} of {len(pairs)} pairs were scored before.")
         task = progress.add_task("scoring", total=len(todo), note="", visible=bool(todo))
         started, errors = time.monotonic(), 0
-        for done, item in enumerate(ordered_map(read, todo), 1):
-            row = score_pair(scorers.of(item.pair), item, heatmaps)
+        scored = read_and_score(read, score, todo, accelerator.device, world)
+        for done, (item, row) in enumerate(scored, 1):
             journal.append(item.pair.id, {"files": item.stamps, "row": row})
             errors += row["status"] == "error"
             note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (

@@ -1,17 +1,22 @@
 """Reading ahead with threads: Pillow and NumPy release the interpreter lock while they work."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
+
+from segqc.base.cores import usable_cores
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
 def ordered_map(
-    function: Callable[[A], B], items: Iterable[A], workers: int | None = None, ahead: int | None = None
+    function: Callable[[A], B],
+    items: Iterable[A],
+    workers: int | None = None,
+    ahead: int | None = None,
+    prepare_thread: Callable[[], None] | None = None,
 ) -> Iterator[B]:
     """`map` with threads, results in the items' order, at most `ahead` of them waiting in memory.
 
@@ -23,12 +28,12 @@ def ordered_map(
         Threads; by default as many as this process may use cores, at most 8.
     ahead : int, optional
         Items in flight; twice the workers by default.
+    prepare_thread : callable, optional
+        Called once in each thread before its first item.
     """
-    workers = workers or max(
-        1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    workers = workers or min(8, usable_cores())
     waiting: deque[Future[B]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=prepare_thread) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from segqc.base.console import console, error_console
+from segqc.base.cores import wait_passively
 from segqc.base.errors import BadInput, describe_os_error
 from segqc.base.version import __version__
 from segqc.cli import audit, calibration, demo, evaluate, inspect, predict, review, tabular, train
@@ -58,6 +59,7 @@ def _show_warning(message: Warning | str, *where: Any, **other: Any) -> None:
 
 def main() -> None:
     """Run the command line. Expected errors are printed in one line, without a traceback, and end with exit code 2."""
+    wait_passively()
     # a file name may hold characters that the terminal's encoding lacks: print them escaped instead of failing
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
@@ -10,7 +11,7 @@ from rich.console import Console
 from segqc.base.console import make_progress
 from segqc.base.fingerprints import stable_seed
 from segqc.base.journal import Journal
-from segqc.base.parallel import ordered_map
+from segqc.base.scoring import read_and_score
 from segqc.data.dataset import PairDataset
 from segqc.data.pairs import Pair
 from segqc.density import DensityHead
@@ -46,8 +47,15 @@ def fit_density(
     with Journal(paths[accelerator.process_index], header) as journal, make_progress(console) as progress:
         own = [i for i in range(accelerator.process_index, len(pairs), world) if pairs[i].id not in journal]
         task = progress.add_task("inlier features", total=len(own), visible=bool(own))
-        for index, sample in ordered_map(lambda i: (i, dataset.sample(i, None)), own):
-            journal.append(pairs[index].id, {"features": model.read(sample["image"], sample["mask"]).features.tolist()})
+
+        def score(sample: tuple[int, dict[str, np.ndarray]]) -> tuple[int, list[Any]]:
+            index, arrays = sample
+            return index, model.read(arrays["image"], arrays["mask"]).features.tolist()
+
+        for index, features in read_and_score(
+            lambda i: (i, dataset.sample(i, None)), score, own, accelerator.device, world
+        ):
+            journal.append(pairs[index].id, {"features": features})
             progress.advance(task)
     accelerator.wait_for_everyone()
     rows = {key: row for path in paths for key, row in Journal(path, header).rows.items()}

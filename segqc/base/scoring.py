@@ -1,0 +1,60 @@
+"""Items through a network: on a CPU each in a thread of its own with one thread of arithmetic, else one after another.
+
+One pair's operations are too small to be shared among cores: two threads on one pair gain a quarter, two pairs on two
+threads nearly double. One thread of arithmetic has nothing to wait for either, so that other work on the machine costs
+its share and no more, and the last bits of a score do not depend on the number of cores.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+
+from segqc.base.cores import usable_cores
+from segqc.base.parallel import ordered_map
+
+A = TypeVar("A")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+def read_and_score(
+    read: Callable[[A], R],
+    score: Callable[[R], S],
+    items: Iterable[A],
+    device: torch.device,
+    processes: int = 1,
+) -> Iterator[S]:
+    """`score(read(item))` of each item, in the items' order.
+
+    Parameters
+    ----------
+    read : callable
+        Called in threads.
+    score : callable
+        Uses a network on `device`. On a CPU it is called in threads, several at a time; elsewhere in this thread alone.
+    device : torch.device
+    processes : int
+        Processes of this run that share the machine's cores.
+    """
+    if device.type != "cpu":
+        yield from map(score, ordered_map(read, items))
+        return
+    workers = max(1, usable_cores() // processes)
+    with _one_thread_of_arithmetic():
+        # Each thread has OpenMP settings of its own, which those of this thread do not reach.
+        yield from ordered_map(
+            lambda item: score(read(item)), items, workers, prepare_thread=lambda: torch.set_num_threads(1)
+        )
+
+
+@contextmanager
+def _one_thread_of_arithmetic() -> Iterator[None]:
+    """Operations of torch use one thread inside; what held before holds afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
