@@ -281,6 +281,18 @@ def test_two_processes_write_the_same_table(
     assert [float(row["score"]) for row in ours] == pytest.approx([float(row["score"]) for row in theirs], abs=1e-6)
 
 
+@pytest.mark.parametrize("cores", [1, 3])
+def test_the_number_of_cores_changes_no_bit(
+    audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("segqc.base.scoring.usable_cores", lambda: cores)
+    audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path / "out"), DiceComparison())
+    assert [row["score"] for row in table(tmp_path / "out")] == [row["score"] for row in table(audited.out)]
+    for path in (audited.out / "heatmaps").glob("*.png"):
+        assert (tmp_path / "out" / "heatmaps" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_ties_rank_by_id_and_errors_last() -> None:
     rows = [
         {"id": i, "status": s, "score": v}
