@@ -80,9 +80,7 @@ def test_results_come_in_order_and_an_exception_in_its_place(three_cores: None) 
 
 
 def test_an_accelerator_is_used_from_one_thread(three_cores: None) -> None:
-    threads = set(
-        read_and_score(lambda item: item, lambda item: threading.get_ident(), range(5), torch.device("meta"))
-    )
+    threads = set(read_and_score(lambda item: item, lambda item: threading.get_ident(), range(5), torch.device("meta")))
     assert threads == {threading.get_ident()}
 
 
