@@ -178,9 +178,7 @@ def _predictions(
     """
     raise_limit(config)
     if holds_volumes(config.predictions):
-        shown = console if accelerator.is_main_process else None
-        with claimed(config.out, accelerator), accelerator.main_process_first():
-            return volume_job(config, shown)
+        return volume_job(config, accelerator, console)
     sources = prediction_sources(config)
     if not are_drawn(sources):
         return prediction_job(config, sources)

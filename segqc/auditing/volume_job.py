@@ -2,10 +2,11 @@
 
 import dataclasses
 
+from accelerate import Accelerator
 from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
-from segqc.auditing.folder import SLICES, written_paths
+from segqc.auditing.folder import SLICES, claimed, written_paths
 from segqc.auditing.job import AuditJob
 from segqc.base.console import make_progress, print_warnings
 from segqc.base.errors import BadInput
@@ -16,7 +17,7 @@ from segqc.data.volumes.slices import SliceFolders
 from segqc.model.folder import load_config
 
 
-def volume_job(config: AuditConfig, console: Console | None) -> tuple[AuditConfig, AuditJob]:
+def volume_job(config: AuditConfig, accelerator: Accelerator, console: Console | None) -> tuple[AuditConfig, AuditJob]:
     """Write the slices of predicted volumes, of their pictures and of their true labels to `config.out`.
 
     Pictures are written by the range of intensities that the model was trained with, unless `config.intensity` is given
@@ -31,7 +32,8 @@ def volume_job(config: AuditConfig, console: Console | None) -> tuple[AuditConfi
     Raises
     ------
     BadInput
-        No pictures are named, a folder holds no volumes, nibabel is not installed, or the model cannot be read.
+        No pictures are named, a folder holds no volumes, nibabel is not installed, the model cannot be read, or
+        `config.out` is somebody else's.
     """
     if config.images is None:
         raise BadInput("--images", "is not given", "predictions are volumes: name the folder of their pictures")
@@ -45,7 +47,8 @@ def volume_job(config: AuditConfig, console: Console | None) -> tuple[AuditConfi
     )
     intensity = config.intensity or load_config(config.model).picture_reading.volume_intensity
     folders = SliceFolders(config.out / SLICES, "predictions")
-    with make_progress(console) as progress:
+    console = console if accelerator.is_main_process else None
+    with claimed(config.out, accelerator), accelerator.main_process_first(), make_progress(console) as progress:
         task = progress.add_task("slicing volumes", total=len(found.volumes))
         sliced = slice_volumes(found, folders, intensity, lambda: progress.advance(task))
     if console is not None:
