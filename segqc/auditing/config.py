@@ -28,9 +28,9 @@ class AuditConfig(DataOptions):
     predictions: Annotated[
         Path,
         Setting(
-            "Predictions: a folder of masks (PNG, TIFF, BMP, GIF, NPY or NPZ), annotations (COCO results, COCO, CVAT, "
-            "LabelMe, YOLO or Label Studio), or a table of paths (.csv, .parquet). Without it, `segqc audit` audits "
-            "the ground truth."
+            "Predictions: a folder of masks (PNG, TIFF, BMP, GIF, NPY, NPZ or NIfTI), annotations (COCO results, COCO, "
+            "CVAT, LabelMe, YOLO or Label Studio), or a table of paths (.csv, .parquet). Without it, `segqc audit` "
+            "audits the ground truth."
         ),
     ]
     out: Annotated[Path, Setting("Folder for the tables, the heat maps and the review page.")] = Path("audit")

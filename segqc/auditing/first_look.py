@@ -31,8 +31,6 @@ def reader_of(config: AuditConfig, model: ModelConfig, job: AuditJob, console: C
         Its masks are predictions, or true masks, which are read as in training.
     console : Console or None
         Where decisions and warnings are printed.
-    volumes : bool
-        Whether the pairs are slices of volumes.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Predicted volumes as an audit's job: their slices, written in the audit's folder."""
 
 import dataclasses
+from pathlib import Path
 
 from accelerate import Accelerator
 from rich.console import Console
@@ -11,6 +12,7 @@ from segqc.auditing.job import AuditJob
 from segqc.base.console import make_progress, print_warnings
 from segqc.base.errors import BadInput
 from segqc.data.choices import patterns
+from segqc.data.layouts.nnunet import volume_folders
 from segqc.data.volumes.find import find_volumes
 from segqc.data.volumes.sets import slice_volumes
 from segqc.data.volumes.slices import SliceFolders
@@ -35,12 +37,11 @@ def volume_job(config: AuditConfig, accelerator: Accelerator, console: Console |
         No pictures are named, a folder holds no volumes, nibabel is not installed, the model cannot be read, or
         `config.out` is somebody else's.
     """
-    if config.images is None:
-        raise BadInput("--images", "is not given", "predictions are volumes: name the folder of their pictures")
+    images, truths = _folders(config)
     found = find_volumes(
-        config.images,
+        images,
         config.predictions,
-        config.ground_truth,
+        truths,
         patterns(config),
         written_paths(config.out),
         what="prediction",
@@ -61,7 +62,7 @@ def volume_job(config: AuditConfig, accelerator: Accelerator, console: Console |
                     "these volumes is used; --intensity LOW,HIGH sets it"
                 ]
             )
-    sources = {"predictions": config.predictions, "images": config.images, "ground_truth": config.ground_truth}
+    sources = {"predictions": config.predictions, "images": images, "ground_truth": truths}
     facts = {name: None if path is None else str(path) for name, path in sources.items()}
     job = AuditJob(
         sliced.pairs,
@@ -74,9 +75,24 @@ def volume_job(config: AuditConfig, accelerator: Accelerator, console: Console |
         volumes=sliced.volumes,
     )
     compared = any(volume.compared for volume in sliced.volumes)
-    truths = folders.truths if compared else None
-    # the range of intensities is used up: slices are read as they are stored
-    config = dataclasses.replace(
-        config, predictions=folders.masks, images=folders.images, ground_truth=truths, intensity=None
-    )
-    return config, job
+    of_slices = {
+        "predictions": folders.masks,
+        "images": folders.images,
+        "ground_truth": folders.truths if compared else None,
+        "data": None,
+        "intensity": None,  # it is used up: slices are read as they are stored
+    }
+    return dataclasses.replace(config, **of_slices), job
+
+
+def _folders(config: AuditConfig) -> tuple[Path, Path | None]:
+    """Folders of pictures and of true labels."""
+    if config.images is not None:
+        return config.images, config.ground_truth
+    if config.data is None:
+        raise BadInput("--images", "is not given", "predictions are volumes: name the folder of their pictures")
+    found = volume_folders(config.data.expanduser(), config.split)
+    if found is None:
+        fix = "name a data set in nnU-Net's layout, or folders with --images and --ground-truth"
+        raise BadInput(config.data, "holds no volumes in a known layout, but the predictions are volumes", fix)
+    return found[0], config.ground_truth or found[1]

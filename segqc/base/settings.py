@@ -121,7 +121,9 @@ def _check_range(name: str, value: Any, setting: Setting) -> None:
 VocRoot = Annotated[
     Path | None, Setting("Pascal VOC folder: a VOCdevkit, a VOC2012, or a folder that contains a VOCdevkit.")
 ]
-Images = Annotated[Path | None, Setting("Folder of images (JPEG, PNG, TIFF, BMP, WebP or GIF), searched recursively.")]
+Images = Annotated[
+    Path | None, Setting("Folder of images (JPEG, PNG, TIFF, BMP, WebP, GIF or NIfTI), searched recursively.")
+]
 Device = Annotated[
     str | None, Setting("Device to compute on: cpu, cuda, cuda:1 or mps (default: an accelerator if there is one).")
 ]

@@ -201,7 +201,10 @@ def test_train_on_volumes_audit_and_whatever_comes_after(tmp_path) -> None:
     assert trained.returncode == 0, trained.stderr
     assert "24 slices of 4 volumes" in trained.stdout
     window = read_json(tmp_path / "model" / "config.json")["pictures"]["volume_intensity"]
-    done = segqc(*command(tmp_path, tmp_path / "model"))
+    done = segqc(
+        *("audit", "--model", tmp_path / "model", "--predictions", tmp_path / "predictions", "--data", tmp_path),
+        *("--out", tmp_path / "audit", "--device", "cpu"),
+    )
     assert done.returncode == 0, done.stderr
     assert f"intensities {window[0]:g} to {window[1]:g} become 0 to 255" in done.stdout
     assert "The ten most suspect volumes" in done.stdout

@@ -9,6 +9,7 @@ from PIL import Image
 
 from segqc.base.errors import BadInput
 from segqc.data.layouts import find_dataset
+from segqc.data.layouts.nnunet import volume_folders
 from segqc.data.volumes.files import holds_volumes, read_volume
 from segqc.data.volumes.find import VolumeFiles, find_volumes
 from segqc.data.volumes.sets import slice_volumes
@@ -217,3 +218,16 @@ def test_without_nibabel_one_line_says_what_to_install(tmp_path, monkeypatch) ->
         find_volumes(tmp_path / "imagesTr", tmp_path / "labelsTr")
     with pytest.raises(BadInput, match="nibabel"):
         read_volume(tmp_path / "labelsTr" / "case_0.nii.gz")
+
+
+def test_parts_of_a_data_set_in_nnunets_layout(tmp_path) -> None:
+    write_set(tmp_path, 1)
+    picture, labels = body(7)
+    save(tmp_path / "imagesTs" / "case_7_0000.nii.gz", picture)
+    assert volume_folders(tmp_path, "test") == (tmp_path / "imagesTs", None)
+    save(tmp_path / "labelsTs" / "case_7.nii.gz", labels)
+    assert volume_folders(tmp_path, None) == (tmp_path / "imagesTr", tmp_path / "labelsTr")
+    assert [volume.id for volume in find_dataset(tmp_path, "test", tmp_path / "out").volumes] == ["case_7"]
+    with pytest.raises(BadInput, match="has no part 'val'"):
+        find_dataset(tmp_path, "val", tmp_path / "out")
+    assert volume_folders(tmp_path / "imagesTr", None) is None
