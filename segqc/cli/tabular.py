@@ -32,6 +32,10 @@ def fit(config: FitConfig) -> None:
     found = fit_table(config, console)
     left_out = f" ({found.left_out:,} of another label left out)" if found.left_out else ""
     console.print(f"Learned from {found.rows:,} rows{left_out} in {found.seconds:.0f} s.", highlight=False)
+    if found.problems:
+        first = found.problems[0]
+        said = f"{len(found.problems):,} rows could not be read, and were left out: row {first.number} {first.reason}"
+        console.print(Text.assemble((said, "yellow")), soft_wrap=True)
     console.print(f"Categories: {', '.join(found.categorical) or 'none'}.", soft_wrap=True, highlight=False)
     console.print(f"Numbers: {', '.join(found.numeric) or 'none'}.", soft_wrap=True, highlight=False)
     if found.dates:

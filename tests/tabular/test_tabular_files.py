@@ -89,6 +89,20 @@ def test_rows_of_the_wrong_length_alone_are_refused_to_learn_and_have_lines_when
     assert "has no column 'land', 'price', 'day', 'paid' (it has # exported)" in missing
 
 
+def test_a_row_of_the_wrong_length_does_not_keep_the_others_from_being_learned(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "a.csv").read_text().splitlines()
+    path = write(tmp_path / "a.csv", "\n".join([*lines[:9], "total,1,2", *lines[9:], "end"]))
+    out = run("fit", "--data", path, "--out", tmp_path / "m")
+    assert f"Learned from {ROWS} rows in" in out
+    assert "2 rows could not be read, and were left out: row 9 has 3 cells instead of 4: total,1,2" in out
+    for model in (folder / "m", tmp_path / "m"):
+        run("score", "--data", folder / "a.csv", "--model", model, "--out", tmp_path / f"{model.parent.name}.csv")
+    first, second = (tmp_path / f"{parent.name}.csv" for parent in (folder, tmp_path))
+    assert first.read_bytes() == second.read_bytes()
+    said = refused("benchmark", "--data", path, "--label", "paid", "--anomaly", "True", "--out", tmp_path / "b")
+    assert "has ragged rows: row 9" in said
+
+
 def test_the_process_ends_by_itself_after_a_file_of_bad_rows(tmp_path: Path) -> None:
     """A reader of CSV that was left open used to end it with a signal."""
     path = write(tmp_path / "a.csv", "# a comment\na,b,c\n1,2,3\n")

@@ -21,6 +21,7 @@ from segqc.tabular.detector import GumbelScoreDetector
 from segqc.tabular.feature_types import NumbersAsText
 from segqc.tabular.io.cells import is_date, is_number
 from segqc.tabular.io.files import split_label
+from segqc.tabular.io.raw import BadRow
 from segqc.tabular.storage import check_place
 
 _FEW = 20  # so few different whole numbers are more likely codes than measurements
@@ -35,6 +36,8 @@ class Fitted:
     folder : Path
     rows, left_out : int
         Rows that were learned from, and rows with another label than the normal one.
+    problems : list of BadRow
+        Rows that could not be read.
     categorical, numeric, dates : list of str
     perhaps_codes : list of str
         Numeric columns that hold few different whole numbers.
@@ -46,6 +49,7 @@ class Fitted:
     folder: Path
     rows: int
     left_out: int
+    problems: list[BadRow]
     categorical: list[str]
     numeric: list[str]
     dates: list[str]
@@ -69,7 +73,8 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
             "--label and --normal", "are needed together", "name the label column and its value for normal rows"
         )
     check_place(config.out)
-    features = read_features(config)
+    problems: list[BadRow] = []
+    features = read_features(config, problems)
     table = features if config.label is None else _normal_rows(features, config, config.label)
     if not table.num_columns:
         raise BadInput(config.data, "has no columns left", "drop fewer of them")
@@ -82,6 +87,7 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
         config.out,
         table.num_rows,
         features.num_rows - table.num_rows,
+        problems,
         categorical,
         numeric,
         dates,

@@ -10,14 +10,14 @@ from segqc.base.files import read_json, write_json
 from segqc.base.fingerprints import file_sha256
 from segqc.tabular.config import FitConfig, TableConfig
 from segqc.tabular.io.files import read_table
-from segqc.tabular.io.raw import MISSING, Format
+from segqc.tabular.io.raw import MISSING, BadRow, Format
 from segqc.tabular.storage import WEIGHTS
 
 _READER = "table.json"
 
 
-def read_features(config: TableConfig) -> pyarrow.Table:
-    """The table without the columns to drop."""
+def read_features(config: TableConfig, problems: list[BadRow] | None = None) -> pyarrow.Table:
+    """The table without the columns to drop, and, with a list for them, without the rows that cannot be read."""
     how = Format(
         config.categorical,
         config.numeric,
@@ -27,7 +27,7 @@ def read_features(config: TableConfig) -> pyarrow.Table:
         config.thousands,
         date_format=config.date_format,
     )
-    return read_table(config.data, how, config.drop)
+    return read_table(config.data, how, config.drop, problems)
 
 
 def write_reader(config: FitConfig, columns: list[str], numeric: list[str], dates: list[str]) -> None:

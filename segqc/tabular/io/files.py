@@ -35,7 +35,9 @@ class Chunk:
     kept: pyarrow.Table
 
 
-def read_table(path: Path | str, how: Format = Format(), drop: Sequence[str] = ()) -> pyarrow.Table:
+def read_table(
+    path: Path | str, how: Format = Format(), drop: Sequence[str] = (), problems: list[BadRow] | None = None
+) -> pyarrow.Table:
     """Read a whole table.
 
     Parameters
@@ -45,6 +47,8 @@ def read_table(path: Path | str, how: Format = Format(), drop: Sequence[str] = (
         Its dates are ignored: they are found.
     drop : sequence of str
         Columns to leave out, of whatever type.
+    problems : list of BadRow, optional
+        Rows of another number of cells than the header are added to it, and left out; without it they are an error.
 
     Returns
     -------
@@ -54,8 +58,8 @@ def read_table(path: Path | str, how: Format = Format(), drop: Sequence[str] = (
     Raises
     ------
     BadInput
-        The file is missing, empty, of another kind or damaged; a row has another number of cells than the header; a
-        column name occurs twice, or is not there; a column is nested or binary.
+        The file is missing, empty, of another kind or damaged; a row has another number of cells than the header, or
+        all rows have; a column name occurs twice, or is not there; a column is nested or binary.
     """
     path = Path(path)
 
@@ -64,13 +68,15 @@ def read_table(path: Path | str, how: Format = Format(), drop: Sequence[str] = (
         _check_known(path, names, (*how.text, *how.numbers))
         return [name for name in names if name not in drop]
 
-    problems: list[BadRow] = []
-    table = pyarrow.concat_tables(list(raw_chunks(path, how, problems, choose)))
-    if problems:
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+    ragged: list[BadRow] = []
+    table = pyarrow.concat_tables(list(raw_chunks(path, how, ragged, choose)))
+    if problems is not None:
+        problems.extend(ragged)
+    if ragged and (problems is None or not table.num_rows):
+        more = f" and {len(ragged) - 1} more" if len(ragged) > 1 else ""
         raise BadInput(
             path,
-            f"has ragged rows: row {problems[0].number} {problems[0].reason}{more}",
+            f"has ragged rows: row {ragged[0].number} {ragged[0].reason}{more}",
             "repair or remove them" if table.num_rows else "the first line names the columns, and nothing else",
         )
     if not table.num_rows and table.num_columns:

@@ -70,9 +70,9 @@ class Look:
 def look_of(column: pyarrow.ChunkedArray) -> Look | None:
     """The notations of numbers, or else of dates, that more than half of the distinct cells have; None for text."""
     distinct = pyarrow.chunked_array([pyarrow.compute.unique(column.drop_null())[:_SAMPLE]])
-    date_like = pyarrow.compute.match_substring_regex(distinct, _DATE_LIKE)
-    few_dates = 2 * (pyarrow.compute.sum(date_like).as_py() or 0) <= len(distinct)
-    for candidates in (_numbers(), () if few_dates else _dates()):
+    if not _mostly(distinct, r"\d"):  # what nearly all columns of text are, found out at once
+        return None
+    for candidates in (_numbers(), _dates() if _mostly(distinct, _DATE_LIKE) else ()):
         read = [(len(distinct) - notation.read(distinct).null_count, notation) for notation in candidates]
         most = max((count for count, _ in read), default=0)
         if 2 * most > len(distinct):
@@ -80,6 +80,11 @@ def look_of(column: pyarrow.ChunkedArray) -> Look | None:
             odd = list(not_read(column, notations[0].read(column)).values())
             return Look(notations, odd, len(column) - column.null_count)
     return None
+
+
+def _mostly(column: pyarrow.ChunkedArray, pattern: str) -> bool:
+    matching = pyarrow.compute.match_substring_regex(column, pattern)
+    return 2 * (pyarrow.compute.sum(matching).as_py() or 0) > len(column)
 
 
 def _numbers() -> Iterator[Notation]:
