@@ -75,14 +75,15 @@ def volume_job(config: AuditConfig, accelerator: Accelerator, console: Console |
         volumes=sliced.volumes,
     )
     compared = any(volume.compared for volume in sliced.volumes)
-    of_slices = {
-        "predictions": folders.masks,
-        "images": folders.images,
-        "ground_truth": folders.truths if compared else None,
-        "data": None,
-        "intensity": None,  # it is used up: slices are read as they are stored
-    }
-    return dataclasses.replace(config, **of_slices), job
+    config = dataclasses.replace(
+        config,
+        predictions=folders.masks,
+        images=folders.images,
+        ground_truth=folders.truths if compared else None,
+        data=None,
+        intensity=None,  # it is used up: slices are read as they are stored
+    )
+    return config, job
 
 
 def _folders(config: AuditConfig) -> tuple[Path, Path | None]:
