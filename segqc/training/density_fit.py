@@ -52,10 +52,10 @@ def fit_density(
             index, arrays = sample
             return index, model.read(arrays["image"], arrays["mask"]).features.tolist()
 
-        for index, features in read_and_score(
+        for index, found in read_and_score(
             lambda i: (i, dataset.sample(i, None)), score, own, accelerator.device, world
         ):
-            journal.append(pairs[index].id, {"features": features})
+            journal.append(pairs[index].id, {"features": found})
             progress.advance(task)
     accelerator.wait_for_everyone()
     rows = {key: row for path in paths for key, row in Journal(path, header).rows.items()}
