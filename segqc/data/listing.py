@@ -9,6 +9,10 @@ from pathlib import Path, PurePosixPath
 from segqc.base.errors import BadInput
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, NamePattern
+from segqc.data.pictures import IMAGE_SUFFIXES
+
+_LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
+_FOREIGN_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dcm", ".raw", ".cr2", ".nef", ".dng", ".psd", ".svs")
 
 
 def files_by_id(
@@ -103,7 +107,15 @@ def require_files(
     if not found:
         wanted = ", ".join(suffixes or MASK_SUFFIXES)
         reason = f"holds no {kind} ({wanted})" if folder.is_dir() else "is not a folder"
-        raise BadInput(folder, reason, f"pass the folder of the {kind}s")
+        fix = f"pass the folder of the {kind}s"
+        if others := Counter(paths[0].suffix.lower() for paths in files_by_id(folder, None, leave_out).values()):
+            suffix, count = others.most_common(1)[0]
+            reason += f", but {count} {suffix} {'file' if count == 1 else 'files'}" if suffix else ""
+            if suffixes == MASK_SUFFIXES and suffix in _LOSSY_SUFFIXES:
+                fix = "save masks as PNG: JPEG and WebP change their values"
+            elif suffix in IMAGE_SUFFIXES or suffix in _FOREIGN_PICTURES:
+                fix += ", or convert them to PNG"
+        raise BadInput(folder, reason, fix)
     return found
 
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.data.inspection.facts import MaskFacts, mask_facts, picture_facts
 from segqc.data.inspection.survey import commonest_reason, draw_pairs, survey_pairs
 from segqc.data.inspection.suspicions import Settled, settle
+from segqc.data.label_files import read_label_file
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair
@@ -123,6 +124,28 @@ def test_lossy_masks_are_refused(tmp_path):
         Image.fromarray(mask).save(tmp_path / "jpeg" / f"{place}.jpg", quality=80)
         jpegs.append(Image.open(tmp_path / "jpeg" / f"{place}.jpg").convert("L"))
     assert "lossy masks" in kinds(looked(data(tmp_path / "png_of_jpeg", jpegs), THREE))
+    two = [Image.fromarray(np.kron(blobs(place, (0, 255)), np.ones((3, 3), np.uint8))) for place in range(4)]
+    blurred = [mask.filter(ImageFilter.GaussianBlur(1)) for mask in two]  # an outline that was smoothed to look well
+    assert "lossy masks" in kinds(looked(data(tmp_path / "blurred", blurred), TWO))
+
+
+def test_grey_levels_that_were_chosen_to_be_seen_are_refused_with_the_map_that_reads_them(tmp_path):
+    pairs = data(tmp_path, [blobs(place, (0, 127, 254)) for place in range(4)])
+    (grave,) = looked(pairs, THREE).grave
+    ids = json.loads(grave.fix[grave.fix.index("{") :])
+    assert ids == {"0": "background", "127": "pit", "254": "bar"}
+    path = tmp_path / "classes.json"
+    path.write_text(json.dumps(ids))
+    settled = looked(pairs, read_label_file(path))
+    assert not settled.suspicions
+    assert sorted(np.unique(read_mask(pairs[0].mask, settled.labels))) == [0, 1, 2]
+
+
+def test_class_indices_in_one_channel_are_refused_by_its_name(tmp_path):
+    masks = [np.dstack([0 * mask, mask, 0 * mask]) for mask in (blobs(place, (0, 1, 2)) for place in range(4))]
+    (grave, *_) = looked(data(tmp_path, masks), THREE).grave
+    assert "all lie in the green channel" in grave.text
+    assert "save it alone as a grey PNG" in grave.fix
 
 
 def test_instance_ids_are_refused(tmp_path):

@@ -130,6 +130,8 @@ def test_folders_that_are_missing_empty_or_one(tmp_path):
         (tmp_path / "none", masks, "none: is not a folder"),
         (images, tmp_path / "empty", "empty: holds no mask"),
         (tmp_path / "empty", masks, "holds no image"),
+        (images, touch(tmp_path / "lossy", "a.jpg", "b.jpg"), "but 2 .jpg files .* JPEG and WebP change their values"),
+        (touch(tmp_path / "phone", "a.heic"), masks, "but 1 .heic file .* or convert them to PNG"),
         (masks, masks, "both images and masks"),
         (images / "a.jpg", masks, "is not a folder"),
     ):

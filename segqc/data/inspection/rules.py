@@ -33,6 +33,10 @@ def _foreign_colours(survey: Survey, labels: LabelSpace, predictions: bool) -> S
     fix = "give each class's colour under palette in a classes JSON (or the data set's labelmap.txt to --classes)"
     if many:
         text, fix = f"{text} ({len(colours)} in all, as after JPEG or smooth resizing)", "export the masks again as PNG"
+    elif len(channels := {channel for channel in range(3) if any(c >> 8 * (2 - channel) & 255 for c in colours)}) == 1:
+        name = ("red", "green", "blue")[channels.pop()]
+        text += f"; all lie in the {name} channel"
+        fix = f"if that channel holds the class indices, save it alone as a grey PNG; else {fix}"
     grave = len(holders) > FEW_FILES * len(survey.readable)
     return Suspicion("colours of no class", grave, text, fix, survey.paths.get(holders[0], holders[0]))
 
@@ -173,7 +177,8 @@ def _sizes(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion |
         return None
     text = "; ".join(f"{len(ids)} masks are {kind}" for kind, ids in kinds.items())
     example = next(iter(kinds.values()))[0]
-    fix = "" if predictions else "resize or rotate the masks as their pictures are stored"
+    left_out = "resize or rotate the masks as their pictures are stored; until then these pairs are left out"
+    fix = "" if predictions else left_out
     return Suspicion("sizes differ", False, text, fix, survey.paths.get(example, example))
 
 
@@ -189,14 +194,16 @@ def _difference(mask: MaskFacts, size: tuple[int, int]) -> str:
 
 
 def _little_used_range(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
-    """Pictures of 16 bits that use a small part of them, such as 12-bit X-rays: scaled from 0..65535 they are black."""
+    """Pictures of 16 bits or floats that use a small part of them, such as 12-bit X-rays: scaled from 0..65535 they are
+    black.
+    """
     deep = [facts for facts in survey.pictures.values() if facts.high is not None]
     if not deep:
         return None
     low, high = min(facts.low or 0.0 for facts in deep), max(facts.high or 0.0 for facts in deep)
     if high > 32767 and low < 16384:
         return None
-    text = f"pictures of 16 bits hold values from {low:g} to {high:g} only"
+    text = f"pictures of more than 8 bits hold values from {low:g} to {high:g} only"
     return Suspicion(
         "little of the range is used", False, text, f"--intensity {low:g},{high:g} is used unless you give another"
     )

@@ -1,6 +1,7 @@
 """How the stored numbers of a set of masks are read: one reading, or a suspicion where several are possible."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,10 @@ def _lossy(survey: Survey, labels: LabelSpace) -> Suspicion | None:
         strays = [value for value in facts.pixels if value not in main]
         near = sum(1 for value in strays if min(abs(value - peak) for peak in main) <= 12) if main else 0
         unknown = sum(1 for value in facts.pixels if value not in known)
-        if len(strays) >= 8 and unknown >= 6 and near * 2 > len(strays) and len(main) <= 12:
+        # Smooth resizing of classes leaves peaks at their values and few pixels at many values between two of them.
+        between = len(main) > 1 and main <= set(known.tolist()) and min(main) <= min(strays, default=0)
+        between = between and max(strays, default=0) <= max(main)
+        if len(strays) >= 8 and unknown >= 6 and (near * 2 > len(strays) or between) and len(main) <= 12:
             blurred.append(id_)
     if len(blurred) <= FEW_FILES * len(survey.readable):
         return None
@@ -155,4 +159,7 @@ def _unknown(survey: Survey, labels: LabelSpace) -> Suspicion | None:
     grave = len(holders) > FEW_FILES * len(survey.readable)
     text = f"{len(holders)} of {len(survey.masks)} masks hold values that are no class: {shown}"
     fix = "name all classes with --classes, or map the values to classes by ids in a classes JSON"
+    if len(survey.values) == labels.num_classes:  # grey levels that were chosen to be seen: 0, 127, 254
+        pairs = zip(sorted(survey.values), labels.names, strict=True)
+        fix += ": " + json.dumps({str(value): name for value, name in pairs}, ensure_ascii=False)
     return Suspicion("unknown values", grave, text, fix, survey.paths.get(holders[0], holders[0]))
