@@ -76,6 +76,11 @@ def _(token: Tensor, tensors: list[Tensor], names: str, key: int) -> None:
     return None
 
 
+def is_captured() -> bool:
+    """Whether what is computed now is recorded for a CUDA graph: reading a tensor would spoil the recording."""
+    return torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing()
+
+
 def tensors_within(value: Any, name: str = "") -> list[tuple[str, Tensor]]:
     """The tensors in lists and dictionaries, and the way to each: its keys and places, joined by slashes."""
     if isinstance(value, Tensor):

@@ -142,7 +142,9 @@ class MaskReader:
         if is_0_and_255(mask):
             if self.classes.count == 2:
                 mask = mask // 255
-            self._notices.once(_BINARY if self.classes.count == 2 else _VOID)
+                self._notices.once(_BINARY)
+            elif not mask.all():
+                self._notices.once(_VOID)
         outside = (mask < 0) | ((mask >= self.classes.count) & (mask != VOID))
         if outside.any():
             found = np.unique(mask[outside])[:8].tolist()

@@ -22,7 +22,7 @@ from segqc.hook.account import Account, Counts
 from segqc.hook.background import BackgroundWorker
 from segqc.hook.forks import renew_after_fork
 from segqc.hook.inspection import Inspection, Policy
-from segqc.hook.listener import Listener
+from segqc.hook.listener import Listener, is_captured
 from segqc.hook.outputs import MaskReader
 from segqc.hook.pictures import PictureReader
 from segqc.hook.reading import ReadPrediction, describe, not_judged, picture_size, read_prediction
@@ -171,6 +171,9 @@ class QualityHook:
         if self._closed or self.paused or (self._options.only_watched and not is_watched(self)):
             return
         self._called = True
+        if is_captured():
+            self._account.notice(_CAPTURED)
+            return
         verdicts: Verdicts = []
         publish(self, verdicts)
         try:
@@ -274,6 +277,10 @@ class QualityHook:
         self.close()
 
 
+_CAPTURED = (
+    "a forward pass was captured in a CUDA graph, whose replays run no hooks and are not judged: "
+    "attach the function that replays it, and call the handle in its place"
+)
 _NEVER_CALLED = (
     "the hook saw no forward pass: attach to the module that your code calls, call it as model(x) and not as "
     "model.forward(x), and attach before it is compiled"

@@ -91,7 +91,9 @@ class QualityCallback(TrainerCallback):
         if self._stop_when is not None and self._stop_when(report):
             control.should_training_stop = True
 
-    def on_predict(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+    def on_predict(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any, **kwargs: Any
+    ) -> None:
         """A prediction is no evaluation, and not part of the next one."""
         self._judge.end(state.epoch or 0.0, state.global_step)
 

@@ -178,6 +178,24 @@ def test_what_compiled_code_hands_on_is_put_together_again():
     assert rebuilt(["/2/0"], [x]) == ([], {}, [x])
 
 
+def test_a_capture_in_a_cuda_graph_is_left_alone_and_said(qc, segmenter, monkeypatch: pytest.MonkeyPatch):
+    """As if on a GPU: here is none."""
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    with qc.attach(segmenter) as handle, pytest.warns(UserWarning, match="attach the function that replays it"):
+        segmenter(inputs(1))
+    assert handle.counts.seen == 0
+
+
+def test_a_pause_is_not_counted(qc, segmenter):
+    with qc.attach(segmenter) as handle, torch.no_grad():
+        handle.paused = True
+        segmenter(inputs(1))
+        handle.paused = False
+        segmenter(inputs(1))
+    assert handle.counts.seen == handle.counts.scored == 1
+
+
 def test_a_hook_that_is_removed_meanwhile_stops_nothing(qc, segmenter):
     """Another thread closes the handle between torch's look at the hooks and its call of one."""
     with qc.attach(segmenter) as handle, warnings.catch_warnings(action="ignore"):
