@@ -7,10 +7,12 @@ import pytest
 from export_audit import CLASSES, NAMES, mask_of, write_audit
 from tiny import LABELS
 
+from segqc.data.annotations.shapes import decode_brush
 from segqc.data.masks import read_mask
 from segqc.data.prediction_sources import PredictionSources, find_predictions
 from segqc.export.config import ExportConfig
 from segqc.export.run import export
+from segqc.export.shapes import label_studio_rle
 
 FILES = {"coco": "annotations.json", "cvat": "annotations.xml", "labelstudio": "tasks.json"}
 
@@ -36,3 +38,24 @@ def test_an_export_is_read_back_as_the_same_masks(audit, tmp_path, to, shapes):
         for pair in found.pairs.pairs:
             written = mask_of(NAMES.index(pair.id))
             assert (read_mask(pair.mask, LABELS) == np.where(written == 255, 0, written)).all(), pair.id
+
+
+def test_masks_that_the_consumers_encode_are_read(tmp_path):
+    """What Label Studio's own package writes for a brush, and pycocotools for a run-length mask."""
+    brush = pytest.importorskip("label_studio_sdk.converter.brush", reason="label-studio-sdk is not installed")
+    for index in range(len(NAMES)):
+        mask = mask_of(index) == 1
+        packed = brush.mask2rle(255 * mask.astype(np.uint8))
+        assert (decode_brush(packed, mask.shape[1], mask.shape[0]) == mask).all()
+        own = brush.decode_rle(label_studio_rle(mask)).reshape(*mask.shape, 4)[..., 3] > 0
+        assert (own == mask).all()
+
+
+def test_a_brush_that_breaks_off_or_is_of_another_size_is_refused():
+    mask = mask_of(0) == 1
+    packed = label_studio_rle(mask)
+    assert (decode_brush(packed, mask.shape[1], mask.shape[0]) == mask).all()
+    with pytest.raises(ValueError, match="breaks off"):
+        decode_brush(packed[:-4], mask.shape[1], mask.shape[0])
+    with pytest.raises(ValueError, match="but it has 1200"):
+        decode_brush(packed, 30, 30)
