@@ -10,7 +10,7 @@ from segqc.base.files import read_json
 from segqc.data.label_lists import LABEL_LISTS
 from segqc.data.labels import LabelSpace, palette_of
 
-LABEL_FILES = ("labelmap.txt", "class_names.txt", "classes.txt", "classes.json", "dataset_meta.json")
+LABEL_FILES = ("labelmap.txt", "class_names.txt", "classes.txt", "classes.json", "dataset_meta.json", "id2label.json")
 """Names under which data sets keep their classes."""
 
 _VOID_NAMES = {"void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled", "don't care"}

@@ -13,6 +13,7 @@ from segqc.base.settings import Setting
 LayoutName = Literal[
     "auto",
     "table",
+    "huggingface",
     "voc",
     "cityscapes",
     "camvid",
@@ -92,8 +93,8 @@ Split = Annotated[str | None, Setting('With --data: part of the data set, such a
 Layout = Annotated[
     LayoutName,
     Setting(
-        "With --data: the data set's layout: table, voc, cityscapes, camvid, ade20k, coco, nnunet, mvtec, labelme, "
-        "cvat, labelstudio, yolo, folders or auto (recognised)."
+        "With --data: the data set's layout: table, huggingface, voc, cityscapes, camvid, ade20k, coco, nnunet, "
+        "mvtec, labelme, cvat, labelstudio, yolo, folders or auto (recognised)."
     ),
 ]
 

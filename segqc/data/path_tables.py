@@ -91,7 +91,7 @@ def read_path_table(path: Path, split: str | None = None, whole: bool = False) -
         The file cannot be read, has no column of pictures, or there is no such part.
     """
     header, cells = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
-    columns = _columns(header)
+    columns = columns_of_roles(header)
     if "image" not in columns:
         reason = f"has no column of pictures: its columns are {', '.join(header[:8]) or 'none'}"
         raise BadInput(path, reason, "name the columns image, mask, prediction, id and split")
@@ -101,8 +101,8 @@ def read_path_table(path: Path, split: str | None = None, whole: bool = False) -
     return PathTable(*_rows(path, chosen, columns), columns, tuple(said))
 
 
-def _columns(header: Sequence[str]) -> dict[str, str]:
-    """The column of each role; a column has one role at most."""
+def columns_of_roles(header: Sequence[str]) -> dict[str, str]:
+    """The column of each role, by its name."""
     plain = {_plain(name): name for name in reversed(header)}
     return {
         role: next(plain[name] for name in names if name in plain)

@@ -17,6 +17,7 @@ from segqc.data.layouts import (
     coco,
     cvat,
     folders,
+    huggingface,
     labelme,
     labelstudio,
     mvtec,
@@ -30,6 +31,7 @@ from segqc.data.listing import files_by_id
 from segqc.data.pictures import IMAGE_SUFFIXES
 
 LAYOUTS = {
+    "huggingface": huggingface.find,
     "table": table.find,
     "voc": voc.find,
     "cityscapes": cityscapes.find,
