@@ -1,5 +1,6 @@
 """The gallery in headless Chromium: what it shows, how it is driven, and that it stays alone on its machine."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import pytest
@@ -99,6 +100,23 @@ def test_sorts_and_turns_round(show, entries, sort, order):
         "score": (5, 4, 3, 2, 1, 0),
     }[sort]
     assert opened.ids() == pair(*turned)  # the one without a Dice stays last
+
+
+def test_slices_are_sorted_by_their_volumes(show, entries):
+    weights, volumes = (1, 9, 1, 9, 1, 1), "abcabc"
+    slices = [
+        dataclasses.replace(entry, row=entry.row | {"volume": volumes[place], "volume_weight": weights[place]})
+        for place, entry in enumerate(entries[:6])
+    ]
+    score = [float(entry.row["score"]) for entry in slices]
+    means = {
+        volume: sum(score[i] * weights[i] for i in places) / sum(weights[i] for i in places)
+        for volume, places in (("a", (0, 3)), ("b", (1, 4)), ("c", (2, 5)))
+    }
+    opened = show(slices)
+    opened.page.select_option("#sort", "volume")
+    assert opened.ids() == pair(*sorted(range(6), key=lambda place: (-means[volumes[place]], place)))
+    assert not show(entries).page.locator("#sort option[value=volume]").count()
 
 
 def test_filters_by_text_class_score_and_status(show, entries):

@@ -41,6 +41,16 @@ for (const [name, range] of Object.entries(RANGES)) {
   range.decimals = Math.min(8, Math.max(0, 3 - Math.round(Math.log10(range.span))));
 }
 
+// The score of each volume whose slices are shown, as volumes.csv has it: the mean of its slices by their weights, or the plain one where none has any.
+const VOLUMES = new Map();
+for (const { volume, score, volume_weight: weight } of SCORED.filter((row) => row.volume)) {
+  const sums = VOLUMES.get(volume) ?? { weighted: 0, weight: 0, plain: 0, count: 0 };
+  VOLUMES.set(volume, {
+    weighted: sums.weighted + score * weight, weight: sums.weight + weight, plain: sums.plain + score, count: sums.count + 1,
+  });
+}
+const volumeScore = ({ weighted, weight, plain, count }) => (weight > 0 ? weighted / weight : plain / count);
+
 // Each order: how it is called, what it compares, and whether it starts descending.
 const byText = new Intl.Collator("en", { numeric: true }).compare;
 const ORDERS = {
@@ -48,6 +58,7 @@ const ORDERS = {
   p_value: { label: "p-value", key: (row) => row.p_value, down: false },
   expected: { label: "Expected Dice", key: (row) => row.expected_dice, down: false },
   change: { label: "Rank change", key: (row) => row.rank_change, down: true },
+  volume: { label: "Volume", key: (row) => (VOLUMES.has(row.volume) ? volumeScore(VOLUMES.get(row.volume)) : null), down: true },
   random: { label: "Random (for calibration)", key: (row) => row.lot, down: false },
   id: { label: "Id", key: (row) => row.id, down: false },
   dice: { label: "Dice", key: (row) => row.dice, down: false },
@@ -57,6 +68,7 @@ if (!RANGES.p_value) delete ORDERS.p_value;
 if (!RANGES.expected_dice) delete ORDERS.expected;
 if (!HAS.compared) delete ORDERS.change;
 if (!HAS.dice) delete ORDERS.dice;
+if (!VOLUMES.size) delete ORDERS.volume;
 
 const CLASS_MODES = {
   predicted: { label: "Predicted", classesOf: (row) => row.classes },
