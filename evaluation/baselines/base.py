@@ -39,7 +39,9 @@ class Example:
     second : Path or None
         Another network's mask of the same picture.
     reader : PairReader or None
-        How the files of an audited pair are read; None: as the label space says.
+        How picture and mask are read; None: as the label space says.
+    mirrored_reader, second_reader : PairReader or None
+        The same of those two masks, which may hold other values.
     size : (width, height) or None
         Size of the picture, px; a mask of another size is brought to it.
     """
@@ -53,6 +55,8 @@ class Example:
     second: Path | None = None
     reader: PairReader | None = None
     size: tuple[int, int] | None = None
+    mirrored_reader: PairReader | None = None
+    second_reader: PairReader | None = None
 
     def mask(self) -> np.ndarray:
         """The mask, uint8 `[H, W]`, 255 where void. Raises `BadInput` when it cannot be read."""
@@ -63,6 +67,19 @@ class Example:
     def picture(self) -> Image.Image:
         """The RGB picture. Raises `BadInput` when it cannot be read."""
         return read_image(self.image) if self.reader is None else self.reader.picture(self.image)
+
+
+class LeftOut(UserWarning):
+    """Warned of for each pair that a baseline cannot read and leaves out.
+
+    Attributes
+    ----------
+    id, reason : str
+    """
+
+    def __init__(self, id: str, reason: str) -> None:
+        super().__init__(f"{id} is left out: {reason}")
+        self.id, self.reason = id, reason
 
 
 class CollapsedFit(UserWarning):
@@ -82,12 +99,15 @@ class Baseline(ABC):
         Whether `fit` needs training pairs.
     needs : str
         What the baseline needs, as the report prints it: "the mask alone", "softmax maps of the segmenter".
+    option : str
+        Option of `segqc evaluate` that gives it what it needs; empty where nothing need be given.
     """
 
     name: str
     group: Group
     needs: str
     learns: bool = False
+    option: str = ""
 
     def fit(self, training: Sequence[Example], folder: Path, console: Console | None = None) -> None:  # noqa: B027 (most have nothing to learn)
         """Learn from training pairs with their ground-truth masks.

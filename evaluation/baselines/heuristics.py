@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from rich.console import Console
 
-from evaluation.baselines.base import Baseline, Example, Group
+from evaluation.baselines.base import Baseline, Example, Group, LeftOut
 from evaluation.metrics.mask_features import MASK_FEATURES, class_log_prior, mask_features
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
@@ -64,7 +64,7 @@ def read_each(examples: Sequence[Example], function: Callable[[Example], T]) -> 
         try:
             results.append(function(example))
         except BadInput as error:
-            warnings.warn(f"{example.id} is left out: {error}", stacklevel=2)
+            warnings.warn(LeftOut(example.id, str(error)), stacklevel=2)
             results.append(None)
     return results
 

@@ -17,7 +17,7 @@ from evaluation.baselines.base import Baseline, Example, Group
 from evaluation.baselines.heuristics import score_each
 from evaluation.metrics.classes import mean_dice
 from segqc.data.labels import VOID
-from segqc.data.masks import read_mask
+from segqc.data.reader import PairReader
 
 
 class Disagreement(Baseline):
@@ -28,18 +28,19 @@ class Disagreement(Baseline):
     group: Group = "second opinion"
 
     @abstractmethod
-    def opinion(self, example: Example) -> Path | None:
-        """File of the other mask, None where there is none."""
+    def opinion(self, example: Example) -> tuple[Path | None, PairReader | None]:
+        """File of the other mask, None where there is none, and how it is read; None: as the label space says."""
 
     def score(self, audited: Sequence[Example]) -> np.ndarray:
         return score_each(audited, self._one)
 
     def _one(self, example: Example) -> float:
-        other_file = self.opinion(example)
+        other_file, reader = self.opinion(example)
         if other_file is None:
             return float("nan")
         mask = example.mask()
-        other = read_mask(other_file, example.labels, size=(mask.shape[1], mask.shape[0]))
+        size = (mask.shape[1], mask.shape[0])
+        other = (reader or PairReader(example.labels, strict_size=True)).prediction(other_file, size)
         return 1.0 - mean_dice(mask, other, example.labels.num_classes, void=VOID, background=example.labels.background)
 
 
@@ -51,9 +52,10 @@ class SecondNetwork(Disagreement):
 
     name = "second network"
     needs = "masks of another segmenter"
+    option = "--second"
 
-    def opinion(self, example: Example) -> Path | None:
-        return example.second
+    def opinion(self, example: Example) -> tuple[Path | None, PairReader | None]:
+        return example.second, example.second_reader
 
 
 class MirrorDisagreement(Disagreement):
@@ -61,6 +63,7 @@ class MirrorDisagreement(Disagreement):
 
     name = "mirror disagreement"
     needs = "the segmenter, run once more on mirrored pictures"
+    option = "--tta"
 
-    def opinion(self, example: Example) -> Path | None:
-        return example.mirrored
+    def opinion(self, example: Example) -> tuple[Path | None, PairReader | None]:
+        return example.mirrored, example.mirrored_reader

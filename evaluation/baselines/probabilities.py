@@ -158,6 +158,7 @@ class ProbabilityScore(Baseline):
 
     group: Group = "probabilities"
     needs = "softmax maps of the segmenter"
+    option = "--probs"
 
     def __init__(self, name: str, function: MapScore) -> None:
         self.name = name

@@ -36,7 +36,7 @@ from segqc.base.tables import write_table
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, dataset_fingerprint
-from segqc.data.pictures import read_image
+from segqc.data.pictures import AS_STORED, PictureReading, read_image
 from segqc.quality_control import QualityControl
 
 ROW_COLUMNS = ("id", "corruption", "strength", "score", "untouched_score", "changed_pixels", "dice")
@@ -104,6 +104,7 @@ def run_suite(
     console: Console | None = None,
     *,
     scorer_id: str,
+    pictures: PictureReading = AS_STORED,
     max_items: int | None = None,
     resamples: int = 1000,
 ) -> SuiteReport:
@@ -120,6 +121,7 @@ def run_suite(
     items : sequence of Pair
         Pictures with ground-truth masks. All of them lend their masks to the others.
     labels : LabelSpace
+        The classes, with the values that stand for them in the mask files.
     corruptions : iterable of Corruption
     seed : int
         Random seed for the corruptions, the subset and the bootstrap.
@@ -129,6 +131,8 @@ def run_suite(
     scorer_id : str
         Identifies what else the scores depend on, for instance `segqc.model.folder.fingerprint` of a model folder:
         scores kept under another name are not used.
+    pictures : PictureReading
+        How picture files are read.
     max_items : int, optional
         Score a seeded subset of so many pictures; a larger one contains a smaller one.
     resamples : int
@@ -151,7 +155,7 @@ def run_suite(
         "corruptions": {corruption.name: corruption.settings for corruption in corruptions},
     }
     with Journal(Path(out) / ".progress" / "corruptions.jsonl", header) as journal:
-        _score_items(score, items, chosen, labels, corruptions, seed, journal, console)
+        _score_items(score, items, chosen, labels, pictures, corruptions, seed, journal, console)
         entries = {item.id: journal.rows[item.id] for item in chosen}
     rows = [
         dict(zip(ROW_COLUMNS, (id_, name, strength, value, entry["untouched"], changed, dice), strict=True))
@@ -198,6 +202,7 @@ def _score_items(
     items: Sequence[Pair],
     chosen: Sequence[Pair],
     labels: LabelSpace,
+    pictures: PictureReading,
     corruptions: Sequence[Corruption],
     seed: int,
     journal: Journal,
@@ -210,7 +215,7 @@ def _score_items(
     context = mask_context(items, labels)
 
     def prepare(item: Pair) -> _Prepared:
-        image = read_image(item.image)
+        image = read_image(item.image, pictures)
         mask = read_mask(mask_path(item), labels, size=image)
         found = (
             (c.name, strength, corrupt(mask, item.id, c, strength, seed, context))

@@ -11,6 +11,7 @@ from evaluation.metrics.class_table import class_rows, metrics_of_row
 from evaluation.metrics.classes import mean_dice, reduce_classes
 from evaluation.ranking.correlation import pearson_of_top, spearman
 from evaluation.ranking.selective import auroc, bad_below, mean_of_top, precision_at, worst_decile
+from evaluation.ranking.undefined import why_no_failures, why_no_worst_tenth, why_undefined, why_undefined_at_top
 
 
 class Labels(Protocol):
@@ -78,8 +79,10 @@ class DiceComparison:
         diagonal = math.hypot(*(size * length for size, length in zip(truth.shape, spacing, strict=True)))
         return asdict(reduce_classes([metrics_of_row(row) for row in rows], diagonal)), rows
 
-    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
-        """Measures of a ranking; None where a measure is undefined (all images failures, say)."""
+    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, Any]:
+        """Measures of a ranking; None where a measure is undefined (all images failures, say), with the reason by the
+        name of the measure under "undefined", which is left out where all have a value.
+        """
         s, dice = np.asarray(scores, np.float64), np.asarray(qualities, np.float64)
         failures = bad_below(dice, self.threshold)
         top = min(self.top, len(s))
@@ -95,7 +98,19 @@ class DiceComparison:
             "precision_at_top": precision_at(s, failures, top),
             "pearson_of_top": pearson_of_top(s, dice, top),
         }
-        return {
+        found: dict[str, Any] = {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
         }
+        undefined = {name: self._why(name, s, dice) for name, value in found.items() if value is None}
+        return found | ({"undefined": undefined} if undefined else {})
+
+    def _why(self, measure: str, scores: np.ndarray, dice: np.ndarray) -> str:
+        """Why a measure has no value."""
+        if measure == "auroc_failure":
+            return why_no_failures(dice, self.threshold)
+        if measure == "auroc_worst_decile":
+            return why_no_worst_tenth(dice)
+        if measure == "pearson_of_top":
+            return why_undefined_at_top(scores, dice, min(self.top, len(scores)))
+        return why_undefined(scores, dice)

@@ -13,7 +13,8 @@ Undefined = Literal["diagonal", "exclude"]
 @dataclass(frozen=True)
 class EvaluateConfig:
     """`segqc evaluate`. The true masks are in `voc_root` or in `ground_truth`; by default they are what the audit was
-    given. Baselines that learn are left out where there is no `voc_root`.
+    given. Baselines that learn take the pairs of `train_images` and `train_masks`, of `train_data`, or the list
+    `train_set` of `voc_root`; by default the pairs that the audit's model was trained on.
     """
 
     audit: Annotated[
@@ -35,6 +36,24 @@ class EvaluateConfig:
     train_set: Annotated[str, Setting("With --voc-root: name of the list of pairs that baselines may learn from.")] = (
         "train"
     )
+    train_images: Annotated[
+        Path | None,
+        Setting(
+            "Folder of the images that baselines may learn from; with --train-masks (default: what the audit's model "
+            "was trained on)."
+        ),
+    ] = None
+    train_masks: Annotated[Path | None, Setting("Folder of the true masks of --train-images.")] = None
+    train_data: Annotated[
+        Path | None,
+        Setting(
+            "Data set in a known layout that baselines may learn from, in place of --train-images: see --data of "
+            "`segqc train`."
+        ),
+    ] = None
+    train_split: Annotated[
+        str | None, Setting("With --train-data: part of the data set (default: the training part).")
+    ] = None
     probs: Annotated[
         Path | None,
         Setting("Folder of softmax maps, as `segqc predict --probs` writes them; adds the baselines on probabilities."),

@@ -4,13 +4,13 @@ run.
 
 import re
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from evaluation.baselines.base import Baseline, CollapsedFit, Example
+from evaluation.baselines.base import Baseline, CollapsedFit, Example, LeftOut
 from evaluation.baselines.heuristics import mask_heuristics, training_fingerprint
 from evaluation.baselines.mixture import FeatureMixture
 from evaluation.baselines.neighbours import MaskNeighbours
@@ -20,11 +20,13 @@ from evaluation.baselines.supervised import GROUP, NAME, NEEDS, supervised_upper
 from evaluation.baselines.svdd.deep_svdd import DeepSVDD
 from evaluation.baselines.svdd.training import PRESETS
 from evaluation.report.config import EvaluateConfig
+from evaluation.report.learning import TrainingPairs, training_pairs
 from evaluation.report.paper import DEEP_SVDD, GNSM, Published
-from evaluation.report.study import Study, training_examples
+from evaluation.report.study import Study
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
+from segqc.data.inspection.survey import commonest_reason
 from segqc.results.table import AuditTable, read_finished_audit
 
 TRIAL_GROUP, AUDIT_GROUP = "on trial", "other audits"
@@ -54,15 +56,32 @@ class Contender:
     published: Published | None = None
 
 
-def contenders(
-    config: EvaluateConfig, study: Study, console: Console | None = None
-) -> tuple[list[Contender], dict[str, str]]:
-    """All methods with scores, the one on trial first; and those that have none, with the reason.
+@dataclass(frozen=True)
+class Contenders:
+    """Who is judged.
+
+    Attributes
+    ----------
+    methods : list of Contender
+        All methods with scores, the one on trial first.
+    absent : dict of str to str
+        Methods without scores, and why.
+    notes : tuple of str
+        Sentences on what the baselines learned from.
+    """
+
+    methods: list[Contender]
+    absent: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def contenders(config: EvaluateConfig, study: Study, console: Console | None = None) -> Contenders:
+    """The method on trial, the audits that it is compared with, and every baseline that can be scored.
 
     Raises
     ------
     BadInput
-        A compared audit that cannot be read.
+        A compared audit, or training pairs that were named, cannot be read.
     """
     summary = study.audit.summary
     trial = _from_audit(f"segqc ({summary['method']})", TRIAL_GROUP, study.audit, study.ids)
@@ -79,13 +98,13 @@ def contenders(
                 "give something like --compare paper=audit-paper",
             )
         found.append(_from_audit(name, AUDIT_GROUP, read_finished_audit(folder), study.ids))
-    training, why = training_examples(config, study.labels, set(study.ids))
+    training, unread = training_pairs(config, study, console), dict[str, str]()
     with make_progress(console, "note") as progress:
         baselines = make_baselines(config)
         task = progress.add_task("baselines", total=len(baselines), note="")
         for baseline in baselines:
             progress.update(task, note=baseline.name)
-            result = _scores_of(baseline, config, study, training, why)
+            result = _scores_of(baseline, config, study, training, unread)
             if isinstance(result, str):
                 absent[baseline.name] = result
             else:
@@ -101,7 +120,10 @@ def contenders(
             supervised_upper_line(study.ids, table, study.quality.dice, min(5, len(study.ids)), config.seed),
         )
     )
-    return found, absent
+    notes = [f"Baselines learn from {training.said}."] if training.examples else []
+    if unread:
+        notes.append(f"Training pairs that cannot be read: {commonest_reason(list(unread.items()))}.")
+    return Contenders(found, absent, tuple(notes))
 
 
 def _from_audit(name: str, group: str, audit: AuditTable, ids: list[str]) -> Contender:
@@ -134,35 +156,47 @@ def make_baselines(config: EvaluateConfig) -> list[Baseline]:
 
 
 def _scores_of(
-    baseline: Baseline, config: EvaluateConfig, study: Study, training: Sequence[Example], why: str
+    baseline: Baseline, config: EvaluateConfig, study: Study, training: TrainingPairs, unread: dict[str, str]
 ) -> np.ndarray | str:
-    """Scores of one baseline, from the last run when nothing they depend on has changed; or why there are none."""
-    if baseline.learns and not training:
-        return why
+    """Scores of one baseline, from the last run when nothing they depend on has changed; or why there are none.
+
+    Training pairs that it cannot read are added to `unread`, with the reason.
+    """
+    pairs = training.examples
+    if baseline.learns and not pairs:
+        return training.said
     slug = re.sub(r"[^a-z0-9]+", "-", baseline.name.lower()).strip("-")
     kept = config.out / ".progress" / f"{slug}.json"
     header = {
         "judged": training_fingerprint(study.examples),
-        "training": training_fingerprint(training) if baseline.learns else None,
+        "training": training_fingerprint(pairs) if baseline.learns else None,
         "files": [str(path) for path in (config.probs, config.tta, config.second)] if not baseline.learns else None,
         "seed": config.seed,
+        "readers": _readings(study.examples[0], pairs[0] if baseline.learns else None),
     }
     if kept.is_file() and (stored := read_json(kept))["header"] == header and stored["ids"] == study.ids:
+        unread |= stored["unread"]
         return np.array([np.nan if value is None else value for value in stored["scores"]], np.float64)
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            baseline.fit(training, (config.fits or config.out / "fits") / slug)
+            baseline.fit(pairs, (config.fits or config.out / "fits") / slug)
+            not_read = {item.message.id: item.message.reason for item in caught if isinstance(item.message, LeftOut)}
             scores = baseline.score(study.examples)
     except (BadInput, FileNotFoundError) as error:
         return str(error)
+    unread |= not_read
     if np.isnan(scores).all():
-        return f"not given: it needs {baseline.needs}"
+        return f"not given: it needs {baseline.needs}" + (f" (give {baseline.option})" if baseline.option else "")
     collapsed = [str(item.message) for item in caught if issubclass(item.category, CollapsedFit)]
     if collapsed:
         return collapsed[0]
-    write_json(
-        kept,
-        {"header": header, "ids": study.ids, "scores": [None if np.isnan(value) else float(value) for value in scores]},
-    )
+    numbers = [None if np.isnan(value) else float(value) for value in scores]
+    write_json(kept, {"header": header, "ids": study.ids, "scores": numbers, "unread": not_read})
     return scores
+
+
+def _readings(judged: Example, learned: Example | None) -> list[Any]:
+    """How the masks behind a baseline's scores are read, as JSON values."""
+    readers = [judged.reader, judged.mirrored_reader, judged.second_reader, None if learned is None else learned.reader]
+    return [None if reader is None else reader.to_dict() for reader in readers]

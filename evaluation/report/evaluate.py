@@ -16,6 +16,7 @@ from evaluation.corruption.suite import run_suite, score_masks
 from evaluation.metrics.class_table import CLASS_COLUMNS, SUMMARY_COLUMNS, summarise_classes
 from evaluation.metrics.mask_features import MASK_FEATURES
 from evaluation.ranking.judging import judge, judge_empty, table_columns
+from evaluation.ranking.undefined import undefined_figures
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.contenders import Contender, contenders
 from evaluation.report.evaluation import Evaluation
@@ -36,9 +37,12 @@ EMPTY_CAPTION = (
     "Share of the other images that a method takes for better than such a prediction, whose Dice is 0; a tie counts "
     "one half. At 1 none of them is missed; at 0 they look perfect."
 )
-CLASSES_CAPTION = "Over the images with the class in prediction or truth; medians of distances where both have it."
+CLASSES_CAPTION = (
+    "Over the images with the class in prediction or truth; medians of distances where both have it (-: in no image)."
+)
 CORRUPTIONS_CAPTION = (
-    "A known error in a true mask against the untouched mask; wins: over the same picture's own untouched mask."
+    "A known error in a true mask against the untouched mask; wins: over the same picture's own untouched mask. "
+    "A line without figures: the error fits into none of these masks."
 )
 
 
@@ -63,14 +67,25 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
     find_device(config.device)  # before the work, not after half of it
     study = make_study(config, console)
     top = min(config.top, len(study.examples))
-    methods, absent = contenders(config, study, console)
+    entered = contenders(config, study, console)
+    methods = entered.methods
     scores = {method.name: method.scores for method in methods}
     if len(scores) < len(methods):
         raise ValueError(f"Expected methods with different names, but got {[method.name for method in methods]}")
     rows = judge(scores, study.quality, methods[0].name, top, config.threshold, config.resamples, config.seed)
     corruptions = _corruptions(config, study, console) if config.corruptions else None
+    groups = {method.name: method.group for method in methods}
     found = Evaluation(
-        rows, {method.name: method.group for method in methods}, absent, study, corruptions, top, config.out
+        rows,
+        groups,
+        entered.absent,
+        study,
+        corruptions,
+        top,
+        config.out,
+        undefined_figures(rows, scores, study.quality, top, config.threshold),
+        config.threshold,
+        entered.notes,
     )
     _write(config, found, methods)
     return found
@@ -86,11 +101,12 @@ def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) 
     report = run_suite(
         partial(score_masks, qc),
         items,
-        study.labels,
+        study.reader.truths or study.labels,
         seed=config.seed,
         out=config.out,
         console=console,
         scorer_id=f"{fingerprint(folder)} levels {levels}",
+        pictures=study.reader.pictures,
         max_items=config.corruptions,
         resamples=config.resamples,
     )
@@ -124,13 +140,16 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
         _tables(found, summary, empty),
         found.top,
         config.threshold,
+        found.undefined_notes(),
     )
     with atomic_path(out / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     record = {"config": to_json(config), "segqc": __version__, "images": len(study.examples), "facts": facts}
     write_json(
         out / "evaluation.json",
-        record | {"absent": found.absent, "left_out": study.left_out, "rows": grouped, "empty": empty},
+        record
+        | {"absent": found.absent, "left_out": study.left_out, "rows": grouped, "empty": empty}
+        | {"undefined": found.undefined, "reader": study.reader.to_dict()},
     )
 
 
@@ -159,7 +178,7 @@ def _facts(config: EvaluateConfig, found: Evaluation) -> list[str]:
         f"Metrics by {config.metrics_backend}; {config.resamples:,} bootstrap resamples, seed {config.seed}; "
         f"segqc {__version__}.",
     ]
-    return [*facts, found.top_note] if found.top_note else facts
+    return [*facts, *found.notes, found.top_note] if found.top_note else [*facts, *found.notes]
 
 
 def _tables(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.ranking.undefined import Undefined, undefined_notes
 from evaluation.report.study import Study
 
 
@@ -25,6 +26,12 @@ class Evaluation:
     top : int
         K of "the K ranked worst": the configuration's, or the number of images where these are fewer.
     out : Path
+    undefined : dict
+        Of `evaluation.ranking.undefined.undefined_figures`: which figures have no value, and why.
+    threshold : float
+        Dice below which an image counts as a failure.
+    notes : tuple of str
+        Sentences on what the baselines learned from.
     """
 
     rows: list[dict[str, Any]]
@@ -34,6 +41,14 @@ class Evaluation:
     corruptions: list[dict[str, Any]] | None
     top: int
     out: Path
+    undefined: Undefined
+    threshold: float
+    notes: tuple[str, ...]
+
+    def undefined_notes(self, *keys: str) -> list[str]:
+        """A sentence for each figure of the table that has no value; with `keys`, of these measures only."""
+        chosen = {key: value for key, value in self.undefined.items() if not keys or key.removesuffix("_low") in keys}
+        return undefined_notes(chosen, len(self.rows), self.top, self.threshold)
 
     @property
     def top_note(self) -> str:

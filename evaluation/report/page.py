@@ -44,6 +44,7 @@ def render_report(
     tables: Sequence[ReportTable],
     top: int,
     threshold: float,
+    undefined: Sequence[str] = (),
 ) -> str:
     """The page as a string.
 
@@ -65,9 +66,13 @@ def render_report(
         Further tables.
     top, threshold
         See `evaluation.ranking.judging.measures`.
+    undefined : sequence of str
+        Of `evaluation.ranking.undefined.undefined_notes`: why figures are missing.
     """
     parts = [f"<h1>{_text(title)}</h1>", *(f"<p class=dim>{_text(fact)}</p>" for fact in facts)]
     parts += _method_tables(rows, groups, published, top, threshold)
+    if undefined:
+        parts += ["<h2>Figures without a value</h2><ul>", *(f"<li>{_text(note)}" for note in undefined), "</ul>"]
     for picture in pictures:
         parts += [
             f"<h2>{_text(picture.heading)}</h2><figure>",

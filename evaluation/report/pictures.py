@@ -116,5 +116,7 @@ def _sheet_entries(study: Study, method: Contender) -> list[GalleryEntry]:
         if method.audit is not None:
             row, heat = row | method.audit.by_id[example.id], method.audit.heatmap(example.id)
         row |= {"rank": rank, "score": score, "dice": dice}
-        entries.append(GalleryEntry(row, example.image, example.mask_file, heat, study.truths[place]))
+        entries.append(
+            GalleryEntry(row, example.image, example.mask_file, heat, study.truths[place], reader=example.reader)
+        )
     return entries

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -50,8 +51,8 @@ def reader_of(config: AuditConfig, model: ModelConfig, job: AuditJob, console: C
         known = dataclasses.replace(known, exif="upright")
     drawn = draw_pairs(job.pairs, LOOKED_AT)
     found = look(drawn, adjusted(labels, config), known, config.predictions, predictions=True)
-    compared = [Pair(pair.id, pair.image, pair.ground_truth) for pair in drawn if pair.ground_truth is not None]
-    truths, said = _truths(compared, job.truth_labels or labels, config)
+    where = config.ground_truth or config.voc_root or config.data or "ground truth"
+    truths, said = look_at_truths(drawn, job.truth_labels or labels, where)
     if console is not None:
         for line in (*job.said, *found.said, *said):
             console.print(line, soft_wrap=True, highlight=False)
@@ -59,15 +60,30 @@ def reader_of(config: AuditConfig, model: ModelConfig, job: AuditJob, console: C
     return PairReader(labels, found.labels, truths, pictures, config.strict_size)
 
 
-def _truths(pairs: Sequence[Pair], labels: LabelSpace, config: AuditConfig) -> tuple[LabelSpace | None, list[str]]:
-    """How the true masks are read; None where there are none."""
-    if not pairs:
+def look_at_truths(pairs: Sequence[Pair], labels: LabelSpace, where: Path | str) -> tuple[LabelSpace | None, list[str]]:
+    """How true masks are read, after a look at up to 200 of the pairs that have one, drawn by seed; and what to print.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    labels : LabelSpace
+        The model's classes, with the values that stood for them in training.
+    where : Path or str
+        Folder or option that errors name.
+
+    Returns
+    -------
+    LabelSpace or None
+        None where no pair has a true mask.
+    list of str
+
+    Raises
+    ------
+    BadInput
+        The masks can be read in two ways, or none can be read.
+    """
+    known = [Pair(pair.id, pair.image, pair.ground_truth) for pair in pairs if pair.ground_truth is not None]
+    if not known:
         return None, []
-    found = look(
-        pairs,
-        labels,
-        DataOptions(),
-        config.ground_truth or config.voc_root or config.data or "ground truth",
-        pictures=False,
-    )
+    found = look(draw_pairs(known, LOOKED_AT), labels, DataOptions(), where, pictures=False)
     return found.labels, [f"ground truth: {line}" for line in found.settled.said]

@@ -11,7 +11,7 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import summarise_decisions
 from segqc.auditing.folder import HEATMAPS
 from segqc.auditing.job import AuditJob, Scorers
-from segqc.auditing.rows import Comparison
+from segqc.auditing.rows import WITHOUT_DICE, Comparison
 from segqc.base.console import make_progress
 from segqc.base.devices import peak_memory_gib
 from segqc.base.files import write_json
@@ -19,12 +19,13 @@ from segqc.base.settings import to_json
 from segqc.base.tables import write_table
 from segqc.base.version import __version__
 from segqc.calibration.calibration import Calibration
+from segqc.data.inspection.survey import commonest_reason
 from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
 from segqc.gallery.contact_sheet import ContactSheet
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery
-from segqc.results.schema import HARDLY_SEEN, RESIZED, audit_columns, split_list
+from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns, split_list
 from segqc.results.table import SUMMARY
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -79,11 +80,33 @@ def summarise(
         summary |= {"images_without_prediction": len(job.without), "ids_without_prediction": job.without}
     if calibration is not None:
         summary["calibration"] = summarise_decisions(rows, calibration)
-    compared = [row for row in good if row["dice"] is not None]
-    if comparison is not None and len(compared) >= _COMPARED_AT_LEAST:
-        quality = comparison.judge([row["score"] for row in compared], [row["dice"] for row in compared])
-        summary["quality"] = {"compared": len(compared)} | quality
+    if comparison is not None:
+        summary |= _compare(good, job, comparison, config.ground_truth is not None)
     return summary
+
+
+def _compare(good: Sequence[dict[str, Any]], job: AuditJob, comparison: Comparison, was_given: bool) -> dict[str, Any]:
+    """How well the ranking did where ground truth is known, and, where it was given, why something is not known."""
+    compared = [row for row in good if row["dice"] is not None]
+    refused = [
+        (row["id"], row["reason"].rpartition(WITHOUT_DICE)[2])
+        for row in good
+        if NOT_COMPARED in split_list(row["warnings"])
+    ]
+    without = [pair.id for pair in job.pairs if pair.ground_truth is None]
+    if len(without) == len(job.pairs) and not was_given:
+        return {}
+    found: dict[str, Any] = {}
+    if len(compared) >= _COMPARED_AT_LEAST:
+        quality = comparison.judge([row["score"] for row in compared], [row["dice"] for row in compared])
+        found["quality"] = {"compared": len(compared)} | quality
+    else:
+        found["not_judged"] = f"{len(compared)} predictions could be compared with ground truth; a ranking takes three"
+    if refused:
+        found["not_compared"] = commonest_reason(refused)
+    if without:
+        found["without_ground_truth"] = len(without)
+    return found
 
 
 def write_audit(

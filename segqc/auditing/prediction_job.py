@@ -53,7 +53,7 @@ def prediction_job(config: AuditConfig, sources: PredictionSources) -> tuple[Aud
     if found.predictions not in (None, named) or found.ground_truth != sources.ground_truth:
         given = {"predictions": named, "ground_truth": config.ground_truth}
         facts = {"mask_sources": {name: None if path is None else str(path) for name, path in given.items()}}
-    truths, lines = (None, ()) if found.truth_labels is None else _read_truths(labels, found.truth_labels)
+    truths, lines = (None, ()) if found.truth_labels is None else read_truths(labels, found.truth_labels)
     job = AuditJob(
         found.pairs.pairs,
         found.pairs.problems,
@@ -69,7 +69,7 @@ def prediction_job(config: AuditConfig, sources: PredictionSources) -> tuple[Aud
     return dataclasses.replace(config, predictions=found.predictions or named, ground_truth=truth), job
 
 
-def _read_truths(labels: LabelSpace, files: LabelSpace) -> tuple[LabelSpace | None, tuple[str, ...]]:
+def read_truths(labels: LabelSpace, files: LabelSpace) -> tuple[LabelSpace | None, tuple[str, ...]]:
     """How a data set's own true masks are read, None by the model's numbers; and what to say of it.
 
     A folder in Pascal VOC's layout that names no classes may hold any: the model's numbers count there.

@@ -20,6 +20,8 @@ from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_colum
 
 COLUMNS = audit_columns(calibrated=False)
 OF_SLICES = audit_columns(calibrated=False, volumes=True)
+WITHOUT_DICE = "not compared: "
+"""Beginning of the last part of a row's reason where its ground truth cannot be used."""
 
 
 class Comparison(Protocol):
@@ -35,8 +37,8 @@ class Comparison(Protocol):
         """Metrics of one volume, and of each of its classes."""
         ...
 
-    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, float | None]:
-        """How well the scores found the bad ones."""
+    def judge(self, scores: Sequence[float], qualities: Sequence[float]) -> dict[str, Any]:
+        """How well the scores found the bad ones; of a figure that is None, "undefined" says why."""
         ...
 
 
@@ -93,7 +95,7 @@ def read_pair(
         try:
             row["dice"] = comparison.measure(mask, reader.truth(pair.ground_truth, image), qc.labels)
         except BadInput as error:  # the score does not need the ground truth
-            warnings[NOT_COMPARED] = f"not compared: {error}"
+            warnings[NOT_COMPARED] = f"{WITHOUT_DICE}{error}"
     row |= {"warnings": ";".join(warnings), "reason": "; ".join(warnings.values())}
     return ReadPair(pair, stamps, row, *prepared, mask)
 

@@ -19,8 +19,16 @@ from segqc.calibration.conformal import MIN_CURVE_PAIRS
 from segqc.calibration.drift import SMALLEST_SAMPLE, compare_scores
 from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.storage import CALIBRATION, save_calibration
+from segqc.data.inspection.survey import commonest_reason
 from segqc.results.review import read_review
-from segqc.results.table import AuditTable, audit_fingerprint, is_scored, parse_number, read_audit_table
+from segqc.results.table import (
+    AuditTable,
+    audit_fingerprint,
+    is_scored,
+    parse_number,
+    read_audit_table,
+    unscored_reasons,
+)
 
 _LISTED = 5
 
@@ -51,7 +59,12 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
         )
     scores = {row["id"]: float(row["score"]) for row in table.rows if is_scored(row)}
     if not scores:
-        raise BadInput(config.audit, "has no scored prediction", "mend the predictions and audit again")
+        why = commonest_reason(unscored_reasons(table.rows))
+        raise BadInput(
+            config.audit,
+            "has no scored prediction" + (f"; {why}" if why else ""),
+            "mend the predictions and audit again",
+        )
     notes: list[str] = []
     accepted = None if config.accepted is None else _accepted(config.accepted, table, scores, notes)
     labels = None if config.ground_truth else _labels(config, table, scores, notes)

@@ -16,7 +16,8 @@ from segqc.calibration.calibration import Calibration
 from segqc.calibration.config import MonitorConfig
 from segqc.calibration.drift import DriftMonitor, DriftWindow, compare_scores
 from segqc.calibration.storage import load_calibration
-from segqc.results.table import is_scored, parse_number, read_audit_table
+from segqc.data.inspection.survey import commonest_reason
+from segqc.results.table import is_scored, parse_number, read_audit_table, unscored_reasons
 
 _ALARM, _CALM, _MUTED = "#b3261e", "#1f5fa8", "#8a8f98"
 
@@ -79,8 +80,11 @@ def monitor(config: MonitorConfig) -> MonitorReport:
             config.calibration, str(error), "give a larger --window, or calibrate on more predictions"
         ) from error
     if not running.windows:
+        why = commonest_reason(unscored_reasons(table.rows))
         raise BadInput(
-            config.scores, f"has only {len(scores)} scores: too few to compare", "come back when there are more"
+            config.scores,
+            f"has only {len(scores)} scores: too few to compare" + (f"; {why}" if why else ""),
+            "come back when there are more",
         )
     whole = compare_scores(scores, running.reference, config.level)
     plot = config.plot or table.folder / "drift.png"

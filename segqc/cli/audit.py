@@ -162,7 +162,18 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     memory = "" if summary["peak_memory_gib"] is None else f", {summary['peak_memory_gib']} GiB"
     console.print(f"{counts}; {summary['seconds']} s{speed}{memory}")
     if "quality" in summary:
-        quality = Table(title="Against ground truth", show_header=False)
-        for name, value in summary["quality"].items():
-            quality.add_row(name.replace("_", " "), f"{value:.3f}" if isinstance(value, float) else str(value))
-        console.print(quality)
+        console.print(_against_truth(summary["quality"]))
+    for name in ("not_judged", "not_compared", "without_ground_truth"):
+        if name in summary:
+            console.print(f"{name.replace('_', ' ').capitalize()}: {summary[name]}", soft_wrap=True, highlight=False)
+
+
+def _against_truth(quality: dict[str, Any]) -> Table:
+    """The figures of the comparison with ground truth; one without a value has its reason."""
+    table = Table(title="Against ground truth", show_header=False)
+    undefined = quality.get("undefined", {})
+    for name, value in quality.items():
+        if name != "undefined":
+            shown = f"not defined: {undefined.get(name, 'no reason is known')}" if value is None else str(value)
+            table.add_row(name.replace("_", " "), f"{value:.3f}" if isinstance(value, float) else shown)
+    return table

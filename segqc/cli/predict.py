@@ -22,6 +22,7 @@ def predict(
 
     Writes one palette PNG per image, at the image's size, and predict.json with the images that failed and why.
     """
+    from segqc.data.inspection.survey import commonest_reason
     from segqc.predict.run import predict as run
 
     summary = run(config, console)
@@ -31,6 +32,9 @@ def predict(
     )
     for line in summary.passed_over:
         console.print(line, soft_wrap=True, highlight=False)
+    if summary.failed:
+        why = commonest_reason([(failed["image"], failed["reason"]) for failed in summary.failed])
+        console.print(f"Failed: {why}", soft_wrap=True, highlight=False)
     source = f"--voc-root {config.voc_root}" if config.voc_root else f"--images {config.images}"
     console.print(f"Next: segqc audit --model MODEL --predictions {config.out} {source} --out audit", soft_wrap=True)
     if strict and summary.failed:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed
-from segqc.data.listing import require_files
+from segqc.data.listing import files_by_id, require_files
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, NamePattern, find_mask_pattern, find_patterns
 from segqc.data.pictures import IMAGE_SUFFIXES
@@ -93,6 +93,26 @@ def folder_pairs(
         else:
             pairs.append(Pair(id_, image, mask))
     return pairs, problems
+
+
+def masks_of(ids: Sequence[str], folder: Path) -> dict[str, list[Path]]:
+    """Mask files below a folder by the ids that they belong to, also where their names say more than the id
+    (`x_mask.png` of `x`).
+
+    Parameters
+    ----------
+    ids : sequence of str
+    folder : Path
+
+    Raises
+    ------
+    BadInput
+        Several kinds of mask fit the ids.
+    """
+    found = files_by_id(folder, MASK_SUFFIXES)
+    if 2 * len(found.keys() & set(ids)) >= min(len(found), len(ids)):
+        return found
+    return by_pattern(found, find_patterns(ids, list(found), image=AS_IT_IS)[1])
 
 
 def by_pattern(found: dict[str, list[Path]], pattern: NamePattern | None) -> dict[str, list[Path]]:

@@ -19,7 +19,7 @@ from segqc.data.pictures import picture_orientation
 from segqc.export.config import ExportConfig
 from segqc.gallery.overlay import Box, parse_box
 from segqc.results.review import Review, ReviewItem, read_review
-from segqc.results.table import AuditTable, is_scored, reader_of
+from segqc.results.table import AuditTable, is_scored, reader_of, unscored_reasons
 
 DETAILS = (
     "rank", "score", "worst_class", "expected_class", "worst_box",
@@ -126,9 +126,7 @@ def choose(table: AuditTable, config: ExportConfig) -> Chosen:
             )
     review = None if config.review is None else read_review(config.review)
     scored = [row for row in table.rows if is_scored(row)]
-    unscored = [
-        Skipped(str(row["id"]), str(row.get("reason") or "was not scored")) for row in table.rows if not is_scored(row)
-    ]
+    unscored = [Skipped(id_, reason) for id_, reason in unscored_reasons(table.rows)]
 
     def passes(row: dict[str, Any]) -> bool:
         p_value = row.get("p_value")

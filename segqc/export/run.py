@@ -5,11 +5,14 @@ A prediction that cannot be exported is listed in `export.json` with its reason,
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+from segqc.base.errors import BadInput
 from segqc.base.files import write_json
 from segqc.base.settings import to_json
 from segqc.base.version import __version__
+from segqc.data.inspection.survey import commonest_reason
 from segqc.export import coco, csv_table, cvat, fiftyone, label_studio
 from segqc.export.config import ExportConfig
 from segqc.export.queue import Item, Locator, Skipped, choose, common_folder, load_items
@@ -59,16 +62,22 @@ def export(config: ExportConfig) -> ExportReport:
     Raises
     ------
     BadInput
-        When the audit, the classes or the review cannot be read, or an option cannot be met. A bad prediction is listed
-        instead.
+        When the audit, the classes or the review cannot be read, an option cannot be met, or there is nothing that
+        could be exported. A bad prediction among others is listed instead; a queue that the filters leave empty is
+        written.
     """
     table = read_audit_table(config.audit)
     labels = table.labels(config.classes)
     chosen = choose(table, config)
     root = config.images_root or common_folder([table.path(row, "image") for row in table.rows if row.get("image")])
     skipped, tally = list(chosen.unscored), _Tally()
-    items = tally.count(load_items(chosen, table, labels, _locator(config, root), skipped))
-    files = TARGETS[config.to](config.out, items, labels, config)
+    items = load_items(chosen, table, labels, _locator(config, root), skipped)
+    first = next(items, None)
+    if first is None and skipped and (chosen.rows or not chosen.left_out):
+        why = commonest_reason([(problem.id, problem.reason) for problem in skipped])
+        raise BadInput(config.audit, f"has nothing that can be exported; {why}", "mend the files, or audit again")
+    counted = tally.count(items if first is None else chain([first], items))
+    files = TARGETS[config.to](config.out, counted, labels, config)
     note = config.out / "export.json"
     write_json(
         note,

@@ -7,14 +7,23 @@ from rich.console import Console
 
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
-from segqc.data.listing import masks_by_id
+from segqc.data.inspection.survey import commonest_reason
+from segqc.data.pairs import masks_of
 from segqc.data.reader import PairReader
 from segqc.data.voc import find_voc
 from segqc.gallery.config import GalleryConfig
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery
 from segqc.gallery.rows import compare_rows
-from segqc.results.table import AuditTable, audit_fingerprint, is_number, is_scored, read_audit_table, reader_of
+from segqc.results.table import (
+    AuditTable,
+    audit_fingerprint,
+    is_number,
+    is_scored,
+    read_audit_table,
+    reader_of,
+    unscored_reasons,
+)
 
 
 def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
@@ -32,6 +41,9 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
         raise BadInput(config.out, "is a folder", "name the HTML file in it, such as gallery.html")
     table = read_audit_table(config.audit)
     labels = table.labels(config.classes)
+    if not any(is_scored(row) for row in table.rows):
+        why = commonest_reason(unscored_reasons(table.rows))
+        raise BadInput(config.audit, "has no scored mask to look at" + (f"; {why}" if why else ""), "audit again")
     rows, title, facts = table.rows, f"Review of {_name(config.audit)}", dict[str, Any]()
     masks_there: dict[str, Path] = {}
     if config.compare is not None:
@@ -45,9 +57,11 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
     if len(shown) < len(rows):  # a hook keeps pictures of suspect predictions only
         facts["scored_without_picture"] = len(rows) - len(shown)
     folder = config.ground_truth or _ground_truth(table)
-    truths = {} if folder is None else masks_by_id(folder)
+    truths = {} if folder is None else masks_of(list(table.by_id), folder)
     reader = reader_of(table, labels)
-    entries = [_entry(table, row, truths.get(row["id"]), masks_there.get(row["id"]), reader) for row in shown]
+    entries = [
+        _entry(table, row, _only(truths.get(row["id"], [])), masks_there.get(row["id"]), reader) for row in shown
+    ]
     out = config.out or table.folder / "gallery.html"
     quality = {
         name: value
@@ -68,6 +82,11 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
             on_progress=lambda done: progress.update(task, completed=done),
         )
     return out
+
+
+def _only(files: list[Path]) -> Path | None:
+    """The true mask, where there is one and no other of the same id."""
+    return files[0] if len(files) == 1 else None
 
 
 def _name(audit: Path) -> str:

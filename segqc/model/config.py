@@ -13,6 +13,9 @@ from segqc.model.methods import find_method
 
 MODEL_FORMAT = "segqc-model-1"
 
+FEW_PICTURES = 50
+"""Training pictures of a class below which the model has hardly seen it."""
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -56,7 +59,7 @@ class ModelConfig:
         empty, pairs = self.training.get("empty_pictures"), self.training.get("train_pairs")
         return 0.5 if empty is None or pairs is None else (empty + 1) / (pairs + 2)
 
-    def hardly_seen(self, fewest: int = 50) -> dict[int, int]:
+    def hardly_seen(self, fewest: int = FEW_PICTURES) -> dict[int, int]:
         """Foreground classes that were in fewer than `fewest` training pictures, with the number; empty where training
         kept no count.
         """

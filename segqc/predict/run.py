@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
+from segqc.data.inspection.survey import commonest_reason
 from segqc.data.listing import passed_over
 from segqc.data.masks import write_mask
 from segqc.data.pairs import Problem
@@ -54,8 +55,8 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
     Raises
     ------
     BadInput
-        When there are no images or no such device, the weights cannot be had or do not fit, or `out` holds the masks of
-        another model.
+        When there are no images or no such device, the weights cannot be had or do not fit, `out` holds the masks of
+        another model, or no image could be predicted.
     """
     images, problems = list_images(
         config.images, config.voc_root, None if config.voc_root is None else config.image_set
@@ -72,6 +73,13 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
         for id_, path in progress.track(images.items(), len(images), description="Predicting"):
             run.predict_image(id_, path)
     run.write_note(complete=True)
+    if not run.written and not run.skipped:
+        why = commonest_reason([(failed["image"], failed["reason"]) for failed in run.failed])
+        raise BadInput(
+            config.images or config.voc_root or "images",
+            f"nothing could be predicted; {why}",
+            f"all reasons are in {out / 'predict.json'}",
+        )
     others = () if config.images is None else passed_over(config.images.expanduser(), IMAGE_SUFFIXES)
     return PredictSummary(out, run.written, run.skipped, run.failed, others)
 

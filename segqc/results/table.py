@@ -231,6 +231,11 @@ def is_scored(row: Mapping[str, Any]) -> bool:
     return (row.get("status") or "ok") == "ok" and parse_number(row.get("score")) is not None
 
 
+def unscored_reasons(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """(id, reason) of each row without a score, in their order."""
+    return [(str(row["id"]), str(row.get("reason") or "was not scored")) for row in rows if not is_scored(row)]
+
+
 def audit_fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
     """A short name for what was audited, by which a review knows its audit: it depends on the ids and their scores, not
     on their order.

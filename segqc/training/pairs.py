@@ -81,6 +81,32 @@ def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> Tr
         Not exactly one kind of source, nothing there, or a data set without names of classes.
     """
     raise_limit(config)
+    found = named_pairs(config, training_labels(config) if config.classes else None, leave_out)
+    if config.data is not None or found.labels is not None:
+        labels = _labels(config, found, config.data or config.masks or Path("training data"))
+    else:
+        labels = training_labels(config)
+    said = (f"layout {found.layout}", *found.said) if found.layout else found.said
+    return TrainingSource(labels, list(found.pairs), list(found.problems), found.pictures, said, volumes=found.volumes)
+
+
+def named_pairs(config: TrainConfig, labels: LabelSpace | None, leave_out: Collection[Path] = ()) -> DataSet:
+    """The pairs that the configuration names, and the classes that the data set itself names, if it does.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Masks of annotation files, and slices of volumes, are written in its folder.
+    labels : LabelSpace or None
+        Classes by which annotations are drawn; None: those that they name.
+    leave_out : collection of Path
+        Paths in its folders that are passed over, symbolic links resolved.
+
+    Raises
+    ------
+    BadInput
+        Not exactly one kind of source, or nothing there.
+    """
     sources = (config.voc_root is not None, config.data is not None, config.images is not None)
     if sum(sources) != 1 or (config.images is None) != (config.masks is None):
         raise BadInput(
@@ -88,35 +114,27 @@ def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> Tr
             "expected one of --voc-root, --data, or --images together with --masks",
             "see `segqc train --help`",
         )
+    work = config.out / "training"
     if config.data is not None:
-        return _of_dataset(config, config.data)
+        return find_dataset(config.data, config.split, work, config.layout, config.intensity, labels=labels)
     if config.voc_root is not None:
         if config.download:
             download_voc(config.voc_root)
-        return TrainingSource(training_labels(config), *voc_pairs(config.voc_root, config.image_set))
+        pairs, problems = voc_pairs(config.voc_root, config.image_set)
+        return DataSet("", tuple(pairs), tuple(problems))
     assert config.images is not None
     assert config.masks is not None
     if holds_volumes(config.images):
         volumes = find_volumes(config.images, config.masks, names=patterns(config), leave_out=leave_out)
-        sliced = of_slices("volumes", volumes, config.out / "training", config.intensity)
-        return _source(sliced, training_labels(config))
-    labels = training_labels(config) if config.classes else None
-    drawn = annotated_pairs(config.images, config.masks, config.out / "training", labels, leave_out)
+        return of_slices("volumes", volumes, work, config.intensity)
+    drawn = annotated_pairs(config.images, config.masks, work, labels, leave_out)
     if drawn is not None:
-        return _source(drawn, _labels(config, drawn, config.masks))
-    found = folder_pairs(config.images, config.masks, leave_out, patterns(config))
+        return drawn
+    pairs, problems = folder_pairs(config.images, config.masks, leave_out, patterns(config))
     known = (*IMAGE_SUFFIXES, *MASK_SUFFIXES)
     folders = dict.fromkeys((config.images, config.masks))
     said = tuple(line for folder in folders for line in passed_over(folder.expanduser(), known, leave_out))
-    return TrainingSource(training_labels(config), *found, said=said)
-
-
-def _of_dataset(config: TrainConfig, root: Path) -> TrainingSource:
-    """A data set in a known layout; masks of annotation files are drawn in the run's folder."""
-    labels = training_labels(config) if config.classes else None
-    settings = config.split, config.out / "training", config.layout, config.intensity
-    found = find_dataset(root, *settings, labels=labels)
-    return _source(found, _labels(config, found, root))
+    return DataSet("", tuple(pairs), tuple(problems), said=said)
 
 
 def _labels(config: TrainConfig, found: DataSet, root: Path) -> LabelSpace:
@@ -125,12 +143,6 @@ def _labels(config: TrainConfig, found: DataSet, root: Path) -> LabelSpace:
     if labels is None:
         raise BadInput(root, "names no classes", 'name them with --classes "background,cat,dog", or a file')
     return adjusted(labels, config)
-
-
-def _source(found: DataSet, labels: LabelSpace) -> TrainingSource:
-    """A data set that was found, with its classes."""
-    said = (*([f"layout {found.layout}"] if found.layout else []), *found.said)
-    return TrainingSource(labels, list(found.pairs), list(found.problems), found.pictures, said, volumes=found.volumes)
 
 
 def check_pairs(

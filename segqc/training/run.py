@@ -241,4 +241,5 @@ class _Run:
             "segqc": __version__,
             "torch": torch.__version__,
             "config": to_json(self.config),
+            "working_directory": str(Path.cwd()),
         }

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from command_line import segqc
 
-from segqc.auditing.prediction_job import _read_truths
+from segqc.auditing.prediction_job import read_truths
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.masks import read_mask
 from segqc.demo.scenes import DEMO_LABELS
@@ -87,16 +87,16 @@ def test_a_data_set_and_a_table_bring_pictures_and_true_masks(tiny_voc, tiny_pre
 def test_true_masks_are_read_by_the_names_that_their_data_set_gives():
     """Names of a data set count where they are the model's; a folder in VOC's layout may hold any classes."""
     model = LabelSpace(("background", "cat", "dog"))
-    assert _read_truths(model, LabelSpace(("background", "dog", "cat")))[0].value_classes == {
+    assert read_truths(model, LabelSpace(("background", "dog", "cat")))[0].value_classes == {
         0: 0,
         1: 2,
         2: 1,
         255: 255,
     }
-    by_number, said = _read_truths(model, LabelSpace(("background", "pit", "bar")))
+    by_number, said = read_truths(model, LabelSpace(("background", "pit", "bar")))
     assert by_number is None
     assert "by the model's numbers" in said[0]
-    assert _read_truths(model, VOC_LABELS)[0] is None
-    assert _read_truths(VOC_LABELS, VOC_LABELS) == (None, ())
-    subset, said = _read_truths(model, LabelSpace(("background", "cow", "cat")))
+    assert read_truths(model, VOC_LABELS)[0] is None
+    assert read_truths(VOC_LABELS, VOC_LABELS) == (None, ())
+    subset, said = read_truths(model, LabelSpace(("background", "cow", "cat")))
     assert (subset.value_classes, said[0][-3:]) == ({0: 0, 1: 0, 2: 1, 255: 255}, "cow")

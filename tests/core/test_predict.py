@@ -271,9 +271,11 @@ def test_a_network_that_gives_nan_fails_by_image(images, tmp_path, five):
     state = {key: value.clone() for key, value in five[0].state_dict().items()}
     state["classifier.low_classifier.bias"][0] = torch.nan
     torch.save(state, tmp_path / "nan.pth")
-    summary = predict(config(images, tmp_path / "out", tmp_path / "nan.pth"))
-    assert (summary.written, len(summary.failed)) == (0, 3)
-    assert "NaN" in summary.failed[0]["reason"]
+    with pytest.raises(BadInput, match=r"nothing could be predicted; 3 of 3: .*NaN"):
+        predict(config(images, tmp_path / "out", tmp_path / "nan.pth"))
+    failed = read_json(tmp_path / "out" / "predict.json")["failed"]
+    assert len(failed) == 3
+    assert "NaN" in failed[0]["reason"]
 
 
 def test_folders_that_make_no_sense(images, tmp_path, five):

@@ -217,9 +217,19 @@ def test_a_second_run_computes_no_baseline_again(
 def test_without_training_pairs_those_that_learn_say_so(
     config: EvaluateConfig, found: Evaluation, tmp_path: Path
 ) -> None:
+    """A model that does not say what it was trained on, like those that come with segqc."""
     truth = config.voc_root / "SegmentationClass"  # type: ignore[operator]
+    shutil.copytree(config.audit, tmp_path / "audit")
+    summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
+    shutil.copytree(summary["model"]["folder"], tmp_path / "model")
+    model = json.loads((tmp_path / "model" / "config.json").read_text())
+    del model["training"]["config"]["voc_root"]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(model))
+    summary["model"]["folder"] = str(tmp_path / "model")
+    summary["config"]["voc_root"] = None
+    (tmp_path / "audit" / "summary.json").write_text(json.dumps(summary))
     alone = EvaluateConfig(
-        audit=config.audit,
+        audit=tmp_path / "audit",
         ground_truth=truth,
         out=tmp_path / "out",
         deep_svdd=("v2_b0/one-class",),
@@ -228,7 +238,8 @@ def test_without_training_pairs_those_that_learn_say_so(
     )
     result = evaluate(alone)
     for name in ("rare classes", "nearest training masks", "mixture of mask features", "Deep SVDD, one-class (v2_b0)"):
-        assert "--train-set" in result.absent[name]
+        assert "does not say on which files it was trained" in result.absent[name]
+        assert "--train-images" in result.absent[name]
     assert "softmax maps" in result.absent["mean entropy"]
     assert "another segmenter" in result.absent["second network"]
     assert {row["method"] for row in result.rows} >= {found.rows[0]["method"], "small area"}
@@ -307,6 +318,7 @@ def test_it_works_from_any_directory_and_with_arrays_as_truths(
     config = EvaluateConfig(folder / "audit", out=Path("out"), deep_svdd=(), resamples=2, top=3, device="cpu")
     result = evaluate(config)
     assert result.study.ids == found.study.ids
+    assert "nearest training masks" in result.groups, "the model's folder says what it was trained on"
     assert [path.suffix for path in result.study.truths] == [suffix] * 6
     np.testing.assert_array_equal(result.study.quality.dice, found.study.quality.dice)
     assert result.rows[0]["spearman"] == found.rows[0]["spearman"]

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from evaluation.baselines.base import Baseline, CollapsedFit, Example, Group
+from evaluation.baselines.base import Baseline, CollapsedFit, Example, Group, LeftOut
 from evaluation.baselines.heuristics import read_each, score_each, training_fingerprint
 from evaluation.baselines.svdd.networks import encode, make_networks
 from evaluation.baselines.svdd.training import PRESETS, SVDDConfig, SVDDTraining
@@ -30,8 +30,11 @@ from segqc.base.files import read_json, write_json
 from segqc.base.fingerprints import stable_seed
 from segqc.base.journal import Journal
 from segqc.data.dataset import PairDataset
-from segqc.data.labels import LabelSpace
+from segqc.data.grid import image_to_grid, mask_to_grid
+from segqc.data.masks import check_size
 from segqc.data.pairs import Pair
+from segqc.data.pictures import AS_STORED
+from segqc.data.reader import PairReader
 from segqc.training.checkpoint import load_tensors, save_tensors
 from segqc.training.feature_cache import BLOCK, FeatureCache
 from segqc.training.pairs import check_pairs
@@ -128,9 +131,13 @@ class DeepSVDD(Baseline):
         """
         folder, config = Path(folder), self.config
         device = find_device(config.device)
-        self.labels_ = _common_labels(training, folder)
+        reader = _common_reader(training, folder)
+        self.labels_ = reader.labels
         settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in _NOT_PART_OF_A_FIT}
-        header = {"training": training_fingerprint(training), "labels": self.labels_.to_dict(), "config": settings}
+        read_as = (reader.predictions or reader.labels).to_dict()
+        header = {"training": training_fingerprint(training), "labels": read_as, "config": settings}
+        if reader.pictures != AS_STORED:
+            header["pictures"] = reader.pictures.to_dict()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             encoder, network = make_networks(config.network, self.labels_.num_classes, config.embedding)
@@ -144,8 +151,9 @@ class DeepSVDD(Baseline):
         if found.get("header") != header:
             marker.unlink(missing_ok=True)
             with make_progress(console, "note") as progress:
-                pairs = self._usable(training, folder, header, progress)
-                dataset = PairDataset(pairs, self.labels_, config.size, self.grid_size_)
+                pairs = self._usable(training, folder, reader, header, progress)
+                spaces = reader.predictions or reader.labels
+                dataset = PairDataset(pairs, spaces, config.size, self.grid_size_, pictures=reader.pictures)
                 source = self._source(dataset, folder, header, shapes, progress)
                 state = SVDDTraining(config, self.encoder_, self.network_, source, len(pairs), folder, header)
                 report, embeddings = state.run(progress)
@@ -188,21 +196,30 @@ class DeepSVDD(Baseline):
         """
         if example.labels != self.labels_:
             raise ValueError(f"Expected {example.id} to have the label space of the training pairs, but got another")
-        pair = Pair(example.id, example.image, example.mask_file)
-        sample = PairDataset([pair], self.labels_, self.config.size, self.grid_size_).sample(0)
-        image, mask = (torch.from_numpy(sample[name])[None].to(self.centre_.device) for name in ("image", "mask"))
+        shown, labelled = example.picture(), example.mask()
+        check_size(example.mask_file, labelled.shape[::-1], shown)
+        sample = image_to_grid(shown, self.config.size), mask_to_grid(labelled, self.grid_size_, self.labels_)
+        image, mask = (torch.from_numpy(array)[None].to(self.centre_.device) for array in sample)
         return self.network_((encode(self.encoder_, image), mask))[0].cpu().double().numpy()
 
-    def _usable(self, training: Sequence[Example], folder: Path, header: dict, progress: Progress) -> list[Pair]:
+    def _usable(
+        self, training: Sequence[Example], folder: Path, reader: PairReader, header: dict, progress: Progress
+    ) -> list[Pair]:
         """The pairs that can be read, by id: their order is not the caller's."""
         pairs = sorted(
             (Pair(example.id, example.image, example.mask_file) for example in training), key=lambda pair: pair.id
         )
         with Journal(folder / "checked.jsonl", {"training": header["training"], "labels": header["labels"]}) as journal:
             task = progress.add_task("checking files", total=sum(pair.id not in journal for pair in pairs), note="")
-            usable, problems = check_pairs(pairs, self.labels_, journal, lambda n: progress.advance(task, n))
+            usable, problems = check_pairs(
+                pairs,
+                reader.predictions or reader.labels,
+                journal,
+                lambda n: progress.advance(task, n),
+                reader.pictures,
+            )
         for problem in problems:
-            warnings.warn(f"{problem.id} is left out: {problem.reason}", stacklevel=3)
+            warnings.warn(LeftOut(problem.id, problem.reason), stacklevel=3)
         if len(usable) < 2:
             raise BadInput(
                 folder,
@@ -244,9 +261,10 @@ class _FrozenEncoder:
         return encode(self.encoder, images)
 
 
-def _common_labels(training: Sequence[Example], folder: Path) -> LabelSpace:
+def _common_reader(training: Sequence[Example], folder: Path) -> PairReader:
     if not training:
         raise BadInput(folder, "gets no training pairs", "name some")
-    if any(example.labels != training[0].labels for example in training):
+    first = training[0]
+    if any((example.labels, example.reader) != (first.labels, first.reader) for example in training):
         raise ValueError("Expected training pairs of one label space, but got several")
-    return training[0].labels
+    return first.reader or PairReader(first.labels)

@@ -76,7 +76,7 @@ def _labels_in_alpha(survey: Survey, labels: LabelSpace, predictions: bool) -> S
 
 def _one_class(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
     """All masks empty, or all pixels of one class."""
-    classes = _class_masks(survey, labels)
+    classes = class_masks(survey, labels)
     if len(survey.readable) < 3 or len(classes) != 1:
         return None
     (index,) = classes
@@ -88,7 +88,7 @@ def _one_class(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspici
     )
 
 
-def _class_masks(survey: Survey, labels: LabelSpace) -> dict[int, int]:
+def class_masks(survey: Survey, labels: LabelSpace) -> dict[int, int]:
     """In how many masks each class occurs."""
     colours = {int(rgb_key(labels.palette[place])): index for index, place in labels.colour_indices.items()}
     counts: dict[int, int] = {}
@@ -100,7 +100,7 @@ def _class_masks(survey: Survey, labels: LabelSpace) -> dict[int, int]:
 
 
 def _classes_without_mask(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
-    seen = _class_masks(survey, labels)
+    seen = class_masks(survey, labels)
     absent = [labels.name(index) for index in labels.foreground if index not in seen]
     if predictions or not absent or len(seen) < 2:
         return None

@@ -1,6 +1,7 @@
 """A look at many files at once: facts by id, and what they add up to."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,15 +121,18 @@ def commonest_reason(reasons: Sequence[tuple[str, str]]) -> str:
     """One line for a screen: the commonest reason among (file or id, reason), with an example and its count."""
     if not reasons:
         return ""
-    kinds = Counter(_kind_of(reason) for _, reason in reasons)
-    kind, count = kinds.most_common(1)[0]
-    place, reason = next((place, reason) for place, reason in reasons if _kind_of(reason) == kind)
+    kinds = [_kind_of(place, reason) for place, reason in reasons]
+    kind, count = Counter(kinds).most_common(1)[0]
+    place, reason = reasons[kinds.index(kind)]
     return f"{count} of {len(reasons)}: {reason} (for example {place})"
 
 
-def _kind_of(reason: str) -> str:
-    """A reason without the numbers and names that differ from file to file."""
-    return "".join("0" if character.isdigit() else character for character in reason.split(":", 1)[-1])[:60]
+def _kind_of(place: str, reason: str) -> str:
+    """A reason without the numbers, paths and names that differ from file to file."""
+    for name in filter(None, (place, Path(place).name, Path(place).stem)):
+        reason = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "", reason)
+    plain = " ".join(word for word in reason.split() if "/" not in word)
+    return "".join("0" if character.isdigit() else character for character in plain)[:60]
 
 
 def nothing_readable(survey: Survey, what: str) -> BadInput | None:
