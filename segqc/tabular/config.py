@@ -1,5 +1,6 @@
 """One dataclass per command of `segqc tabular`: the same fields on the command line and in Python."""
 
+import datetime
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -46,6 +47,22 @@ class TableConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if not self.decimal or self.decimal == self.thousands:
+            raise ValueError(
+                f"Expected a decimal mark, and another one between thousands, but got {self.decimal!r} and "
+                f"{self.thousands!r}: name both, such as --decimal , --thousands ."
+            )
+        if self.date_format is not None:
+            _check_date_format(self.date_format)
+
+
+def _check_date_format(format: str) -> None:
+    try:
+        datetime.datetime.strptime("", format)
+    except ValueError as error:
+        # Any format refuses an empty text; a wrong one says so first.
+        if not str(error).startswith("time data"):
+            raise ValueError(f"--date-format {format!r}: {error}; write it like %d.%m.%Y") from None
 
 
 @dataclass(frozen=True)

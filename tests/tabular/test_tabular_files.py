@@ -167,6 +167,19 @@ def test_a_point_is_no_decimal_mark_beside_decimal_commas(tmp_path: Path) -> Non
     assert reasons(tmp_path / "s.csv") == ["n is '1.234', no number, and was read as missing", ""]
 
 
+def test_hints_leave_out_what_was_given_and_marks_must_make_sense(tmp_path: Path) -> None:
+    days = ["-", *(f"{1 + i % 28}.{1 + i % 12}.2024" for i in range(40))]
+    path = write(tmp_path / "a.csv", "d,c\n" + "".join(f"{day},x\n" for day in days))
+    out = run("fit", "--data", path, "--date-format", "%d.%m.%Y", "--out", tmp_path / "m")
+    assert "d was read as categories, since 1 of 41 cells are no dates, such as -: if these mean missing, fit" in out
+    for marks, words in (
+        (("--thousands", "."), "Expected a decimal mark, and another one between thousands, but got '.' and '.'"),
+        (("--date-format", "%Q"), "--date-format '%Q': 'Q' is a bad directive"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            run("fit", "--data", path, *marks)
+
+
 @pytest.mark.parametrize(
     ("cells", "hint"),
     [

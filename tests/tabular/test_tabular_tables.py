@@ -4,6 +4,8 @@ import datetime
 import decimal
 import gzip
 import re
+import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from segqc.base.errors import BadInput
+from segqc.tabular.io import raw
 from segqc.tabular.io.files import read_chunks, read_table, split_label
 from segqc.tabular.io.raw import BadRow, Format
 
@@ -304,3 +307,17 @@ def test_compressed_csv_is_csv(tmp_path: Path) -> None:
     (tmp_path / "t.parquet.gz").write_bytes(b"x")
     with pytest.raises(BadInput, match=r"is of an unknown kind, \.gz"):
         read_table(tmp_path / "t.parquet.gz")
+
+
+def test_reading_ends_when_no_thread_of_arrow_holds_anything_of_python() -> None:
+    """A thread that let go of a row's handler after the interpreter had ended, ended the process with a signal."""
+
+    class Held:
+        pass
+
+    box = [Held()]
+    reference = weakref.ref(box[0])
+    timer = threading.Timer(0.1, box.clear)
+    timer.start()
+    raw._wait_for([reference])
+    assert reference() is None

@@ -92,7 +92,7 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
         numeric,
         dates,
         [name for name in numeric if _looks_like_codes(table.column(name))],
-        hints_on(table, [name for name in categorical if name not in config.categorical]),
+        hints_on(table, [name for name in categorical if name not in config.categorical], config),
         time.perf_counter() - start,
     )
 

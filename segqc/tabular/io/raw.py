@@ -3,17 +3,16 @@
 A row of CSV with too many or too few cells has no place in a table: it is left out, and noted with its number.
 """
 
-import bz2
 import csv
-import gzip
 import io
 import lzma
-import zlib
+import time
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow
@@ -27,13 +26,8 @@ from segqc.tabular.io.cells import simple_types
 
 UNTYPED = (".csv", ".tsv")
 SUFFIXES = (*UNTYPED, ".arff", ".parquet")
-_COMPRESSED: dict[str, Callable[[Path], Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-    ".zst": lambda path: io.BufferedReader(pyarrow.input_stream(path, compression="zstd")),
-}
-"""What opens a file of text that is compressed, by its last suffix."""
+_COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": None}
+"""Arrow's name of the compression of a file of text, by its last suffix; None for what only Python knows."""
 
 Choice = Callable[[list[str]], Sequence[str]]
 """Takes the names of all columns, and returns those to read."""
@@ -43,6 +37,8 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL")
 
 CHUNK = 65_536
 """Rows of a chunk."""
+
+_PATIENCE = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -104,15 +100,19 @@ def raw_chunks(path: Path, how: Format, problems: list[BadRow], choose: Choice) 
         if suffix == ".parquet":
             yield from _parquet_chunks(path, choose)
         elif suffix == ".arff":
-            with io.TextIOWrapper(_open(path), encoding="utf-8-sig") as stream:
+            with _open_text(path) as stream:
                 table = read_arff(stream, path)
             yield table.select(choose(table.column_names))
         else:
             separator = how.separator or ("\t" if suffix == ".tsv" else ",")
             yield from _csv_chunks(path, separator, problems, choose)
     except UnicodeDecodeError as error:
-        raise BadInput(path, f"is not UTF-8 text: {error.reason} at byte {error.start}", "save it as UTF-8") from error
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise BadInput(
+            path,
+            f"is not UTF-8 text: {error.reason} at byte {error.start}",
+            "save it as UTF-8; spreadsheets and compressed files need their own suffix",
+        ) from error
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise BadInput(path, f"cannot be read: {getattr(error, 'strerror', None) or error}", "is it whole?") from error
     except pyarrow.ArrowInvalid as error:
         fix = "save it as UTF-8" if "UTF8" in str(error) else "is the file whole?"
@@ -126,9 +126,16 @@ def kind_of(path: Path) -> str:
     return suffixes[0] if compressed else path.suffix.lower()
 
 
-def _open(path: Path) -> BinaryIO:
-    opens = _COMPRESSED.get(path.suffix.lower())
-    return path.open("rb") if opens is None else cast(BinaryIO, opens(path))
+def _open(path: Path) -> Any:
+    """A file that Arrow and Python read, opened as bytes and unpacked."""
+    suffix = path.suffix.lower()
+    if suffix == ".xz":
+        return lzma.open(path)
+    return pyarrow.input_stream(path, compression=_COMPRESSED.get(suffix))
+
+
+def _open_text(path: Path) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BufferedReader(_open(path)), encoding="utf-8-sig", newline="")
 
 
 def _parquet_chunks(path: Path, choose: Choice) -> Iterator[pyarrow.Table]:
@@ -142,56 +149,78 @@ def _parquet_chunks(path: Path, choose: Choice) -> Iterator[pyarrow.Table]:
 
 
 def _csv_chunks(path: Path, separator: str, problems: list[BadRow], choose: Choice) -> Iterator[pyarrow.Table]:
-    """CSV, every cell as text. pyarrow finds the ragged rows and numbers them, from 1 for the header, in its
-    single-threaded reader only.
-    """
-    with io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="") as text:
+    """CSV, every cell as text."""
+    with _open_text(path) as text:
         header = next(csv.reader(text, delimiter=separator), [])
         more = text.read(1) != ""
     _check_header(path, header)
     names = [name or f"column {j}" for j, name in enumerate(header, start=1)]
     _check_names(path, names)
     chosen = list(choose(names))
-    empty = pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in names})
+    # Where no row has the right number of cells the reader has no batch.
+    yield pyarrow.table({name: pyarrow.array([], pyarrow.string()) for name in names}).select(chosen)
     if not more:  # pyarrow refuses a file that ends after its header
-        yield empty.select(chosen)
         return
-
-    def ragged(row: pyarrow.csv.InvalidRow) -> str:
-        problems.append(
-            BadRow(row.number - 1, f"has {row.actual_columns} cells instead of {row.expected_columns}: {row.text[:80]}")
-        )
-        return "skip"
-
     row, last = 0, None
-    # Where no row has the right number of cells the reader has no batch; and a reader that is left open can end the
-    # process at its exit, since a thread of it still runs.
-    yield empty.select(chosen)
-    with (
-        _open(path) as stream,
-        pyarrow.csv.open_csv(
-            stream,
-            # The names are ours, so that the line of names is skipped; pyarrow's block is bytes of the file.
-            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=1 << 23),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=separator,
-                newlines_in_values=True,
-                ignore_empty_lines=len(names) > 1,
-                invalid_row_handler=ragged,
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(header, pyarrow.string())),
-        ) as reader,
-    ):
-        for batch in reader:
-            row += batch.num_rows
-            last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
-            yield pyarrow.table(batch).rename_columns(names).select(chosen)
+    for batch in _batches(path, separator, header, problems):
+        row += batch.num_rows
+        last = batch.column(batch.num_columns - 1)[-1].as_py() if batch.num_rows else last
+        yield pyarrow.table(batch).rename_columns(names).select(chosen)
     # To pyarrow a quote that is never closed is a last cell that holds the rest of the file.
     if last and "\n" in last and not _ends_in_quote(path):
         where = f"in the last cell of row {row + len(problems)}"
         raise BadInput(
             path, f"has a quote that is never closed, {where}", "close it; the lines below it were taken for that cell"
         )
+
+
+class _NoteRagged:
+    """Adds rows with another number of cells than the header to a list; pyarrow numbers them from 1 for the header, in
+    its single-threaded reader only.
+    """
+
+    def __init__(self, problems: list[BadRow]) -> None:
+        self.problems = problems
+
+    def __call__(self, row: pyarrow.csv.InvalidRow) -> str:
+        reason = f"has {row.actual_columns} cells instead of {row.expected_columns}: {row.text[:80]}"
+        self.problems.append(BadRow(row.number - 1, reason))
+        return "skip"
+
+
+def _batches(path: Path, separator: str, header: list[str], problems: list[BadRow]) -> Iterator[pyarrow.RecordBatch]:
+    """The rows of the right length."""
+    note, stream, reader = _NoteRagged(problems), _open(path), None
+    held = [weakref.ref(note), weakref.ref(stream)]
+    try:
+        reader = pyarrow.csv.open_csv(
+            stream,
+            # The names are ours, so that the line of names is skipped; pyarrow's block is bytes of the file.
+            read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=1 << 23),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=separator,
+                newlines_in_values=True,
+                ignore_empty_lines=len(header) > 1,
+                invalid_row_handler=note,
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(header, pyarrow.string())),
+        )
+        yield from reader
+    finally:
+        if reader is not None:
+            reader.close()
+        del note, stream, reader
+        _wait_for(held)
+
+
+def _wait_for(held: Sequence[weakref.ref]) -> None:
+    """Wait until Arrow's threads have let go of objects of Python.
+
+    A thread that lets go of one after the interpreter has ended ends the process with a signal.
+    """
+    end = time.monotonic() + _PATIENCE
+    while any(reference() is not None for reference in held) and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def _check_header(path: Path, names: list[str]) -> None:
