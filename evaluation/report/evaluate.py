@@ -175,8 +175,8 @@ def _facts(config: EvaluateConfig, found: Evaluation) -> list[str]:
         f"{len(study.examples)} images, mean Dice {study.quality.dice.mean():.3f}, {failures} of them below "
         f"{config.threshold:g}; {len(study.left_out)} predictions left out. Of {len(statuses)} classes in images, "
         f"{statuses.count('missed')} were missed and {statuses.count('spurious')} spurious; their distances {counted}.",
-        f"Metrics by {config.metrics_backend}; {config.resamples:,} bootstrap resamples, seed {config.seed}; "
-        f"segqc {__version__}.",
+        f"Metrics by {config.metrics_backend}, distances in {study.unit}; {config.resamples:,} bootstrap resamples, "
+        f"seed {config.seed}; segqc {__version__}.",
     ]
     return [*facts, *found.notes, found.top_note] if found.top_note else [*facts, *found.notes]
 

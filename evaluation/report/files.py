@@ -25,6 +25,7 @@ from segqc.data.pairs import Pair, masks_of
 from segqc.data.path_tables import is_path_table, read_path_table
 from segqc.data.reader import PairReader
 from segqc.data.voc import find_voc, list_images
+from segqc.data.volumes.files import holds_volumes
 from segqc.results.table import AuditTable, is_scored, reader_of
 
 
@@ -201,6 +202,9 @@ def _true_masks(config: EvaluateConfig, audit: AuditTable) -> tuple[dict[str, li
     folder = truth if truth is not None else find_voc(cast(Path, voc)).masks
     if not folder.is_dir():
         raise BadInput(folder, "is not a folder", "name the folder of true masks with --ground-truth")
+    if holds_volumes(folder):
+        fix = "run the same segqc audit command with --ground-truth: volumes are compared there, and slices then here"
+        raise BadInput(folder, "holds volumes, and slices are judged", fix)
     return masks_of(list(audit.by_id), folder), folder
 
 

@@ -24,7 +24,7 @@ from segqc.base.parallel import ordered_map
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.reader import PairReader
-from segqc.results.table import AuditTable, read_finished_audit
+from segqc.results.table import AuditTable, read_finished_audit, spacing_of
 
 COVARIATES = 4  # the first mask features: area, boundary length, classes, components
 
@@ -66,10 +66,16 @@ class Study:
     def ids(self) -> list[str]:
         return [example.id for example in self.examples]
 
+    @property
+    def unit(self) -> str:
+        """Unit of the distances: slices of volumes have a spacing."""
+        spaced = any(spacing_of(self.audit.by_id[id_]) for id_ in self.ids)
+        return "mm, in the plane of each slice" if spaced else "pixels"
+
 
 @dataclass(frozen=True)
 class _Measured:
-    """One image with its ground truth: the metrics of its classes, the features of its mask, its diagonal in pixels."""
+    """One image with its ground truth: metrics of its classes, features of its mask, and its diagonal."""
 
     example: Example
     truth: Path
@@ -91,7 +97,7 @@ def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
     _check_choices(config)
     labels = audit.labels(fix="put the audit's model back, or audit again")
     files = audited_files(config, audit, labels, console)
-    measured, unreadable = _measure_all(files.pairs, config, console)
+    measured, unreadable = _measure_all(files.pairs, audit, config, console)
     left_out = files.left_out | unreadable
     if len(measured) < 3:
         by_rank = [(id_, left_out[id_]) for id_ in audit.by_id if id_ in left_out]
@@ -132,13 +138,13 @@ def _check_choices(config: EvaluateConfig) -> None:
 
 
 def _measure_all(
-    pairs: Sequence[tuple[Example, Path]], config: EvaluateConfig, console: Console | None
+    pairs: Sequence[tuple[Example, Path]], audit: AuditTable, config: EvaluateConfig, console: Console | None
 ) -> tuple[list[_Measured], dict[str, str]]:
     """Metrics of every pair, in order; and, by id, why some could not be measured."""
 
     def measure(pair: tuple[Example, Path]) -> _Measured | BadInput:
         try:
-            return _measure(*pair, config.metrics_backend)
+            return _measure(*pair, config.metrics_backend, spacing_of(audit.by_id[pair[0].id]))
         except BadInput as error:
             return error
 
@@ -154,12 +160,12 @@ def _measure_all(
     return measured, unreadable
 
 
-def _measure(example: Example, path: Path, backend: Backend) -> _Measured:
+def _measure(example: Example, path: Path, backend: Backend, spacing: tuple[float, float] | None) -> _Measured:
     labels, mask = example.labels, example.mask()
     truth = (example.reader or PairReader(labels)).truth(path, (mask.shape[1], mask.shape[0]))
-    rows = class_rows(example.id, mask, truth, labels.names, VOID, labels.background, backend=backend)
+    rows = class_rows(example.id, mask, truth, labels.names, VOID, labels.background, spacing, backend=backend)
     features = mask_features(mask, labels.num_classes, labels.background, VOID)
-    return _Measured(example, path, rows, features, float(np.hypot(*mask.shape)))
+    return _Measured(example, path, rows, features, float(np.hypot(*np.multiply(mask.shape, spacing or 1))))
 
 
 def _quality(measured: Sequence[_Measured], undefined: Undefined) -> tuple[Quality, np.ndarray]:

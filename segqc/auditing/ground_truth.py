@@ -48,7 +48,7 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
         Settings that cannot work, or too few pairs for so many folds.
     """
     training = resolve(config.training)
-    found = training_source(dataclasses.replace(training, out=config.out), written_paths(config.out))
+    found = training_source(dataclasses.replace(training, out=config.out), written_paths(config.out), console)
     fold_of = _dealt(found, training)
     accelerator = make_accelerator(training.device)
     models_folder = config.out / "models"

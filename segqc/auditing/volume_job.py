@@ -9,7 +9,7 @@ from rich.console import Console
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.folder import SLICES, claimed, written_paths
 from segqc.auditing.job import AuditJob
-from segqc.base.console import make_progress, print_warnings
+from segqc.base.console import print_warnings
 from segqc.base.errors import BadInput
 from segqc.data.choices import patterns
 from segqc.data.layouts.nnunet import volume_folders
@@ -49,9 +49,8 @@ def volume_job(config: AuditConfig, accelerator: Accelerator, console: Console |
     intensity = config.intensity or load_config(config.model).picture_reading.volume_intensity
     folders = SliceFolders(config.out / SLICES, "predictions")
     console = console if accelerator.is_main_process else None
-    with claimed(config.out, accelerator), accelerator.main_process_first(), make_progress(console) as progress:
-        task = progress.add_task("slicing volumes", total=len(found.volumes))
-        sliced = slice_volumes(found, folders, intensity, lambda: progress.advance(task))
+    with claimed(config.out, accelerator), accelerator.main_process_first():
+        sliced = slice_volumes(found, folders, intensity, console)
     if console is not None:
         for line in sliced.said:
             console.print(line, soft_wrap=True, highlight=False)

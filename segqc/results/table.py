@@ -21,7 +21,15 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import LabelSpace
 from segqc.data.reader import PairReader
 from segqc.model.config import ModelConfig
-from segqc.results.schema import DECISION_COLUMNS, REQUIRED, SCORE_COLUMNS, STATE_COLUMNS, VOLUME_COLUMNS, Column
+from segqc.results.schema import (
+    DECISION_COLUMNS,
+    REQUIRED,
+    SCORE_COLUMNS,
+    STATE_COLUMNS,
+    VOLUME_COLUMNS,
+    Column,
+    split_list,
+)
 
 SUMMARY, CLASSES, HEATMAPS = "summary.json", "classes.json", "heatmaps"
 _READ = (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS, *VOLUME_COLUMNS)
@@ -234,6 +242,12 @@ def is_scored(row: Mapping[str, Any]) -> bool:
 def unscored_reasons(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """(id, reason) of each row without a score, in their order."""
     return [(str(row["id"]), str(row.get("reason") or "was not scored")) for row in rows if not is_scored(row)]
+
+
+def spacing_of(row: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Size of a pixel of a slice, mm from row to row and from column to column; None for a picture."""
+    sizes = [parse_number(size) for size in split_list(row.get("spacing"))]
+    return (float(sizes[0]), float(sizes[1])) if len(sizes) == 2 and sizes[0] and sizes[1] else None
 
 
 def audit_fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
@@ -71,9 +73,11 @@ def training_labels(config: TrainConfig) -> LabelSpace:
     return adjusted(parse_classes(config.classes) if config.classes else VOC_LABELS, config)
 
 
-def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> TrainingSource:
+def training_source(
+    config: TrainConfig, leave_out: Collection[Path] = (), console: Console | None = None
+) -> TrainingSource:
     """The pairs and classes that the configuration names; in its folders, the paths in `leave_out` (symbolic links
-    resolved) are passed over.
+    resolved) are passed over. Progress on volumes goes to the console, if one is given.
 
     Raises
     ------
@@ -81,7 +85,7 @@ def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> Tr
         Not exactly one kind of source, nothing there, or a data set without names of classes.
     """
     raise_limit(config)
-    found = named_pairs(config, training_labels(config) if config.classes else None, leave_out)
+    found = named_pairs(config, training_labels(config) if config.classes else None, leave_out, console)
     if config.data is not None or found.labels is not None:
         labels = _labels(config, found, config.data or config.masks or Path("training data"))
     else:
@@ -90,7 +94,9 @@ def training_source(config: TrainConfig, leave_out: Collection[Path] = ()) -> Tr
     return TrainingSource(labels, list(found.pairs), list(found.problems), found.pictures, said, volumes=found.volumes)
 
 
-def named_pairs(config: TrainConfig, labels: LabelSpace | None, leave_out: Collection[Path] = ()) -> DataSet:
+def named_pairs(
+    config: TrainConfig, labels: LabelSpace | None, leave_out: Collection[Path] = (), console: Console | None = None
+) -> DataSet:
     """The pairs that the configuration names, and the classes that the data set itself names, if it does.
 
     Parameters
@@ -101,6 +107,8 @@ def named_pairs(config: TrainConfig, labels: LabelSpace | None, leave_out: Colle
         Classes by which annotations are drawn; None: those that they name.
     leave_out : collection of Path
         Paths in its folders that are passed over, symbolic links resolved.
+    console : Console, optional
+        Where progress on volumes goes.
 
     Raises
     ------
@@ -116,7 +124,7 @@ def named_pairs(config: TrainConfig, labels: LabelSpace | None, leave_out: Colle
         )
     work = config.out / "training"
     if config.data is not None:
-        return find_dataset(config.data, config.split, work, config.layout, config.intensity, labels=labels)
+        return find_dataset(config.data, config.split, work, config.layout, config.intensity, labels, console)
     if config.voc_root is not None:
         if config.download:
             download_voc(config.voc_root)
@@ -126,7 +134,7 @@ def named_pairs(config: TrainConfig, labels: LabelSpace | None, leave_out: Colle
     assert config.masks is not None
     if holds_volumes(config.images):
         volumes = find_volumes(config.images, config.masks, names=patterns(config), leave_out=leave_out)
-        return of_slices("volumes", volumes, work, config.intensity)
+        return of_slices("volumes", volumes, work, config.intensity, console=console)
     drawn = annotated_pairs(config.images, config.masks, work, labels, leave_out)
     if drawn is not None:
         return drawn

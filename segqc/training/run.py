@@ -85,7 +85,9 @@ def train(given: TrainConfig, console: Console | None = None, found: TrainingSou
     console = console if accelerator.is_main_process else None
     if found is None:
         with accelerator.main_process_first():
-            found = training_source(config)  # before the folder is claimed: a mistyped path must not leave a run behind
+            found = training_source(
+                config, console=console
+            )  # before the folder is claimed: a mistyped path must not leave a run behind
     finished = (config.out / CONFIG).is_file()  # then nothing is written, and nobody else is kept from it
     if not finished and not found.looked_at:
         with accelerator.main_process_first():

@@ -10,7 +10,7 @@ from command_line import segqc
 from nifti import SPACING, body, flipped, moved, save, write_set
 from PIL import Image
 
-from evaluation.metrics.classes import mean_dice
+from evaluation.metrics.classes import image_metrics, mean_dice
 from segqc.auditing.api import audit
 from segqc.auditing.volume_score import slice_weight, volume_score, worst_slices
 from segqc.base.files import read_json, write_json
@@ -223,7 +223,15 @@ def test_train_on_volumes_audit_and_whatever_comes_after(tmp_path) -> None:
         assert done.returncode == 0, done.stderr
     assert "case_0/003" in (tmp_path / "again.html").read_text()
     assert len(read_json(tmp_path / "queue" / "annotations.json")["images"]) == 24
-    assert len(table(tmp_path / "judged" / "images.csv")) == 24
+    images = table(tmp_path / "judged" / "images.csv")
+    assert len(images) == 24
+    (row,) = (row for row in images if row["id"] == "case_0/003")
+    truth, prediction = (masks[..., 3][::-1, ::-1].T for masks in (body(0)[1], moved(body(0)[1], 0)))
+    expected = image_metrics(prediction, truth, 3, spacing=(SPACING[1], SPACING[0]))
+    assert (float(row["msd"]), float(row["hd95"])) == pytest.approx((expected.msd, expected.hd95))
+    assert "distances in mm" in (tmp_path / "judged" / "report.html").read_text()
+    done = segqc("evaluate", *audit_folder, "--ground-truth", tmp_path / "labelsTr", "--out", tmp_path / "b")
+    assert (done.returncode, "run the same segqc audit command with --ground-truth" in done.stderr) == (2, True)
 
 
 def test_a_real_ct_by_the_command_line(shared_data, tmp_path) -> None:

@@ -49,7 +49,7 @@ def inspect(config: InspectConfig, console: Console | None = None) -> Look:
         Not exactly one kind of source, or nothing there.
     """
     raise_limit(config)
-    found = _found(config)
+    found = _found(config, console)
     labels = parse_classes(config.classes) if config.classes else found.labels
     where = config.data or config.predictions or config.masks or config.voc_root or "data"
     with Journal(config.work / "looked.jsonl", {}) as journal, make_progress(console) as progress:
@@ -79,17 +79,18 @@ def _unnamed() -> LabelSpace:
     return LabelSpace(tuple(f"class {value}" for value in range(_MOST_CLASSES)), void_stated=False)
 
 
-def _found(config: InspectConfig) -> DataSet:
+def _found(config: InspectConfig, console: Console | None) -> DataSet:
     """The pairs that the configuration names."""
     masks = config.predictions or config.masks
     if config.images is not None and masks is not None and holds_volumes(masks):
-        return of_slices("volumes", _volumes(config, config.images, masks), config.work, config.intensity)
+        volumes = _volumes(config, config.images, masks)
+        return of_slices("volumes", volumes, config.work, config.intensity, console=console)
     labels = adjusted(parse_classes(config.classes), config) if config.classes else None
     if config.predictions is not None:
         return _predicted(config, config.predictions, labels)
     if config.data is not None:
         settings = config.split, config.work, config.layout, config.intensity
-        return find_dataset(config.data, *settings, labels=labels)
+        return find_dataset(config.data, *settings, labels, console)
     if config.voc_root is not None:
         found = voc_pairs(config.voc_root, config.image_set)
         return DataSet("voc", tuple(found[0]), tuple(found[1]), VOC_LABELS)

@@ -8,6 +8,8 @@ there.
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from segqc.base.errors import BadInput
 from segqc.data.labels import LabelSpace
 from segqc.data.layouts import (
@@ -56,6 +58,7 @@ def find_dataset(
     layout: str = "auto",
     intensity: Sequence[float] | None = None,
     labels: LabelSpace | None = None,
+    console: Console | None = None,
 ) -> DataSet:
     """Recognise the layout of a folder and pair its files.
 
@@ -73,6 +76,8 @@ def find_dataset(
         For volumes: see `of_slices`.
     labels : LabelSpace, optional
         Classes by which annotations are drawn; by default those that they name. Masks in files are what they are.
+    console : Console, optional
+        Where progress on volumes goes; None is silent.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def find_dataset(
             if isinstance(found, Annotated):
                 return _drawn(found, work, labels)
             volumes = found.found_volumes
-            return found if volumes is None else of_slices(name, volumes, work, intensity, found.labels)
+            return found if volumes is None else of_slices(name, volumes, work, intensity, found.labels, console)
     if layout != "auto":
         raise BadInput(root, f"has not the layout {layout}", "leave --layout out, or name another")
     known = ", ".join(name for name in LAYOUTS if name != "folders")

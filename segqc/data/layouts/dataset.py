@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+
 from segqc.base.errors import BadInput
 from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, draw_masks
 from segqc.data.annotations.matching import match_names
@@ -146,6 +148,7 @@ def of_slices(
     work: Path | None,
     intensity: Sequence[float] | None = None,
     labels: LabelSpace | None = None,
+    console: Console | None = None,
 ) -> DataSet:
     """Write the slices of volumes below `work`, and pair them.
 
@@ -157,6 +160,8 @@ def of_slices(
     intensity : (low, high), optional
         Values of the volumes that become 0 and 255; by default the range of the labelled voxels.
     labels : LabelSpace, optional
+    console : Console, optional
+        Where progress goes; None is silent.
 
     Raises
     ------
@@ -165,7 +170,7 @@ def of_slices(
     """
     if work is None:
         raise BadInput("volumes", "their slices have to be written somewhere", "give --out")
-    sliced = slice_volumes(found, SliceFolders(work / "slices"), intensity)
+    sliced = slice_volumes(found, SliceFolders(work / "slices"), intensity, console)
     missing = [Problem(id_, work / id_, "is a picture without labels") for id_ in found.without_labels]
     return DataSet(
         layout,

@@ -1,6 +1,6 @@
 """Which intensities of volumes become black and white."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ _SAMPLE = 10_000  # voxels of each volume
 _PERCENTILES = (0.5, 99.5)
 
 
-def intensity_range(volumes: Sequence[VolumeFiles], kept_in: Path) -> tuple[float, float]:
+def intensity_range(
+    volumes: Sequence[VolumeFiles], looked_at: Iterable[VolumeFiles], kept_in: Path
+) -> tuple[float, float]:
     """0.5th and 99.5th percentile of the labelled voxels of all volumes, which are sampled evenly.
 
     What is labelled is what has to be seen: over all voxels, air and bone take most of the range. nnU-Net clips CT to
@@ -26,13 +28,15 @@ def intensity_range(volumes: Sequence[VolumeFiles], kept_in: Path) -> tuple[floa
     ----------
     volumes : sequence of VolumeFiles
         One that cannot be read does not count.
+    looked_at : iterable of VolumeFiles
+        The same, one by one, for a progress bar.
     kept_in : Path
         JSON file that keeps the result for the same files.
     """
     stamps = [file_stamp(path) for volume in volumes for path in (volume.picture, volume.labels)]
     if kept_in.is_file() and (kept := read_json(kept_in)).get("stamps") == stamps:
         return kept["low"], kept["high"]
-    samples = [_samples(volume) for volume in volumes]
+    samples = [_samples(volume) for volume in looked_at]
     labelled, whole = (np.concatenate([np.zeros(0), *(sample[kind] for sample in samples)]) for kind in (0, 1))
     values = labelled if labelled.size else whole
     ends = np.percentile(values, _PERCENTILES).tolist() if values.size else (0.0, 1.0)

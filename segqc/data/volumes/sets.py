@@ -1,8 +1,11 @@
 """A set of volumes as pairs of slices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
+
+from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.data.pairs import Pair, Problem
 from segqc.data.pictures import PictureReading
@@ -46,7 +49,7 @@ def slice_volumes(
     found: FoundVolumes,
     folders: SliceFolders,
     intensity: Sequence[float] | None = None,
-    advance: Callable[[], object] = lambda: None,
+    console: Console | None = None,
 ) -> SlicedSet:
     """Write the slices of volumes, one volume at a time in memory.
 
@@ -56,25 +59,26 @@ def slice_volumes(
     folders : SliceFolders
     intensity : (low, high), optional
         As for `slice_volume`; by default the range of the labelled voxels (`intensity_range`).
-    advance : callable
-        Called after each volume.
+    console : Console, optional
+        Where progress goes; None is silent.
 
     Raises
     ------
     BadInput
         The intensities are no range.
     """
-    if intensity is None:
-        chosen = intensity_range(found.volumes, folders.root / "intensity.json")
-    else:
-        chosen = checked_range(intensity)
     volumes, problems = [], list(found.problems)
-    for files in found.volumes:
-        try:
-            volumes.append(slice_volume(files, folders, chosen))
-        except BadInput as error:
-            problems.append(Problem(files.id, files.labels, str(error)))
-        advance()
+    with make_progress(console) as progress:
+        if intensity is None:
+            looked = progress.track(found.volumes, description="finding intensities")
+            chosen = intensity_range(found.volumes, looked, folders.root / "intensity.json")
+        else:
+            chosen = checked_range(intensity)
+        for files in progress.track(found.volumes, description="slicing volumes"):
+            try:
+                volumes.append(slice_volume(files, folders, chosen))
+            except BadInput as error:
+                problems.append(Problem(files.id, files.labels, str(error)))
     slices = sum(len(volume.slices) for volume in volumes)
     said = f"{slices} slices of {len(volumes)} volumes; intensities {chosen[0]:g} to {chosen[1]:g} become 0 to 255"
     assumed = [f"{volume.id}: {remark}" for volume in volumes for remark in volume.remarks]
