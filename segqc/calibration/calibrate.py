@@ -5,7 +5,6 @@ sample: predictions that were reviewed from the top of a ranked list score highe
 them would flag too little.
 """
 
-import csv
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,21 +15,13 @@ from segqc.base.errors import BadInput
 from segqc.calibration.calibration import Calibration, Goals
 from segqc.calibration.config import CalibrateConfig
 from segqc.calibration.conformal import MIN_CURVE_PAIRS
-from segqc.calibration.drift import SMALLEST_SAMPLE, compare_scores
+from segqc.calibration.dice_table import read_dice_table, some
+from segqc.calibration.drift import compare_scores
 from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.storage import CALIBRATION, save_calibration
 from segqc.data.inspection.survey import commonest_reason
-from segqc.results.review import read_review
-from segqc.results.table import (
-    AuditTable,
-    audit_fingerprint,
-    is_scored,
-    parse_number,
-    read_audit_table,
-    unscored_reasons,
-)
-
-_LISTED = 5
+from segqc.results.review import review_of
+from segqc.results.table import AuditTable, is_scored, read_audit_table, unscored_reasons
 
 
 def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
@@ -93,13 +84,7 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
 def _accepted(path: Path, table: AuditTable, scores: Mapping[str, float], notes: list[str]) -> list[float]:
     """Scores of the accepted predictions, from a saved review or a list of ids."""
     if path.suffix.lower() == ".json":
-        review = read_review(path)
-        if review.audit and review.audit != audit_fingerprint(table.rows):
-            raise BadInput(
-                path,
-                "is a review of another audit, or of an older state of this one",
-                "give the audit that was reviewed",
-            )
+        review = review_of(path, table.rows)
         reviewed = set(review.items)
         ids = [id_ for id_, item in review.items.items() if item.verdict == "accept"]
         _note_unfair_sample("reviewed", reviewed, scores, notes)
@@ -131,7 +116,7 @@ def _labels(
     that nobody asked for.
     """
     if config.labels is not None:
-        dice = _read_labels(config.labels, notes)
+        dice = read_dice_table(config.labels, scores, notes)
     else:
         dice = {row["id"]: row["dice"] for row in table.rows if row.get("dice") is not None}
     _note_unknown(config.labels or "the audit", [id_ for id_ in dice if id_ not in scores], notes)
@@ -152,42 +137,19 @@ def _labels(
     return dice
 
 
-def _read_labels(path: Path, notes: list[str]) -> dict[str, float]:
-    """Dice by id of a CSV; rows that hold none are noted."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(
-            path, f"is not a readable CSV file: {error}", "give a CSV with the columns id and dice"
-        ) from error
-    if not rows or not {"id", "dice"} <= rows[0].keys():
-        raise BadInput(path, "lacks the columns id and dice", "name them so in its first line")
-    dice, bad = {}, []
-    for row in rows:
-        value = parse_number(row["dice"])
-        if row["id"] and value is not None and 0 <= value <= 1:
-            dice[row["id"]] = float(value)
-        else:
-            bad.append(row["id"] or "")
-    if bad:
-        notes.append(f"{len(bad)} rows of {path.name} have no Dice between 0 and 1 and were left out ({_some(bad)})")
-    return dice
-
-
 def _note_unknown(source: Path | str, ids: list[str], notes: list[str]) -> None:
     if ids:
         name = source.name if isinstance(source, Path) else source
-        notes.append(f"{len(ids)} ids of {name} have no score in the audit and were left out ({_some(ids)})")
+        notes.append(f"{len(ids)} ids of {name} have no score in the audit and were left out ({some(ids)})")
 
 
 def _note_unfair_sample(what: str, chosen: set[str], scores: Mapping[str, float], notes: list[str]) -> None:
     """Add a note when the chosen predictions have other scores than the rest: they are then no random sample of the
-    audit.
+    audit. The test is exact, so that four from the top of a ranking are enough to be noticed.
     """
     inside = np.array([score for id_, score in scores.items() if id_ in chosen])
     outside = np.array([score for id_, score in scores.items() if id_ not in chosen])
-    if min(len(inside), len(outside)) < SMALLEST_SAMPLE:
+    if not len(inside) or not len(outside):
         return
     found = compare_scores(inside, outside)
     if found.drifted:
@@ -198,7 +160,3 @@ def _note_unfair_sample(what: str, chosen: set[str], scores: Mapping[str, float]
             f"and what the calibration promises does not hold ({consequence}). "
             "Choose them at random, not from the top of the ranking"
         )
-
-
-def _some(ids: list[str]) -> str:
-    return ", ".join(ids[:_LISTED]) + (", ..." if len(ids) > _LISTED else "")

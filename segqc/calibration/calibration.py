@@ -5,7 +5,8 @@ The decision, for one prediction alone:
     with a Dice curve    pass: score <= the certified threshold
                          fail: even the upper end of the interval is below `dice_limit`
                          review: the rest
-    without              fail: p <= `fail_level`; review: p <= `review_level`; pass: the rest
+    without              fail: p <= `fail_level`; review: p <= `review_level`; pass: the rest;
+                         none while there are too few accepted predictions for a p-value to reach `review_level`
 
 `flag` is for a batch: Benjamini and Hochberg at `fdr`. `segqc.calibration.conformal` and `segqc.calibration.threshold`
 say why all this holds, and when it does not.
@@ -129,11 +130,21 @@ class Calibration:
         """A warning that every user of this calibration must see; None where there is none."""
         return OVER_FLAGGING if self.source == "ground truth" else None
 
+    @property
+    def missing(self) -> int:
+        """Accepted predictions that are missing until a p-value can reach `review_level`, and decisions are taken; 0
+        where Dice is known.
+        """
+        if self.dice is not None or self.accepted is None:
+            return 0
+        return max(0, _needed(self.goals.review_level) - len(self.accepted))
+
     def judge(self, score: float) -> Judgement:
         """p-value, expected Dice, interval and decision of one prediction; companions play no part."""
         p_value = None if self.accepted is None else float(conformal_p_values(np.array([score]), self._accepted)[0])
         if self.dice is None:
-            return Judgement(p_value, None, None, None if p_value is None else self._decide_by_p_value(p_value))
+            decided = None if p_value is None or self.missing else self._decide_by_p_value(p_value)
+            return Judgement(p_value, None, None, decided)
         low, high = (float(end) for end in self.dice.interval(np.array(score)))
         return Judgement(
             p_value, float(self.dice.expected(np.array(score))), (low, high), self._decide_by_dice(score, high)
@@ -161,11 +172,16 @@ class Calibration:
         if self.accepted is not None:
             count = len(self.accepted)
             said.append(f"p-values from {count} accepted predictions; the smallest possible is {1 / (count + 1):.2g}")
-            if 1 / (count + 1) > self.goals.fail_level and self.dice is None:
-                needed = int(np.ceil(1 / self.goals.fail_level - 1e-9)) - 1
-                level = f"{self.goals.fail_level:g}"
+            if self.missing:
+                needed = _needed(self.goals.review_level)
                 said.append(
-                    f"with fewer than {needed} accepted predictions no p-value reaches {level}: "
+                    f"with fewer than {needed} accepted predictions no p-value reaches {self.goals.review_level:g}: "
+                    f"decisions are withheld until {self.missing} more are accepted"
+                )
+            elif self.dice is None and count < _needed(self.goals.fail_level):
+                needed = _needed(self.goals.fail_level)
+                said.append(
+                    f"with fewer than {needed} accepted predictions no p-value reaches {self.goals.fail_level:g}: "
                     "none will be called fail"
                 )
         if self.dice is not None:
@@ -179,3 +195,8 @@ class Calibration:
         if self.threshold is not None:
             said.append(self.threshold.statement(f"Dice < {self.goals.dice_limit:g}"))
         return said
+
+
+def _needed(level: float) -> int:
+    """The smallest number of accepted predictions with which a p-value can be `level`."""
+    return int(np.ceil(1 / level - 1e-9)) - 1

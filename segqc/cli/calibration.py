@@ -66,7 +66,8 @@ def monitor(
 
 def print_calibrated(summary: dict[str, Any]) -> None:
     """Print what a calibration says about an audit; `summary` is the entry "calibration" of summary.json."""
-    decisions = ", ".join(f"{count} {name}" for name, count in sorted(summary["decisions"].items()))
+    counts = (f"{count} {name}" for name, count in sorted(summary["decisions"].items()))
+    decisions = ", ".join(counts) or "withheld"
     console.print(
         f"Decisions: {decisions}. Flagged at a false discovery rate of {summary['fdr']:g}: {summary['flagged']}.",
         highlight=False,

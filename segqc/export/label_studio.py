@@ -64,9 +64,11 @@ def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]
     if item.box is not None:
         reason = {"meta": {"text": [item.details["reason"]]}}
         results.append(_result(item, len(results), "region", "rectanglelabels", _box(item, item.box)) | reason)
+    # Label Studio shows the prediction with the lowest score first: it takes scores for confidences.
+    confidence = 1 - item.row["score"]
     return {
         "data": {"image": item.location, **item.details},
-        "predictions": [{"model_version": f"segqc {__version__}", "score": item.row["score"], "result": results}],
+        "predictions": [{"model_version": f"segqc {__version__}", "score": confidence, "result": results}],
     }
 
 

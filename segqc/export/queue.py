@@ -18,7 +18,7 @@ from segqc.data.labels import LabelSpace
 from segqc.data.pictures import picture_orientation
 from segqc.export.config import ExportConfig
 from segqc.gallery.overlay import Box, parse_box
-from segqc.results.review import Review, ReviewItem, read_review
+from segqc.results.review import Review, ReviewItem, review_of
 from segqc.results.table import AuditTable, is_scored, reader_of, unscored_reasons
 
 DETAILS = (
@@ -112,7 +112,7 @@ def choose(table: AuditTable, config: ExportConfig) -> Chosen:
     Raises
     ------
     BadInput
-        When a filter needs a column that the audit lacks, or the review cannot be read.
+        When a filter needs a column that the audit lacks, or the review cannot be read or is of another audit.
     """
     for option, given, column in (
         ("--decision", config.decisions, "decision"),
@@ -124,7 +124,7 @@ def choose(table: AuditTable, config: ExportConfig) -> Chosen:
                 f"has no column {column}, which {option} needs",
                 "audit with --calibration, or leave the option out",
             )
-    review = None if config.review is None else read_review(config.review)
+    review = None if config.review is None else review_of(config.review, table.rows)
     scored = [row for row in table.rows if is_scored(row)]
     unscored = [Skipped(id_, reason) for id_, reason in unscored_reasons(table.rows)]
 

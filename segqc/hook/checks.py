@@ -76,6 +76,11 @@ def check_options(qc: Judge, model: Any, policies: Sequence[Policy], options: Ho
             "This policy needs decisions: give `threshold`, "
             "or calibrate (`segqc calibrate`) and load the model with its calibration"
         )
+    if qc.calibration is not None and qc.calibration.missing and any(policy.needs_decision for policy in policies):
+        raise ValueError(
+            "This policy needs decisions, which the calibration withholds: "
+            f"accept {qc.calibration.missing} more predictions and calibrate again"
+        )
     if options.queue_size is not None and any(isinstance(policy, Raise) for policy in policies):
         raise ValueError(
             "A background thread cannot stop the pipeline: raise without `background`, or use a function or a folder"

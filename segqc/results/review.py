@@ -5,14 +5,15 @@ read.
 1.5}}}
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
-from segqc.results.table import is_number
+from segqc.results.table import audit_fingerprint, is_number, parse_number
 
 REVIEW_FORMAT = "segqc-review-1"
 
@@ -44,6 +45,30 @@ class Review:
 
     audit: str
     items: dict[str, ReviewItem]
+
+
+def review_of(path: Path, rows: Iterable[Mapping[str, Any]]) -> Review:
+    """Read a saved review that must be of the audit with these rows, or of a state of it to which rows were added
+    since: then every reviewed prediction still has its score.
+
+    Raises
+    ------
+    BadInput
+        As `read_review`, and for a review of another audit.
+    """
+    review, rows = read_review(path), list(rows)
+    if not review.audit or review.audit == audit_fingerprint(rows):
+        return review
+    scores = {row["id"]: parse_number(row.get("score")) for row in rows}
+    for id_, item in review.items.items():
+        score = scores.get(id_)
+        if item.score is None or score is None or not math.isclose(item.score, score, rel_tol=1e-6):
+            raise BadInput(
+                path,
+                "is a review of another audit, or of an older state of this one",
+                "give the audit that was reviewed",
+            )
+    return review
 
 
 def read_review(path: Path | str) -> Review:

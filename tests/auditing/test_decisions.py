@@ -49,7 +49,7 @@ def plain(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path_fac
 def calibration(plain, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids = tmp_path_factory.mktemp("accepted") / "ids.txt"
     ids.write_text("\n".join(row["id"] for row in plain.rows[1:]))
-    return calibrate(CalibrateConfig(audit=plain.out, accepted=ids))[1]
+    return calibrate(CalibrateConfig(audit=plain.out, accepted=ids, review_level=0.2))[1]
 
 
 def test_an_audit_gets_columns_and_the_numbers_are_those_of_a_call(

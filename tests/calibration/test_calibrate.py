@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import tiny_model
 from typer.testing import CliRunner
 
 from segqc.base.errors import BadInput
@@ -14,10 +15,12 @@ from segqc.base.files import write_json
 from segqc.base.tables import write_table
 from segqc.calibration.calibrate import calibrate
 from segqc.calibration.config import CalibrateConfig, MonitorConfig
+from segqc.calibration.dice_table import read_dice_table
 from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.monitor import monitor
 from segqc.calibration.storage import load_calibration, save_calibration
 from segqc.cli.app import app
+from segqc.quality_control import QualityControl
 from segqc.results.table import audit_fingerprint, read_audit_table
 
 MODEL = "0123456789abcdef"
@@ -46,6 +49,55 @@ def write_review(path: Path, audit: Path, verdicts: dict[str, str]) -> Path:
 @pytest.fixture
 def scores() -> np.ndarray:
     return np.random.default_rng(0).random(120)
+
+
+def test_with_too_few_accepted_predictions_decisions_are_withheld(tmp_path: Path, scores):
+    """None of three can give a p-value of 0.1: without a word everything passed."""
+    audit = write_audit(tmp_path / "audit", scores)
+    for count, missing in ((3, 6), (8, 1), (9, 0)):
+        review = write_review(tmp_path / "review.json", audit, {f"p{i}": "accept" for i in range(count)})
+        calibration, _ = calibrate(CalibrateConfig(audit=audit, accepted=review, out=tmp_path / "c.json"))
+        assert calibration.missing == missing
+        assert calibration.judge(2.0).p_value == pytest.approx(1 / (count + 1))
+        assert calibration.judge(2.0).decision == (None if missing else "review")
+        said = " ".join(calibration.statements())
+        assert (f"decisions are withheld until {missing} more are accepted" in said) == bool(missing)
+    few = fit_calibration(Evidence(MODEL, scores, accepted=scores[:3]))
+    with pytest.raises(ValueError, match="accept 6 more predictions"):
+        QualityControl(tiny_model(), calibration=few).attach(lambda image: image, policy="raise")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("id,dice\na,0.5\nb,1\n", {"a": 0.5, "b": 1}),
+        ("ID; Dice\na;0,5\nb;1\n", {"a": 0.5, "b": 1}),
+        ("id\tdice\na\t50%\nb\t100 %\n", {"a": 0.5, "b": 1}),
+        ('id,dice,note\na.png,"0,5",x\n\nfolder/b.tif,1,\n', {"a": 0.5, "folder/b": 1}),
+    ],
+    ids=["plain", "semicolons and decimal commas", "tabs and per cent", "suffixes and quotes"],
+)
+def test_labels_that_were_written_by_hand(tmp_path: Path, text, found):
+    (tmp_path / "labels.csv").write_text(text, encoding="utf-8-sig")
+    notes: list[str] = []
+    assert read_dice_table(tmp_path / "labels.csv", {"a", "b", "folder/b"}, notes) == found
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id,dice\na,0.5\nb,1\na,0.7\n", "more than once for a "),
+        ("id,dice\na,0.5\na.png,0.7\n", "more than once for a "),
+        ("id,dice\na,50\nb,100\n", "above 1 for a, b .*per cent with a sign"),
+        ("id,dice\na,0,5\nb,0,7\n", "more cells than columns for a, b .*semicolons"),
+        ("name,dice\na,0.5\n", "lacks the columns id and dice"),
+    ],
+)
+def test_labels_that_may_mean_two_things_are_refused_by_name(tmp_path: Path, text, words):
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(BadInput, match=words):
+        read_dice_table(tmp_path / "labels.csv", {"a", "b"}, [])
 
 
 @pytest.mark.parametrize("command", ["calibrate", "monitor"])
@@ -88,6 +140,15 @@ def test_a_review_that_took_a_random_sample_is_fair(tmp_path: Path, scores):
     assert calibration.accepted == tuple(sorted(score for score in scores[:60] if score < 0.7))
     assert len(calibration.reference) == 120
     assert calibration.notes == ()
+
+
+@pytest.mark.parametrize(("chosen", "unfair"), [("top", True), ("random", False)])
+def test_four_predictions_from_the_top_are_noticed(tmp_path: Path, scores, chosen, unfair):
+    audit = write_audit(tmp_path / "audit", scores)
+    places = np.argsort(-scores)[:4] if chosen == "top" else np.random.default_rng(1).choice(120, 4, replace=False)
+    review = write_review(tmp_path / "review.json", audit, {f"p{i}": "accept" for i in places})
+    calibration, _ = calibrate(CalibrateConfig(audit=audit, accepted=review, out=tmp_path / "c.json"))
+    assert any("no random sample" in note for note in calibration.notes) is unfair
 
 
 def test_a_review_of_the_top_of_the_ranking_is_called_unfair(tmp_path: Path, scores):

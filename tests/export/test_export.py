@@ -153,12 +153,25 @@ def test_only_what_a_reviewer_did_not_accept(audit, tmp_path):
         NAMES[3]: {"verdict": "unsure", "note": "", "score": 0.6},
         "of another audit": {"verdict": "reject", "note": "", "score": 0.1},
     }
-    (tmp_path / "review.json").write_text(json.dumps({"format": "segqc-review-1", "audit": "x", "items": items}))
+    review = {"format": "segqc-review-1", "audit": audit_fingerprint(read_audit_table(audit).rows), "items": items}
+    (tmp_path / "review.json").write_text(json.dumps(review))
     report = run(audit, tmp_path / "out", review=tmp_path / "review.json")
     rows = queue(tmp_path / "out")
     assert [(row["id"], row["verdict"]) for row in rows] == [(NAMES[2], "reject"), (NAMES[3], "unsure")]
     assert rows[0]["note"] == "the tail ? is missing"
     assert report.left_out == 4
+
+
+def test_a_review_of_another_audit_is_refused_and_one_of_fewer_rows_is_not(audit, tmp_path):
+    """A hook's folder grows while somebody reviews it."""
+    items = {NAMES[2]: {"verdict": "reject", "note": "", "score": SCORES[2]}}
+    for changed, fits in ((items, True), (items | {"of another audit": items[NAMES[2]]}, False)):
+        (tmp_path / "review.json").write_text(json.dumps({"format": "segqc-review-1", "audit": "x", "items": changed}))
+        if fits:
+            assert run(audit, tmp_path / "out", review=tmp_path / "review.json").exported == 1
+        else:
+            with pytest.raises(BadInput, match="is a review of another audit"):
+                run(audit, tmp_path / "out", review=tmp_path / "review.json")
 
 
 @pytest.mark.parametrize(

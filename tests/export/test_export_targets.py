@@ -69,7 +69,8 @@ def test_label_studio_tasks(exported, shapes):
         "expected Dice 0.20 (0.00 to 1.00); decision fail"
     )
     first = tasks[0]["predictions"][0]
-    assert first["score"] == 0.9
+    assert first["score"] == pytest.approx(0.1)  # a confidence: the lowest is shown first
+    assert sorted(tasks, key=lambda task: task["predictions"][0]["score"]) == tasks
     box = next(result for result in first["result"] if result["type"] == "rectanglelabels")
     assert {name: box["value"][name] for name in ("x", "y", "width", "height")} == {
         "x": 10,
