@@ -23,6 +23,7 @@ def audit(
     data: Path | str | None = None,
     split: str | None = None,
     layout: LayoutName = AuditConfig.layout,
+    prediction_classes: str | None = None,
     results_of: Path | str | None = None,
     min_score: float = AuditConfig.min_score,
     levels: Sequence[int] | None = None,
@@ -76,6 +77,9 @@ def audit(
         Data set in a known layout, with pictures and true masks.
     split, layout : str, optional
         With `data`: its part, and its layout where that is not to be recognised.
+    prediction_classes : str, optional
+        Classes of predicted masks whose values or colours are not the model's, as `segqc.train(classes=...)` takes
+        them. For predictions only.
     results_of : Path or str, optional
         For COCO results or YOLO labels: the data set's own COCO JSON or data.yaml; by default that of `ground_truth` or
         `data`.
@@ -126,7 +130,8 @@ def audit(
         {
             "predictions": predictions, "out": out, "model": model, "images": images, "voc_root": voc_root,
             "image_set": image_set, "ground_truth": ground_truth, "data": data, "split": split, "layout": layout,
-            "results_of": results_of, "min_score": min_score, "levels": levels, "top": top, "heatmaps": heatmaps,
+            "prediction_classes": prediction_classes, "results_of": results_of, "min_score": min_score,
+            "levels": levels, "top": top, "heatmaps": heatmaps,
             "device": device, "calibration": calibration, "classes": classes, "folds": folds, "method": method,
             "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed, "strict_size": strict_size,
             "image_suffix": image_suffix, "mask_suffix": mask_suffix, "background": background,

@@ -60,6 +60,13 @@ class AuditConfig(DataOptions):
     data: Data = None
     split: Split = None
     layout: Layout = "auto"
+    prediction_classes: Annotated[
+        str | None,
+        Setting(
+            "Classes of predicted masks whose values or colours are not the model's, as `segqc train --classes` takes "
+            'them: names by value ({"17": "cat"} in a JSON file), a list of names, or the name of a public data set.'
+        ),
+    ] = None
     results_of: ResultsOf = None
     min_score: MinScore = MIN_SCORE
     levels: Annotated[
@@ -108,7 +115,7 @@ class LabelAuditConfig:
 OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")
 """Fields of `TrainConfig` that an audit of ground truth takes."""
 
-_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of")
+_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of", "prediction_classes")
 _OF_DATA = ("data", "split", "layout")
 
 

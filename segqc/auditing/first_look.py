@@ -50,7 +50,8 @@ def reader_of(config: AuditConfig, model: ModelConfig, job: AuditJob, console: C
     if trained.upright and config.exif == "auto":
         known = dataclasses.replace(known, exif="upright")
     drawn = draw_pairs(job.pairs, LOOKED_AT)
-    found = look(drawn, adjusted(labels, config), known, config.predictions, predictions=True)
+    expected = adjusted(job.prediction_labels or labels, config)
+    found = look(drawn, expected, known, config.predictions, predictions=True, classes_option="--prediction-classes")
     where = config.ground_truth or config.voc_root or config.data or "ground truth"
     truths, said = look_at_truths(drawn, job.truth_labels or labels, where)
     if console is not None:

@@ -43,6 +43,8 @@ class AuditJob:
         The volumes whose slices the pairs are; None where the pairs are pictures.
     said : tuple of str
         What was decided when the files were found, to be printed.
+    prediction_labels : LabelSpace or None
+        The model's classes with the values that stand for them in predicted masks; None: as in training.
     truth_labels : LabelSpace or None
         The model's classes with the values that a data set's true masks have for them; None: those of the model.
     """
@@ -58,6 +60,7 @@ class AuditJob:
     predictions: bool = False
     volumes: tuple[SlicedVolume, ...] | None = None
     said: tuple[str, ...] = ()
+    prediction_labels: LabelSpace | None = None
     truth_labels: LabelSpace | None = None
 
 

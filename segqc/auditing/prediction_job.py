@@ -6,7 +6,9 @@ from pathlib import Path
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.folder import written_paths
 from segqc.auditing.job import AuditJob
+from segqc.base.errors import BadInput
 from segqc.data.choices import adjusted, patterns
+from segqc.data.label_files import parse_classes
 from segqc.data.label_names import class_of, in_files_of
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.prediction_sources import PredictionSources, find_predictions
@@ -63,10 +65,30 @@ def prediction_job(config: AuditConfig, sources: PredictionSources) -> tuple[Aud
         facts=facts,
         predictions=True,
         said=(*found.said, *lines),
+        prediction_labels=_read_predictions(labels, config.prediction_classes),
         truth_labels=truths,
     )
     truth = found.ground_truth if config.ground_truth is not None else None
     return dataclasses.replace(config, predictions=found.predictions or named, ground_truth=truth), job
+
+
+def _read_predictions(labels: LabelSpace, classes: str | None) -> LabelSpace | None:
+    """How predicted masks of these classes are read, None by the model's values.
+
+    Raises
+    ------
+    BadInput
+        A class is none of the model's: a pixel that is predicted as one cannot be scored.
+    """
+    if classes is None:
+        return None
+    files = parse_classes(classes)
+    strange = [name for name in files.names if class_of(name, labels) is None]
+    if strange:
+        known = f"its classes are {', '.join(labels.names)}"
+        fix = "map their values to one of them, such as the background, or train a model of these classes"
+        raise BadInput("--prediction-classes", f"the model has no class {', '.join(strange)}; {known}", fix)
+    return in_files_of(labels, files)
 
 
 def read_truths(labels: LabelSpace, files: LabelSpace) -> tuple[LabelSpace | None, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, NamePattern
 from segqc.data.pictures import IMAGE_SUFFIXES
 
-_LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
+LOSSY_SUFFIXES = (".jpg", ".jpeg", ".webp")
 _FOREIGN_PICTURES = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".dcm", ".raw", ".cr2", ".nef", ".dng", ".psd", ".svs")
 
 
@@ -111,7 +111,7 @@ def require_files(
         if others := Counter(paths[0].suffix.lower() for paths in files_by_id(folder, None, leave_out).values()):
             suffix, count = others.most_common(1)[0]
             reason += f", but {count} {suffix} {'file' if count == 1 else 'files'}" if suffix else ""
-            if suffixes == MASK_SUFFIXES and suffix in _LOSSY_SUFFIXES:
+            if suffixes == MASK_SUFFIXES and suffix in LOSSY_SUFFIXES:
                 fix = "save masks as PNG: JPEG and WebP change their values"
             elif suffix in IMAGE_SUFFIXES or suffix in _FOREIGN_PICTURES:
                 fix += ", or convert them to PNG"

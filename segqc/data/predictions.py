@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segqc.data.listing import require_files
+from segqc.data.listing import LOSSY_SUFFIXES, require_files
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, find_patterns
 from segqc.data.pairs import Names, Pair, Problem, by_pattern
@@ -175,7 +175,7 @@ def pair_predictions(
         masks = [path for path in paths if path.suffix.lower() in MASK_SUFFIXES]
         for path in (path for path in paths if path not in masks):
             name = path.relative_to(predictions).as_posix()
-            found.problems.append(Problem(name, path, f"is not a mask file ({', '.join(MASK_SUFFIXES)})"))
+            found.problems.append(Problem(name, path, _no_mask(path)))
         for path in masks:
             truth = truths.get(id_, [])
             reason = _same_id(path, masks) or _several_truths(truth)
@@ -204,6 +204,13 @@ def _by_ends(masks: Mapping[str, list[Path]], known: Mapping[str, Path]) -> dict
 
 def _any_mask(paths: Sequence[Path]) -> bool:
     return any(path.suffix.lower() in MASK_SUFFIXES for path in paths)
+
+
+def _no_mask(path: Path) -> str:
+    """Why a file is no mask, by its suffix."""
+    if path.suffix.lower() in LOSSY_SUFFIXES:
+        return "is a JPEG or WebP file, whose compression changes labels; save masks as PNG"
+    return f"is not a mask file ({', '.join(MASK_SUFFIXES)})"
 
 
 def _same_id(path: Path, masks: Sequence[Path]) -> str | None:

@@ -203,8 +203,21 @@ def test_a_first_class_that_is_no_background_is_said(tmp_path):
     assert "background that looks like none" in kinds(looked(data(tmp_path, masks), THREE))
 
 
+def test_predictions_of_the_first_of_many_classes_alone_may_be_binary_masks(tmp_path):
+    settled = looked(data(tmp_path, [blobs(place, (0, 1)) for place in range(4)]), THREE, predictions=True)
+    assert kinds(settled) == {"one class of many"}
+    assert not settled.grave
+    assert not kinds(looked(data(tmp_path / "last", [blobs(place, (0, 2)) for place in range(4)]), THREE, True))
+
+
+def test_colours_with_red_and_blue_swapped_are_refused_by_that_name(tmp_path):
+    swapped = [VOC_LABELS.palette[blobs(place, (0, 3, 9))][..., ::-1] for place in range(4)]
+    (grave, *_) = looked(data(tmp_path, [np.ascontiguousarray(mask) for mask in swapped]), VOC_LABELS).grave
+    assert "with red and blue swapped they are the classes' colours" in grave.text
+
+
 def test_void_in_predictions_is_suspicious(tmp_path):
-    pairs = data(tmp_path, [blobs(place, (0, 1, 255)) for place in range(4)])
+    pairs = data(tmp_path, [blobs(place, (0, 1, 2, 255)) for place in range(4)])
     settled = looked(pairs, THREE, predictions=True)
     assert kinds(settled) == {"void in predictions"}
     assert not settled.grave

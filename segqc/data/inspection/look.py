@@ -56,6 +56,7 @@ def look(
     journal: Journal | None = None,
     advance: Callable[[], object] = lambda: None,
     refuse: bool = True,
+    classes_option: str = "--classes",
 ) -> Look:
     """Look at the files of pairs and decide how they are read.
 
@@ -75,6 +76,8 @@ def look(
         As for `survey_pairs`.
     refuse : bool
         Whether a grave suspicion is raised; else it is left in `settled`.
+    classes_option : str
+        The option that names the classes of these masks, where a suspicion advises to use it.
 
     Raises
     ------
@@ -85,7 +88,7 @@ def look(
     unreadable = nothing_readable(survey, str(where))
     if unreadable is not None and refuse:
         raise unreadable
-    settled = settle(survey, labels, predictions, settled_kinds(options))
+    settled = settle(survey, labels, predictions, settled_kinds(options)).advising(classes_option)
     if refuse:
         settled.refuse(where)
     return Look(survey, settled, _reading(survey, options))
@@ -100,4 +103,4 @@ def _reading(survey: Survey, options: DataOptions) -> PictureReading:
     low, high = min(facts.low or 0.0 for facts in deep), max(facts.high or 0.0 for facts in deep)
     if high > 32767 and low < 16384:
         return reading
-    return dataclasses.replace(reading, intensity=(low, max(high, low + 1)))
+    return dataclasses.replace(reading, intensity=(low, high if high > low else low + 1))

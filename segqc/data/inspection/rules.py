@@ -33,12 +33,20 @@ def _foreign_colours(survey: Survey, labels: LabelSpace, predictions: bool) -> S
     fix = "give each class's colour under palette in a classes JSON (or the data set's labelmap.txt to --classes)"
     if many:
         text, fix = f"{text} ({len(colours)} in all, as after JPEG or smooth resizing)", "export the masks again as PNG"
+    elif {_blue_first(colour) for holder in holders for colour in survey.with_colours[holder].pixels} <= known:
+        text += "; with red and blue swapped they are the classes' colours"
+        fix = "write the masks as RGB (OpenCV writes and reads BGR)"
     elif len(channels := {channel for channel in range(3) if any(c >> 8 * (2 - channel) & 255 for c in colours)}) == 1:
         name = ("red", "green", "blue")[channels.pop()]
         text += f"; all lie in the {name} channel"
         fix = f"if that channel holds the class indices, save it alone as a grey PNG; else {fix}"
     grave = len(holders) > FEW_FILES * len(survey.readable)
     return Suspicion("colours of no class", grave, text, fix, survey.paths.get(holders[0], holders[0]))
+
+
+def _blue_first(colour: int) -> int:
+    """0xRRGGBB with red and blue swapped."""
+    return (colour & 0xFF) << 16 | colour & 0xFF00 | colour >> 16
 
 
 def _other_palette(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
@@ -75,8 +83,14 @@ def _labels_in_alpha(survey: Survey, labels: LabelSpace, predictions: bool) -> S
 
 
 def _one_class(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
-    """All masks empty, or all pixels of one class."""
+    """All masks empty, all pixels of one class, or of background and one class of many."""
     classes = class_masks(survey, labels)
+    if predictions and len(survey.readable) >= 3 and len(classes) == 2 and labels.background in classes:
+        (index,) = classes.keys() - {labels.background}
+        text = f"of {labels.num_classes} classes, the masks hold {labels.name(index)} alone beside the background"
+        if index == min(labels.foreground) and len(labels.foreground) > 1:
+            fix = "use a model of one class if they are binary masks"
+            return Suspicion("one class of many", False, text, fix)
     if len(survey.readable) < 3 or len(classes) != 1:
         return None
     (index,) = classes

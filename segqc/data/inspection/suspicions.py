@@ -5,7 +5,7 @@ possible and would give other labels; it then names both ways out. Everything el
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segqc.base.errors import BadInput
@@ -37,6 +37,11 @@ class Settled:
     def grave(self) -> tuple[Suspicion, ...]:
         """Suspicions that stop the work."""
         return tuple(suspicion for suspicion in self.suspicions if suspicion.grave)
+
+    def advising(self, classes_option: str) -> "Settled":
+        """The same for a command whose option for the classes of these masks has another name than ``--classes``."""
+        found = (replace(one, fix=one.fix.replace("--classes", classes_option)) for one in self.suspicions)
+        return replace(self, suspicions=tuple(found))
 
     def refuse(self, where: Path | str) -> None:
         """Raise for the first grave suspicion.

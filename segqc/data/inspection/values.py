@@ -53,7 +53,9 @@ def _binary(survey: Survey, labels: LabelSpace) -> Read | None:
         return None
     if meaning == VOID and labels.void_stated and value != 255:
         return None
-    if labels.num_classes > 2:
+    # Files may hold two of a model's many classes: then the user has said which.
+    held = range(labels.num_classes) if labels.ids is None else sorted({*labels.ids.values()} - {VOID})
+    if len(held) != 2:
         if meaning == VOID and not _mostly(survey, value):
             return None
         text = f"masks hold only 0 and {value}, but there are {labels.num_classes} classes"
@@ -62,7 +64,7 @@ def _binary(survey: Survey, labels: LabelSpace) -> Read | None:
             f"else map {value} to its class by ids in a classes JSON"
         )
         return labels, [], Suspicion("binary masks, several classes", True, text, fix, first_with(survey, value))
-    foreground = labels.foreground[0] if labels.background is not None else 1
+    other, foreground = held if labels.background != held[1] else reversed(held)
     name = labels.names[foreground]
     if meaning == VOID and labels.void_stated:
         text = f"masks hold only 0 and {value}, and {value} was stated to be void: then they hold no {name} at all"
@@ -71,7 +73,7 @@ def _binary(survey: Survey, labels: LabelSpace) -> Read | None:
             'or "ids": {"0": 0} if it is void indeed'
         )
         return labels, [], Suspicion("binary masks, void stated", True, text, fix, first_with(survey, value))
-    ids = {0: 1 - foreground, value: foreground}
+    ids = {0: other, value: foreground}
     read = dataclasses.replace(labels, ids=ids, void=None)
     return read, [f"masks hold 0 and {value}: {value} is read as {name}"], None
 
