@@ -76,6 +76,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]
             return
         with pyarrow.memory_map(str(path)) as source:
             for batch in pyarrow.ipc.open_stream(source):
+                batch.validate(full=True)  # offsets of a damaged stream would lead outside of it
                 for row in range(batch.num_rows):  # a batch may be as large as the file
                     yield {name: batch.column(name)[row].as_py() for name in columns}
     except (OSError, pyarrow.ArrowException) as error:

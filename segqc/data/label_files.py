@@ -74,7 +74,7 @@ def read_label_file(path: Path | str) -> LabelSpace:
         raise BadInput(path, f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise BadInput(path, f"is not UTF-8 text: {error.reason}") from error
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         fix = 'write a name a line, or JSON such as {"names": ["background", "cat"], "void": 255, "background": 0}'
         if "class names" in str(error) and "255" in str(error):
             fix = 'merge classes by ids, such as {"ids": {"0": "background", "1": "cat", "7": "cat"}, "names": [...]}'

@@ -107,6 +107,8 @@ def _read_tiff(path: Path) -> Raster:
     if pages == 1:
         return _read_picture_file(path)
     values = read_tiff_array(path, whole=True)
+    if values.dtype.kind not in "biuf" or values.size == 0:
+        raise BadInput(path, f"holds {values.dtype} values of shape {list(values.shape)}", "save it as uint8")
     if values.ndim == 2:  # further pages are of another kind, such as a thumbnail
         return Raster(_whole_numbers(path, values))
     return Raster(class_indices(path, values))

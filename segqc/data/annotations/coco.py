@@ -19,6 +19,7 @@ from segqc.data.annotations.shapes import decode_runs
 from segqc.data.decoding import decode
 
 _BOXES = "boxes without a segmentation"
+_FAR = 16  # sides of a picture that a polygon may reach beyond it
 
 
 def is_coco(content: Any) -> bool:
@@ -68,7 +69,7 @@ def read_coco(path: Path, results_of: Path | None = None, min_score: float | Non
         raise BadInput(path, "is no COCO data set: it lacks images, annotations or categories", "give another file")
     try:
         return _annotations(path, content, min_score)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise BadInput(path, f"is no complete COCO data set: {error!r}", "export it again") from error
 
 
@@ -125,7 +126,7 @@ def _regions(
     for annotation in annotations:
         try:
             yield names[int(annotation["category_id"])], _decode(annotation["segmentation"], width, height)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BadInput(path, f"holds an annotation that cannot be drawn: {error!r}", "export it again") from error
 
 
@@ -151,6 +152,9 @@ def _decode(segmentation: Any, width: int, height: int) -> np.ndarray:
     polygons = [list(map(float, polygon)) for polygon in segmentation if len(polygon) >= 6]
     if not polygons:
         return np.zeros((height, width), bool)
+    reach = _FAR * (width + height)  # pycocotools walks along every edge, and trusts that it can
+    if not all(abs(value) <= reach for polygon in polygons for value in polygon):
+        raise ValueError("Expected points of a polygon in or near the picture")
     return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))).astype(bool)
 
 
@@ -158,7 +162,7 @@ def _panoptic_regions(
     path: Path, annotation: Mapping[str, Any], names: Mapping[int, str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Segment ids are R + 256 G + 256^2 B of a PNG in a folder that is named after the file, or beside it."""
-    name = str(annotation["file_name"])
+    name = str(annotation.get("file_name", ""))
     beside = [folder / name for folder in sorted(path.parent.iterdir()) if folder.is_dir()]
     places = [path.with_suffix("") / name, path.parent / name, *beside]
     file = next((place for place in places if place.is_file()), places[0])
@@ -168,5 +172,5 @@ def _panoptic_regions(
     for segment in annotation["segments_info"]:
         try:
             yield names[int(segment["category_id"])], ids == int(segment["id"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BadInput(path, f"holds a segment that cannot be drawn: {error!r}", "export it again") from error

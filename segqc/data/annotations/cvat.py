@@ -45,7 +45,7 @@ def read_cvat(path: Path) -> Annotations:
         try:
             width, height = int(image.attrib["width"]), int(image.attrib["height"])
             name = image.attrib["name"]
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, OverflowError) as error:
             raise BadInput(path, f"holds an image without name or size: {error!r}", "export it again") from error
         passed_over.update(child.tag for child in image if child.tag in _NO_REGIONS)
         shapes = sorted((child for child in image if child.tag in _REGIONS), key=_depth)
@@ -64,7 +64,7 @@ def _regions(path: Path, shapes: Sequence[Element], width: int, height: int) -> 
     for shape in shapes:
         try:
             yield shape.attrib["label"], _region(shape, width, height)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, OverflowError) as error:
             raise BadInput(path, f"holds a {shape.tag} that cannot be drawn: {error!r}", "export it again") from error
 
 

@@ -39,7 +39,7 @@ def task_pictures(path: Path) -> dict[int, str]:
     """
     try:
         return {int(task["id"]): _picture(task) for task in read_json(path)}
-    except (KeyError, TypeError, ValueError, StopIteration, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, StopIteration, AttributeError) as error:
         raise BadInput(path, f"is no export of tasks with pictures: {error!r}", "export the project as JSON") from error
 
 
@@ -71,7 +71,7 @@ def read_tasks(path: Path, predicted: bool = False) -> Annotations:
             width, height = _size(results)
             draw = partial(_regions, path, regions, width, height)
             pictures.append(AnnotatedPicture(_picture(task), width, height, draw, not regions))
-        except (KeyError, TypeError, ValueError, StopIteration, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, StopIteration, AttributeError, IndexError) as error:
             raise BadInput(path, f"holds an incomplete task: {error!r}", "export the project again") from error
     return Annotations(path, tuple(names), tuple(pictures), dict(passed_over))
 
@@ -109,7 +109,7 @@ def _regions(
             if region.get("image_rotation"):
                 raise ValueError("its picture was rotated in Label Studio")
             yield _label(region), _region(region["type"], region["value"], width, height)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
             raise BadInput(path, f"holds a region that cannot be drawn: {error}", "export the project again") from error
 
 

@@ -48,7 +48,7 @@ def read_labelme(folder: Path) -> Annotations:
             shapes = [shape for shape in content["shapes"] if _has_area(shape)]
             passed_over.update(shape.get("shape_type", "shape") for shape in content["shapes"] if not _has_area(shape))
             names |= {str(shape["label"]) for shape in shapes}
-        except (BadInput, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (BadInput, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             reason = error.reason if isinstance(error, BadInput) else f"is no complete LabelMe file: {error!r}"
             wrong = BadInput(path, reason, "save it again with LabelMe")
             broken.append(AnnotatedPicture(id_, 0, 0, partial(_refuse, wrong)))

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+_FAR = 1e9  # px, beyond which arithmetic with coordinates means nothing
+
 
 def fill_polygon(points: Sequence[Sequence[float]], width: int, height: int) -> np.ndarray:
     """The pixels of a polygon through the centres of its outermost pixels, which belong to it: bool `[H, W]`.
@@ -27,11 +29,11 @@ def fill_outline(points: Sequence[Sequence[float]], width: int, height: int) -> 
     Raises
     ------
     ValueError
-        A point is not finite.
+        A point is not finite, or more than a billion px away.
     """
     corners = np.asarray(points, np.float64).reshape(-1, 2)
-    if not np.isfinite(corners).all():
-        raise ValueError("Expected points that are finite")
+    if not (np.abs(corners) <= _FAR).all():
+        raise ValueError("Expected points in or near the picture")
     crossings = np.zeros((height, width + 1), np.int64)
     for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
         first, last = np.clip(np.ceil(np.sort([y0, y1]) - 0.5), 0, height).astype(int)
