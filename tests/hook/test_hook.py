@@ -3,7 +3,6 @@ own reach the pipeline.
 """
 
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -291,7 +290,7 @@ def test_in_the_background_the_pipeline_does_not_wait_and_a_full_queue_drops_wit
 
     def slow(image, mask) -> Verdict:
         judged.set()
-        assert gate.wait(20)
+        assert gate.wait(60)  # which a pipeline that waits for its verdicts would never open
         return judge(image, mask)
 
     monkeypatch.setattr(qc, "judge_pair", slow)
@@ -299,9 +298,7 @@ def test_in_the_background_the_pipeline_does_not_wait_and_a_full_queue_drops_wit
     with torch.inference_mode():
         segmenter(inputs(1))
         assert judged.wait(20)  # one is being judged
-        started = time.monotonic()
         segmenter(inputs(5))  # two wait, three are dropped
-        assert time.monotonic() - started < 5
     assert handle.counts.dropped == 3
     assert handle.last == []
     assert not handle.flush(timeout=0.05)
