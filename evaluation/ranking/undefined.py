@@ -56,6 +56,24 @@ def why_no_failures(dice: np.ndarray, threshold: float) -> str:
     return f"no image has a Dice below {threshold:g} (the lowest is {dice.min():.3f})"
 
 
+def few_failures(dice: np.ndarray, threshold: float, fewest: int = 10) -> str:
+    """A sentence where figures on failures rest on fewer than `fewest` images on one side; else nothing.
+
+    Parameters
+    ----------
+    dice : float [n]
+    threshold : float
+        Images with a Dice below are failures.
+    fewest : int
+    """
+    failures = int(bad_below(dice, threshold).sum())
+    rest = len(dice) - failures
+    if not failures or not rest or min(failures, rest) >= fewest:
+        return ""
+    side = f"{failures} of {len(dice)} images have" if failures <= rest else f"{rest} of {len(dice)} images do not have"
+    return f"Only {side} a Dice below {threshold:g}: figures on failures rest on these few (see --threshold)."
+
+
 def why_no_worst_tenth(dice: np.ndarray) -> str:
     """Why the worst tenth cannot be told from the other images."""
     return f"Dice is {dice[0]:.3f} for all images" if len(dice) else "no image has a score"

@@ -16,7 +16,7 @@ from evaluation.corruption.suite import run_suite, score_masks
 from evaluation.metrics.class_table import CLASS_COLUMNS, SUMMARY_COLUMNS, summarise_classes
 from evaluation.metrics.mask_features import MASK_FEATURES
 from evaluation.ranking.judging import judge, judge_empty, table_columns
-from evaluation.ranking.undefined import undefined_figures
+from evaluation.ranking.undefined import few_failures, undefined_figures
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.contenders import Contender, contenders
 from evaluation.report.evaluation import Evaluation
@@ -85,7 +85,7 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
         config.out,
         undefined_figures(rows, scores, study.quality, top, config.threshold),
         config.threshold,
-        entered.notes,
+        (*entered.notes, *filter(None, [few_failures(study.quality.dice, config.threshold)])),
     )
     _write(config, found, methods)
     return found

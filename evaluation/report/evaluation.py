@@ -31,7 +31,7 @@ class Evaluation:
     threshold : float
         Dice below which an image counts as a failure.
     notes : tuple of str
-        Sentences on what the baselines learned from.
+        Sentences on what the baselines learned from, and on failures where they are few.
     """
 
     rows: list[dict[str, Any]]

@@ -5,7 +5,7 @@ import pytest
 
 from evaluation.ranking.comparison import DiceComparison
 from evaluation.ranking.judging import Quality, judge, measures
-from evaluation.ranking.undefined import undefined_figures, undefined_notes
+from evaluation.ranking.undefined import few_failures, undefined_figures, undefined_notes
 
 
 def quality(dice: list[float]) -> Quality:
@@ -65,3 +65,18 @@ def test_the_comparison_of_an_audit_says_why() -> None:
         "pearson_of_top": "among the 2 highest scores, Dice is 0.800 for all images",
     }
     assert "undefined" not in DiceComparison(top=3).judge([0.1, 0.2, 0.3], [0.9, 0.8, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (3, 20, "Only 3 of 23 images have a Dice below 0.5"),
+        (20, 3, "Only 3 of 23 images do not"),
+        (10, 10, ""),
+        (0, 5, ""),
+    ],
+)
+def test_few_failures_are_said(low: int, high: int, said: str) -> None:
+    found = few_failures(np.array([0.2] * low + [0.9] * high), 0.5)
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
