@@ -220,6 +220,7 @@ def test_what_cannot_be_done_is_said_of_the_file(model: Path, tmp_path: Path) ->
     link.symlink_to(data)
     write_json(images / "config.json", {"format": "segqc-model-1"})
     empty.write_text("n,c\n,x\n,y\n")
+    (tmp_path / "one.csv").write_text("n,c\n1,x\n")
     narrow = tmp_path / "narrow.csv"
     narrow.write_text("country,amount\nus,1\n")
     for arguments, words in (
@@ -238,6 +239,8 @@ def test_what_cannot_be_done_is_said_of_the_file(model: Path, tmp_path: Path) ->
         (("fit", "--data", data, "--out", data), "a.csv: is a file, but a model needs a folder there"),
         (("fit", "--data", data, "--out", images), "images: holds another model or run"),
         (("fit", "--data", empty, "--numeric", "n"), "has nothing in the column 'n'"),
+        (("fit", "--data", empty, "--drop", "n,c"), "has no columns left"),
+        (("fit", "--data", tmp_path / "one.csv"), "one.csv: has one row to learn from"),
         (
             ("benchmark", "--data", data, "--label", "kind", "--anomaly", "bad"),
             "has 0 rows whose 'kind' is 'bad', and 400 others",

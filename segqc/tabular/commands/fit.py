@@ -78,6 +78,8 @@ def fit_table(config: FitConfig, console: Console | None = None) -> Fitted:
     table = features if config.label is None else _normal_rows(features, config, config.label)
     if not table.num_columns:
         raise BadInput(config.data, "has no columns left", "drop fewer of them")
+    if table.num_rows < 2:
+        raise BadInput(config.data, "has one row to learn from", "it needs two, and some dozens to be of use")
     _fit(table, config, console).save(config.out)
     numeric = [name for name in table.column_names if is_number(table.column(name).type)]
     dates = [name for name in table.column_names if is_date(table.column(name).type)]
