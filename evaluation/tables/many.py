@@ -30,7 +30,12 @@ def random_tie_precision(anomalous: np.ndarray, scores: np.ndarray, orders: int 
 
 
 def render(
-    results: Results, groups: Mapping[str, str], dirty: Results | None, command: str, picture: str, more: str = ""
+    results: Results,
+    groups: Mapping[str, str],
+    dirty: Mapping[float, Results],
+    command: str,
+    picture: str,
+    more: str = "",
 ) -> str:
     """The document.
 
@@ -40,8 +45,8 @@ def render(
         Results of fits on inliers.
     groups : mapping of str to str
         Where each table comes from.
-    dirty : Results or None
-        Results of fits with anomalies among the training rows.
+    dirty : mapping of float to Results
+        Results of fits with anomalies among the training rows, by their share.
     command, picture : str
         What makes the document; path of the critical-difference diagram.
     more : str
@@ -53,8 +58,9 @@ def render(
     if ranking is not None:
         parts += ["## Ranks", _rank_gap(results), *rank_texts(ranking, TRIAL, picture)]
     parts += ["## Every table", _every_table(results)]
-    if dirty is not None and dirty.datasets:
-        parts += ["## Anomalies among the training rows", _dirty(results, dirty)]
+    there = {share: found for share, found in dirty.items() if found.datasets}
+    if there:
+        parts += ["## Anomalies among the training rows", _dirty(results, there)]
     parts += ["## Time", _times(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -156,20 +162,24 @@ def _every_table(results: Results) -> str:
     return table(["table", "rows fitted", "anomalies ranked", *map(title, results.methods)], lines)
 
 
-def _dirty(results: Results, dirty: Results) -> str:
+def _dirty(results: Results, dirty: Mapping[float, Results]) -> str:
     """Both fits are judged on the test rows of the fit with anomalies."""
     lines = []
-    for method in dirty.methods:
-        pairs = [pair for name in dirty.datasets for pair in _pairs(results, dirty, method, name)]
-        if pairs:
-            clean, found = np.mean(pairs, axis=0) * 100
-            lines.append([title(method), str(len(pairs)), f"{clean:.1f}", f"{found:.1f}", f"{found - clean:+.1f}"])
+    for method in results.methods:
+        cells = []
+        for found in dirty.values():
+            pairs = [pair for name in found.datasets for pair in _pairs(results, found, method, name)]
+            clean, with_anomalies = 100 * np.mean(pairs, axis=0) if pairs else (np.nan, np.nan)
+            cells.append(f"{with_anomalies:.1f} ({with_anomalies - clean:+.1f}, {len(pairs)})" if pairs else "-")
+        lines.append([title(method), *cells])
     said = (
-        "5 % of the training rows are anomalies, or fewer where half of a table's anomalies are fewer; those are not "
-        "ranked. The clean fit is judged on the same rows; equal scores are in random order. Anomalies of one kind are "
-        "then a cluster of the training rows, which densities and near neighbours learn."
+        "So many of the training rows are anomalies, or fewer where half of a table's anomalies are fewer; those are "
+        "not ranked. Cells are the mean average precision with equal scores in random order, its difference to the "
+        "clean fit judged on the same rows, and the number of fits. Anomalies of one kind are then a cluster of the "
+        "training rows, which densities and near neighbours learn."
     )
-    return said + "\n\n" + table(["method", "fits", "clean", "with anomalies", "difference"], lines)
+    shares = [f"{100 * share:g} %" for share in dirty]
+    return said + "\n\n" + table(["method", *shares], lines)
 
 
 def _pairs(results: Results, dirty: Results, method: str, name: str) -> list[tuple[float, float]]:

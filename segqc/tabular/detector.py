@@ -34,8 +34,7 @@ class GumbelScoreDetector(OutlierMixin, BaseEstimator):
     ----------
     method : {"mixing", "paper"}
         ``mixing`` (ours): the sum of the surprises of a row's cells, each how unlikely the cell is given other cells of
-        the row. A surprise is the mean of two: that of forests given all other cells, and that of context trees given
-        none, few, many and all of them.
+        the row: by forests that ask nothing, little, much and all of them.
         ``paper``: Gumbel noise score matching as published: score norms of the clean row at 20 temperatures, then a
         Gaussian mixture.
     categorical_features : "infer", "all", None, a bool mask, names or indices

@@ -20,7 +20,8 @@ from segqc.base.files import atomic_path, read_json, write_json
 from segqc.base.fingerprints import file_sha256, text_sha256
 from segqc.density import DensityHead
 
-FORMAT = "segqc-table-5"
+FORMAT = "segqc-table-6"
+_UNCHANGED = {"segqc-table-5": "paper"}  # earlier formats, and the method whose arrays are still the same
 CONFIG, WEIGHTS, DENSITY = "config.json", "model.safetensors", "density.safetensors"
 _FAMILY = "segqc-table-"  # what the formats of all versions begin with
 _AGAIN = "fit again, or copy the whole folder"
@@ -129,7 +130,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise BadInput(
             folder / CONFIG, "is not the configuration of a table detector", "write one with GumbelScoreDetector.save"
         )
-    if config["format"] != FORMAT:
+    if config["format"] != FORMAT and not _is_unchanged(config):
         raise BadInput(folder, f"has the format {config['format']}, but this version reads {FORMAT}", "fit again")
     if config.get("sha256") != config_digest(config) or not isinstance(config.get("files"), dict):
         raise BadInput(folder, f"has a {CONFIG} that was changed or damaged since it was written", _AGAIN)
@@ -141,3 +142,10 @@ def _read_config(folder: Path) -> dict[str, Any]:
                 folder, f"has a {name} that is not the one that {CONFIG} was written for, or is damaged", _AGAIN
             )
     return config
+
+
+def _is_unchanged(config: dict[str, Any]) -> bool:
+    """Whether an earlier format stores the method of this model as the present one does."""
+    parameters = config.get("parameters")
+    method = parameters.get("method") if isinstance(parameters, dict) else None
+    return method is not None and _UNCHANGED.get(config["format"]) == method

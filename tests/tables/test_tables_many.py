@@ -105,9 +105,11 @@ def test_the_document_tells_wins_and_losses(tmp_path: Path) -> None:
         tables = [(entry.name, entry.load) for entry in entries]
         run_benchmark(tables, methods, [0], tmp_path / name, splitting=splitting)
         results[name] = Results(tmp_path / name, methods, list(sets), [0])
-    text = render(results["clean"], sets, results["dirty"], "command", "picture.png", "More.")
+    text = render(results["clean"], sets, {0.05: results["dirty"]}, "command", "picture.png", "More.")
     assert "| kNN | " in text
     assert "2 tables, seeds 0." in text
     assert "| t0 | " in text
     assert "More." in text
     assert "## Anomalies among the training rows" in text
+    assert "| method | 5 % |" in text
+    assert ", 2) |" in text

@@ -42,16 +42,6 @@ def test_bins_hold_equal_shares_and_frequent_values_are_alone() -> None:
     assert beyond[:, 0].tolist() == [0, BINS - 1]
 
 
-def test_coarse_bins_are_two_neighbours() -> None:
-    bins = fitted(np.arange(1000.0))
-    codes = np.arange(BINS + 2)[:, None]
-    coarse = bins.coarse(codes)[:, 0].tolist()
-    assert coarse == [*(code // 2 for code in range(BINS)), BINS // 2, BINS // 2 + 1]
-    assert bins.coarse_sizes(np.array([3])).tolist() == [BINS // 2 + 2]
-    few = fitted(np.repeat([1.0, 2.0, 3.0], 10))
-    assert np.array_equal(few.coarse(codes[:5]), codes[:5])
-
-
 @pytest.mark.parametrize("law", [stats.expon(), stats.norm()], ids=["exponential", "normal"])
 def test_bins_and_densities_together_are_the_density(law) -> None:
     bins = fitted(law.rvs(200_000, random_state=0))

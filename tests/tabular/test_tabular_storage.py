@@ -102,15 +102,9 @@ def test_a_configuration_that_was_changed_does_not_load(
     refuse(folder, "changed or damaged")
 
 
-def no_last_tree(tensors: Tensors) -> None:
-    last = max(int(name.split(".")[1]) for name in tensors if name.endswith(".order"))
-    for name in [name for name in tensors if name.startswith(f"trees.{last}.")]:
-        del tensors[name]
-
-
 def test_weights_that_were_changed_or_are_gone_do_not_load(folder: Path) -> None:
     tensors = load_file(folder / WEIGHTS)
-    no_last_tree(tensors)
+    tensors["forests.table"][0] += 1
     save_file(tensors, folder / WEIGHTS)
     refuse(folder, rf"has a {WEIGHTS} that is not the one that {CONFIG} was written for")
     (folder / WEIGHTS).write_bytes(b"no weights")
@@ -161,12 +155,12 @@ def cut(name: str) -> Callable[[Tensors], None]:
     ("of_tensors", "of_config", "words"),
     [
         (lambda t: t["usual"].fill(np.nan), None, "not finite in usual"),
-        (lambda t: t["forests.probability"].fill(np.inf), None, "not finite in forests.probability"),
+        (lambda t: t["forests.table"].fill(np.inf), None, "not finite in forests.table"),
         (cut("usual"), None, "counts of other columns or outcomes"),
         (cut("bins.low"), None, "ValueError|IndexError"),
         (cut("forests.start"), None, "counts of other columns or outcomes"),
         (cut("forests.sizes"), None, "counts of other columns or outcomes"),
-        (lambda t: t.pop("trees.0.order"), None, "KeyError"),
+        (lambda t: t.pop("usual"), None, "KeyError"),
         (lambda t: t.pop("forests.root"), None, "TypeError"),
         (lambda t: t.update({"network.head.weight": t["usual"]}), None, "arrays of another method"),
         (None, lambda c: c.update(offset=None), "TypeError"),
@@ -204,17 +198,30 @@ def test_a_model_of_another_kind_or_a_file_is_never_replaced(fitted: GumbelScore
     fitted.save(tmp_path / "tables")
 
 
-def test_format_5_names_its_arrays(fitted: GumbelScoreDetector, tmp_path: Path) -> None:
+def test_the_format_names_its_arrays(fitted: GumbelScoreDetector, tmp_path: Path) -> None:
     """Folders of this format that exist must still load: other names are another format."""
-    assert FORMAT == "segqc-table-5"
+    assert FORMAT == "segqc-table-6"
     fitted.save(tmp_path)
-    names = {name for name in load_file(tmp_path / WEIGHTS) if not name.startswith(("network.", "trees."))}
-    forests = ("sizes", "start", "target", "root", "feature", "threshold", "right", "leaf", "probability")
+    names = {name for name in load_file(tmp_path / WEIGHTS) if not name.startswith("network.")}
+    forests = ("sizes", "start", "target", "root", "feature", "threshold", "right", "leaf", "table")
     mixing = {f"forests.{name}" for name in forests} | {"usual"}
     mixing |= {f"bins.{name}" for name in ("continuous", "counts", "low", "high", "tails", "usual", "rows")}
     paper = {"detector.norm_mean_", "detector.norm_scale_"}
     assert names == (mixing if fitted.method == "mixing" else paper)
     assert (tmp_path / DENSITY).is_file() == (fitted.method == "paper")
+
+
+def test_folders_of_the_format_before_load_where_the_arrays_are_the_same(
+    fitted: GumbelScoreDetector, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    config = read_json(tmp_path / CONFIG) | {"format": "segqc-table-5"}
+    write_json(tmp_path / CONFIG, config | {"sha256": config_digest(config)})
+    if fitted.method == "paper":
+        loaded = GumbelScoreDetector.load(tmp_path)
+        assert np.array_equal(loaded.score_samples(TABLE), fitted.score_samples(TABLE))
+    else:
+        refuse(tmp_path, f"has the format segqc-table-5, but this version reads {FORMAT}")
 
 
 @pytest.mark.parametrize(

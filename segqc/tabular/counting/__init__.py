@@ -1,1 +1,1 @@
-"""Counting: context trees, bins and tails of numbers, values that occur together."""
+"""Counting: trees and forests that predict cells, bins of numbers."""

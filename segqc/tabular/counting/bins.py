@@ -95,26 +95,6 @@ class NumberBins:
             codes[:, column] = np.where(rows.codes[:, column] == _MISSING, self.counts[m], found)
         return codes
 
-    def coarse_sizes(self, sizes: np.ndarray) -> np.ndarray:
-        """K of every column with `coarse` bins, `[C]`."""
-        binned = np.array(sizes)
-        binned[self.continuous] = self._coarse_counts() + 2
-        return binned
-
-    def coarse(self, codes: np.ndarray) -> np.ndarray:
-        """Codes with two neighbouring bins in one, where a column has more than half of the most: counts of several
-        columns together need more rows a bin.
-        """
-        found, counts = codes.copy(), self._coarse_counts()
-        for m, column in enumerate(self.continuous):
-            if counts[m] < self.counts[m]:
-                code = codes[:, column]
-                found[:, column] = np.where(code < self.counts[m], code // 2, code - self.counts[m] + counts[m])
-        return found
-
-    def _coarse_counts(self) -> np.ndarray:
-        return np.where(self.counts > BINS // 2, (self.counts + 1) // 2, self.counts)
-
     def surprise(self, rows: Encoded, codes: np.ndarray) -> np.ndarray:
         """-log p(x | bin) of the numbers less what is usual, float64 `[n, M]`; 0 on an atom and where missing.
 

@@ -1,11 +1,9 @@
-"""Method `mixing`: the plain sum of the surprises of a row's cells, by two predictors of a cell that weigh the same.
+"""Method `mixing`: the plain sum of the surprises of a row's cells, given other cells of the row.
 
-    score = sum over columns j of  1/2 s_j(all other cells) + 1/2 mean over levels k of s_j(k other cells)  + d_j - u_j
+    score = sum over columns j of  s_j + d_j - u_j
 
-The first surprise, -log p, is that of forests (`segqc.tabular.counting.forests`): they find what follows from what. The
-second is that of context trees given none, few, many and all other cells (`segqc.tabular.counting.trees`), as in a
-density that adds the cells up in any order (Uria, Murray and Larochelle 2014): several odd cells that explain each
-other stay odd. Numbers are outcomes by their bins, and d_j says where in its bin a number lies
+The surprise s_j, -log p, is that of forests, the mean from none to all that they ask of the other cells
+(`segqc.tabular.counting.forests`). Numbers are outcomes by their bins, and d_j says where in its bin a number lies
 (`segqc.tabular.counting.bins`). u_j is what is usual: the mean over validation inliers.
 """
 
@@ -19,36 +17,29 @@ from segqc.density import DensityHead
 from segqc.tabular.counting.bins import NumberBins
 from segqc.tabular.counting.forests import ConditionalForests
 from segqc.tabular.counting.order import CellOrder
-from segqc.tabular.counting.trees import ContextTrees
 from segqc.tabular.encoding import Encoded, TableEncoder
 from segqc.tabular.scoring.batches import by_distinct, sample_rows
 from segqc.tabular.scoring.scorer import Arrays, Progress, ScorerSettings, TableScorer, take_prefix, with_prefix
 
-_SHARE_OF_FORESTS = 0.5
-
 
 class MixingScorer(TableScorer):
-    """Forests and context trees.
+    """Forests that predict every column from the others.
 
     Parameters
     ----------
     order : CellOrder
     bins : NumberBins
     forests : ConditionalForests
-    trees : ContextTrees
     usual : ndarray `[C]` float64
         Mean surprise of the cells of validation inliers.
     """
 
     scaling: ClassVar[str | None] = "robust"
 
-    def __init__(
-        self, order: CellOrder, bins: NumberBins, forests: ConditionalForests, trees: ContextTrees, usual: np.ndarray
-    ) -> None:
+    def __init__(self, order: CellOrder, bins: NumberBins, forests: ConditionalForests, usual: np.ndarray) -> None:
         self.order = order
         self.bins = bins
         self.forests = forests
-        self.trees = trees
         self.usual = usual
 
     @classmethod
@@ -67,9 +58,7 @@ class MixingScorer(TableScorer):
         held_out = sample_rows(validation, seed)
         judges = order.values(held_out), bins.codes(held_out)
         forests = ConditionalForests.fit(order.values(rows), codes, judges, sizes, settings.trees, seed)
-        distinct, counts = np.unique(bins.coarse(codes), axis=0, return_counts=True)
-        trees = ContextTrees.fit(distinct, counts, bins.coarse_sizes(encoder.sizes), seed)
-        found = cls(order, bins, forests, trees, np.zeros(len(sizes)))
+        found = cls(order, bins, forests, np.zeros(len(sizes)))
         found.usual = found.contributions(held_out).mean(0)
         return found
 
@@ -87,22 +76,13 @@ class MixingScorer(TableScorer):
 
     def _surprise(self, rows: Encoded) -> np.ndarray:
         codes = self.bins.codes(rows)
-        coarse = self.bins.coarse(codes)
-        # p(bin) = p(coarse bin) p(bin | coarse bin), the latter by the frequencies of the column alone
-        counted = self.trees.surprise(coarse).mean(1) + self.forests.alone(codes) - self.trees.alone(coarse)
-        found = _SHARE_OF_FORESTS * self.forests.surprise(self.order.values(rows), codes)
-        found += (1 - _SHARE_OF_FORESTS) * counted
+        found = self.forests.surprise(self.order.values(rows), codes)
         found[:, self.bins.continuous] += self.bins.surprise(rows, codes)
         return found
 
     def to_arrays(self) -> Arrays:
         bins = {field.name: getattr(self.bins, field.name) for field in fields(self.bins)}
-        return (
-            with_prefix("forests.", self.forests.to_arrays())
-            | with_prefix("trees.", self.trees.to_arrays())
-            | with_prefix("bins.", bins)
-            | {"usual": self.usual}
-        )
+        return with_prefix("forests.", self.forests.to_arrays()) | with_prefix("bins.", bins) | {"usual": self.usual}
 
     @classmethod
     def from_arrays(
@@ -111,12 +91,9 @@ class MixingScorer(TableScorer):
         left = dict(arrays)
         bins = NumberBins(**take_prefix("bins.", left))
         forests = ConditionalForests(**take_prefix("forests.", left))
-        trees = ContextTrees.from_arrays(take_prefix("trees.", left))
-        usual, sizes, coarse = left.pop("usual"), bins.sizes(encoder.sizes), bins.coarse_sizes(encoder.sizes)
+        usual, sizes = left.pop("usual"), bins.sizes(encoder.sizes)
         if left:
             raise ValueError(f"arrays of another method, such as {next(iter(left))}")
-        alike = np.array_equal(trees.sizes, coarse) and np.array_equal(forests.sizes, sizes)
-        outcomes = len(trees.start), len(forests.start)
-        if not alike or outcomes != (coarse.sum(), sizes.sum()) or len(usual) != len(sizes):
+        if not np.array_equal(forests.sizes, sizes) or len(forests.start) != sizes.sum() or len(usual) != len(sizes):
             raise ValueError("counts of other columns or outcomes than those described")
-        return cls(CellOrder.of(encoder), bins, forests, trees, usual)
+        return cls(CellOrder.of(encoder), bins, forests, usual)
