@@ -61,7 +61,9 @@ _LISTENERS: "weakref.WeakValueDictionary[int, Listener]" = weakref.WeakValueDict
 # Compiled code cannot run a hook, and a break of its graph is an error under `fullgraph=True`. An operator of our own
 # is part of the graph, and is called when the graph runs, with the tensors that it has then. It says that it changes
 # the token: what changes nothing and returns nothing would be left out of the graph.
-@torch.library.custom_op("segqc::heard", mutates_args=("token",))
+@torch.library.custom_op(
+    "segqc::heard", mutates_args=("token",), schema="(Tensor(a!) token, Tensor[] tensors, str names, int key) -> ()"
+)
 def _heard(token: Tensor, tensors: list[Tensor], names: str, key: int) -> None:
     listener = _LISTENERS.get(key)
     module = None if listener is None or listener.module is None else listener.module()
