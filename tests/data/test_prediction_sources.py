@@ -11,6 +11,7 @@ from tiny import LABELS, blobs
 
 from segqc.base.errors import BadInput
 from segqc.data.labels import LabelSpace
+from segqc.data.mask_sources import annotated_pairs
 from segqc.data.masks import read_mask, write_mask
 from segqc.data.prediction_sources import FoundPredictions, PredictionSources, find_predictions
 
@@ -136,7 +137,9 @@ def test_names_from_an_annotation_file_never_become_paths(images, coco_file, tmp
     before = (images / "a.png").read_bytes()
     found = found_of(write(tmp_path / "all.json", content), images, tmp_path / "deep" / "w")
     assert sorted(masks(found)) == ["a", "deep/c"]
-    assert [(problem.id, problem.reason) for problem in found.pairs.problems] == [("../../outside", "has no picture")]
+    assert [(problem.id, problem.reason) for problem in found.pairs.problems] == [
+        ("../../outside", "has no picture, or several files of its name")
+    ]
     assert (images / "a.png").read_bytes() == before
     assert not list(tmp_path.rglob("outside*"))
 
@@ -157,6 +160,18 @@ def test_wrong_results_are_refused_or_rows(images, coco_file, tmp_path):
         found_of(write(tmp_path / "notes.json", {"a": 1}), images, tmp_path / "w")
     with pytest.raises(BadInput, match="not valid JSON"):
         found_of(write(tmp_path / "broken.json", "{"), images, tmp_path / "w")
+
+
+def test_two_pictures_of_one_name_are_not_chosen_between(images, coco_file, tmp_path):
+    content = json.loads(coco_file.read_text())
+    content["annotations"] = [result(0, 7, 0, 10), result(1, 7, 0, 10)]
+    write(coco_file, content)
+    Image.new("RGB", (WIDTH, HEIGHT)).save(images / "a.jpg")
+    drawn = annotated_pairs(images, coco_file, tmp_path / "w", LABELS)
+    assert [pair.id for pair in drawn.pairs] == ["deep/b", "deep/c"]
+    assert [(problem.id, problem.reason) for problem in drawn.problems] == [
+        ("val/a", "has no picture, or several files of its name")
+    ]
 
 
 def test_panoptic_predictions(images, coco_file, tmp_path):

@@ -74,5 +74,5 @@ def match_names(names: Sequence[str], known: Collection[str]) -> tuple[dict[str,
         elif candidates:
             missing[name] = f"could mean the picture {candidates[0]}, but is not the only name that could"
         else:
-            missing[name] = "has no picture"
+            missing[name] = "has no picture, or several files of its name"
     return found, missing

@@ -250,5 +250,5 @@ def _sized(picture: AnnotatedPicture, id_: str, path: Path) -> AnnotatedPicture:
 
 
 def single_files(found: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
-    """The first file of each id."""
-    return {id_: paths[0] for id_, paths in found.items()}
+    """The file of each id; ids of several files are left out, since either might be meant."""
+    return {id_: paths[0] for id_, paths in found.items() if len(paths) == 1}
