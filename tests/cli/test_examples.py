@@ -47,7 +47,7 @@ def test_an_integration(name, folder, monkeypatch, capsys):
     run(name, monkeypatch, folder)
     printed = capsys.readouterr().out
     assert "score 0." in printed
-    assert re.search(r"seen=(\d), scored=\1, sampled_out=0, dropped=0, failed=0", printed)
+    assert re.search(r"seen=(\d), scored=\1, sampled_out=0, training=0, dropped=0, failed=0", printed)
 
 
 def test_tflite(folder, monkeypatch, capsys, shared_data):
