@@ -11,8 +11,8 @@ own, with and without heat maps; printed are the median CPU times and their rati
 (OMP_NUM_THREADS=1), so that CPU times of processes compare while other programs run.
 
 Expected time: half a minute; with `--other` four audits a turn, a minute or two each. Expected result on the 241
-pictures of VOC val: the look takes 0.68 s, reading all pictures with both masks 1.63 s: 42.0%. Beside the version before
-the look (two turns, on a machine that did much else): 36.2 and 35.2 CPU s without heat maps, a ratio of 1.03; 47.7 and
+pictures of VOC val: the look takes 0.68 s, reading all pictures with both masks 1.63 s: 42.0%. Beside the one
+before (two turns, on a machine that did much else): 36.2 and 35.2 CPU s without heat maps, a ratio of 1.03; 47.7 and
 44.1 with them, 1.07 and 1.10, of which the look explains 0.7 s.
 """
 
