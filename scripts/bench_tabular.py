@@ -20,15 +20,15 @@ resident memory of the process at its highest (Linux).
 Takes two minutes of CPU. One run with one thread of an AMD EPYC, other programs beside it (2026-11-28):
 
     table                            fit, s of CPU    MiB    scored (distinct)       s of CPU    rows a CPU second
-    Bank's split, 29,238 x 10                  1.9     74    8,295 (6,213)                0.2               47,200
-    drawn whole, 10,000 x 10                   1.1     29    10,000 (5,683)               0.2               52,400
-    drawn whole, 100,000 x 10                  3.7    145    100,000 (13,432)             0.6              168,600
-    cell by cell, 10,000 x 10                  1.5     29    10,000 (8,211)               0.2               40,400
-    cell by cell, 100,000 x 10                 5.0    178    100,000 (46,442)             1.9               52,200
-    columns twice, 10,000 x 20                 3.2     94    10,000 (all)                 0.8               12,400
-    four times, 10,000 x 40                    5.7    149    10,000 (all)                 0.9               11,200
+    Bank's split, 29,238 x 10                  1.4     47    8,295 (6,213)                0.1                69,600
+    drawn whole, 10,000 x 10                   0.8     23    10,000 (5,683)               0.2                64,200
+    drawn whole, 100,000 x 10                  2.6    126    100,000 (13,432)             0.4               230,700
+    cell by cell, 10,000 x 10                  1.2     21    10,000 (8,211)               0.2                65,700
+    cell by cell, 100,000 x 10                 2.7    124    100,000 (46,442)             1.0               104,900
+    columns twice, 10,000 x 20                 2.5     75    10,000 (all)                 0.5                21,900
+    four times, 10,000 x 40                    5.9    109    10,000 (all)                 0.8                12,200
 
-Distinct rows alone: 35,000 to 41,000 a CPU second on Bank, in two runs.
+Distinct rows alone: 49,000 to 52,000 a CPU second on Bank, in two runs.
 """
 
 import argparse
