@@ -10,6 +10,8 @@ import pytest
 from command_line import Finished, segqc
 from PIL import Image
 
+from segqc.base.console import console
+
 LEARN = ("rare classes", "mixture of mask features", "nearest training masks")
 TINY = [
     "--preset", "fast", "--steps", "2", "--method", "segmenter", "--views", "1", "--image-size", "64",
@@ -168,7 +170,7 @@ def test_a_training_pair_that_cannot_be_read_is_counted(project: Project, tmp_pa
 def test_a_figure_without_a_value_has_a_reason_everywhere(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "_width", 200)  # whatever COLUMNS was when it was made
     done, record = project.evaluate(tmp_path, "--threshold", 0)
     why = "no image has a Dice below 0 (the lowest is 0.000)"
     assert set(record["undefined"]["auroc"].values()) == {why}
@@ -184,7 +186,7 @@ def test_a_figure_without_a_value_has_a_reason_everywhere(
 
 def test_an_audit_says_why_a_figure_is_missing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Truths as predictions: no failure, and no ranking."""
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "_width", 200)  # whatever COLUMNS was when it was made
     shutil.copytree(project.folder / "test" / "masks", project.folder / "perfect")
     done = audit(project.folder, "perfect", "audit-perfect")
     assert "not defined: no image has a Dice below 0.5 (the lowest is 1.000)" in " ".join(done.stdout.split())
