@@ -75,7 +75,7 @@ class _Outline(NamedTuple):
     """What is known of a timm model without its weights."""
 
     shapes: dict[str, torch.Size]
-    """Of all tensors, in timm's order."""
+    """Shapes of all tensors, in timm's order."""
     has_dense_head: bool
     """Whether a 1x1 convolution stands before the pooling, as in the EfficientNet family."""
 

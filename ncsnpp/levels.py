@@ -4,6 +4,7 @@ full   as Song et al. 2021: residual blocks resample; every block's output is a 
 light  FIR and 1x1 convolutions resample; one skip a level, added on the way up
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -66,7 +67,7 @@ def _attention(config: NCSNppConfig, index: int) -> nn.Module:
     return Attention(config.widths[index], config.attention_heads) if attends else nn.Identity()
 
 
-class EncoderLevel(nn.Module):
+class EncoderLevel(nn.Module, ABC):
     """One resolution on the way down; `FullEncoderLevel` and `LightEncoderLevel` say which skips it leaves.
 
     Parameters
@@ -121,9 +122,9 @@ class EncoderLevel(nn.Module):
             outputs.append(h)
         return h, pyramid, self.skips(entered, outputs)
 
+    @abstractmethod
     def skips(self, entered: Tensor, outputs: list[Tensor]) -> list[Tensor]:
         """The maps to keep, of what entered the blocks and of their outputs."""
-        raise NotImplementedError
 
 
 class FullEncoderLevel(EncoderLevel):
@@ -150,7 +151,7 @@ class LightEncoderLevel(EncoderLevel):
         return outputs[-1:]
 
 
-class DecoderLevel(nn.Module):
+class DecoderLevel(nn.Module, ABC):
     """One resolution on the way up; `FullDecoderLevel` and `LightDecoderLevel` say how skips join.
 
     Parameters
@@ -173,13 +174,13 @@ class DecoderLevel(nn.Module):
         self.grow_output = FIRUpsample() if config.output_pyramid else None
         self.up = self.make_up(config, index) if index else None
 
+    @abstractmethod
     def make_up(self, config: NCSNppConfig, index: int) -> nn.Module:
         """What resamples to the next finer level."""
-        raise NotImplementedError
 
+    @abstractmethod
     def joined(self, h: Tensor, embedding: Tensor, skips: list[Tensor]) -> Tensor:
         """The blocks' output, skips joined."""
-        raise NotImplementedError
 
     def forward(
         self,

@@ -66,7 +66,7 @@ def audit_ground_truth(config: TrainConfig, share: float = 0.2, console: Console
         folds and trainings. Cached features of the copy are kept in `feature_cache / "with-label-errors"`, or deleted
         in the end.
     share : float
-        Of masks that get an error, in (0, 1).
+        Share of masks that get an error, in (0, 1).
     console : Console, optional
         Where progress goes; None is silent.
 

@@ -7,10 +7,10 @@ from typing import Any
 from evaluation.ranking.judging import DIFFERENCES, measures
 
 TOP = 50
-"""Of the paper's correlations: the images that a method ranks worst."""
+"""Number of images, those that a method ranks worst, in the paper's correlations."""
 
 IMAGES = 1449
-"""Of VOC val, with predictions of a DeepLabV3-MobileNet that are not available."""
+"""Number of images of VOC val, whose predictions by the paper's DeepLabV3-MobileNet are not available."""
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def _preferred(kinds: list[tuple[NamePattern, NamePattern]]) -> list[tuple[NameP
 
 
 def find_mask_pattern(paths: Sequence[str]) -> NamePattern | None:
-    """Of one folder that holds both: the pattern of the masks' names (`x_mask` beside `x`); None if there is none."""
+    """Pattern of the masks' names in a folder that holds both (`x_mask` beside `x`); None if there is none."""
     known = set(paths)
     counted = [
         (sum(1 for path in paths if pattern.id_of(path) in known), -len(pattern.before + pattern.after), place, pattern)

@@ -26,7 +26,7 @@ class EpochReport:
     step : int
         Optimiser steps so far.
     scores : ndarray `[n]` float64
-        Of the predictions that could be scored, in their order.
+        Scores of the predictions that could be scored, in their order.
     worst : list of Inspection
         The predictions with the highest scores, the worst first.
     failed : int

@@ -76,7 +76,7 @@ class ContinuousColumn:
     mean, scale : float
         Mean and standard deviation, or, of robust scaling, median and interquartile range.
     quantiles : ndarray `[Q]` float64
-        Of quantile scaling; empty otherwise.
+        Quantiles of the training values, for quantile scaling; empty otherwise.
     limit : float
         Scaled values beyond it are cut.
     """

@@ -26,16 +26,14 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def folders_of(root: Path) -> list[object]:
+    return [
+        "--predictions", root / "predictions", "--images", root / "imagesTr", "--ground-truth", root / "labelsTr",
+    ]  # fmt: skip
+
+
 def command(root: Path, model: Path, *more: object) -> list[object]:
-    folders = [
-        "--predictions",
-        root / "predictions",
-        "--images",
-        root / "imagesTr",
-        "--ground-truth",
-        root / "labelsTr",
-    ]
-    return ["audit", "--model", model, *folders, "--out", root / "audit", "--device", "cpu", *more]
+    return ["audit", "--model", model, *folders_of(root), "--out", root / "audit", "--device", "cpu", *more]
 
 
 def run_python(root: Path, model: Path, **changes: object):
@@ -242,15 +240,9 @@ def test_a_real_ct_by_the_command_line(shared_data, tmp_path) -> None:
     small += ["--method", "segmenter", "--classes", tmp_path / "classes.json", "--out", tmp_path / "model"]
     trained = segqc("train", "--images", root / "imagesTr", "--masks", root / "labelsTr", *small)
     assert trained.returncode == 0, trained.stderr
-    folders = [
-        "--predictions",
-        root / "predictions",
-        "--images",
-        root / "imagesTr",
-        "--ground-truth",
-        root / "labelsTr",
-    ]
-    done = segqc("audit", "--model", tmp_path / "model", *folders, "--out", tmp_path / "audit", "--device", "cpu")
+    done = segqc(
+        "audit", "--model", tmp_path / "model", *folders_of(root), "--out", tmp_path / "audit", "--device", "cpu"
+    )
     assert done.returncode == 0, done.stderr
     low, high = read_json(tmp_path / "model" / "config.json")["pictures"]["volume_intensity"]
     assert low < -500 < 0 < high

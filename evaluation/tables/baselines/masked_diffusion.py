@@ -71,7 +71,7 @@ class MaskedDiffusion(TableBaseline):
     Parameters
     ----------
     seed : int
-        Of weights, order and hidden cells.
+        Random seed for weights, order of rows and hidden cells.
     epochs : int
         At most; training also ends when `cap_seconds` of CPU time are spent.
     views : int

@@ -5,6 +5,7 @@ PyOD >= 3.6.3: in earlier releases of that series Deep SVDD never trained.
 
 import contextlib
 import io
+from abc import abstractmethod
 
 import numpy as np
 import pyarrow
@@ -47,8 +48,9 @@ class _OneHot(TableBaseline):
     def anomaly_score(self, X: pyarrow.Table) -> np.ndarray:
         return np.nan_to_num(self.detector_.decision_function(self.encoder_.one_hot(X)))
 
+    @abstractmethod
     def _detector(self) -> BaseDetector:
-        raise NotImplementedError
+        """PyOD's detector, not fitted."""
 
 
 class Histograms(_OneHot):

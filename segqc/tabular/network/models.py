@@ -41,7 +41,7 @@ class TableModel(nn.Module, ABC):
     continuous : ndarray `[M]`
         Indices of columns that also have a number.
     width, blocks, dropout
-        Of the TabResNet.
+        Sizes and dropout rate of the TabResNet.
     """
 
     continuous: Tensor

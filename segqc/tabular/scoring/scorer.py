@@ -70,7 +70,7 @@ class TableScorer(ABC):
             Training and validation inliers.
         seed : int
         device : torch.device
-            Of a network.
+            Where a network is trained.
         progress : callable of (step, validation loss), optional
             Called now and then during the training of a network.
         """
