@@ -11,6 +11,7 @@ from segqc.auditing.job import AuditJob
 from segqc.data.choices import adjusted, picture_reading
 from segqc.data.inspection.look import LOOKED_AT, look
 from segqc.data.inspection.survey import draw_pairs
+from segqc.data.inspection.suspicion import MaskRole
 from segqc.data.labels import LabelSpace
 from segqc.data.options import DataOptions
 from segqc.data.pairs import Pair
@@ -51,7 +52,7 @@ def reader_of(config: AuditConfig, model: ModelConfig, job: AuditJob, console: C
         known = dataclasses.replace(known, exif="upright")
     drawn = draw_pairs(job.pairs, LOOKED_AT)
     expected = adjusted(job.prediction_labels or labels, config)
-    found = look(drawn, expected, known, config.predictions, predictions=True, classes_option="--prediction-classes")
+    found = look(drawn, expected, known, config.predictions, role=MaskRole(True, "--prediction-classes"))
     where = config.ground_truth or config.voc_root or config.data or "ground truth"
     truths, said = look_at_truths(drawn, job.truth_labels or labels, where)
     if console is not None:

@@ -11,6 +11,7 @@ from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.data.inspection.facts import MaskFacts, mask_facts, picture_facts
 from segqc.data.inspection.survey import commonest_reason, draw_pairs, survey_pairs
+from segqc.data.inspection.suspicion import MaskRole
 from segqc.data.inspection.suspicions import Settled, settle
 from segqc.data.label_files import read_label_file
 from segqc.data.labels import VOC_LABELS, LabelSpace
@@ -48,7 +49,7 @@ def data(tmp_path: Path, masks: list, **picture: object) -> list[Pair]:
 
 
 def looked(pairs: list[Pair], labels: LabelSpace, predictions: bool = False) -> Settled:
-    return settle(survey_pairs(pairs), labels, predictions)
+    return settle(survey_pairs(pairs), labels, MaskRole(predictions))
 
 
 def kinds(settled: Settled) -> set[str]:

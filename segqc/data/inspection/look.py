@@ -8,6 +8,7 @@ from pathlib import Path
 from segqc.base.journal import Journal
 from segqc.data.choices import picture_reading, settled_kinds
 from segqc.data.inspection.survey import Survey, nothing_readable, survey_pairs
+from segqc.data.inspection.suspicion import MaskRole
 from segqc.data.inspection.suspicions import Settled, settle
 from segqc.data.labels import LabelSpace
 from segqc.data.options import DataOptions
@@ -51,12 +52,11 @@ def look(
     options: DataOptions,
     where: Path | str,
     *,
-    predictions: bool = False,
+    role: MaskRole = MaskRole(),
     pictures: bool = True,
     journal: Journal | None = None,
     advance: Callable[[], object] = lambda: None,
     refuse: bool = True,
-    classes_option: str = "--classes",
 ) -> Look:
     """Look at the files of pairs and decide how they are read.
 
@@ -68,16 +68,14 @@ def look(
     options : DataOptions
     where : Path or str
         Folder or option that errors name.
-    predictions : bool
-        Whether the masks are predictions.
+    role : MaskRole
+        What the masks are to the command.
     pictures : bool
         Whether pictures are looked at too.
     journal, advance
         As for `survey_pairs`.
     refuse : bool
         Whether a grave suspicion is raised; else it is left in `settled`.
-    classes_option : str
-        The option that names the classes of these masks, where a suspicion advises to use it.
 
     Raises
     ------
@@ -88,7 +86,7 @@ def look(
     unreadable = nothing_readable(survey, str(where))
     if unreadable is not None and refuse:
         raise unreadable
-    settled = settle(survey, labels, predictions, settled_kinds(options)).advising(classes_option)
+    settled = settle(survey, labels, role, settled_kinds(options))
     if refuse:
         settled.refuse(where)
     return Look(survey, settled, _reading(survey, options))

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from segqc.data.inspection.facts import MaskFacts
 from segqc.data.inspection.survey import Survey
-from segqc.data.inspection.suspicion import FEW_FILES, Suspicion
+from segqc.data.inspection.suspicion import FEW_FILES, MaskRole, Suspicion
 from segqc.data.inspection.values import first_with
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.masks import rgb_key
 
 
-def _unreadable(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _unreadable(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     broken = [id_ for id_, facts in survey.masks.items() if facts.error]
     if not broken:
         return None
@@ -19,7 +19,7 @@ def _unreadable(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspic
     return Suspicion("unreadable masks", False, text, example=survey.paths.get(broken[0], broken[0]))
 
 
-def _foreign_colours(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _foreign_colours(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Colours that belong to no class in more than a few files."""
     known = set(rgb_key(labels.palette[list(labels.colour_indices.values())]).tolist())
     foreign = {id_: set(facts.pixels) - known for id_, facts in survey.with_colours.items()}
@@ -30,7 +30,10 @@ def _foreign_colours(survey: Survey, labels: LabelSpace, predictions: bool) -> S
     many = max(survey.with_colours[id_].distinct for id_ in holders) > 64
     shown = ", ".join(f"#{colour:06x}" for colour in colours[:6]) + (", ..." if len(colours) > 6 else "")
     text = f"{len(holders)} of {len(survey.masks)} masks hold colours that are no class: {shown}"
-    fix = "give each class's colour under palette in a classes JSON (or the data set's labelmap.txt to --classes)"
+    fix = (
+        "give each class's colour under palette in a classes JSON "
+        f"(or the data set's labelmap.txt to {role.classes_option})"
+    )
     if many:
         text, fix = f"{text} ({len(colours)} in all, as after JPEG or smooth resizing)", "export the masks again as PNG"
     elif {_blue_first(colour) for holder in holders for colour in survey.with_colours[holder].pixels} <= known:
@@ -49,7 +52,7 @@ def _blue_first(colour: int) -> int:
     return (colour & 0xFF) << 16 | colour & 0xFF00 | colour >> 16
 
 
-def _other_palette(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _other_palette(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """A file's colour table holds the classes' colours at other indices: indices and colours say different classes."""
     colours = {int(rgb_key(labels.palette[place])): index for index, place in labels.colour_indices.items()}
     classes = labels.value_classes
@@ -71,7 +74,7 @@ def _other_palette(survey: Survey, labels: LabelSpace, predictions: bool) -> Sus
     return Suspicion("palette reordered", True, text, fix, survey.paths.get(contradicting[0], ""))
 
 
-def _labels_in_alpha(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _labels_in_alpha(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Nothing in the colours, something in the alpha channel."""
     hidden = [id_ for id_, facts in survey.readable.items() if facts.hidden > 1 and len(facts.pixels) == 1]
     if len(hidden) <= FEW_FILES * len(survey.readable):
@@ -82,10 +85,10 @@ def _labels_in_alpha(survey: Survey, labels: LabelSpace, predictions: bool) -> S
     )
 
 
-def _one_class(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _one_class(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """All masks empty, all pixels of one class, or of background and one class of many."""
     classes = class_masks(survey, labels)
-    if predictions and len(survey.readable) >= 3 and len(classes) == 2 and labels.background in classes:
+    if role.predictions and len(survey.readable) >= 3 and len(classes) == 2 and labels.background in classes:
         (index,) = classes.keys() - {labels.background}
         text = f"of {labels.num_classes} classes, the masks hold {labels.name(index)} alone beside the background"
         if index == min(labels.foreground) and len(labels.foreground) > 1:
@@ -98,7 +101,13 @@ def _one_class(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspici
     if index == labels.background:
         return Suspicion("all masks empty", False, f"no mask holds any foreground: all pixels are {name} or void")
     return Suspicion(
-        "all one class", False, f"all pixels of all masks are {name} or void", "check --classes and --background"
+        "all one class",
+        False,
+        f"all pixels of all masks are {name} or void",
+        f"check {role.classes_option} and --background",
+        False,
+        f"all pixels of all masks are {name} or void",
+        f"check {role.classes_option} and --background",
     )
 
 
@@ -113,19 +122,19 @@ def class_masks(survey: Survey, labels: LabelSpace) -> dict[int, int]:
     return counts
 
 
-def _classes_without_mask(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _classes_without_mask(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     seen = class_masks(survey, labels)
     absent = [labels.name(index) for index in labels.foreground if index not in seen]
-    if predictions or not absent or len(seen) < 2:
+    if role.predictions or not absent or len(seen) < 2:
         return None
     shown = ", ".join(absent[:8]) + (", ..." if len(absent) > 8 else "")
     return Suspicion("class without pictures", False, f"{len(absent)} classes are in no mask: {shown}")
 
 
-def _void_in_predictions(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _void_in_predictions(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """A network predicts a class everywhere; what is void in its masks may be a class read wrongly."""
     void = [value for value, index in labels.value_classes.items() if index == VOID and value in survey.values]
-    if not predictions or not void:
+    if not role.predictions or not void:
         return None
     share = sum(survey.value_pixels[value] for value in void) / max(1, sum(survey.value_pixels.values()))
     if share < 0.01:
@@ -135,13 +144,13 @@ def _void_in_predictions(survey: Survey, labels: LabelSpace, predictions: bool) 
     )  # 0 is void in the truth's files; in predictions it may be the first class
     listed = ", ".join(map(str, void))
     text = f"{share:.0%} of the predicted pixels are {listed}, which means void"
-    fix = f"if {listed} is a class in the predictions, say so with --classes"
+    fix = f"if {listed} is a class in the predictions, say so with {role.classes_option}"
     return Suspicion("void in predictions", grave, text, fix, first_with(survey, void[0]))
 
 
-def _background_like_none(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _background_like_none(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """The first name was taken for the background, but the class covers little and is hardly ever at the frame."""
-    if predictions or labels.background is None or len(survey.readable) < 3:
+    if role.predictions or labels.background is None or len(survey.readable) < 3:
         return None
     values = [value for value, index in labels.value_classes.items() if index == labels.background]
     masks = list(survey.with_values.values())
@@ -159,7 +168,7 @@ def _background_like_none(survey: Survey, labels: LabelSpace, predictions: bool)
     return Suspicion("background that looks like none", False, text, "give --background none, or --background NAME")
 
 
-def _turned(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _turned(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Pictures that are displayed turned while their size does not tell which way the masks lie."""
     turned = [
         id_
@@ -179,7 +188,7 @@ def _turned(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion 
     return Suspicion("turned pictures", True, text, fix, turned[0])
 
 
-def _sizes(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _sizes(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Masks of another size than their picture, by kind."""
     kinds: dict[str, list[str]] = {}
     for id_, mask in survey.readable.items():
@@ -192,7 +201,7 @@ def _sizes(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion |
     text = "; ".join(f"{len(ids)} masks are {kind}" for kind, ids in kinds.items())
     example = next(iter(kinds.values()))[0]
     left_out = "resize or rotate the masks as their pictures are stored; until then these pairs are left out"
-    fix = "" if predictions else left_out
+    fix = "" if role.predictions else left_out
     return Suspicion("sizes differ", False, text, fix, survey.paths.get(example, example))
 
 
@@ -207,7 +216,7 @@ def _difference(mask: MaskFacts, size: tuple[int, int]) -> str:
     return "of another size and shape than their picture"
 
 
-def _little_used_range(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _little_used_range(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Pictures of 16 bits or floats that use a small part of them, such as 12-bit X-rays: scaled from 0..65535 they are
     black.
     """
@@ -223,7 +232,7 @@ def _little_used_range(survey: Survey, labels: LabelSpace, predictions: bool) ->
     )
 
 
-def _pages(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion | None:
+def _pages(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Files of several pages, of which only the first is read."""
     several = [id_ for id_, facts in survey.pictures.items() if facts.pages > 1]
     if not several:
@@ -232,7 +241,7 @@ def _pages(survey: Survey, labels: LabelSpace, predictions: bool) -> Suspicion |
     return Suspicion("several pages", False, text, "give --bands if the pages are bands", several[0])
 
 
-Rule = Callable[[Survey, LabelSpace, bool], Suspicion | None]
+Rule = Callable[[Survey, LabelSpace, MaskRole], Suspicion | None]
 
 
 OF_FILES: tuple[Rule, ...] = (_unreadable, _labels_in_alpha, _turned, _sizes, _little_used_range, _pages)

@@ -12,6 +12,7 @@ from segqc.data.choices import adjusted, patterns, raise_limit
 from segqc.data.inspection.config import InspectConfig
 from segqc.data.inspection.look import Look, look
 from segqc.data.inspection.screen import print_inspection
+from segqc.data.inspection.suspicion import MaskRole
 from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
@@ -59,7 +60,7 @@ def inspect(config: InspectConfig, console: Console | None = None) -> Look:
             adjusted(labels or _unnamed(), config),
             dataclasses.replace(config, intensity=None) if found.volumes else config,
             where,
-            predictions=config.predictions is not None,
+            role=MaskRole(predictions=config.predictions is not None),
             journal=journal,
             advance=lambda: progress.advance(task),
             refuse=False,

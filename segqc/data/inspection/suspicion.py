@@ -7,6 +7,22 @@ FEW_FILES = 0.2  # share of files below which a fault is theirs and not the data
 
 
 @dataclass(frozen=True)
+class MaskRole:
+    """What a survey's masks are to the command that looks at them.
+
+    Attributes
+    ----------
+    predictions : bool
+        Whether they are predictions, which have no reason to hold void, and come with no statistics of classes.
+    classes_option : str
+        The command's option for their classes, which a fix names.
+    """
+
+    predictions: bool = False
+    classes_option: str = "--classes"
+
+
+@dataclass(frozen=True)
 class Suspicion:
     """Something that the user should know before the data is used.
 

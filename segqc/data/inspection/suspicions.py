@@ -5,13 +5,13 @@ possible and would give other labels; it then names both ways out. Everything el
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from segqc.base.errors import BadInput
 from segqc.data.inspection.rules import OF_CLASSES, OF_FILES
 from segqc.data.inspection.survey import Survey
-from segqc.data.inspection.suspicion import Suspicion
+from segqc.data.inspection.suspicion import MaskRole, Suspicion
 from segqc.data.inspection.values import settle_values
 from segqc.data.labels import LabelSpace
 
@@ -38,11 +38,6 @@ class Settled:
         """Suspicions that stop the work."""
         return tuple(suspicion for suspicion in self.suspicions if suspicion.grave)
 
-    def advising(self, classes_option: str) -> "Settled":
-        """The same for a command whose option for the classes of these masks has another name than ``--classes``."""
-        found = (replace(one, fix=one.fix.replace("--classes", classes_option)) for one in self.suspicions)
-        return replace(self, suspicions=tuple(found))
-
     def refuse(self, where: Path | str) -> None:
         """Raise for the first grave suspicion.
 
@@ -56,7 +51,7 @@ class Settled:
             raise BadInput(where, suspicion.text + example, suspicion.fix)
 
 
-def settle(survey: Survey, labels: LabelSpace, predictions: bool = False, known: Collection[str] = ()) -> Settled:
+def settle(survey: Survey, labels: LabelSpace, role: MaskRole = MaskRole(), known: Collection[str] = ()) -> Settled:
     """Decide how the masks of a survey are read, and collect what is suspicious about them and their pictures.
 
     Parameters
@@ -64,15 +59,15 @@ def settle(survey: Survey, labels: LabelSpace, predictions: bool = False, known:
     survey : Survey
     labels : LabelSpace
         What the user, or the model, says of the classes.
-    predictions : bool
-        Whether the masks are predictions, which have no reason to hold void, and come with no statistics of classes.
+    role : MaskRole
+        What the masks are to the command.
     known : collection of str
         Kinds of suspicion that the user has settled by an option.
     """
-    read_as, said, grave = settle_values(survey, labels)
+    read_as, said, grave = settle_values(survey, labels, role)
     # Where the numbers have no one reading, rules about classes would only repeat it.
     rules = OF_FILES if grave is not None else (*OF_FILES, *OF_CLASSES)
     found = [] if grave is None else [grave]
-    found += [suspicion for rule in rules if (suspicion := rule(survey, read_as, predictions)) is not None]
+    found += [suspicion for rule in rules if (suspicion := rule(survey, read_as, role)) is not None]
     found = [suspicion for suspicion in found if suspicion.kind not in known]
     return Settled(read_as, tuple(said), tuple(found))

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 
 from segqc.data.inspection.survey import Survey
-from segqc.data.inspection.suspicion import FEW_FILES, Suspicion
+from segqc.data.inspection.suspicion import FEW_FILES, MaskRole, Suspicion
 from segqc.data.labels import VOID, LabelSpace
 
 Read = tuple[LabelSpace, list[str], Suspicion | None]
 
 
-def settle_values(survey: Survey, labels: LabelSpace) -> Read:
+def settle_values(survey: Survey, labels: LabelSpace, role: MaskRole) -> Read:
     """The reading of the stored numbers, decisions to print, and a grave suspicion where there is no one reading."""
     values, known = survey.values, labels.value_classes
     if not values:
         return labels, [], None
-    binary = _binary(survey, labels)
+    binary = _binary(survey, labels, role)
     if binary is not None:
         return binary
     if values <= set(known):
@@ -26,7 +26,7 @@ def settle_values(survey: Survey, labels: LabelSpace) -> Read:
     if -1 in values - set(known):  # LabelMe's and OpenMMLab's sign for pixels to be ignored
         further = {value: index for value, index in known.items() if index != VOID or value != labels.void}
         labels = dataclasses.replace(labels, ids=further | {-1: VOID})
-        read_as, said, grave = settle_values(survey, labels)
+        read_as, said, grave = settle_values(survey, labels, role)
         return read_as, ["-1 in masks is read as void", *said], grave
     plain = dataclasses.replace(labels, ids=None, void=VOID)
     if labels.ids is not None and values <= set(plain.value_classes):
@@ -36,13 +36,13 @@ def settle_values(survey: Survey, labels: LabelSpace) -> Read:
             None,
         )
     for rule in (_lossy, _instances, _shifted, _unknown):
-        suspicion = rule(survey, labels)
+        suspicion = rule(survey, labels, role)
         if suspicion is not None:
             return labels, [], suspicion
     return labels, [], None
 
 
-def _binary(survey: Survey, labels: LabelSpace) -> Read | None:
+def _binary(survey: Survey, labels: LabelSpace, role: MaskRole) -> Read | None:
     """Masks of 0 and one other value: the commonest masks there are, and no class indices."""
     values = survey.values
     if len(values - {0}) != 1 or len(survey.with_values) * 2 < len(survey.readable):
@@ -60,7 +60,7 @@ def _binary(survey: Survey, labels: LabelSpace) -> Read | None:
             return None
         text = f"masks hold only 0 and {value}, but there are {labels.num_classes} classes"
         fix = (
-            'for masks of one class give --classes "background,NAME"; '
+            f'for masks of one class give {role.classes_option} "background,NAME"; '
             f"else map {value} to its class by ids in a classes JSON"
         )
         return labels, [], Suspicion("binary masks, several classes", True, text, fix, first_with(survey, value))
@@ -93,7 +93,7 @@ def _unknown_values(survey: Survey, labels: LabelSpace) -> tuple[set[int], list[
     return survey.values - known, [id_ for id_, facts in survey.with_values.items() if set(facts.pixels) - known]
 
 
-def _lossy(survey: Survey, labels: LabelSpace) -> Suspicion | None:
+def _lossy(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Many values near few: masks that went through JPEG, or were resized with interpolation."""
     known = np.array(sorted({*labels.value_classes, 0, 255}))
     blurred = []
@@ -120,7 +120,7 @@ def _lossy(survey: Survey, labels: LabelSpace) -> Suspicion | None:
     )
 
 
-def _instances(survey: Survey, labels: LabelSpace) -> Suspicion | None:
+def _instances(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Numbers that count objects: 1, 2, 3, ... in each file, up to another end in each."""
     counted = [
         facts
@@ -138,7 +138,7 @@ def _instances(survey: Survey, labels: LabelSpace) -> Suspicion | None:
     return Suspicion("instance ids", True, text, fix, first_with(survey, max(survey.values)))
 
 
-def _shifted(survey: Survey, labels: LabelSpace) -> Suspicion | None:
+def _shifted(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Values 1..K, or 0..K, where 0..K-1 are classes: 0 is "other", as in ADE20K."""
     values = {value for value in survey.values if labels.value_classes.get(value) != VOID}
     if labels.ids is not None or max(values) != labels.num_classes or min(values) < 0:
@@ -152,7 +152,7 @@ def _shifted(survey: Survey, labels: LabelSpace) -> Suspicion | None:
     return Suspicion("shifted by one", True, text, fix, first_with(survey, labels.num_classes))
 
 
-def _unknown(survey: Survey, labels: LabelSpace) -> Suspicion | None:
+def _unknown(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion | None:
     """Values without a class in more than a few files."""
     unknown, holders = _unknown_values(survey, labels)
     if not unknown:
@@ -160,7 +160,7 @@ def _unknown(survey: Survey, labels: LabelSpace) -> Suspicion | None:
     shown = ", ".join(map(str, sorted(unknown)[:8])) + (", ..." if len(unknown) > 8 else "")
     grave = len(holders) > FEW_FILES * len(survey.readable)
     text = f"{len(holders)} of {len(survey.masks)} masks hold values that are no class: {shown}"
-    fix = "name all classes with --classes, or map the values to classes by ids in a classes JSON"
+    fix = f"name all classes with {role.classes_option}, or map the values to classes by ids in a classes JSON"
     if len(survey.values) == labels.num_classes:  # grey levels that were chosen to be seen: 0, 127, 254
         pairs = zip(sorted(survey.values), labels.names, strict=True)
         fix += ": " + json.dumps({str(value): name for value, name in pairs}, ensure_ascii=False)
