@@ -105,9 +105,6 @@ def _one_class(survey: Survey, labels: LabelSpace, role: MaskRole) -> Suspicion 
         False,
         f"all pixels of all masks are {name} or void",
         f"check {role.classes_option} and --background",
-        False,
-        f"all pixels of all masks are {name} or void",
-        f"check {role.classes_option} and --background",
     )
 
 
