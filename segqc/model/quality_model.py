@@ -5,6 +5,7 @@ All methods go through the same lines; where they differ, the model asks `segqc.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -68,14 +69,24 @@ class QualityModel(nn.Module):
     config : ModelConfig
     pretrained : bool
         Start the encoder from ImageNet weights; False when the weights are about to be loaded.
+    encoder_weights : Path, optional
+        With `pretrained`: safetensors file of the encoder's weights, in place of timm's.
     """
 
-    def __init__(self, config: ModelConfig, pretrained: bool = False) -> None:
+    def __init__(self, config: ModelConfig, pretrained: bool = False, encoder_weights: Path | None = None) -> None:
         super().__init__()
         self.config = config
         self.method = find_method(config.method)
         self.encoder = (
-            ImageEncoder(config.encoder, pretrained, classifier=config.classifier) if config.encoder else None
+            ImageEncoder(
+                config.encoder,
+                pretrained,
+                classifier=config.classifier,
+                image_size=config.image_size,
+                weights=encoder_weights,
+            )
+            if config.encoder
+            else None
         )
         self.network = NCSNpp(config.network)
         self.to(memory_format=torch.channels_last)

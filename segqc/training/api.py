@@ -30,6 +30,7 @@ def train(
     image_size: int | None = None,
     grid_size: int | None = None,
     encoder: str | None = None,
+    encoder_weights: Path | str | None = None,
     classifier: bool = TrainConfig.classifier,
     views: int | None = None,
     mask_only: bool = TrainConfig.mask_only,
@@ -99,6 +100,8 @@ def train(
         Side of the squashed picture, px, and of the mask grid, cells.
     encoder : str, optional
         timm backbone.
+    encoder_weights : Path or str, optional
+        Safetensors file of its weights, in place of a download.
     classifier : bool
         Whether the network also sees what the encoder's own ImageNet classifier says at each place.
     views : int, optional
@@ -183,6 +186,7 @@ def train(
         image_size=image_size,
         grid_size=grid_size,
         encoder=encoder,
+        encoder_weights=_path(encoder_weights),
         classifier=classifier,
         views=views,
         mask_only=mask_only,

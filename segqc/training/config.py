@@ -120,8 +120,13 @@ class TrainConfig(DataOptions):
     encoder: Annotated[
         str | None,
         Setting(
-            "Name of the timm backbone of the image pyramid, frozen, with ImageNet weights (default: the preset's)."
+            "Name of the timm backbone of the image pyramid, frozen, with the weights that timm has for it "
+            "(default: the preset's)."
         ),
+    ] = None
+    encoder_weights: Annotated[
+        Path | None,
+        Setting("File of the encoder's weights (.safetensors, as timm publishes them), in place of a download."),
     ] = None
     classifier: Annotated[
         bool, Setting("Give the network the output of the encoder's ImageNet classifier at each place, too.")

@@ -36,7 +36,7 @@ def network_config(config: ResolvedTrainConfig, num_classes: int) -> NCSNppConfi
     if config.encoder is None:
         scale = find_method(config.method).fourier_scale
         return dataclasses.replace(ncsnpp.voc256(num_classes), grid_size=config.grid_size, fourier_scale=scale)
-    encoder = ncsnpp.encoder_shape(config.encoder, _uses_classifier(config))
+    encoder = ncsnpp.encoder_shape(config.encoder, _uses_classifier(config), config.image_size)
     build = {"cpu": ncsnpp.cpu, "fast": ncsnpp.fast}.get(config.preset, ncsnpp.voc128)
     channels, reductions = encoder.channels, encoder.reductions
     if encoder.head_channels:
@@ -51,4 +51,4 @@ def _uses_classifier(config: ResolvedTrainConfig) -> bool:
 def new_model(config: ResolvedTrainConfig, labels: LabelSpace) -> QualityModel:
     """A model with fresh network weights, the same for every run with this seed, and a pretrained encoder."""
     torch.manual_seed(stable_seed(config.seed, "init"))
-    return QualityModel(model_config(config, labels), pretrained=True)
+    return QualityModel(model_config(config, labels), pretrained=True, encoder_weights=config.encoder_weights)

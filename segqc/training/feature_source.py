@@ -6,7 +6,7 @@ from rich.console import Console
 
 from segqc.base.console import make_progress
 from segqc.base.devices import wants_bfloat16
-from segqc.base.fingerprints import stable_seed
+from segqc.base.fingerprints import file_sha256, stable_seed
 from segqc.base.settings import to_json
 from segqc.data.dataset import PairDataset
 from segqc.data.pairs import dataset_fingerprint
@@ -70,7 +70,14 @@ def _open_cache(
     blank = torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8, device=model.device)
     shapes = [tuple(maps.shape[1:]) for maps in model.image_features(blank)]
     bfloat16 = wants_bfloat16(config.precision, accelerator.device)
-    made = (config.encoder, config.image_size, model.config.network.context_sizes[: len(shapes)], bfloat16)
+    made: tuple[object, ...] = (
+        config.encoder,
+        config.image_size,
+        model.config.network.context_sizes[: len(shapes)],
+        bfloat16,
+    )
+    if config.encoder_weights is not None:
+        made += (file_sha256(config.encoder_weights),)
     seen = [to_json(dataset.augment), dataset.seed, dataset.labels.to_dict()]
     if dataset.pictures != AS_STORED:
         seen.append(dataset.pictures.to_dict())

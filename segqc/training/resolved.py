@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+import ncsnpp
 from segqc.training.config import PRESETS, TrainConfig
 
 _DECIDED_BY_PRESET = (
@@ -45,12 +46,17 @@ def resolve(config: TrainConfig) -> ResolvedTrainConfig:
     Raises
     ------
     ValueError
-        Sizes that cannot work together.
+        Sizes that cannot work together, or an encoder that timm does not know or that gives no maps.
     """
     values = {field.name: getattr(config, field.name) for field in dataclasses.fields(TrainConfig)}
     for name in _DECIDED_BY_PRESET:
         if values[name] is None:
             values[name] = getattr(PRESETS[config.preset], name)
+    if values["encoder"] is not None and config.image_size is None:
+        # a vision transformer takes multiples of its patch only
+        values["image_size"] = ncsnpp.nearest_size(values["encoder"], values["image_size"])
+    elif values["encoder"] is not None:
+        ncsnpp.check_size(values["encoder"], values["image_size"])
     if values["guess_steps"] is None:
         values["guess_steps"] = max(1, values["steps"] // 5)
     resolved = ResolvedTrainConfig(**values)

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from ncsnpp import ImageEncoder, has_classifier
-from ncsnpp.encoder import lite_state_dict, lite_weights_path, match_by_order
 from ncsnpp.folding import fold_batch_norms
+from ncsnpp.pretrained import lite_state_dict, lite_weights_path, match_by_order
 
 DOGS = range(151, 269)  # ImageNet's indices of dog breeds
 CATS = range(281, 286)  # and of domestic cats

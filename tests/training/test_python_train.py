@@ -29,7 +29,8 @@ def test_every_setting_reaches_the_training(progress: bool, tmp_path: Path, monk
         other = choices(hint)[-1:] or ([not default] if isinstance(default, bool) else [1 / number])
         given[name] = other[0] if setting.high == 1 or not isinstance(other[0], float) else number
     assert given.keys() == {field.name for field in dataclasses.fields(TrainConfig)}
-    given |= {name: tmp_path / name for name in ("out", "voc_root", "images", "masks", "data", "feature_cache")}
+    paths = ("out", "voc_root", "images", "masks", "data", "feature_cache", "encoder_weights")
+    given |= {name: tmp_path / name for name in paths}
     calls = []
     monkeypatch.setattr(api, "run_training", lambda *arguments: calls.append(arguments) or given["out"])
     assert segqc.train(**given | {"images": str(given["images"])}, progress=progress) == tmp_path / "out"
