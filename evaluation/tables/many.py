@@ -163,36 +163,62 @@ def _every_table(results: Results) -> str:
 
 
 def _dirty(results: Results, dirty: Mapping[float, Results]) -> str:
-    """Both fits are judged on the test rows of the fit with anomalies."""
+    """Fits with no, few and more anomalies among the training rows, all judged on the rows that all of them rank."""
+    by_share = {0.0: results, **dirty}
     lines = []
     for method in results.methods:
-        cells = []
-        for found in dirty.values():
-            pairs = [pair for name in found.datasets for pair in _pairs(results, found, method, name)]
-            clean, with_anomalies = 100 * np.mean(pairs, axis=0) if pairs else (np.nan, np.nan)
-            cells.append(f"{with_anomalies:.1f} ({with_anomalies - clean:+.1f}, {len(pairs)})" if pairs else "-")
-        lines.append([title(method), *cells])
+        fits = [_precisions_by_share(by_share, method, name, seed) for name, seed in _fits(results)]
+        known = [fit for fit in fits if not np.isnan(fit[0]) and not np.isnan(fit[1:]).all()]
+        lines.append([title(method), *(_mean_of_fits(np.array(known), k) for k in range(len(by_share)))])
     said = (
-        "So many of the training rows are anomalies, or fewer where half of a table's anomalies are fewer; those are "
-        "not ranked. Cells are the mean average precision with equal scores in random order, its difference to the "
-        "clean fit judged on the same rows, and the number of fits. Anomalies of one kind are then a cluster of the "
-        "training rows, which densities and near neighbours learn."
+        "So many of the training rows are anomalies, or fewer where half of a table's anomalies are fewer. All fits of "
+        "a table are judged on the same rows: the inliers, and the anomalies that no fit has seen. Cells are the mean "
+        "average precision with equal scores in random order, and the difference to the fits without anomalies; in "
+        "brackets the number of fits where some are missing. Anomalies of one kind are a cluster of the training rows, "
+        "which densities and near neighbours learn."
     )
-    shares = [f"{100 * share:g} %" for share in dirty]
-    return said + "\n\n" + table(["method", *shares], lines)
+    shares = [f"{100 * share:g} %" for share in by_share]
+    means = table(["method", *shares], lines)
+    each = table(["table", *shares], [[name, *_by_share(by_share, name)] for name in results.datasets])
+    return f"{said}\n\n{means}\n\n{title(TRIAL)} on every table:\n\n{each}"
 
 
-def _pairs(results: Results, dirty: Results, method: str, name: str) -> list[tuple[float, float]]:
-    clean = {row.seed: row for row in results.rows(method, name)}
+def _fits(results: Results) -> list[tuple[str, int]]:
+    return [(name, seed) for name in results.datasets for seed in results.seeds]
+
+
+def _precisions_by_share(by_share: Mapping[float, Results], method: str, name: str, seed: int) -> list[float]:
+    """Average precision in % of a method's fits with each share, NaN where there is none."""
+    rows = [{row.seed: row for row in found.rows(method, name)}.get(seed) for found in by_share.values()]
+    every = [row for found in by_share.values() for m in found.methods for row in found.rows(m, name)]
+    unseen = min((row.anomalies for row in every if row.seed == seed), default=0)
     found = []
-    for row in dirty.rows(method, name):
-        if row.seed in clean:
-            whole = clean[row.seed]
-            scores, inliers = load_scores(results.folder, whole), whole.test_rows - whole.anomalies
-            kept = np.concatenate([scores[:inliers], scores[inliers + whole.anomalies - row.anomalies :]])
-            labels = np.arange(len(kept)) >= inliers
-            found.append((random_tie_precision(labels, kept), _untied(dirty.folder, row)))
+    for results, row in zip(by_share.values(), rows, strict=True):
+        if row is None:
+            found.append(np.nan)
+            continue
+        scores, inliers = load_scores(results.folder, row), row.test_rows - row.anomalies
+        kept = np.concatenate([scores[:inliers], scores[len(scores) - unseen :]])
+        found.append(100 * random_tie_precision(np.arange(len(kept)) >= inliers, kept))
     return found
+
+
+def _mean_of_fits(fits: np.ndarray, share: int) -> str:
+    """Mean of one share, and its difference to fits of the same tables without anomalies."""
+    there = ~np.isnan(fits[:, share]) if len(fits) else np.zeros(0, bool)
+    if not there.any():
+        return "-"
+    said = f"{fits[there, share].mean():.1f}"
+    if share:
+        said += f" ({(fits[there, share] - fits[there, 0]).mean():+.1f})"
+    return said if there.all() else f"{said} [{there.sum()}]"
+
+
+def _by_share(by_share: Mapping[float, Results], name: str) -> list[str]:
+    seeds = next(iter(by_share.values())).seeds
+    fits = [_precisions_by_share(by_share, TRIAL, name, seed) for seed in seeds]
+    complete = [fit for fit in fits if not np.isnan(fit).any()]
+    return [f"{mean:.1f}" for mean in np.mean(complete, axis=0)] if complete else ["-"] * len(by_share)
 
 
 def _times(results: Results) -> str:
