@@ -74,7 +74,12 @@ class MonitorConfig:
     )
     level: Annotated[
         float,
-        Setting("False alarm rate: share of windows without drift that raise an alarm.", low=0, high=1, inside=True),
+        Setting(
+            "False alarm rate: probability that scores without drift ever raise an alarm, in all windows together.",
+            low=0,
+            high=1,
+            inside=True,
+        ),
     ] = 0.01
 
     def __post_init__(self) -> None:

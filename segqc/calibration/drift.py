@@ -2,9 +2,14 @@
 
 A calibration holds for predictions like those it was fitted on. When a camera gets dirty or a network is replaced, its
 numbers stop being valid, and nothing in them shows it. So new scores are compared with the calibration's own by a
-Kolmogorov-Smirnov test, one window of scores after the other. Windows do not overlap, hence with `level` 0.01 one in a
-hundred windows of unchanged scores raises a false alarm. (Windows that slide by one score would test the same scores
-many times, and raise many times as many false alarms.)
+Kolmogorov-Smirnov test, one window of scores after the other; windows do not overlap.
+
+Many windows are many tests. `level` is the probability of one false alarm or more in all of them, however many come:
+window number i may spend level / (i (i + 1)) of it, which adds up to `level` (alpha-spending: Tian and Ramdas, "Online
+control of the familywise error rate", Statistical Methods in Medical Research 30(4), 2021, arXiv 1910.04900, section 2;
+Lan and DeMets, Biometrika 70(3), 1983). By the union bound this needs no independence, and the windows are not
+independent: all are compared with one reference. Who looks at a window before it is full, looks at it many times. Half
+of a window's share is for the full window, the other half is divided evenly among its shorter lengths.
 """
 
 from collections.abc import Iterable
@@ -34,7 +39,8 @@ class DriftWindow:
         Probability of such a distance or a larger one if the distribution has not changed.
     direction : "higher" or "lower"
         Where the window's scores have moved to: higher is worse.
-    drifted : bool
+    level : float
+        Largest p-value at which it raises an alarm.
     """
 
     first: int
@@ -42,7 +48,12 @@ class DriftWindow:
     statistic: float
     p_value: float
     direction: Literal["higher", "lower"]
-    drifted: bool
+    level: float
+
+    @property
+    def drifted(self) -> bool:
+        """Whether it raises an alarm."""
+        return self.p_value <= self.level
 
     def __str__(self) -> str:
         return (
@@ -61,12 +72,12 @@ class DriftMonitor:
     window : int
         Scores that are compared together.
     level : float
-        Share of unchanged windows that raise a false alarm.
+        Probability that unchanged scores ever raise a false alarm, however many windows there are.
 
     Attributes
     ----------
     windows : list of DriftWindow
-        Those that are full.
+        Those that are full, and after `close` the one that is not.
     """
 
     def __init__(self, reference: Iterable[float], window: int = WINDOW, level: float = LEVEL) -> None:
@@ -81,8 +92,13 @@ class DriftMonitor:
 
     @property
     def drifted(self) -> bool:
-        """Whether the last full window had drifted."""
-        return bool(self.windows) and self.windows[-1].drifted
+        """Whether any window has."""
+        return any(window.drifted for window in self.windows)
+
+    def level_of(self, number: int, length: int) -> float:
+        """What window `number`, from 1, may spend of the level when it is looked at with `length` scores."""
+        half = self.level / (number * (number + 1)) / 2
+        return half if length == self.window else half / (self.window - SMALLEST_SAMPLE)
 
     def update(self, score: float) -> DriftWindow | None:
         """Take the next score; the window that it fills, if it does."""
@@ -96,7 +112,8 @@ class DriftMonitor:
     def _close(self) -> DriftWindow:
         scores, self._waiting = np.asarray(self._waiting), []
         first = self.windows[-1].last + 1 if self.windows else 0
-        result = compare_scores(scores, self.reference, self.level, first)
+        level = self.level_of(len(self.windows) + 1, len(scores))
+        result = compare_scores(scores, self.reference, level, first)
         self.windows.append(result)
         return result
 
@@ -108,4 +125,4 @@ def compare_scores(scores: np.ndarray, reference: np.ndarray, level: float = LEV
     # lower.
     direction: Literal["higher", "lower"] = "lower" if test.statistic_sign > 0 else "higher"
     statistic, p_value = float(test.statistic), float(test.pvalue)
-    return DriftWindow(first, first + len(scores) - 1, statistic, p_value, direction, p_value <= level)
+    return DriftWindow(first, first + len(scores) - 1, statistic, p_value, direction, level)

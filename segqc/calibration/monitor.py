@@ -31,7 +31,7 @@ class MonitorReport:
     windows : list of DriftWindow
         In the order of arrival; the last may be shorter.
     whole : DriftWindow
-        All scores as one window.
+        All scores as one window, for information: it raises no alarm.
     order : str
         Column by which the scores were put in order.
     plot : Path
@@ -44,8 +44,8 @@ class MonitorReport:
 
     @property
     def drifted(self) -> bool:
-        """Whether the last window had."""
-        return bool(self.windows) and self.windows[-1].drifted
+        """Whether any window has."""
+        return any(window.drifted for window in self.windows)
 
 
 def monitor(config: MonitorConfig) -> MonitorReport:
@@ -86,7 +86,7 @@ def monitor(config: MonitorConfig) -> MonitorReport:
             f"has only {len(scores)} scores: too few to compare" + (f"; {why}" if why else ""),
             "come back when there are more",
         )
-    whole = compare_scores(scores, running.reference, config.level)
+    whole = compare_scores(scores, running.reference, level=0)
     plot = config.plot or table.folder / "drift.png"
     with atomic_path(plot) as temporary:
         drift_figure(scores, running, calibration).savefig(temporary, format=plot.suffix.lstrip(".") or "png", dpi=130)

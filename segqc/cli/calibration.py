@@ -38,28 +38,36 @@ def calibrate(config: CalibrateConfig) -> None:
 @fills_in(MonitorConfig)
 def monitor(
     config: MonitorConfig,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if the last window has drifted.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 1 if any window has drifted.")] = False,
 ) -> None:
     """Test whether scores have drifted away from those that the calibration was fitted on.
 
-    Takes a table of scores and compares it in windows with the calibration's scores. Prints a test for each window and
-    writes a plot.
+    Takes a table of all scores since the calibration and compares it in windows with the calibration's scores. Prints a
+    test for each window and writes a plot. --level is the false alarm rate of all windows together.
     """
     from segqc.calibration.monitor import monitor as run
 
     report = run(config)
     table = Table(title=f"Windows in the order of {report.order}")
-    for name in ("scores", "Kolmogorov-Smirnov", "p-value", "compared with the calibration", ""):
+    for name in ("scores", "Kolmogorov-Smirnov", "p-value", "drifted at", "compared with the calibration", ""):
         table.add_column(name)
     for found in [*report.windows, report.whole]:
-        span = "all" if found is report.whole else f"{found.first} to {found.last}"
-        table.add_row(
-            span, f"{found.statistic:.3f}", f"{found.p_value:.2g}", found.direction, "drifted" if found.drifted else ""
-        )
+        span, level = f"{found.first} to {found.last}", f"{found.level:.2g}"
+        if found is report.whole:
+            span, level = "all", "not judged"
+        figures = (f"{found.statistic:.3f}", f"{found.p_value:.2g}", level)
+        table.add_row(span, *figures, found.direction, "drifted" if found.drifted else "")
     console.print(table)
     console.print(wrote(report.plot), soft_wrap=True)
     if report.drifted:
-        print_warnings(["the last window has drifted: audit and calibrate again before you rely on the decisions"])
+        alarms = [found for found in report.windows if found.drifted]
+        since = "the last among them" if report.windows[-1].drifted else f"the last of them at score {alarms[-1].last}"
+        print_warnings(
+            [
+                f"{len(alarms)} of {len(report.windows)} windows since the calibration have drifted, {since}: "
+                "audit and calibrate again before you rely on the decisions"
+            ]
+        )
         if strict:
             raise typer.Exit(1)
 

@@ -262,8 +262,19 @@ def test_monitor_finds_the_window_that_drifted_and_draws_it(tmp_path: Path, refe
     ]
     result = runner.invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert "the last window has drifted" in result.output
+    assert "1 of 3 windows since the calibration have drifted, the last among them" in result.output
     assert runner.invoke(app, [*command, "--strict"]).exit_code == 1
+
+
+def test_strict_looks_at_every_window_and_not_at_the_last_alone(tmp_path: Path, reference: Path):
+    rng = np.random.default_rng(2)
+    scores = np.concatenate([rng.random(100), rng.random(100) + 0.4, rng.random(100)])
+    rows = [{"id": f"frame_{i}", "score": float(score), "status": "ok"} for i, score in enumerate(scores)]
+    write_table(tmp_path / "scores.csv", rows, ("id", "score", "status"))
+    command = ["monitor", str(tmp_path / "scores.csv"), "--calibration", str(reference), "--window", "100", "--strict"]
+    result = runner.invoke(app, command)
+    assert result.exit_code == 1
+    assert "1 of 3 windows since the calibration have drifted, the last of them at score 199" in result.output
 
 
 def test_monitor_takes_the_order_of_time_where_there_is_one(tmp_path: Path, reference: Path):

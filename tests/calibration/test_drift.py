@@ -7,15 +7,37 @@ from scipy import stats
 from segqc.calibration.drift import DriftMonitor, compare_scores
 
 
-def test_unchanged_scores_raise_a_false_alarm_about_once_in_a_hundred_windows():
-    rng = np.random.default_rng(0)
-    alarms = 0
-    for _ in range(40):  # a new reference each time: windows that share one are not independent
-        monitor = DriftMonitor(rng.random(500), window=50, level=0.01)
-        for score in rng.random(500):
+def false_alarms(level: float, streams: int, windows: int) -> int:
+    """Streams of unchanged scores with any alarm; each has a reference of its own, that all its windows share."""
+    alarms, rng = 0, np.random.default_rng(0)
+    for _ in range(streams):
+        monitor = DriftMonitor(rng.random(100), window=40, level=level)
+        for score in rng.random(40 * windows):
             monitor.update(score)
-        alarms += sum(window.drifted for window in monitor.windows)
-    assert alarms <= 13  # of 400: the 99.9 % quantile of the binomial, with some room for the shared references
+        alarms += monitor.drifted
+    return alarms
+
+
+def test_a_stream_without_drift_raises_no_more_false_alarms_than_the_level_however_many_windows_it_has():
+    streams, level = 120, 0.2
+    # The 99.9 % quantile of the binomial. A level of 0.2 for every one of the 12 windows would alarm in most streams.
+    assert false_alarms(level, streams, windows=12) <= stats.binom.ppf(0.999, streams, level) == 38
+
+
+def test_the_levels_of_all_windows_and_of_all_looks_at_them_add_up_to_the_level():
+    monitor = DriftMonitor(np.arange(100), window=50, level=0.01)
+    windows = [[monitor.level_of(number, length) for length in range(20, 51)] for number in range(1, 2001)]
+    assert sum(map(sum, windows)) == pytest.approx(0.01 * (1 - 1 / 2001))
+    assert monitor.level_of(1, 50) == pytest.approx(0.01 / 4)
+
+
+def test_a_drift_that_passes_is_not_forgotten():
+    rng = np.random.default_rng(3)
+    monitor = DriftMonitor(rng.random(1000), window=100)
+    for score in np.concatenate([rng.random(100), rng.random(100) + 0.4, rng.random(100)]):
+        monitor.update(score)
+    assert [window.drifted for window in monitor.windows] == [False, True, False]
+    assert monitor.drifted
 
 
 @pytest.mark.parametrize(("shift", "direction"), [(0.2, "higher"), (-0.2, "lower")])
