@@ -111,6 +111,11 @@ def test_label_studio_validates_its_tasks_and_decodes_its_masks(exported, shapes
             assert (seen == PREDICTED[index]).all()
 
 
+def test_label_studio_can_be_told_to_show_the_lowest_prediction_score_first():
+    types = pytest.importorskip("label_studio_sdk.types", reason="label-studio-sdk is not installed")
+    assert "Uncertainty sampling" in str(types.ProjectSamplingEnum)
+
+
 # CVAT
 # ----------------------------------------------------------------------------------------------------------------------
 
@@ -167,6 +172,21 @@ def test_cvat_sdk_takes_labels_and_shapes(exported):
             models.LabeledShapeRequest(type=models.ShapeType("polygon"), frame=0, label_id=1, points=points)
 
 
+def test_cvat_sdk_uploads_in_the_order_of_the_queue(exported, audit, monkeypatch):
+    """With "predefined" its client names the order of the files to the server, whatever the order of their names."""
+    uploading = pytest.importorskip("cvat_sdk.core.uploading", reason="cvat-sdk is not installed")
+    names = (exported("cvat") / "images.txt").read_text("utf-8").splitlines()
+    sent: list[dict[str, object]] = []
+    uploader = uploading.DataUploader(client=None)
+    monkeypatch.setattr(uploader, "_tus_start_upload", lambda url, **_: None)
+    monkeypatch.setattr(uploader, "_split_files_by_requests", lambda resources: ([], [], 0))
+    monkeypatch.setattr(uploader, "_tus_finish_upload", lambda url, fields, **_: sent.append(fields))
+    files = [audit.parent / "pictures" / name for name in names]
+    uploader.upload_files("http://localhost", files, sorting_method="predefined")
+    assert sent[0]["upload_file_order"] == [Path(name).name for name in names]
+    assert names != sorted(names)  # by which CVAT sorts if it is not told
+
+
 def test_datumaro_reads_the_cvat_file(exported, audit, shapes):
     datumaro = pytest.importorskip("datumaro", reason="datumaro is not installed")
     folder = exported("cvat", images_root=audit.parent / "pictures")
@@ -202,6 +222,35 @@ def test_pycocotools_reads_the_coco_file(exported, capsys):
     for annotation in index.loadAnns(index.getAnnIds()):
         expected = PREDICTED[annotation["image_id"] - 1] == annotation["category_id"]
         assert (index.annToMask(annotation).astype(bool) == expected).all()
+
+
+def test_readers_of_coco_keep_the_order_of_the_queue(exported, audit, capsys):
+    """pycocotools lists pictures as the file does; torchvision sorts their ids, which therefore count the queue."""
+    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
+    from torchvision.datasets import CocoDetection
+
+    folder = exported("coco", images_root=audit.parent / "pictures")
+    index = coco.COCO(str(folder / "annotations.json"))
+    pictures = CocoDetection(str(audit.parent / "pictures"), str(folder / "annotations.json"))
+    capsys.readouterr()
+    for ids in (index.getImgIds(), pictures.ids):
+        assert [image["segqc"]["id"] for image in index.loadImgs(ids)] == NAMES
+    assert [picture.size for picture, _ in pictures] == [SIZE] * len(NAMES)
+
+
+def test_datumaro_reads_the_coco_file(exported, audit, tmp_path):
+    datumaro = pytest.importorskip("datumaro", reason="datumaro is not installed")
+    folder = exported("coco", images_root=audit.parent / "pictures")
+    (tmp_path / "data" / "annotations").mkdir(parents=True)
+    os.symlink(audit.parent / "pictures", tmp_path / "data" / "images")
+    os.symlink(folder / "annotations.json", tmp_path / "data" / "annotations" / "instances_default.json")
+    items = list(datumaro.Dataset.import_from(str(tmp_path / "data"), "coco_instances"))
+    items.sort(key=lambda item: item.attributes["id"])  # it has an order of its own; the ids count the queue
+    assert [item.id for item in items] == NAMES
+    for item in items:
+        expected = PREDICTED[NAMES.index(item.id)]
+        for mask in (annotation for annotation in item.annotations if annotation.type.name == "mask"):
+            assert (mask.image.astype(bool) == (expected == mask.label + 1)).all()
 
 
 def test_categories_without_background_begin_at_one(tmp_path, audit):
@@ -289,3 +338,15 @@ def test_csv_table(exported, shapes):
         found = json.loads(row["shapes"])
         assert set(found) == {LABELS.names[c] for c in np.unique(PREDICTED[index]) if c}
         assert all(isinstance(shape, list) == (shapes == "polygon") for shape in found.values())
+
+
+def test_datasets_reads_the_csv_table(exported, shapes, tmp_path):
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    decode = pytest.importorskip("pycocotools.mask", reason="pycocotools is not installed").decode
+    path = exported("csv") / "queue.csv"
+    table = datasets.load_dataset("csv", data_files=str(path), split="train", cache_dir=str(tmp_path / "cache"))
+    assert table["id"] == [*NAMES[:4], "'=formula"]
+    assert table["score"] == sorted(table["score"], reverse=True)
+    for index, text in enumerate(table["shapes"]):
+        for name, shape in json.loads(text).items() if shapes == "rle" else ():
+            assert (decode(shape).astype(bool) == (PREDICTED[index] == LABELS.names.index(name))).all()
