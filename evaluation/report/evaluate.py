@@ -17,10 +17,11 @@ from evaluation.metrics.class_table import CLASS_COLUMNS, SUMMARY_COLUMNS, summa
 from evaluation.metrics.mask_features import MASK_FEATURES
 from evaluation.ranking.judging import judge, judge_empty, table_columns
 from evaluation.ranking.undefined import few_failures, undefined_figures
+from evaluation.report.answer import make_answer
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.contenders import Contender, contenders
 from evaluation.report.evaluation import Evaluation
-from evaluation.report.page import ReportTable, render_report
+from evaluation.report.page import Report, ReportTable, render_report
 from evaluation.report.pictures import draw_pictures, published_of
 from evaluation.report.study import Study, make_study
 from segqc.base.devices import find_device
@@ -75,7 +76,9 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
     rows = judge(scores, study.quality, methods[0].name, top, config.threshold, config.resamples, config.seed)
     corruptions = _corruptions(config, study, console) if config.corruptions else None
     groups = {method.name: method.group for method in methods}
+    answer = make_answer(rows, groups, scores, study.quality, config.threshold, config.resamples, config.seed)
     found = Evaluation(
+        answer,
         rows,
         groups,
         entered.absent,
@@ -128,23 +131,25 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
         write_table(out / f"images.{suffix}", images, image_columns)
     write_table(out / "class_summary.csv", summary, SUMMARY_COLUMNS)
     facts = _facts(config, found)
-    page = render_report(
-        f"Evaluation of {config.audit.name or config.audit}",
-        facts,
-        found.rows,
-        found.groups,
-        {method.name: method.needs for method in methods},
-        found.absent,
-        published_of(methods),
-        draw_pictures(config, found, methods),
-        _tables(found, summary, empty),
-        found.top,
-        config.threshold,
-        found.undefined_notes(),
+    report = Report(
+        title=f"Evaluation of {config.audit.name or config.audit}",
+        answer=found.answer,
+        facts=facts,
+        rows=found.rows,
+        groups=found.groups,
+        needs={method.name: method.needs for method in methods},
+        absent=found.absent,
+        published=published_of(methods),
+        pictures=draw_pictures(config, found, methods),
+        tables=_tables(found, summary, empty),
+        top=found.top,
+        threshold=config.threshold,
+        undefined=found.undefined_notes(),
     )
     with atomic_path(out / "report.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(render_report(report), encoding="utf-8")
     record = {"config": to_json(config), "segqc": __version__, "images": len(study.examples), "facts": facts}
+    record["answer"] = {"sentences": found.answer.sentences, "lines": found.answer.lines}
     write_json(
         out / "evaluation.json",
         record

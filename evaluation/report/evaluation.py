@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.ranking.undefined import Undefined, undefined_notes
+from evaluation.report.answer import Answer
 from evaluation.report.study import Study
 
 
@@ -14,6 +15,8 @@ class Evaluation:
 
     Attributes
     ----------
+    answer : Answer
+        What the report begins with.
     rows : list of dict
         Rows of `evaluation.ranking.judging.judge`, the method on trial first.
     groups : dict of str to str
@@ -34,6 +37,7 @@ class Evaluation:
         Sentences on what the baselines learned from, and on failures where they are few.
     """
 
+    answer: Answer
     rows: list[dict[str, Any]]
     groups: dict[str, str]
     absent: dict[str, str]

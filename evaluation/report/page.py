@@ -1,4 +1,7 @@
-"""The report of an evaluation: one page that needs no network, figures and tables inside."""
+"""The report of an evaluation: one page that needs no network, figures and tables inside.
+
+It begins with the answer to what a user asks. All methods follow, and the paper's figures in a section of their own.
+"""
 
 import base64
 import html
@@ -11,6 +14,7 @@ from typing import Any
 from PIL import Image
 
 from evaluation.ranking.judging import DETECTION, HEADLINE, RANKING, Measure, best_methods, measures
+from evaluation.report.answer import HEADING, Answer
 from evaluation.report.paper import DEEP_SVDD, GNSM, IMAGES, TOP, Published, with_published
 
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -25,34 +29,28 @@ ReportTable = tuple[str, str, Sequence[Mapping[str, Any]]]
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file for the report: heading, caption and alternative text."""
+    """A PNG file for the report, with heading, caption and alternative text.
+
+    `of_paper` are those that repeat a figure of the paper.
+    """
 
     path: Path
     heading: str
     caption: str
+    of_paper: bool = False
 
 
-def render_report(
-    title: str,
-    facts: Sequence[str],
-    rows: Sequence[Mapping[str, Any]],
-    groups: Mapping[str, str],
-    needs: Mapping[str, str],
-    absent: Mapping[str, str],
-    published: Mapping[str, Published],
-    pictures: Sequence[Picture],
-    tables: Sequence[ReportTable],
-    top: int,
-    threshold: float,
-    undefined: Sequence[str] = (),
-) -> str:
-    """The page as a string.
+@dataclass(frozen=True)
+class Report:
+    """What the page shows.
 
-    Parameters
+    Attributes
     ----------
     title : str
+    answer : Answer
+        What the page begins with.
     facts : sequence of str
-        Sentences below the title.
+        Sentences on how it was measured.
     rows : sequence of dict
         Of `evaluation.ranking.judging.judge`, the method on trial first.
     groups, needs : mapping of str to str
@@ -69,60 +67,104 @@ def render_report(
     undefined : sequence of str
         Of `evaluation.ranking.undefined.undefined_notes`: why figures are missing.
     """
-    parts = [f"<h1>{_text(title)}</h1>", *(f"<p class=dim>{_text(fact)}</p>" for fact in facts)]
-    parts += _method_tables(rows, groups, published, top, threshold)
-    if undefined:
-        parts += ["<h2>Figures without a value</h2><ul>", *(f"<li>{_text(note)}" for note in undefined), "</ul>"]
-    for picture in pictures:
-        parts += [
-            f"<h2>{_text(picture.heading)}</h2><figure>",
-            f"<img alt='{_text(picture.heading)}' src='{_data_address(picture.path)}'>",
-            f"<figcaption>{_text(picture.caption)}</figcaption></figure>",
-        ]
-    for heading, caption, lines in tables:
+
+    title: str
+    answer: Answer
+    facts: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+    groups: Mapping[str, str]
+    needs: Mapping[str, str]
+    absent: Mapping[str, str]
+    published: Mapping[str, Published]
+    pictures: Sequence[Picture]
+    tables: Sequence[ReportTable]
+    top: int
+    threshold: float
+    undefined: Sequence[str] = ()
+
+
+def render_report(report: Report) -> str:
+    """The page as a string."""
+    parts = [f"<h1>{_text(report.title)}</h1>", *_opening(report)]
+    for picture in report.pictures:
+        if not picture.of_paper:
+            parts += _figure(picture)
+    parts += ["<h2>All methods</h2>", f"<p class=dim>{_SMALL_PRINT}</p>"]
+    for group, caption in (
+        (
+            DETECTION,
+            f"Failures are images with a Dice below {report.threshold:g}.",
+        ),
+        (
+            RANKING,
+            "All images. AURC, e-AURC and AUGRC are mean risks (1 - Dice): smaller is better. The partial correlation "
+            "asks what a score knows beyond how complicated a mask is.",
+        ),
+    ):
+        parts += _method_table(report, group, report.rows, caption)
+    if report.undefined:
+        parts += ["<h2>Figures without a value</h2><ul>", *(f"<li>{_text(note)}" for note in report.undefined), "</ul>"]
+    for heading, caption, lines in report.tables:
         parts += [f"<h2>{_text(heading)}</h2>", f"<p class=dim>{_text(caption)}</p>", _plain_table(lines)]
     parts += [
         "<h2>What each method needs</h2>",
-        _plain_table([{"method": name, "needs": need} for name, need in needs.items()]),
+        _plain_table([{"method": name, "needs": need} for name, need in report.needs.items()]),
     ]
-    if absent:
-        parts += ["<h2>Not judged</h2>", _plain_table([{"method": name, "why": why} for name, why in absent.items()])]
+    if report.absent:
+        lines = [{"method": name, "why": why} for name, why in report.absent.items()]
+        parts += ["<h2>Not judged</h2>", _plain_table(lines)]
+    parts += _paper(report)
     head = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
     body = "\n".join(parts)
-    return f"{head}<title>{_text(title)}</title><style>\n{_STYLE}</style><body>{body}</body></html>\n"
+    return f"{head}<title>{_text(report.title)}</title><style>\n{_STYLE}</style><body>{body}</body></html>\n"
 
 
-def _method_tables(
-    rows: Sequence[Mapping[str, Any]],
-    groups: Mapping[str, str],
-    published: Mapping[str, Published],
-    top: int,
-    threshold: float,
-) -> list[str]:
-    """A table of the methods for each group of measures, and what their small print means."""
-    captions = {
-        HEADLINE: f"Pearson's correlation of the score with Dice, MSD and HD95. The top {top} are the images that a "
-        "method itself ranks worst: their range is cut off, and the better a ranking, the nearer to "
-        "0 this figure can come. It is printed because the paper reports it, and has no best. Paper (arXiv 2304.03220, "
-        f"the top {TOP} of {IMAGES:,} images of VOC val, other predictions): {_quotation(GNSM)}; "
-        f"{_quotation(DEEP_SVDD)}.",
-        RANKING: "All images. AURC, e-AURC and AUGRC are mean risks (1 - Dice): smaller is better. The partial "
-        "correlation asks what a score knows beyond how complicated a mask is.",
-        DETECTION: f"Failures are images with a Dice below {threshold:g}.",
-    }
-    parts = []
-    for group, caption in captions.items():
-        chosen = [measure for measure in measures(top, threshold) if measure.group == group]
-        lines = with_published(rows, published, top) if group == HEADLINE else rows
-        heading = _text(group[0].upper() + group[1:])
-        parts += [f"<h2>{heading}</h2>", f"<p class=dim>{_text(caption)}</p>", _methods(lines, groups, chosen)]
-    parts.append(
-        "<p class=dim>Small: 95 % bootstrap interval over images. &Delta;: difference to the method on trial on the "
-        "same resampled images, <span class=loss>red where the method on trial is worse</span>, <span class=win>green "
-        "where it is better</span>, and the interval excludes 0. Bold: best of the column, the supervised line aside, "
-        "which has seen quality labels.</p>"
+_SMALL_PRINT = (
+    "Small: 95 % bootstrap interval over images. &Delta;: difference to the method on trial on the "
+    "same resampled images, <span class=loss>red where the method on trial is worse</span>, <span class=win>green "
+    "where it is better</span>, and the interval excludes 0. Bold: best of the column, the supervised line aside, "
+    "which has seen quality labels."
+)
+
+
+def _opening(report: Report) -> list[str]:
+    """The answer, and how it was measured."""
+    parts = [f"<h2>{_text(HEADING)}</h2>"]
+    parts += [f"<p class=answer>{_text(sentence)}</p>" for sentence in report.answer.sentences]
+    if report.answer.lines:
+        parts += [_plain_table(report.answer.lines), f"<p class=dim>{_text(report.answer.caption)}</p>"]
+    return [*parts, *(f"<p class=dim>{_text(fact)}</p>" for fact in report.facts)]
+
+
+def _paper(report: Report) -> list[str]:
+    """The section of the paper's figures: its headline, its first figure, and who it shows as worst."""
+    caption = (
+        f"Pearson's correlation of the score with Dice, MSD and HD95. The top {report.top} are the images that a "
+        "method itself ranks worst: their range is cut off, and the better a ranking, the nearer to 0 this figure can "
+        "come. It is printed because the paper reports it, and has no best. Paper (arXiv 2304.03220, the top "
+        f"{TOP} of {IMAGES:,} images of VOC val, other predictions): {_quotation(GNSM)}; {_quotation(DEEP_SVDD)}."
     )
+    rows = with_published(report.rows, report.published, report.top)
+    parts = ["<h2>The figures of the paper</h2>", *_method_table(report, HEADLINE, rows, caption)]
+    for picture in report.pictures:
+        if picture.of_paper:
+            parts += _figure(picture)
     return parts
+
+
+def _method_table(report: Report, group: str, rows: Sequence[Mapping[str, Any]], caption: str) -> list[str]:
+    """The table of a group of measures."""
+    chosen = [measure for measure in measures(report.top, report.threshold) if measure.group == group]
+    heading = _text(group[0].upper() + group[1:])
+    return [f"<h3>{heading}</h3>", f"<p class=dim>{_text(caption)}</p>", _methods(rows, report.groups, chosen)]
+
+
+def _figure(picture: Picture) -> list[str]:
+    return [
+        f"<h2>{_text(picture.heading)}</h2><figure>",
+        f"<img alt='{_text(picture.heading)}' src='{_data_address(picture.path)}'>",
+        f"<figcaption>{_text(picture.caption)}</figcaption></figure>",
+    ]
 
 
 def _data_address(path: Path) -> str:

@@ -20,6 +20,7 @@ SHEET_ROWS = 24
 OTHER_CURVES = 5  # beside the method on trial; a figure of thirty curves tells nobody anything
 _CURVES = ("on trial", "other audits", "probabilities", "second opinion", "supervised")
 _BEST_ONLY = ("mask", "picture and mask")
+_OF_PAPER = ("correlations.png", "top_gnsm.png", "top_deep_svdd.png")
 
 
 def draw_pictures(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contender]) -> list[Picture]:
@@ -27,11 +28,11 @@ def draw_pictures(config: EvaluateConfig, found: Evaluation, methods: Sequence[C
     pictures = []
     for name, figure, heading, caption in _figures(config, found, methods):
         figures.save(figure, config.out / name)
-        pictures.append(Picture(config.out / name, heading, caption))
+        pictures.append(Picture(config.out / name, heading, caption, name in _OF_PAPER))
     for name, method in _sheets(methods).items():
         heading, path = f"Ranked worst by {method.name}", config.out / name
         write_contact_sheet(path, _sheet_entries(found.study, method), found.study.labels, title=heading)
-        pictures.append(Picture(path, heading, f"The first {SHEET_ROWS}, with their true masks."))
+        pictures.append(Picture(path, heading, f"The first {SHEET_ROWS}, with their true masks.", name in _OF_PAPER))
     return pictures
 
 

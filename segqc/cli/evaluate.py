@@ -1,9 +1,9 @@
 """`segqc evaluate`."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from evaluation.report.config import EvaluateConfig
 from segqc.base.console import console, wrote
@@ -37,7 +37,7 @@ def evaluate(config: EvaluateConfig) -> None:
     from segqc.data.inspection.survey import commonest_reason
 
     found = run(config, console)
-    _print_methods(found)
+    _print_answer(found)
     for name, why in found.absent.items():
         console.print(f"Not evaluated: {name}: {why}", soft_wrap=True, highlight=False)
     if found.study.left_out:
@@ -54,31 +54,20 @@ def evaluate(config: EvaluateConfig) -> None:
     console.print(f"Next: open {config.out / 'report.html'} in a browser.", soft_wrap=True)
 
 
-def _print_methods(found: "Evaluation") -> None:
-    """The table of methods with three measures, and what there is to say about them."""
-    from evaluation.ranking.judging import measures
+def _print_answer(found: "Evaluation") -> None:
+    """What a user asks, in sentences and a short table, and what there is to say about the figures."""
+    from evaluation.report.answer import HEADING
 
-    # Failures that are none, or all, tell no method from another; the worst tenth by Dice is then shown in their place.
-    failures = "auroc_decile" if len(found.undefined.get("auroc", {})) == len(found.rows) else "auroc"
-    shown = ["spearman", failures, "dice_top"]
-    titles = {measure.key: measure.title for measure in measures(found.top, found.threshold)}
-    title = f"{len(found.study.examples)} images, mean Dice {found.study.quality.dice.mean():.3f}"
-    table = Table(title=f"{title}; a lower Spearman is better")
-    for name in ("method", *(titles[key] for key in shown)):
-        table.add_column(name, overflow="fold")
-    for row in found.rows:
-        table.add_row(row["method"], *(_figure(row, key) for key in shown))
-    console.print(table)
-    notes = [*found.undefined_notes("auroc", *shown), *found.notes]
-    if failures != "auroc":
-        notes.insert(0, "The table has the worst tenth by Dice in place of failures; --threshold sets another limit.")
+    console.print(Text(HEADING, style="bold"))
+    for sentence in found.answer.sentences:
+        console.print(sentence, soft_wrap=True, highlight=False)
+    if found.answer.lines:
+        table = Table(title=f"{len(found.study.examples)} images, mean Dice {found.study.quality.dice.mean():.3f}")
+        for name in found.answer.lines[0]:
+            table.add_column(name, overflow="fold")
+        for line in found.answer.lines:
+            table.add_row(*line.values())
+        console.print(table)
+    notes = [*found.undefined_notes("auroc", "auroc_decile"), *found.notes]
     for note in [*notes, found.top_note] if found.top_note else notes:
         console.print(note, soft_wrap=True, highlight=False)
-
-
-def _figure(row: Mapping[str, Any], key: str) -> str:
-    """A figure with its interval in brackets."""
-    if row[key] is None:
-        return "-"
-    low, high = row[f"{key}_low"], row[f"{key}_high"]
-    return f"{row[key]:.3f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")

@@ -23,10 +23,11 @@ from evaluation.baselines.svdd.training import PRESETS
 from evaluation.metrics.classes import image_metrics
 from evaluation.ranking.comparison import DiceComparison
 from evaluation.report import paper as published
+from evaluation.report.answer import HEADING, Answer
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.evaluate import evaluate
 from evaluation.report.evaluation import Evaluation
-from evaluation.report.page import EMBEDDED_WIDTH, Picture, render_report
+from evaluation.report.page import EMBEDDED_WIDTH, Picture, Report, render_report
 from evaluation.report.paper import DEEP_SVDD, GNSM
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
@@ -368,22 +369,40 @@ def test_the_page_is_whole_and_escapes_names(config: EvaluateConfig, found: Eval
     assert "range is cut off" in page
     rows = [row | {"method": f"<b>{row['method']}"} for row in found.rows]
     groups = {f"<b>{name}": group for name, group in found.groups.items()}
-    quoted = {rows[0]["method"]: GNSM}
-    nasty = render_report(
-        "<i>",
-        ["<i>"],
-        rows,
-        groups,
-        {"<u>": "<u>"},
-        {"<s>": "<s>"},
-        quoted,
-        [],
-        [("<em>", "", [{"<em>": "<em>"}])],
-        50,
-        0.5,
+    report = Report(
+        title="<i>",
+        answer=Answer(("<i>",), [{"<em>": "<em>"}], "<em>"),
+        facts=["<i>"],
+        rows=rows,
+        groups=groups,
+        needs={"<u>": "<u>"},
+        absent={"<s>": "<s>"},
+        published={rows[0]["method"]: GNSM},
+        pictures=[],
+        tables=[("<em>", "", [{"<em>": "<em>"}])],
+        top=50,
+        threshold=0.5,
+        undefined=["<u>"],
     )
+    nasty = render_report(report)
     assert not re.search(r"<(b|i|u|s|em)>", nasty)
     assert "&lt;b&gt;segqc" in nasty
+
+
+def test_the_page_begins_with_the_answer_and_ends_with_the_papers_figures(
+    config: EvaluateConfig, found: Evaluation
+) -> None:
+    page = (config.out / "report.html").read_text(encoding="utf-8")
+    headings = re.findall(r"<h[23]>([^<]*)", page)
+    assert headings[0] == HEADING
+    assert headings.index("All methods") < headings.index("Finding failures") < headings.index("Ranking")
+    assert headings[headings.index("The figures of the paper") :] == [
+        "The figures of the paper",
+        "The paper&#x27;s headline",
+        "Correlation with quality",
+    ]
+    record = json.loads((config.out / "evaluation.json").read_text())
+    assert record["answer"] == {"sentences": list(found.answer.sentences), "lines": found.answer.lines}
 
 
 @pytest.fixture(scope="module")
@@ -420,7 +439,7 @@ def test_the_papers_figures_stand_below_the_rows_that_rebuild_them(
 ) -> None:
     found, config = with_the_papers
     page = (config.out / "report.html").read_text(encoding="utf-8")
-    headline = page[page.index("The paper") : page.index("<h2>Ranking")]
+    headline = page[page.index("<h3>The paper") :]
     lines = [[cell.strip() for cell in re.findall(r"<td[^>]*>([^<]*)", line)] for line in headline.split("<tr")]
     names = [cells[0] for cells in lines if cells]
     for name, quoted in (("its recipe", GNSM), ("Deep SVDD, one-class (v2_b0)", DEEP_SVDD)):
@@ -495,7 +514,7 @@ def test_wide_pictures_are_embedded_smaller(found: Evaluation, tmp_path: Path) -
     for name, width in (("narrow", EMBEDDED_WIDTH), ("wide", 2 * EMBEDDED_WIDTH)):
         Image.fromarray(rng.integers(0, 256, (40, width, 3), dtype=np.uint8)).save(tmp_path / f"{name}.png")
         pictures.append(Picture(tmp_path / f"{name}.png", name, ""))
-    page = render_report("t", [], found.rows, found.groups, {}, {}, {}, pictures, [], 3, 0.5)
+    page = render_report(Report("t", found.answer, [], found.rows, found.groups, {}, {}, {}, pictures, [], 3, 0.5))
     kinds = re.findall(r"alt='(\w+)' src='data:image/(\w+);base64,([^']*)'", page)
     assert [(name, kind) for name, kind, _ in kinds] == [("narrow", "png"), ("wide", "jpeg")]
     assert base64.b64decode(kinds[0][2]) == (tmp_path / "narrow.png").read_bytes()

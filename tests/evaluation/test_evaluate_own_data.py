@@ -176,7 +176,7 @@ def test_a_figure_without_a_value_has_a_reason_everywhere(
     assert set(record["undefined"]["auroc"].values()) == {why}
     assert f"No AUROC of Dice &lt; 0: {why}" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"No AUROC of Dice < 0: {why}" in done.stdout
-    assert "AUROC of the worst tenth" in done.stdout
+    assert "images that are the worst tenth by Dice (none is below 0)" in done.stdout
     for row in record["rows"]:
         for key in (key for key, value in row.items() if value is None and "_difference" not in key):
             measure = key.removesuffix("_low").removesuffix("_high")
