@@ -30,7 +30,8 @@ from segqc.model.folder import fingerprint, load_model, model_folder
 from segqc.model.levels import check_levels
 from segqc.model.quality_model import QualityModel
 from segqc.model.regions import worst_region
-from segqc.verdict import Score, SuspectRegion, Verdict
+from segqc.objects.judge import ObjectFinder
+from segqc.verdict import JudgedObject, Score, SuspectRegion, Verdict
 
 if TYPE_CHECKING:
     from segqc.hook import QualityHook, Seen
@@ -130,7 +131,13 @@ class QualityControl:
             else None
         )
         known = {} if self.calibration is None else vars(self.calibration.judge(score.score))
-        return Verdict(score=score.score, worst_region=region, draw_heatmap=score.draw_heatmap, **known)
+        return Verdict(
+            score=score.score,
+            worst_region=region,
+            draw_heatmap=score.draw_heatmap,
+            find_objects=score.find_objects,
+            **known,
+        )
 
     def _verdict(self, image: Any, mask: Any) -> Verdict:
         """The verdict on one pair in any form; raises ValueError for one that cannot be scored."""
@@ -228,10 +235,12 @@ class QualityControl:
         region = worst_region(reading.heat, grid, reading.posterior)
         size = (mask.shape[1], mask.shape[0])
         draw_heatmap: Callable[[], np.ndarray]
+        find_objects: Callable[[], list[JudgedObject]] | None = None
         if reading.posterior is None:
             draw_heatmap = partial(map_to_pixels, reading.heat, size)
         else:
-            draw_heatmap = PackedHeat.pack(reading.posterior, mask)
+            draw_heatmap = packed = PackedHeat.pack(reading.posterior, mask)
+            find_objects = ObjectFinder.of(reading.posterior, packed, self.labels)
         return Score(
             score=numbers.score,
             agreement=numbers.agreement,
@@ -242,6 +251,7 @@ class QualityControl:
             expected_class=self.labels.name(region.expected) if region and region.expected is not None else None,
             worst_box=box_to_pixels(region.box, self.model.config.grid_size, size) if region else None,
             draw_heatmap=draw_heatmap,
+            find_objects=find_objects,
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 Decision = Literal["pass", "review", "fail"]
+_DRAWN = ("draw_heatmap", "find_objects")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,42 @@ class SuspectRegion:
     name: str
     expected: str | None
     box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class JudgedObject:
+    """An object of a mask, or one that the mask lacks.
+
+    Attributes
+    ----------
+    number : int
+        From 1, unique in its picture: the objects of the mask first.
+    kind : "predicted" or "missed"
+    name : str
+        Class that the mask has there; of a missed object, the one that most of its region has.
+    expected : str or None
+        Class that the model expects there; None when it is the mask's own.
+    box : (x0, y0, x1, y1)
+        In the picture's pixels, half-open.
+    area : int
+        Pixels, those of unknown truth among them.
+    expected_iou : float or None
+        Intersection over union to expect with the true objects, in [0, 1]; None of a missed object.
+    score : float
+        Higher = worse, in [0, 1]; of a missed object the probability that it is there.
+    touches_border : bool
+        Whether the box reaches the picture's edge.
+    """
+
+    number: int
+    kind: Literal["predicted", "missed"]
+    name: str
+    expected: str | None
+    box: tuple[int, int, int, int]
+    area: int
+    expected_iou: float | None
+    score: float
+    touches_border: bool
 
 
 @dataclass(frozen=True)
@@ -62,8 +99,8 @@ class Verdict:
     worst_region : SuspectRegion or None
     error : str or None
         Why the pair could not be scored.
-    draw_heatmap : callable, or None
-        What `heatmap` calls when it is asked for: most verdicts of a pipeline are never looked at.
+    draw_heatmap, find_objects : callable, or None
+        What `heatmap` and `objects` call when they are asked for: most verdicts of a pipeline are never looked at.
     """
 
     score: float | None
@@ -74,22 +111,30 @@ class Verdict:
     decision: Decision | None = None
     error: str | None = None
     draw_heatmap: Callable[[], np.ndarray] | None = field(default=None, repr=False, compare=False)
+    find_objects: Callable[[], list[JudgedObject]] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def heatmap(self) -> np.ndarray | None:
         """How suspect each pixel is, float32 `[H, W]` in [0, 1]; None for a pair that could not be scored."""
         return None if self.draw_heatmap is None else self.draw_heatmap()
 
+    @cached_property
+    def objects(self) -> list[JudgedObject] | None:
+        """The objects of the mask and those that it lacks, worst first; None for a pair that could not be scored, or
+        where the method has no class posterior.
+        """
+        return None if self.find_objects is None else self.find_objects()
+
     def to_dict(self) -> dict[str, Any]:
-        """All but the heat map, of types that `json` writes."""
-        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "draw_heatmap"}
+        """All but heat map and objects, of types that `json` writes."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in _DRAWN}
         values["interval"] = self.interval and list(self.interval)
         values["worst_region"] = self.worst_region and asdict(self.worst_region) | {"box": list(self.worst_region.box)}
         return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Verdict":
-        """Inverse of `to_dict`: a verdict without heat map."""
+        """Inverse of `to_dict`: a verdict without heat map and objects."""
         region, interval = values.get("worst_region"), values.get("interval")
         return cls(
             **{name: value for name, value in values.items() if name not in ("worst_region", "interval")},
@@ -136,6 +181,8 @@ class Score:
         That region in pixels, half-open.
     draw_heatmap : callable
         What `heatmap` calls when it is asked for.
+    find_objects : callable, or None
+        What `objects` calls when it is asked for; None for a method without a class posterior.
     """
 
     score: float
@@ -147,8 +194,14 @@ class Score:
     expected_class: str | None
     worst_box: tuple[int, int, int, int] | None
     draw_heatmap: Callable[[], np.ndarray] = field(repr=False, compare=False)
+    find_objects: Callable[[], list[JudgedObject]] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def heatmap(self) -> np.ndarray:
         """How suspect each pixel is, float32 `[H, W]` in [0, 1], at the picture's size."""
         return self.draw_heatmap()
+
+    @cached_property
+    def objects(self) -> list[JudgedObject] | None:
+        """The objects of the mask and those that it lacks, worst first; None for a method without a class posterior."""
+        return None if self.find_objects is None else self.find_objects()

@@ -1,4 +1,4 @@
-"""What a heat map is drawn from, kept small: a pipeline keeps many verdicts, and looks at few of their heat maps."""
+"""What heat map and objects are made from, kept small: a pipeline keeps many verdicts, and looks into few of them."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from segqc.data.grid import surprise_of_pixels
 
 @dataclass(frozen=True)
 class PackedHeat:
-    """A posterior and a mask, packed without loss; call it for the heat map.
+    """A mask, packed without loss, and what matters of a posterior; call it for the heat map.
 
     Attributes
     ----------
     count : int
         Classes of the posterior.
     classes : ndarray `[C]`
-        Those that the mask has: of the others the heat map shows nothing.
+        Those that the mask has or that are the likeliest in some cell: of the others nothing is shown.
     posterior : ndarray `[C, S, S]` float32
     labels : ndarray `[R]` uint8
         The mask by runs of equal pixels, in reading order: the label of each run.
@@ -38,12 +38,24 @@ class PackedHeat:
         pixels = mask.ravel()
         starts = np.concatenate([[0], np.flatnonzero(pixels[1:] != pixels[:-1]) + 1])
         labels = pixels[starts]
-        classes = np.flatnonzero(np.bincount(labels, minlength=256)[: len(posterior)])
+        kept = np.bincount(labels, minlength=256)[: len(posterior)] > 0
+        kept |= (posterior == posterior.max(0)).any((1, 2))
+        classes = np.flatnonzero(kept)
         return cls(len(posterior), classes, posterior[classes], labels, starts, mask.shape)
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask, uint8 `[H, W]`."""
+        lengths = np.diff(self.starts, append=self.shape[0] * self.shape[1])
+        return np.repeat(self.labels, lengths).reshape(self.shape)
+
+    @property
+    def full_posterior(self) -> np.ndarray:
+        """The posterior, float32 `[K, S, S]`, 0 for the classes that were not kept."""
+        posterior = np.zeros((self.count, *self.posterior.shape[1:]), np.float32)
+        posterior[self.classes] = self.posterior
+        return posterior
 
     def __call__(self) -> np.ndarray:
         """How surprising each pixel's class is, float32 `[H, W]` in [0, 1], 0 where void."""
-        posterior = np.zeros((self.count, *self.posterior.shape[1:]), np.float32)
-        posterior[self.classes] = self.posterior
-        lengths = np.diff(self.starts, append=self.shape[0] * self.shape[1])
-        return surprise_of_pixels(posterior, np.repeat(self.labels, lengths).reshape(self.shape))
+        return surprise_of_pixels(self.full_posterior, self.mask)

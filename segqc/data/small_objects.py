@@ -9,15 +9,14 @@ such object, is not taken again: the next best cell of the object is, or a free 
 from collections.abc import Iterator
 
 import numpy as np
-from scipy import ndimage
 
 from segqc.data.cells import cell_index, cell_of_pixel, nearest_grid, pixel_of_cell
-from segqc.data.labels import VOID, LabelSpace
+from segqc.data.components import mask_components
+from segqc.data.labels import LabelSpace
 
 SMALL_OBJECT_PIXELS = 10
 """A connected object of at least this many pixels keeps a cell, however small its share of it."""
 
-_EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 _RING = ((0, -1), (0, 1), (-1, 0), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
@@ -123,20 +122,13 @@ def _objects(mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> tuple[np
     """The objects of a mask: number of each pixel of `fine` (0: none), and of each number the class and the size in
     pixels of `mask`.
     """
-    numbers = np.zeros(mask.shape, np.int32)
-    classes, sizes = [0], [0]
-    for label, window in enumerate(ndimage.find_objects(mask.astype(np.int32) + 1, VOID)):
-        if window is None or label == labels.background:
-            continue
-        parts, count = ndimage.label(mask[window] == label, _EIGHT_NEIGHBOURS)
-        sizes.extend(np.bincount(parts.ravel())[1:].tolist())
-        np.add(parts, len(classes) - 1, out=numbers[window], where=parts > 0)
-        classes.extend([label] * count)
+    found = mask_components(mask, labels)
+    numbers = found.numbers
     if fine.shape != mask.shape:
         numbers = numbers[
             np.ix_(pixel_of_cell(mask.shape[0], fine.shape[0]), pixel_of_cell(mask.shape[1], fine.shape[1]))
         ]
-    return numbers, np.array(classes), np.array(sizes)
+    return numbers, np.insert(found.classes, 0, 0), np.insert(found.sizes, 0, 0)
 
 
 def _lost(numbers: np.ndarray, classes: np.ndarray, sizes: np.ndarray, grid: np.ndarray) -> np.ndarray:

@@ -32,6 +32,12 @@ PRESENCE_SHARE = 0.02
 """Share of the cells over which the presence of a class is read."""
 
 
+def sharpen(posterior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numerator and denominator of q for a posterior `[K, ...]`, p(class) per cell: float64 `[K, ...]` and `[...]`."""
+    sharp = np.maximum(posterior.astype(np.float64), 0.0) ** SHARPNESS
+    return sharp, sharp.sum(0)
+
+
 def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int], empty_share: float = 0.5) -> float:
     """sum(w_c d_c) / sum(w_c), in [0, 1]; of a mask without foreground, the probability that there is none.
 
@@ -55,8 +61,8 @@ def agreement(posterior: np.ndarray, mask: np.ndarray, foreground: Sequence[int]
     valid = (mask < len(posterior)).reshape(-1)
     if not valid.any():
         return 1.0
-    sharp = np.maximum(posterior.reshape(len(posterior), -1)[:, valid].astype(np.float64), 0.0) ** SHARPNESS
-    belief = (sharp / sharp.sum(0))[classes]
+    sharp, total = sharpen(posterior.reshape(len(posterior), -1)[:, valid])
+    belief = (sharp / total)[classes]
     observed = np.stack([mask.reshape(-1)[valid] == c for c in classes])
     count = observed.shape[1]
     greatest = max(1, round(PRESENCE_SHARE * count))

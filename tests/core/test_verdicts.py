@@ -15,9 +15,10 @@ from segqc.calibration.fit import Evidence, fit_calibration
 from segqc.calibration.storage import save_calibration
 from segqc.data.grid import surprise_of_pixels
 from segqc.data.heat import PackedHeat
-from segqc.data.labels import LabelSpace
+from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.masks import write_mask
 from segqc.model.folder import fingerprint, save_model
+from segqc.objects.judge import ObjectFinder
 from segqc.quality_control import QualityControl, load
 from segqc.verdict import SuspectRegion, Verdict
 
@@ -56,14 +57,16 @@ def test_a_heat_map_is_drawn_when_asked_for_of_the_mask_that_was_judged(qc):
     assert Verdict(score=None, error="void").heatmap is None
 
 
-def test_a_kept_verdict_is_small_and_its_heat_map_that_of_the_whole_posterior():
+def test_a_kept_verdict_is_small_with_what_its_heat_map_and_its_objects_are_made_from():
     """A posterior of 21 classes and a mask of 520 x 520 take 0.6 MB; a hook's user keeps thousands of verdicts."""
     rng = np.random.default_rng(0)
-    posterior = rng.dirichlet(np.ones(21), (64, 64)).transpose(2, 0, 1).astype(np.float32)
+    likely = np.r_[np.full(4, 30.0), np.full(17, 0.1)]
+    posterior = rng.dirichlet(likely, (64, 64)).transpose(2, 0, 1).astype(np.float32)
     mask = blobs(0, 520, 520)
     packed = PackedHeat.pack(posterior, mask)
     np.testing.assert_array_equal(packed(), surprise_of_pixels(posterior, mask))
-    assert len(pickle.dumps(Verdict(0.5, draw_heatmap=packed))) < 100_000
+    finder = ObjectFinder.of(posterior, packed, VOC_LABELS)
+    assert len(pickle.dumps(Verdict(0.5, draw_heatmap=packed, find_objects=finder))) < 130_000
 
 
 def test_a_verdict_is_json(qc):

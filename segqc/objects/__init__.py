@@ -1,0 +1,1 @@
+"""Objects: how suspect each connected object of a mask is, and which objects the mask lacks."""

@@ -1,0 +1,118 @@
+"""Every object of a mask with a score, and the objects that the mask lacks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from segqc.data.components import mask_components
+from segqc.data.heat import PackedHeat
+from segqc.data.labels import LabelSpace
+from segqc.data.small_objects import SMALL_OBJECT_PIXELS
+from segqc.model.agreement import sharpen
+from segqc.objects.evidence import CellCounts, read_evidence
+from segqc.objects.missed import find_missed
+from segqc.verdict import JudgedObject
+
+SUSPECT = 0.5
+"""Objects whose score is higher are suspect: more likely wrong than right, more likely missed than not."""
+
+
+@dataclass(frozen=True)
+class ObjectFinder:
+    """What the objects of a pair are judged from, kept small; call it for the objects.
+
+    Attributes
+    ----------
+    packed : PackedHeat
+    total : ndarray `[S, S]` float64
+        Denominator of the belief in each cell, all classes counted.
+    labels : LabelSpace
+    """
+
+    packed: PackedHeat
+    total: np.ndarray
+    labels: LabelSpace
+
+    @classmethod
+    def of(cls, posterior: np.ndarray, packed: PackedHeat, labels: LabelSpace) -> "ObjectFinder":
+        """From a posterior `[K, S, S]` and what was packed of it and of the mask."""
+        return cls(packed, sharpen(posterior)[1], labels)
+
+    def __call__(self) -> list[JudgedObject]:
+        """`judge_objects` of the pair."""
+        return judge_objects(sharpen(self.packed.full_posterior)[0] / self.total, self.packed.mask, self.labels)
+
+
+def judge_objects(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> list[JudgedObject]:
+    """The objects of a mask and those that it lacks, worst first.
+
+    The score of a predicted object is the mean of two probabilities of being wrong, by which it serves both to find
+    what is wrong altogether and what is drawn badly:
+
+        score = (1 - expected IoU) / 2 + P(no pixel is right) / 2
+
+    Parameters
+    ----------
+    belief : ndarray `[K, S, S]` float64
+        The sharpened posterior of each class, q of `segqc.model.agreement`.
+    mask : ndarray `[H, W]` uint8
+        Class indices, 255 where void.
+    labels : LabelSpace
+        Background is no object; every other 8-connected component of at least 10 pixels is one.
+    """
+    predicted = _predicted(belief, mask, labels)
+    objects = [*predicted, *_missed(belief, mask, labels, len(predicted) + 1)]
+    return sorted(objects, key=lambda found: (-found.score, found.number))
+
+
+def object_scores(expected_iou: np.ndarray, none_right: np.ndarray) -> np.ndarray:
+    """The score of predicted objects, see `judge_objects`."""
+    return (1 - expected_iou + none_right) / 2
+
+
+def _predicted(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> list[JudgedObject]:
+    found = mask_components(mask, labels, SMALL_OBJECT_PIXELS)
+    if not len(found.classes):
+        return []
+    evidence = read_evidence(belief, CellCounts.count(found, belief.shape[1]))
+    scores = object_scores(evidence.expected_iou, evidence.none_right)
+    objects = []
+    for i, (rows, columns) in enumerate(found.windows):
+        own, likeliest = int(found.classes[i]), int(evidence.likeliest[i])
+        box = (columns.start, rows.start, columns.stop, rows.stop)
+        objects.append(
+            JudgedObject(
+                number=i + 1,
+                kind="predicted",
+                name=labels.name(own),
+                expected=None if likeliest == own else labels.name(likeliest),
+                box=box,
+                area=int(found.sizes[i]),
+                expected_iou=float(evidence.expected_iou[i]),
+                score=float(scores[i]),
+                touches_border=_touches_border(box, mask),
+            )
+        )
+    return objects
+
+
+def _missed(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace, first: int) -> list[JudgedObject]:
+    return [
+        JudgedObject(
+            number=number,
+            kind="missed",
+            name=labels.name(missed.observed),
+            expected=labels.name(missed.expected),
+            box=missed.box,
+            area=missed.area,
+            expected_iou=None,
+            score=missed.probability,
+            touches_border=_touches_border(missed.box, mask),
+        )
+        for number, missed in enumerate(find_missed(belief, mask, labels), first)
+    ]
+
+
+def _touches_border(box: tuple[int, int, int, int], mask: np.ndarray) -> bool:
+    x0, y0, x1, y1 = box
+    return x0 == 0 or y0 == 0 or x1 == mask.shape[1] or y1 == mask.shape[0]

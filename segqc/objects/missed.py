@@ -1,0 +1,89 @@
+"""Objects that the model expects and the mask lacks.
+
+Where the likeliest class is a foreground class that the mask does not have there, the model may expect an
+object, or only another outline of one that the mask has. The outline is uncertain by about a cell. So the belief in a
+class counts as explained as far as the cell or one of its eight neighbours is covered by the class, and only the rest
+speaks for a missed object:
+
+    r = q (1 - largest share of the class among the cell and its neighbours)
+    P(missed) = 1 - product over the cells of the region of (1 - r)
+
+with q the belief in the class and the cells taken as independent.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from segqc.data.cells import cell_index
+from segqc.data.components import EIGHT_NEIGHBOURS
+from segqc.data.grid import box_to_pixels
+from segqc.data.labels import VOID, LabelSpace
+
+LEAST_PROBABILITY = 0.1
+"""Missed objects that are less probable are not listed."""
+
+
+@dataclass(frozen=True)
+class MissedObject:
+    """A region in which the model expects an object that the mask lacks.
+
+    Attributes
+    ----------
+    observed : int
+        Class index that the mask has in most of the region; 255 where it is void.
+    expected : int
+        Class index of the expected object.
+    box : (x0, y0, x1, y1)
+        In the picture's pixels, half-open.
+    area : int
+        Pixels of the region that the mask gives to another class.
+    probability : float in [0, 1]
+    """
+
+    observed: int
+    expected: int
+    box: tuple[int, int, int, int]
+    area: int
+    probability: float
+
+
+def find_missed(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> list[MissedObject]:
+    """The missed objects of a mask in the order of their classes, then of their cells.
+
+    Parameters
+    ----------
+    belief : ndarray `[K, S, S]` float64
+        The sharpened posterior of each class, q of `segqc.model.agreement`.
+    mask : ndarray `[H, W]` uint8
+        Class indices, 255 where void.
+    labels : LabelSpace
+    """
+    classes, side = len(belief), belief.shape[1]
+    pixels = _pixels_by_cell(mask, classes, side)
+    share = pixels[:classes] / np.maximum(pixels.sum(0), 1)
+    rest = belief * (1 - ndimage.maximum_filter(share, size=(1, 3, 3), mode="nearest")) * share.sum(0)
+    likeliest = belief.argmax(0)
+    found = []
+    for c in sorted(set(np.unique(likeliest).tolist()) & set(labels.foreground)):
+        parts, _ = ndimage.label((likeliest == c) & (rest[c] > 0), EIGHT_NEIGHBOURS)
+        for number, (rows, columns) in enumerate(ndimage.find_objects(parts), 1):
+            inside = parts[rows, columns] == number
+            probability = 1 - float(np.prod(1 - rest[c][rows, columns][inside]))
+            if probability < LEAST_PROBABILITY:
+                continue
+            votes = pixels[:, rows, columns][:, inside].sum(1)
+            votes[c] = 0
+            box = box_to_pixels(
+                (columns.start, rows.start, columns.stop, rows.stop), side, (mask.shape[1], mask.shape[0])
+            )
+            observed = int(votes.argmax())
+            found.append(MissedObject(observed if observed < classes else VOID, c, box, int(votes.sum()), probability))
+    return found
+
+
+def _pixels_by_cell(mask: np.ndarray, classes: int, side: int) -> np.ndarray:
+    """Pixels of each class of a mask in each cell and, last, those that are void: int64 `[K + 1, S, S]`."""
+    places = np.minimum(mask, classes).astype(np.int64) * side**2 + cell_index(mask.shape, side)
+    return np.bincount(places.ravel(), minlength=(classes + 1) * side**2).reshape(-1, side, side)

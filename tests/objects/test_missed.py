@@ -1,0 +1,69 @@
+"""Objects that are expected and not drawn."""
+
+import numpy as np
+import pytest
+
+from segqc.data.labels import VOID, LabelSpace
+from segqc.objects.missed import find_missed
+
+LABELS = LabelSpace(("background", "cat", "dog", "cow"))
+SIDE = 16
+
+
+def belief_of(classes: np.ndarray, share: float) -> np.ndarray:
+    """`share` on the given class of each cell, the rest on the background."""
+    belief = np.zeros((4, *classes.shape))
+    belief[0] = 1
+    for c in (1, 2, 3):
+        belief[c][classes == c], belief[0][classes == c] = share, 1 - share
+    return belief
+
+
+def scene(*objects: tuple[int, slice, slice]) -> np.ndarray:
+    grid = np.zeros((SIDE, SIDE), np.uint8)
+    for c, rows, columns in objects:
+        grid[rows, columns] = c
+    return grid
+
+
+CAT, DOG = (1, slice(2, 5), slice(3, 6)), (2, slice(10, 12), slice(8, 12))
+
+
+def test_what_the_mask_lacks_is_missed_with_its_box_in_pixels_and_its_probability():
+    truth = scene(CAT, DOG)
+    mask = np.kron(scene(CAT), np.ones((4, 2), np.uint8))  # 64 x 32 pixels
+    (missed,) = find_missed(belief_of(truth, 0.6), mask, LABELS)
+    assert (missed.observed, missed.expected, missed.box, missed.area) == (0, 2, (16, 40, 24, 48), 64)
+    assert missed.probability == pytest.approx(1 - 0.4**8)
+
+
+def test_a_fringe_of_a_cell_around_an_object_is_its_outline_and_not_missed():
+    truth = scene((1, slice(1, 6), slice(2, 7)))  # a cell larger on every side
+    assert find_missed(belief_of(truth, 0.9), np.kron(scene(CAT), np.ones((4, 4), np.uint8)), LABELS) == []
+
+
+def test_a_neighbour_that_is_not_drawn_is_missed_by_its_far_side():
+    truth = scene(CAT, (1, slice(2, 5), slice(6, 9)))  # it touches the cat
+    (missed,) = find_missed(belief_of(truth, 0.6), np.kron(scene(CAT), np.ones((4, 4), np.uint8)), LABELS)
+    assert missed.probability == pytest.approx(1 - 0.4**6)  # the cells beside the cat say nothing
+    assert missed.box == (28, 8, 36, 20)
+
+
+def test_nothing_is_missed_where_the_mask_is_void():
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[9:13, 7:13] = VOID
+    assert find_missed(belief_of(scene(DOG), 0.9), mask, LABELS) == []
+
+
+def test_improbable_objects_and_the_background_are_not_listed():
+    truth = scene((2, slice(10, 11), slice(8, 9)))
+    belief = np.full((4, SIDE, SIDE), 0.0)
+    belief[0], belief[1] = 0.52, 0.48
+    belief[:, 10, 8] = [0.02, 0.0, 0.09, 0.89]  # a cow
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    (missed,) = find_missed(belief, mask, LABELS)
+    assert missed.expected == 3
+    assert truth[10, 8] == 2
+    belief[:, 10, 8] = [0.0, 0.34, 0.33, 0.33]
+    mask[10, 8] = 1
+    assert find_missed(belief, mask, LABELS) == []
