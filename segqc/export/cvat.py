@@ -13,6 +13,7 @@ import numpy as np
 
 from segqc.base.files import atomic_path, write_json
 from segqc.data.labels import LabelSpace
+from segqc.data.palette import display_palette
 from segqc.export.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, cvat_rle, polygons
@@ -71,7 +72,7 @@ def task_labels(labels: LabelSpace, suspect: str) -> list[dict[str, Any]]:
     attributes = [
         {"name": name, "input_type": "text", "mutable": False, "default_value": "", "values": [""]} for name in DETAILS
     ]
-    colours = {index: f"#{bytes(labels.palette[index]).hex()}" for index in labels.foreground}
+    colours = {index: f"#{bytes(display_palette(labels)[index]).hex()}" for index in labels.foreground}
     # Names as XML holds them: the annotations refer to these.
     classes = [
         {"name": xml_text(labels.name(index)), "color": colour, "attributes": []} for index, colour in colours.items()

@@ -13,6 +13,7 @@ import numpy as np
 from segqc.base.fingerprints import short_digest
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
+from segqc.data.palette import display_palette
 from segqc.export.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, label_studio_rle, polygons
@@ -40,7 +41,7 @@ def interface(labels: LabelSpace, shapes: str) -> ElementTree.Element:
     )
     for index in labels.foreground:
         ElementTree.SubElement(
-            classes, "Label", value=labels.name(index), background=f"#{bytes(labels.palette[index]).hex()}"
+            classes, "Label", value=labels.name(index), background=f"#{bytes(display_palette(labels)[index]).hex()}"
         )
     boxes = ElementTree.SubElement(view, "RectangleLabels", name="region", toName="image")
     ElementTree.SubElement(boxes, "Label", value=SUSPECT, background=f"#{bytes(BOX_RGB).hex()}")

@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from segqc.base.files import atomic_path
 from segqc.data.labels import LabelSpace
+from segqc.data.palette import display_palette
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box
 from segqc.results.table import parse_number
@@ -339,7 +340,14 @@ def _draw_legend(
 ) -> None:
     for index, x, line in places:
         base = y + line * LEGEND_LINE
-        pen.box(MARGIN + x, base, LEGEND_SWATCH, LEGEND_SWATCH, tuple(labels.palette[index].tolist()), (150, 150, 150))
+        pen.box(
+            MARGIN + x,
+            base,
+            LEGEND_SWATCH,
+            LEGEND_SWATCH,
+            tuple(display_palette(labels)[index].tolist()),
+            (150, 150, 150),
+        )
         pen.text(MARGIN + x + LEGEND_SWATCH + 6, base + 10, labels.name(index), 11)
     ramp = heat_rgba()[np.linspace(0, 255, HEAT_BAR * SCALE).astype(int)].astype(float)
     alpha = ramp[:, 3:] / 255

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from segqc.base.errors import BadInput
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.palette import display_palette
 
 Box = tuple[int, int, int, int]
 
@@ -79,7 +80,7 @@ def label_rgba(labels: LabelSpace, opacity: float = 1.0) -> np.ndarray:
     in [0, 1].
     """
     table = np.empty((256, 4), dtype=np.uint8)
-    table[:, :3] = labels.palette
+    table[:, :3] = display_palette(labels)
     if labels.void is not None:  # files may mark void by another value than the one it has in memory
         table[VOID, :3] = labels.palette[labels.void]
     table[:, 3] = round(255 * opacity)

@@ -25,6 +25,7 @@ from segqc.base.files import atomic_path
 from segqc.base.fingerprints import text_sha256
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
+from segqc.data.palette import display_palette
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import heat_rgba
 from segqc.gallery.rows import page_row, plain_value
@@ -147,7 +148,7 @@ def _shared_data(labels: LabelSpace, judged: str, summary: Mapping[str, Any]) ->
         for key, value in flat.items()
         if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE
     }
-    colours = (f"#{bytes(labels.palette[index]).hex()}" for index in range(labels.num_classes))
+    colours = (f"#{bytes(display_palette(labels)[index]).hex()}" for index in range(labels.num_classes))
     return {
         "judged": judged.capitalize(),
         "classes": [{"name": name, "colour": colour} for name, colour in zip(labels.names, colours, strict=True)],
