@@ -338,22 +338,16 @@ def _legend_layout(
 def _draw_legend(
     pen: _Pen, places: Sequence[tuple[int, float, int]], y: float, width: float, labels: LabelSpace
 ) -> None:
+    colours = display_palette(labels).tolist()
     for index, x, line in places:
         base = y + line * LEGEND_LINE
-        pen.box(
-            MARGIN + x,
-            base,
-            LEGEND_SWATCH,
-            LEGEND_SWATCH,
-            tuple(display_palette(labels)[index].tolist()),
-            (150, 150, 150),
-        )
+        pen.box(MARGIN + x, base, LEGEND_SWATCH, LEGEND_SWATCH, tuple(colours[index]), (150, 150, 150))
         pen.text(MARGIN + x + LEGEND_SWATCH + 6, base + 10, labels.name(index), 11)
     ramp = heat_rgba()[np.linspace(0, 255, HEAT_BAR * SCALE).astype(int)].astype(float)
     alpha = ramp[:, 3:] / 255
     # The bar shows the colours as they look over a mid-grey photo, which is what lies below them on the sheet.
-    colours = np.round(alpha * ramp[:, :3] + (1 - alpha) * 128).astype(np.uint8)
-    bar = Image.fromarray(np.repeat(colours[None], LEGEND_SWATCH * SCALE, axis=0))
+    ramp_colours = np.round(alpha * ramp[:, :3] + (1 - alpha) * 128).astype(np.uint8)
+    bar = Image.fromarray(np.repeat(ramp_colours[None], LEGEND_SWATCH * SCALE, axis=0))
     right = MARGIN + width
     pen.text(right, y + 10, "suspect", 11, MUTED, anchor="rs")
     start = right - text_width("suspect", 11) - 8 - HEAT_BAR

@@ -37,7 +37,7 @@ def test_classes_are_kept_apart(classes: int, least: float):
 
 def test_the_three_dark_reds_of_street_scenes_are_gone():
     shown = display_palette(LabelSpace(CAMVID, void=11, background=None))
-    assert nearest(shown[[1, 8, 9]]) > 90
+    assert nearest(shown[[1, 8, 9]]) > 60
     assert (shown[11] == voc_palette()[11]).all(), "void's colour in the file"
 
 
