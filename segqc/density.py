@@ -10,16 +10,17 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy.special import logsumexp
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
-from sklearn.preprocessing import StandardScaler
 
 from segqc.base.files import atomic_path
+
+if TYPE_CHECKING:  # scikit-learn takes a second to import, and a score does without
+    from sklearn.mixture import GaussianMixture
 
 COMPONENTS = (3, 5, 7, 9)
 
@@ -68,6 +69,8 @@ class DensityHead:
         ValueError
             On non-finite features or fewer than two training rows.
         """
+        from sklearn.preprocessing import StandardScaler
+
         train, held_out = np.asarray(train, np.float64), np.asarray(held_out, np.float64)
         if len(train) < 2:
             raise ValueError(f"Expected at least 2 rows of inlier features to fit a density, but got {len(train)}")
@@ -135,8 +138,11 @@ class DensityHead:
         return cls(arrays.pop("used").astype(bool), **arrays, held_out={int(m): v for m, v in held_out.items()})
 
 
-def _mixture(rows: np.ndarray, components: int, seed: int) -> GaussianMixture:
+def _mixture(rows: np.ndarray, components: int, seed: int) -> "GaussianMixture":
     """Full covariances in float64; three starts, because one start of EM is a lottery."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return GaussianMixture(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -30,6 +30,7 @@ from segqc.model.folder import fingerprint, load_model, model_folder
 from segqc.model.levels import check_levels
 from segqc.model.quality_model import QualityModel
 from segqc.model.regions import worst_region
+from segqc.model.runtime import compile_model
 from segqc.objects.judge import ObjectFinder
 from segqc.verdict import JudgedObject, Score, SuspectRegion, Verdict
 
@@ -52,9 +53,13 @@ class QualityControl:
         What a score means; fitted on scores of this model and these levels.
     source : dict, optional
         Where the model comes from, as in an audit's summary.json: its folder and its fingerprint.
+    runtime : "auto", "onnx" or "torch"
+        What computes the model: see `segqc.model.runtime.compile_model`.
 
     Raises
     ------
+    BadInput
+        The runtime cannot be used.
     ValueError
         Levels that the ladder does not have, repeated or not ascending, or not all for a model whose score needs all.
     """
@@ -65,12 +70,19 @@ class QualityControl:
         levels: Sequence[int] | None = None,
         calibration: Calibration | None = None,
         source: dict[str, str] | None = None,
+        runtime: str = "auto",
     ) -> None:
         self.model, self.source = model, source
         if model.encoder is not None:
             model.encoder.fold()
         self.levels = None if levels is None else check_levels(levels, model)
         self.calibration = calibration
+        model.compiled = compile_model(model, runtime)
+
+    @property
+    def runtime(self) -> Literal["onnx", "torch"]:
+        """What computes the model."""
+        return "torch" if self.model.compiled is None else "onnx"
 
     @property
     def labels(self) -> LabelSpace:
@@ -260,6 +272,7 @@ def load(
     device: str | None = None,
     levels: Sequence[int] | None = None,
     calibration: Path | str | None = None,
+    runtime: str = "auto",
 ) -> QualityControl:
     """Load a model: one that comes with segqc, for the 21 classes of Pascal VOC, or a folder written by `segqc train`.
 
@@ -274,11 +287,15 @@ def load(
         Noise levels to read; see `QualityControl`.
     calibration : Path or str, optional
         JSON written by `segqc calibrate`; by default `calibration.json` in the folder, where there is one.
+    runtime : "auto", "onnx" or "torch"
+        What computes the model; by default ONNX Runtime on a CPU, where it can be used. Its graphs are written when the
+        model is first loaded, and kept in the user's cache (`segqc.base.cache`).
 
     Raises
     ------
     BadInput
-        The folder is not a whole model, or the given calibration was fitted on scores of another one.
+        The folder is not a whole model, the given calibration was fitted on scores of another one, or the runtime
+        cannot be used.
 
     Examples
     --------
@@ -293,6 +310,7 @@ def load(
         levels,
         find_calibration(folder, given, name, levels, model.config.score_levels),
         source={"folder": str(folder.resolve()), "fingerprint": name},
+        runtime=runtime,
     )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 # One thread a worker, also in the processes that tests start: the last bits of a training depend on the number of
 # threads. It must be said before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests make many models, and writing the graphs of each takes a second: tests of ONNX Runtime ask for it.
+os.environ["SEGQC_RUNTIME"] = "torch"
 
 import pytest
 from once import made_once

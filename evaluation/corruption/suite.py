@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -50,7 +49,6 @@ TABLE_COLUMNS = (
 ScoreMasks = Callable[[Image.Image, Sequence[np.ndarray]], list[float]]
 
 
-@torch.inference_mode()
 def score_masks(qc: QualityControl, image: Image.Image, masks: Sequence[np.ndarray]) -> list[float]:
     """`qc.score_pair(image, mask).score` for several masks of a picture, which the frozen encoder sees once.
 
@@ -63,11 +61,10 @@ def score_masks(qc: QualityControl, image: Image.Image, masks: Sequence[np.ndarr
     grids = [qc.prepare(image, mask) for mask in masks]
     if not grids:
         return []
-    features = model.image_features(torch.from_numpy(grids[0][0]).to(model.device)[None])
+    context = model.encode(grids[0][0])
     scores = []
     for _, grid in grids:
-        on_device = torch.from_numpy(grid).to(model.device)
-        reading = model.read_features(features, on_device, qc.levels, with_features=False)
+        reading = model.read_mask(context, grid, qc.levels, with_features=False)
         scores.append(model.score_reading(reading, grid).score)
     return scores
 

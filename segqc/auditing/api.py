@@ -30,6 +30,7 @@ def audit(
     top: int = AuditConfig.top,
     heatmaps: bool = AuditConfig.heatmaps,
     device: str | None = None,
+    runtime: str = "auto",
     strict_size: bool = AuditConfig.strict_size,
     calibration: Path | str | None = None,
     image_suffix: str | None = None,
@@ -93,6 +94,8 @@ def audit(
         Whether to write a heat map for each mask.
     device : str, optional
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
+    runtime : "auto", "onnx" or "torch"
+        What computes the model; by default ONNX Runtime on a CPU, where it can be used.
     calibration : Path or str, optional
         File written by `segqc calibrate`, by default calibration.json in the model's folder, where there is one. For
         predictions only.
@@ -132,7 +135,8 @@ def audit(
             "image_set": image_set, "ground_truth": ground_truth, "data": data, "split": split, "layout": layout,
             "prediction_classes": prediction_classes, "results_of": results_of, "min_score": min_score,
             "levels": levels, "top": top, "heatmaps": heatmaps,
-            "device": device, "calibration": calibration, "classes": classes, "folds": folds, "method": method,
+            "device": device, "runtime": runtime, "calibration": calibration,
+            "classes": classes, "folds": folds, "method": method,
             "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed, "strict_size": strict_size,
             "image_suffix": image_suffix, "mask_suffix": mask_suffix, "background": background,
             "reduce_zero_label": reduce_zero_label, "mask_values": mask_values, "exif": exif, "intensity": intensity,

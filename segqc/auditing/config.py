@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from segqc.base.errors import BadInput
-from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings, from_json
+from segqc.base.settings import Device, Images, Runtime, Setting, VocRoot, check_settings, from_json
 from segqc.data.options import (
     DATA_OPTIONS,
     MIN_SCORE,
@@ -92,6 +92,7 @@ class AuditConfig(DataOptions):
         ),
     ] = None
     device: Device = None
+    runtime: Runtime = "auto"
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -107,6 +108,7 @@ class LabelAuditConfig:
     out: Annotated[Path, Setting("Folder for the tables, the heat maps and the review page.")] = Path("audit")
     top: Annotated[int, Setting("Number of masks on the contact sheet.", low=1)] = 24
     heatmaps: Annotated[bool, Setting("Write a heat map for each mask.")] = True
+    runtime: Runtime = "auto"
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -161,7 +163,7 @@ def choose_audit(settings: Mapping[str, Any], spell: Callable[[str], str] = str)
         for name in (*OF_TRAININGS, *DATA_OPTIONS, *_OF_DATA, "voc_root", "images", "image_set", "device")
         if name in given
     }
-    own = {name: given[name] for name in ("out", "top", "heatmaps") if name in given}
+    own = {name: given[name] for name in ("out", "top", "heatmaps", "runtime") if name in given}
     return from_json(LabelAuditConfig, own | {"training": training}, "the audit's settings")
 
 

@@ -84,7 +84,14 @@ def audit_labels(config: LabelAuditConfig, console: Console | None = None) -> Au
             volumes=found.volumes or None,
         )
         scoring = AuditConfig(
-            masks, config.out, models[0], images, top=config.top, heatmaps=config.heatmaps, device=training.device
+            masks,
+            config.out,
+            models[0],
+            images,
+            top=config.top,
+            heatmaps=config.heatmaps,
+            device=training.device,
+            runtime=config.runtime,
         )
         return audit(scoring, console=console, job=job)
 

@@ -73,12 +73,13 @@ class Scorers:
         As in `AuditJob`.
     device : torch.device
     levels : sequence of int or None
+    runtime : str
         As for `QualityControl`.
 
     Raises
     ------
     BadInput
-        A folder is no whole model.
+        A folder is no whole model, or the runtime cannot be used.
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class Scorers:
         model_of: Mapping[str, int] | None,
         device: torch.device,
         levels: Sequence[int] | None,
+        runtime: str,
     ) -> None:
         self._model_of = model_of
-        self._all = [QualityControl(load_model(folder, device), levels) for folder in models]
+        self._all = [QualityControl(load_model(folder, device), levels, runtime=runtime) for folder in models]
         prints = [fingerprint(folder) for folder in models]
         self.fingerprint = prints[0] if model_of is None else f"{stable_seed(*prints):016x}"
 

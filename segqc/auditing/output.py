@@ -68,6 +68,7 @@ def summarise(
         "hardly_seen": sum(HARDLY_SEEN in split_list(row["warnings"]) for row in good),
         "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in _QUANTILES} if good else None,
         "method": scorers.any.model.config.method,
+        "runtime": scorers.any.runtime,
         "model": {"folder": str(job.models[0].resolve()), "fingerprint": scorers.fingerprint},
         "seconds": round(spent.seconds, 1),
         "pairs_per_second": round(spent.scored / spent.seconds, 2) if spent.scored else None,

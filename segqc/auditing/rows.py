@@ -10,7 +10,7 @@ from PIL import Image
 
 from segqc.auditing.volume_score import slice_weight
 from segqc.base.errors import BadInput
-from segqc.base.files import atomic_path
+from segqc.base.files import FLAT_PNG, atomic_path
 from segqc.base.fingerprints import file_stamp
 from segqc.data.labels import LabelSpace
 from segqc.data.pairs import Pair, Problem
@@ -118,8 +118,7 @@ def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dic
         return item.row
     score = qc.score_grid(item.image, item.grid, item.mask)
     if heatmaps is not None:
-        with atomic_path(heatmaps / f"{item.pair.id}.png") as temporary:
-            Image.fromarray(np.round(score.heatmap * 255).astype(np.uint8)).save(temporary)
+        write_heat(heatmaps / f"{item.pair.id}.png", score.heatmap)
     row = dict(item.row)
     if "volume_weight" in row:
         probabilities = None if score.agreement is None else score.heatmap
@@ -132,6 +131,12 @@ def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dic
         "expected_class": score.expected_class,
         "worst_box": ",".join(map(str, score.worst_box)) if score.worst_box else None,
     }
+
+
+def write_heat(path: Path, heatmap: np.ndarray) -> None:
+    """Write a heat map, float `[H, W]` in [0, 1], as a grey PNG with 255 where a mask is most suspect."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.round(heatmap * 255).astype(np.uint8)).save(temporary, **FLAT_PNG)
 
 
 def error_row(problem: Problem) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def audit(
     claim = claimed(config.out, accelerator) if job is None else nullcontext()
     if job is None:
         config, job = _predictions(config, accelerator, console)
-    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels)
+    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels, config.runtime)
     calibration = find_calibration(
         config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels
     )
@@ -124,6 +124,7 @@ def audit(
         "model": scorers.fingerprint,
         "reader": reader.to_dict(),
         "levels": config.levels,
+        "runtime": scorers.any.runtime,
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,
         "columns": columns,

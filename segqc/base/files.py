@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import secrets
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,11 @@ from typing import Any
 import numpy as np
 
 from segqc.base.errors import BadInput
+
+FLAT_PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+"""How Pillow writes masks and heat maps: their rows are runs of equal steps, which zlib's search for longer repetitions
+makes hardly smaller (5 %), in three to ten times as long.
+"""
 
 
 @contextmanager

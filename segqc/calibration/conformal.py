@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from sklearn.isotonic import IsotonicRegression
 
 MIN_CURVE_PAIRS = 20
 """Fewer labelled pairs make no curve: half of them would not fill one bin."""
@@ -132,6 +131,8 @@ def fit_dice_curve(scores: np.ndarray, dice: np.ndarray, coverage: float = 0.9, 
     ValueError
         Fewer than `MIN_CURVE_PAIRS` pairs, or a Dice outside [0, 1].
     """
+    from sklearn.isotonic import IsotonicRegression  # here, as judging by a calibration asks nothing of it
+
     scores, dice = np.asarray(scores, np.float64), np.asarray(dice, np.float64)
     if len(scores) < MIN_CURVE_PAIRS:
         raise ValueError(

@@ -49,15 +49,19 @@ def files_by_id(
             folders.clear()
             continue
         visited.add(real)
-        passed_over = {name for name in folders + names if name.startswith(".") or Path(real, name) in leave_out}
+        hidden = {name for name in folders + names if name.startswith(".")}
+        passed_over = hidden | ({n for n in folders + names if Path(real, n) in leave_out} if leave_out else set())
         folders[:] = sorted(set(folders) - passed_over)
+        below = Path(parent).relative_to(folder).as_posix()
         for name in sorted(set(names) - passed_over):
-            path = Path(parent, name)
-            suffix = path.suffix.lower()
+            stem, _, ending = name.rpartition(".")  # text: a `Path` of each of many thousand files takes seconds
+            stem, suffix = (stem, f".{ending.lower()}") if stem and ending else (name, "")
             wanted = suffix != ".json" if suffixes is None else suffix in suffixes
-            id_ = pattern.id_of(path.relative_to(folder).with_suffix("").as_posix()) if wanted else None
-            if id_ is not None and not (suffix == ".npz" and _holds_probabilities(path)):
-                found.setdefault(id_, []).append(path)
+            id_ = pattern.id_of(stem if below == "." else f"{below}/{stem}") if wanted else None
+            if id_ is not None:
+                path = Path(parent, name)
+                if not (suffix == ".npz" and _holds_probabilities(path)):
+                    found.setdefault(id_, []).append(path)
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from segqc.base.errors import BadInput
-from segqc.base.files import atomic_path
+from segqc.base.files import FLAT_PNG, atomic_path
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.pictures import exif_orientation
 from segqc.data.rasters import READERS, Raster, read_raster
@@ -199,4 +199,4 @@ def write_mask(path: Path | str, mask: np.ndarray, labels: LabelSpace) -> None:
                 palette[labels.file_value(index)] = labels.palette[place]
         image.putpalette(palette.tobytes())
     with atomic_path(path) as temporary:
-        image.save(temporary, format="PNG")
+        image.save(temporary, format="PNG", **FLAT_PNG)

@@ -132,7 +132,7 @@ class ContactSheet:
         classes = [index for index in self.labels.foreground if index in present]
         page = _draw_page(entries, cells, classes, self.labels, self.columns, groups, self.title)
         with atomic_path(path) as temporary:
-            page.save(temporary, "PNG", dpi=(200, 200))
+            page.save(temporary, "PNG", dpi=(200, 200), compress_level=3)  # half the time of the usual 6, 3 % larger
 
 
 def best_groups(rows: int, columns: int) -> int:

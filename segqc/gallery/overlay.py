@@ -16,6 +16,7 @@ from matplotlib import colormaps
 from PIL import Image, ImageDraw
 
 from segqc.base.errors import BadInput
+from segqc.base.files import FLAT_PNG
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.palette import display_palette
 
@@ -197,7 +198,7 @@ def _encode_indexed(indices: np.ndarray, colours: np.ndarray) -> bytes:
     image = Image.fromarray(indices)
     image.putpalette(colours[:, :3].tobytes())
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True, transparency=colours[:, 3].tobytes())
+    image.save(buffer, "PNG", transparency=colours[:, 3].tobytes(), **FLAT_PNG)
     return buffer.getvalue()
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
+from segqc.base.cores import usable_cores
 from segqc.base.parallel import ordered_map
 from segqc.data.labels import LabelSpace
 from segqc.gallery.layers import GalleryEntry, Layers
@@ -102,7 +103,7 @@ def thumbnails_in_order(
         return make_thumbnails(layers, LARGE_SIDE if place < LARGE_COUNT else SMALL_SIDE)
 
     # Threads: decoding, resizing and encoding all leave the interpreter's lock.
-    return ordered_map(prepare, enumerate(entries), workers or os.cpu_count() or 1)
+    return ordered_map(prepare, enumerate(entries), workers or usable_cores())
 
 
 def as_text(thumbnails: Thumbnails) -> dict[str, str]:

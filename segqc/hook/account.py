@@ -6,8 +6,8 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segqc.base.forks import renew_after_fork
 from segqc.calibration.drift import SMALLEST_SAMPLE, DriftMonitor
-from segqc.hook.forks import renew_after_fork
 from segqc.hook.notices import Notices
 from segqc.verdict import Verdict
 

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from multiprocessing.util import Finalize
 
-from segqc.hook.forks import renew_after_fork
+from segqc.base.forks import renew_after_fork
 
 Task = Callable[[], None]
 

@@ -15,12 +15,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+from segqc.base.forks import renew_after_fork
 from segqc.calibration.calibration import Calibration
 from segqc.calibration.drift import DriftMonitor
 from segqc.data.labels import LabelSpace
 from segqc.hook.account import Account, Counts
 from segqc.hook.background import BackgroundWorker
-from segqc.hook.forks import renew_after_fork
 from segqc.hook.inspection import Inspection, Policy
 from segqc.hook.listener import Listener, is_captured
 from segqc.hook.outputs import MaskReader

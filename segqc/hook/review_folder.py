@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.files import FLAT_PNG, atomic_path, read_json, write_json
+from segqc.base.forks import renew_after_fork
 from segqc.base.locks import locked
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import write_mask
-from segqc.hook.forks import renew_after_fork
 from segqc.hook.inspection import SUSPECT, Inspection, check_decisions
 from segqc.results.schema import REVIEW_COLUMNS, names
 from segqc.results.table import CLASSES, SUMMARY
@@ -115,7 +115,7 @@ class ReviewFolder:
         if inspection.verdict.draw_heatmap is not None:
             heat = inspection.verdict.draw_heatmap()  # drawn here, and not kept with the verdict
             with atomic_path(self.folder / "heatmaps" / f"{id_}.png") as temporary:
-                Image.fromarray(np.round(heat * 255).astype(np.uint8)).save(temporary)
+                Image.fromarray(np.round(heat * 255).astype(np.uint8)).save(temporary, **FLAT_PNG)
         return written
 
     def _append(self, id_: str, inspection: Inspection, written: dict[str, str]) -> None:

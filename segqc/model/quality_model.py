@@ -4,7 +4,6 @@ All methods go through the same lines; where they differ, the model asks `segqc.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from segqc.gumbel import Levels
 from segqc.model.agreement import agreement
 from segqc.model.config import ModelConfig
 from segqc.model.methods import NoisyMasks, PairScore, find_method
+from segqc.model.reading import Compiled, CompiledContext, Reading
 
 # Passes of one pair that share a forward, in mask cells: bounds the memory of scoring on a CPU (16 passes at 64 x 64, 1
 # at 256 x 256).
@@ -27,29 +27,6 @@ _CELLS_PER_FORWARD = 16 * 64 * 64
 # Images that share a forward of the encoder on a CPU: measured, four fit the caches and take less than half the time
 # per image of sixteen.
 _IMAGES_PER_FORWARD = 4
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The model's output for one pair, on the mask grid.
-
-    Attributes
-    ----------
-    features : ndarray `[L, F]` float64
-        Mean over the valid cells per noise level, named by `ModelConfig.feature_names`; F is 0 where they were not
-        asked for.
-    heat : ndarray `[S, S]` float32 in [0, 1]
-        How suspect each cell is; 0 where the mask is void.
-    posterior : ndarray `[K, S, S]` float32, or None
-        p(class | noisy mask, image) averaged over levels and draws; None for `paper`.
-    levels : tuple of int
-        The L levels that were read.
-    """
-
-    features: np.ndarray
-    heat: np.ndarray
-    posterior: np.ndarray | None
-    levels: tuple[int, ...]
 
 
 def _no_larger(maps: Tensor, side: int) -> Tensor:
@@ -71,6 +48,13 @@ class QualityModel(nn.Module):
         Start the encoder from ImageNet weights; False when the weights are about to be loaded.
     encoder_weights : Path, optional
         With `pretrained`: safetensors file of the encoder's weights, in place of timm's.
+
+    Attributes
+    ----------
+    density : DensityHead or None
+        None until it is fitted, or where the method has none.
+    compiled : Compiled or None
+        What reads pairs in PyTorch's place; only of a model that is not trained any more.
     """
 
     def __init__(self, config: ModelConfig, pretrained: bool = False, encoder_weights: Path | None = None) -> None:
@@ -91,6 +75,7 @@ class QualityModel(nn.Module):
         self.network = NCSNpp(config.network)
         self.to(memory_format=torch.channels_last)
         self.density: DensityHead | None = None
+        self.compiled: Compiled | None = None
         self._noise: Tensor | None = None
 
     @property
@@ -143,9 +128,12 @@ class QualityModel(nn.Module):
         """
         informed = (levels.logit_keep > -torch.inf).to(valid.device)
         shown = valid & informed.view(-1, 1, 1)
-        x_tilde = torch.where(shown.unsqueeze(1), x_tilde, -float(np.log(x_tilde.shape[1])))
+        x_tilde = torch.where(shown.unsqueeze(1), x_tilde, -float(np.log(self.config.num_classes)))
         seen, condition = self.method.network_input(x_tilde, levels)
-        out = self.network(seen.contiguous(memory_format=torch.channels_last), condition.to(seen.device), context)
+        if isinstance(context, CompiledContext):
+            out = context.denoise(seen, condition)
+        else:
+            out = self.network(seen.contiguous(memory_format=torch.channels_last), condition.to(seen.device), context)
         return torch.log_softmax(out.float(), dim=1)
 
     def forward(
@@ -232,23 +220,28 @@ class QualityModel(nn.Module):
             False leaves out the features that only the density needs, a tenth of the time; `paper` is scored by them,
             and always has them.
         """
-        device = self.device
-        features = self.image_features(torch.from_numpy(image).to(device)[None])
-        return self.read_features(features, torch.from_numpy(mask).to(device), levels, with_features)
+        return self.read_mask(self.encode(image), mask, levels, with_features)
 
     @torch.inference_mode()
-    def read_features(
-        self, features: Sequence[Tensor], mask: Tensor, levels: Sequence[int] | None = None, with_features: bool = True
+    def encode(self, image: np.ndarray) -> object:
+        """What the network is conditioned on, of a picture `[3, I, I]` uint8: computed once for all its masks."""
+        batch = torch.from_numpy(image)[None]
+        if self.compiled is not None:
+            return self.compiled.context(batch)
+        return self.context(self.image_features(batch.to(self.device)))
+
+    @torch.inference_mode()
+    def read_mask(
+        self, context: object, mask: np.ndarray, levels: Sequence[int] | None = None, with_features: bool = True
     ) -> Reading:
-        """`read` from the `image_features` of one image (`[1, ...]` each) and a mask `[S, S]` on the model's device."""
-        context = self.context(features)
-        onehot, valid = self.one_hot(mask[None])
+        """`read` of a mask `[S, S]` uint8 in what `encode` made of its picture."""
+        onehot, valid = self.one_hot(torch.from_numpy(mask).to(self.device)[None])
         count = len(self.config.ladder)
         chosen = self.config.score_levels if levels is None else tuple(levels)
         every, noise = self.scoring_noise()
         draws = len(every) // count
         order = [level * draws + draw for level in chosen for draw in range(draws)]
-        chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.numel())
+        chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.size)
         passes = []
         for part in (order[i : i + chunk] for i in range(0, len(order), chunk)):
             at = Levels(every.logit_keep[part], every.temperature[part])

@@ -43,7 +43,7 @@ def test_the_belief_is_the_level_without_sight_of_the_mask(model: QualityModel) 
     belief = model.belief(features)[0].exp().numpy()
     np.testing.assert_allclose(belief.sum(0), 1, rtol=1e-5)
     for seed in range(2):  # whatever the mask is
-        reading = model.read_features(features, torch.from_numpy(blobs(seed)), levels=(0,))
+        reading = model.read_mask(model.context(features), blobs(seed), levels=(0,))
         np.testing.assert_allclose(reading.posterior, belief, rtol=1e-4, atol=1e-6)
 
 
