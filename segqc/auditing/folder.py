@@ -14,11 +14,13 @@ from segqc.data.layouts.dataset import DRAWN
 
 HEATMAPS, SLICES = "heatmaps", "slices"
 VOLUME_TABLES = ("volumes.csv", "volumes.parquet", "volume_classes.csv", "volume_classes.parquet")
+OBJECTS = ("objects.csv", "objects.parquet", "objects.png")
 WRITTEN = (
     HEATMAPS,
     DRAWN,
     SLICES,
     *VOLUME_TABLES,
+    *OBJECTS,
     "scores.csv",
     "scores.parquet",
     "summary.json",
@@ -72,7 +74,7 @@ def start_afresh(out: Path) -> None:
     for path in (out / _PROGRESS).glob(_JOURNALS):
         path.unlink()
     shutil.rmtree(out / HEATMAPS, ignore_errors=True)
-    for name in VOLUME_TABLES:
+    for name in (*VOLUME_TABLES, *OBJECTS):
         (out / name).unlink(missing_ok=True)
 
 

@@ -11,6 +11,7 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import summarise_decisions
 from segqc.auditing.folder import HEATMAPS
 from segqc.auditing.job import AuditJob, Scorers
+from segqc.auditing.objects import write_objects
 from segqc.auditing.rows import WITHOUT_DICE, Comparison
 from segqc.base.console import make_progress
 from segqc.base.devices import peak_memory_gib
@@ -24,6 +25,7 @@ from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
 from segqc.gallery.contact_sheet import ContactSheet
 from segqc.gallery.layers import GalleryEntry
+from segqc.gallery.object_sheet import write_object_sheet
 from segqc.gallery.page import write_gallery
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns, split_list
 from segqc.results.table import SUMMARY
@@ -115,14 +117,16 @@ def write_audit(
     job: AuditJob,
     reader: PairReader,
     rows: Sequence[dict[str, Any]],
+    objects: Sequence[dict[str, Any]],
     summary: dict[str, Any],
     console: Console | None,
 ) -> None:
-    """Write tables, contact sheet and review page to `config.out`, and last the summary, by which a finished audit is
+    """Write tables, contact sheets and review page to `config.out`, and last the summary, by which a finished audit is
     known. Sheet and page are drawn from one decoding of each file.
     """
     for name in ("scores.csv", "scores.parquet"):
         write_table(config.out / name, rows, audit_columns("calibration" in summary, job.volumes is not None))
+    write_objects(config.out, objects)
     pairs = {pair.id: pair for pair in job.pairs}
     if not summary["scored"]:  # nothing to look at
         write_json(config.out / SUMMARY, summary)
@@ -143,6 +147,7 @@ def write_audit(
             on_progress=lambda done: progress.update(task, completed=done),
         )
     sheet.write(config.out / "contact_sheet.png")
+    write_object_sheet(config.out / "objects.png", objects[: config.top], entries, labels)
     write_json(config.out / SUMMARY, summary)
 
 

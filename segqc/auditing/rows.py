@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from segqc.auditing.objects import count_objects
 from segqc.auditing.volume_score import slice_weight
 from segqc.base.errors import BadInput
 from segqc.base.files import FLAT_PNG, atomic_path
@@ -17,6 +18,7 @@ from segqc.data.pairs import Pair, Problem
 from segqc.data.reader import PairReader
 from segqc.quality_control import QualityControl, predicted_classes
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns
+from segqc.verdict import JudgedObject
 
 COLUMNS = audit_columns(calibrated=False)
 OF_SLICES = audit_columns(calibrated=False, volumes=True)
@@ -112,10 +114,10 @@ def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:
     return ", ".join(f"{qc.labels.name(c)} ({rare[c]} training pictures)" for c in unfamiliar)
 
 
-def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dict[str, Any]:
-    """The finished row of a pair; its heat map is on disk before the row is."""
+def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> tuple[dict[str, Any], list[JudgedObject]]:
+    """The finished row of a pair, and its objects; its heat map is on disk before the row is."""
     if item.image is None or item.grid is None or item.mask is None:
-        return item.row
+        return item.row, []
     score = qc.score_grid(item.image, item.grid, item.mask)
     if heatmaps is not None:
         write_heat(heatmaps / f"{item.pair.id}.png", score.heatmap)
@@ -123,7 +125,8 @@ def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dic
     if "volume_weight" in row:
         probabilities = None if score.agreement is None else score.heatmap
         row["volume_weight"] = slice_weight(item.mask, probabilities, qc.labels.foreground)
-    return row | {
+    row |= {} if score.objects is None else count_objects(score.objects)
+    scored = {
         "score": score.score,
         "agreement": score.agreement,
         "density": score.density,
@@ -131,6 +134,7 @@ def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> dic
         "expected_class": score.expected_class,
         "worst_box": ",".join(map(str, score.worst_box)) if score.worst_box else None,
     }
+    return row | scored, score.objects or []
 
 
 def write_heat(path: Path, heatmap: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from segqc.auditing.decisions import judge_rows
 from segqc.auditing.first_look import reader_of
 from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh
 from segqc.auditing.job import AuditJob, Scorers
+from segqc.auditing.objects import object_row, rank_objects
 from segqc.auditing.output import Spent, summarise, write_audit
 from segqc.auditing.prediction_job import prediction_job, prediction_sources
 from segqc.auditing.rows import (
@@ -50,6 +51,7 @@ from segqc.data.prediction_sources import are_drawn
 from segqc.data.reader import PairReader
 from segqc.data.volumes.files import holds_volumes
 from segqc.model.folder import model_folder
+from segqc.verdict import JudgedObject
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,15 @@ class AuditReport:
         The audit's folder.
     volumes : list of dict
         As in volumes.csv, worst first; empty where pictures were audited.
+    objects : list of dict
+        As in objects.csv, worst first.
     """
 
     rows: list[dict[str, Any]]
     summary: dict[str, Any]
     out: Path
     volumes: list[dict[str, Any]] = field(default_factory=list)
+    objects: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def errors(self) -> list[dict[str, Any]]:
@@ -136,7 +141,9 @@ def audit(
         accelerator.wait_for_everyone()
         paths = journal_paths(config.out, accelerator.num_processes)
         journals = [journal if path == journal.path else Journal(path, header) for path in paths]
-        scored_rows = with_volumes(_rows(job.pairs, journals), job.volumes or ())
+        entries = _entries(job.pairs, journals)
+        scored_rows = with_volumes(_rows(job.pairs, entries), job.volumes or ())
+        objects = rank_objects({pair.id: entry["objects"] for pair, entry in zip(job.pairs, entries, strict=True)})
         ranked = rank_rows([*scored_rows, *map(error_row, job.problems)])
         if calibration is not None:
             ranked = judge_rows(ranked, calibration)
@@ -148,14 +155,14 @@ def audit(
             if of_slices:
                 volumes = write_volumes(config.out, job, reader, ranked, comparison, header, console)
                 summary["volumes"] = summarise_volumes(volumes)
-            write_audit(config, job, reader, ranked, summary, console)
+            write_audit(config, job, reader, ranked, objects, summary, console)
         accelerator.wait_for_everyone()
     if not summary["scored"]:
         why = commonest_reason([(row["prediction"] or row["id"], row["reason"]) for row in ranked])
         raise BadInput(
             config.predictions, f"nothing could be scored; {why}", f"all reasons are in {config.out / 'scores.csv'}"
         )
-    return AuditReport(ranked, summary, config.out, volumes)
+    return AuditReport(ranked, summary, config.out, volumes, objects)
 
 
 def _own_journal(out: Path, header: dict[str, Any], accelerator: Accelerator) -> Journal:
@@ -206,8 +213,8 @@ def _score_all(
     def read(pair: Pair) -> ReadPair:
         return read_pair(scorers.of(pair), pair, comparison, reader, columns)
 
-    def score(item: ReadPair) -> tuple[ReadPair, dict[str, Any]]:
-        return item, score_pair(scorers.of(item.pair), item, heatmaps)
+    def score(item: ReadPair) -> tuple[ReadPair, dict[str, Any], list[JudgedObject]]:
+        return item, *score_pair(scorers.of(item.pair), item, heatmaps)
 
     todo = [pair for pair in pairs if not _is_scored(pair, journal, heatmaps)]
     with journal, make_progress(console, "note") as progress:
@@ -216,8 +223,9 @@ def _score_all(
         task = progress.add_task("scoring", total=len(todo), note="", visible=bool(todo))
         started, errors = time.monotonic(), 0
         scored = read_and_score(read, score, todo, accelerator.device, world)
-        for done, (item, row) in enumerate(scored, 1):
-            journal.append(item.pair.id, {"files": item.stamps, "row": row})
+        for done, (item, row, objects) in enumerate(scored, 1):
+            entry = {"files": item.stamps, "row": row, "objects": [object_row(found) for found in objects]}
+            journal.append(item.pair.id, entry)
             errors += row["status"] == "error"
             note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (
                 f"  {errors} errors" if errors else ""
@@ -236,9 +244,14 @@ def _is_scored(pair: Pair, journal: Journal, heatmaps: Path | None) -> bool:
     return heatmaps is None or entry["row"]["status"] == "error" or (heatmaps / f"{pair.id}.png").is_file()
 
 
-def _rows(pairs: Sequence[Pair], journals: Sequence[Journal]) -> list[dict[str, Any]]:
-    """Finished rows, each from the journal of the process that had the pair, with the paths as they are written now."""
-    found = (journals[place % len(journals)].rows[pair.id]["row"] for place, pair in enumerate(pairs))
+def _entries(pairs: Sequence[Pair], journals: Sequence[Journal]) -> list[dict[str, Any]]:
+    """What is known of each pair, from the journal of the process that had it."""
+    return [journals[place % len(journals)].rows[pair.id] for place, pair in enumerate(pairs)]
+
+
+def _rows(pairs: Sequence[Pair], entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Finished rows with the paths as they are written now."""
     return [
-        row | {"image": str(pair.image), "prediction": str(pair.mask)} for row, pair in zip(found, pairs, strict=True)
+        entry["row"] | {"image": str(pair.image), "prediction": str(pair.mask)}
+        for entry, pair in zip(entries, pairs, strict=True)
     ]

@@ -24,7 +24,10 @@ EPILOG = (
 )
 
 _LABELS = LabelAuditConfig()
-_WRITTEN = "scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png, gallery.html"
+_WRITTEN = (
+    "scores.csv, objects.csv (both as .parquet, too), summary.json, heatmaps/, contact_sheet.png, objects.png, "
+    "gallery.html"
+)
 _PANEL = "Ground-truth audit (without --predictions)"
 _OF_TRAININGS = {
     "classes": 'Class names such as "background,cat,dog", or a JSON file (default: the 21 classes of Pascal VOC).',
@@ -52,8 +55,8 @@ def audit(
 ) -> None:
     """Rank a folder of predicted masks, worst first; without `--predictions`, rank the ground-truth masks of a dataset.
 
-    Writes scores.csv, scores.parquet, summary.json, heatmaps/, contact_sheet.png and gallery.html. A mask that cannot
-    be scored gets a row with the reason.
+    Writes scores.csv, objects.csv (both as .parquet, too), summary.json, heatmaps/, contact_sheet.png, objects.png and
+    gallery.html. A mask that cannot be scored gets a row with the reason.
 
     Without `--predictions`, the pairs are divided into `--folds` folds; for each fold, a model is trained on the other
     pairs and scores the masks of the fold, which it has not seen. The same command continues a run that was stopped.

@@ -157,7 +157,7 @@ def _group_width(columns: int) -> int:
     return columns * (CELL[0] + GAP) - GAP
 
 
-class _Pen:
+class Pen:
     """Drawing at scale 1 on a page that is `SCALE` times as large."""
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -177,6 +177,14 @@ class _Pen:
 
     def paste(self, picture: Image.Image, x: float, y: float) -> None:
         self.page.paste(picture, (round(x * SCALE), round(y * SCALE)))
+
+    def cell(self, x: float, y: float, picture: Image.Image | str) -> None:
+        """A picture centred in a cell, or words in its place."""
+        self.box(x, y, *CELL, (244, 245, 247))
+        if isinstance(picture, str):
+            self.text(x + CELL[0] / 2, y + CELL[1] / 2 + 4, picture, 10, MUTED, anchor="ms")
+        else:
+            self.paste(picture, x + (CELL[0] - picture.width / SCALE) / 2, y + (CELL[1] - picture.height / SCALE) / 2)
 
 
 @cache
@@ -219,7 +227,7 @@ def _draw_page(
 ) -> Image.Image:
     body_width, body_height = _body_size(len(entries), len(columns), groups)
     legend, lines = _legend_layout(classes, labels, body_width)
-    pen = _Pen((body_width + 2 * MARGIN, TITLE + body_height + lines * LEGEND_LINE + 2 * MARGIN))
+    pen = Pen((body_width + 2 * MARGIN, TITLE + body_height + lines * LEGEND_LINE + 2 * MARGIN))
     pen.text(MARGIN, MARGIN + 16, shorten(title, body_width, 18, bold=True), 18, bold=True)
 
     top = MARGIN + TITLE
@@ -235,7 +243,7 @@ def _draw_page(
             y = top + HEADER + line * (CAPTION + CELL[1] + ROW_GAP)
             _draw_caption(pen, left, y, _group_width(len(columns)), entry, decimals)
             for index, picture in enumerate(cells[first + line]):
-                _draw_cell(pen, left + index * (CELL[0] + GAP), y + CAPTION, picture)
+                pen.cell(left + index * (CELL[0] + GAP), y + CAPTION, picture)
     if not entries:
         pen.text(MARGIN, top + HEADER + 24, "Nothing was scored.", 12, MUTED)
     _draw_legend(pen, legend, top + body_height + 4, body_width, labels)
@@ -248,7 +256,7 @@ def _score_decimals(entries: Sequence[GalleryEntry]) -> int:
     return min(8, max(0, 3 - round(math.log10(largest)))) if largest else 3
 
 
-def _draw_caption(pen: _Pen, x: float, y: float, width: float, entry: GalleryEntry, decimals: int) -> None:
+def _draw_caption(pen: Pen, x: float, y: float, width: float, entry: GalleryEntry, decimals: int) -> None:
     """Rank and id with score and Dice at the right; below, the worst class and what was expected instead."""
     row = entry.row
     rank, score, dice = (parse_number(row.get(key)) for key in ("rank", "score", "dice"))
@@ -305,15 +313,6 @@ def _classes_shown(layers: Layers) -> set[int]:
     return {int(label) for mask in masks for label in np.flatnonzero(np.bincount(mask.ravel(), minlength=256))}
 
 
-def _draw_cell(pen: _Pen, x: float, y: float, picture: Image.Image | str) -> None:
-    """A picture centred in its cell, or words in its place."""
-    pen.box(x, y, *CELL, (244, 245, 247))
-    if isinstance(picture, str):
-        pen.text(x + CELL[0] / 2, y + CELL[1] / 2 + 4, picture, 10, MUTED, anchor="ms")
-    else:
-        pen.paste(picture, x + (CELL[0] - picture.width / SCALE) / 2, y + (CELL[1] - picture.height / SCALE) / 2)
-
-
 LEGEND_SWATCH = 12
 HEAT_BAR = 110
 
@@ -336,7 +335,7 @@ def _legend_layout(
 
 
 def _draw_legend(
-    pen: _Pen, places: Sequence[tuple[int, float, int]], y: float, width: float, labels: LabelSpace
+    pen: Pen, places: Sequence[tuple[int, float, int]], y: float, width: float, labels: LabelSpace
 ) -> None:
     colours = display_palette(labels).tolist()
     for index, x, line in places:

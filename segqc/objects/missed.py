@@ -6,9 +6,10 @@ class counts as explained as far as the cell or one of its eight neighbours is c
 speaks for a missed object:
 
     r = q (1 - largest share of the class among the cell and its neighbours)
-    P(missed) = 1 - product over the cells of the region of (1 - r)
+    P(missed) = mean of r over the cells of the region
 
-with q the belief in the class and the cells taken as independent.
+with q the belief in the class. A fringe around an object is so hardly probable, and a part that an object lacks less
+probable than an object that is missed altogether.
 """
 
 from dataclasses import dataclass
@@ -63,14 +64,15 @@ def find_missed(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> lis
     classes, side = len(belief), belief.shape[1]
     pixels = _pixels_by_cell(mask, classes, side)
     share = pixels[:classes] / np.maximum(pixels.sum(0), 1)
-    rest = belief * (1 - ndimage.maximum_filter(share, size=(1, 3, 3), mode="nearest")) * share.sum(0)
+    known = share.sum(0)
+    rest = belief * (1 - ndimage.maximum_filter(share, size=(1, 3, 3), mode="nearest")) * known
     likeliest = belief.argmax(0)
     found = []
     for c in sorted(set(np.unique(likeliest).tolist()) & set(labels.foreground)):
-        parts, _ = ndimage.label((likeliest == c) & (rest[c] > 0), EIGHT_NEIGHBOURS)
+        parts, _ = ndimage.label((likeliest == c) & (share[c] < known), EIGHT_NEIGHBOURS)
         for number, (rows, columns) in enumerate(ndimage.find_objects(parts), 1):
             inside = parts[rows, columns] == number
-            probability = 1 - float(np.prod(1 - rest[c][rows, columns][inside]))
+            probability = float(rest[c][rows, columns][inside].mean())
             if probability < LEAST_PROBABILITY:
                 continue
             votes = pixels[:, rows, columns][:, inside].sum(1)

@@ -44,6 +44,8 @@ SCORE_COLUMNS = (
     Column("expected_class", "text", "class that the model expected there instead"),
     Column("worst_box", "box", "bounding box of the most suspect region", "pixels of the picture"),
     Column("classes", "list", "foreground classes of the mask"),
+    Column("suspect_objects", "integer", "objects of the mask whose score is above 0.5; empty for the method paper"),
+    Column("missed_objects", "integer", "objects that the mask lacks with a probability above 0.5; likewise"),
     Column("dice", "number", "mean Dice over the foreground classes, where ground truth was given", "0 to 1"),
     Column("agreement", "number", "estimated Dice of the mask, 1 - score; empty for the method paper", "0 to 1"),
     Column("density", "number", "negative log-likelihood under the density of training masks", "nats"),
@@ -61,6 +63,24 @@ DECISION_COLUMNS = (
     Column("expected_dice_high", "number", "upper end of the interval around expected_dice", "0 to 1"),
     Column("decision", "text", "pass, review or fail"),
 )
+
+OBJECT_COLUMNS = (
+    Column("id", "text", "id of the picture in scores.csv"),
+    Column("object", "integer", "number of the object in its picture; those of the mask first"),
+    Column("rank", "integer", "1 for the most suspect object of the whole audit"),
+    Column("kind", "text", "predicted, or missed where the model expects an object that the mask lacks"),
+    Column("class", "text", "class that the mask has there"),
+    Column("expected_class", "text", "class that the model expects there, where it is another one"),
+    Column("x0", "integer", "left edge of the bounding box", "pixels of the picture"),
+    Column("y0", "integer", "upper edge", "pixels of the picture"),
+    Column("x1", "integer", "right edge, exclusive", "pixels of the picture"),
+    Column("y1", "integer", "lower edge, exclusive", "pixels of the picture"),
+    Column("area", "integer", "area of the object, pixels of unknown truth among them", "pixels of the picture"),
+    Column("expected_iou", "number", "intersection over union to expect; empty for missed objects", "0 to 1"),
+    Column("score", "number", "how suspect the object is, higher is worse; if missed, its probability", "0 to 1"),
+    Column("touches_border", "boolean", "whether the box reaches the edge of the picture"),
+)
+"""Columns of objects.csv."""
 
 VOLUME_COLUMNS = (
     Column("volume", "text", "volume that the slice is of"),

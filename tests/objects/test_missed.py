@@ -34,7 +34,7 @@ def test_what_the_mask_lacks_is_missed_with_its_box_in_pixels_and_its_probabilit
     mask = np.kron(scene(CAT), np.ones((4, 2), np.uint8))  # 64 x 32 pixels
     (missed,) = find_missed(belief_of(truth, 0.6), mask, LABELS)
     assert (missed.observed, missed.expected, missed.box, missed.area) == (0, 2, (16, 40, 24, 48), 64)
-    assert missed.probability == pytest.approx(1 - 0.4**8)
+    assert missed.probability == pytest.approx(0.6)
 
 
 def test_a_fringe_of_a_cell_around_an_object_is_its_outline_and_not_missed():
@@ -45,8 +45,16 @@ def test_a_fringe_of_a_cell_around_an_object_is_its_outline_and_not_missed():
 def test_a_neighbour_that_is_not_drawn_is_missed_by_its_far_side():
     truth = scene(CAT, (1, slice(2, 5), slice(6, 9)))  # it touches the cat
     (missed,) = find_missed(belief_of(truth, 0.6), np.kron(scene(CAT), np.ones((4, 4), np.uint8)), LABELS)
-    assert missed.probability == pytest.approx(1 - 0.4**6)  # the cells beside the cat say nothing
-    assert missed.box == (28, 8, 36, 20)
+    assert missed.probability == pytest.approx(0.6 * 2 / 3)  # the cells beside the cat say nothing
+    assert missed.box == (24, 8, 36, 20)
+
+
+def test_a_part_that_an_object_lacks_is_less_probable_than_an_object():
+    truth, drawn = scene((1, slice(2, 5), slice(3, 9))), np.zeros((SIDE * 4, SIDE * 4), np.uint8)
+    drawn[8:20, 12:25] = 1  # and a quarter of the cells beside
+    (missed,) = find_missed(belief_of(truth, 0.8), drawn, LABELS)
+    assert missed.probability == pytest.approx(0.8 * (0 + 0.75 + 1) / 3)
+    assert missed.area == 12 * (3 + 4 + 4)
 
 
 def test_nothing_is_missed_where_the_mask_is_void():

@@ -14,6 +14,7 @@ from segqc.base.tables import write_table
 from segqc.results.schema import (
     COLUMNS,
     DECISION_COLUMNS,
+    OBJECT_COLUMNS,
     REVIEW_COLUMNS,
     SCORE_COLUMNS,
     STATE_COLUMNS,
@@ -141,6 +142,7 @@ def test_every_column_is_named_once_and_says_what_it_is() -> None:
     assert audit_columns(calibrated=True) == names(every)
     assert audit_columns(calibrated=False) == names([*SCORE_COLUMNS, *STATE_COLUMNS])
     assert set(names(REVIEW_COLUMNS)) <= COLUMNS.keys()
+    assert len(set(names(OBJECT_COLUMNS))) == len(OBJECT_COLUMNS)
     assert all(column.meaning and not column.meaning.endswith(".") for column in COLUMNS.values())
     lines = markdown_table(every).splitlines()
     assert len(lines) == len(every) + 2

@@ -1,0 +1,95 @@
+"""objects.csv: the objects of all masks in one ranking, the same numbers as from Python, and after a restart."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from tiny import LABELS, blobs
+
+import segqc
+from segqc.auditing.config import AuditConfig
+from segqc.auditing.run import audit
+from segqc.data.masks import read_mask
+from segqc.demo.scenes import DEMO_LABELS
+from segqc.gallery.layers import GalleryEntry
+from segqc.gallery.object_sheet import surroundings, write_object_sheet
+from segqc.results.schema import OBJECT_COLUMNS, names
+
+WRITTEN = ("objects.csv", "objects.parquet", "objects.png")
+
+
+def config(voc: Path, predictions: Path, model: Path, out: Path) -> AuditConfig:
+    return AuditConfig(predictions=predictions, images=voc / "JPEGImages", model=model, out=out, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def audited(tiny_voc, tiny_predictions, tiny_model, tmp_path_factory):
+    return audit(config(tiny_voc, tiny_predictions, tiny_model, tmp_path_factory.mktemp("objects") / "out"))
+
+
+def test_objects_are_one_ranking_with_the_numbers_that_python_gives(audited, tiny_model) -> None:
+    with (audited.out / "objects.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == names(OBJECT_COLUMNS)
+    assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert [float(row["score"]) for row in rows] == sorted((row["score"] for row in audited.objects), reverse=True)
+    qc = segqc.load(tiny_model, device="cpu")
+    for picture in audited.rows:
+        mask = read_mask(picture["prediction"], DEMO_LABELS)
+        own = [row for row in audited.objects if row["id"] == picture["id"]]
+        found = qc(Image.open(picture["image"]), mask).objects
+        assert [(row["object"], row["kind"], row["class"], row["score"], row["x0"], row["y1"]) for row in own] == [
+            (item.number, item.kind, item.name, item.score, item.box[0], item.box[3]) for item in found
+        ]
+        suspect = [item.kind for item in found if item.score > 0.5]
+        assert picture["suspect_objects"] == suspect.count("predicted")
+        assert picture["missed_objects"] == suspect.count("missed")
+    predicted = [row for row in audited.objects if row["kind"] == "predicted"]
+    assert predicted
+    assert all(0 <= row["expected_iou"] <= 1 and row["area"] >= 10 for row in predicted)
+
+
+def test_parquet_has_the_types_of_the_schema(audited) -> None:
+    table = pyarrow.parquet.read_table(audited.out / "objects.parquet")
+    assert table.to_pylist()[0].keys() == audited.objects[0].keys()
+    types = {"integer": "int64", "number": "double", "boolean": "bool", "text": "string"}
+    for column in OBJECT_COLUMNS:
+        found = [row[column.name] for row in audited.objects]
+        assert str(table.schema.field(column.name).type) in (types[column.kind], "null")
+        assert table.column(column.name).to_pylist() == found
+
+
+def test_a_stopped_audit_continues_to_the_same_objects(audited, tiny_voc, tiny_predictions, tiny_model) -> None:
+    before = {name: (audited.out / name).read_bytes() for name in WRITTEN}
+    (journal,) = (audited.out / ".progress").glob("*.jsonl")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:3]) + lines[3][: len(lines[3]) // 2])
+    for name in WRITTEN:
+        (audited.out / name).unlink()
+    again = audit(config(tiny_voc, tiny_predictions, tiny_model, audited.out))
+    assert again.objects == audited.objects
+    assert {name: (audited.out / name).read_bytes() for name in WRITTEN} == before
+
+
+def test_the_sheet_shows_crops_around_the_boxes(tmp_path: Path) -> None:
+    for box, size in (((0, 0, 3, 3), (640, 480)), ((600, 100, 640, 480), (640, 480)), ((5, 5, 9, 30), (32, 40))):
+        x0, y0, x1, y1 = surroundings(box, size)
+        assert 0 <= x0 <= box[0] < box[2] <= x1 <= size[0]
+        assert 0 <= y0 <= box[1] < box[3] <= y1 <= size[1]
+    Image.fromarray(np.zeros((60, 80, 3), np.uint8)).save(tmp_path / "a.png")
+    Image.fromarray(blobs(0, 60, 80)).save(tmp_path / "mask.png")
+    row = json.loads(
+        '{"id": "a", "rank": 1, "kind": "missed", "class": "cat", "expected_class": "dog", "x0": 10, "y0": 5, '
+        '"x1": 20, "y1": 9, "area": 31, "score": 0.75}'
+    )
+    entries = [GalleryEntry({"id": "a"}, tmp_path / "a.png", tmp_path / "mask.png")]
+    entries += [GalleryEntry({"id": "b"}, tmp_path / "none.png", tmp_path / "mask.png")]
+    write_object_sheet(tmp_path / "sheet.png", [row, row | {"id": "b", "rank": 2}], entries, LABELS)
+    with_objects = Image.open(tmp_path / "sheet.png")
+    assert (np.asarray(with_objects) == (255, 64, 129)).all(-1).any()  # the box
+    write_object_sheet(tmp_path / "sheet.png", [], entries, LABELS)
+    assert Image.open(tmp_path / "sheet.png").width > 100
