@@ -24,8 +24,8 @@ from segqc.data.inspection.survey import commonest_reason
 from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
 from segqc.gallery.contact_sheet import ContactSheet
-from segqc.gallery.layers import GalleryEntry
-from segqc.gallery.object_sheet import write_object_sheet
+from segqc.gallery.layers import GalleryEntry, Layers
+from segqc.gallery.object_sheet import ObjectSheet
 from segqc.gallery.page import write_gallery
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns, split_list
 from segqc.results.table import SUMMARY
@@ -134,6 +134,12 @@ def write_audit(
     labels = reader.labels
     entries = [_entry(row, pairs.get(row["id"]) if row["image"] else None, config.out, reader) for row in rows]
     sheet = ContactSheet(entries[: config.top], labels, judged=job.judged)
+    object_sheet = ObjectSheet(objects[: config.top], labels)
+
+    def show(place: int, layers: Layers) -> None:
+        sheet.add(place, layers)
+        object_sheet.add(layers)
+
     with make_progress(console) as progress:
         task = progress.add_task("gallery", total=len(entries))
         write_gallery(
@@ -143,11 +149,11 @@ def write_audit(
             title=job.title,
             summary=_for_the_page(summary),
             judged=job.judged,
-            on_read=sheet.add,
+            on_read=show,
             on_progress=lambda done: progress.update(task, completed=done),
         )
     sheet.write(config.out / "contact_sheet.png")
-    write_object_sheet(config.out / "objects.png", objects[: config.top], entries, labels)
+    object_sheet.write(config.out / "objects.png")
     write_json(config.out / SUMMARY, summary)
 
 

@@ -26,40 +26,40 @@ from segqc.gallery.contact_sheet import (
     shorten,
     text_width,
 )
-from segqc.gallery.layers import GalleryEntry, Layers
+from segqc.gallery.layers import Layers
 from segqc.gallery.overlay import Box, draw_box, overlay_mask
 
 _LEAST_CONTEXT = 24  # pixels of the picture around a small object
 _Cell = Image.Image | str
 
 
-def write_object_sheet(
-    path: Path | str, objects: Sequence[Mapping[str, Any]], entries: Sequence[GalleryEntry], labels: LabelSpace
-) -> None:
-    """Write the sheet as a PNG, whole or not at all: for each object its surroundings in the picture and in the mask.
+class ObjectSheet:
+    """A sheet that is filled picture by picture, so that these may come from whoever has decoded them: for each object
+    its surroundings in the picture and in the mask.
 
     Parameters
     ----------
-    path : Path or str
-        The PNG file.
     objects : sequence of mapping
         Rows of objects.csv (`segqc.results.schema.OBJECT_COLUMNS`) in the order of their ranks.
-    entries : sequence of GalleryEntry
-        The pictures of these objects, by the ids of their rows. A picture that cannot be read leaves a word.
     labels : LabelSpace
         Names and colours of the classes.
     """
-    wanted = {row["id"] for row in objects}
-    cells: dict[int, list[_Cell]] = {}
-    for entry in entries:
-        if entry.row["id"] in wanted:
-            layers = Layers(entry, labels)
-            for place, row in enumerate(objects):
-                if row["id"] == entry.row["id"]:
-                    cells[place] = _crops(layers, (row["x0"], row["y0"], row["x1"], row["y1"]))
-    page = _draw(objects, [cells.get(place, []) for place in range(len(objects))])
-    with atomic_path(path) as temporary:
-        page.save(temporary, "PNG", dpi=(200, 200))
+
+    def __init__(self, objects: Sequence[Mapping[str, Any]], labels: LabelSpace) -> None:
+        self.objects, self.labels = objects, labels
+        self._cells: dict[int, list[_Cell]] = {}
+
+    def add(self, layers: Layers) -> None:
+        """Draw the objects of a picture; may be called from several threads."""
+        for place, row in enumerate(self.objects):
+            if row["id"] == layers.entry.row["id"]:
+                self._cells[place] = _crops(layers, (row["x0"], row["y0"], row["x1"], row["y1"]))
+
+    def write(self, path: Path | str) -> None:
+        """Write the sheet as a PNG, whole or not at all; an object whose picture was not added has empty cells."""
+        page = _draw(self.objects, [self._cells.get(place, []) for place in range(len(self.objects))])
+        with atomic_path(path) as temporary:
+            page.save(temporary, "PNG", dpi=(200, 200))
 
 
 def surroundings(box: Box, size: tuple[int, int]) -> Box:

@@ -15,8 +15,8 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
 from segqc.data.masks import read_mask
 from segqc.demo.scenes import DEMO_LABELS
-from segqc.gallery.layers import GalleryEntry
-from segqc.gallery.object_sheet import surroundings, write_object_sheet
+from segqc.gallery.layers import GalleryEntry, Layers
+from segqc.gallery.object_sheet import ObjectSheet, surroundings
 from segqc.results.schema import OBJECT_COLUMNS, names
 
 WRITTEN = ("objects.csv", "objects.parquet", "objects.png")
@@ -88,8 +88,11 @@ def test_the_sheet_shows_crops_around_the_boxes(tmp_path: Path) -> None:
     )
     entries = [GalleryEntry({"id": "a"}, tmp_path / "a.png", tmp_path / "mask.png")]
     entries += [GalleryEntry({"id": "b"}, tmp_path / "none.png", tmp_path / "mask.png")]
-    write_object_sheet(tmp_path / "sheet.png", [row, row | {"id": "b", "rank": 2}], entries, LABELS)
+    sheet = ObjectSheet([row, row | {"id": "b", "rank": 2}, row | {"id": "c", "rank": 3}], LABELS)
+    for entry in entries:
+        sheet.add(Layers(entry, LABELS))
+    sheet.write(tmp_path / "sheet.png")
     with_objects = Image.open(tmp_path / "sheet.png")
     assert (np.asarray(with_objects) == (255, 64, 129)).all(-1).any()  # the box
-    write_object_sheet(tmp_path / "sheet.png", [], entries, LABELS)
+    ObjectSheet([], LABELS).write(tmp_path / "sheet.png")
     assert Image.open(tmp_path / "sheet.png").width > 100
