@@ -4,12 +4,40 @@ Slices of one volume are alike: their groups, the volumes, are split where there
 """
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed, uniform_of_text
 
 Groups = Mapping[str, str] | None
 """The group of each id, such as the volume of a slice; None: each id is by itself."""
+
+
+def groups_by_pattern(ids: Sequence[str], pattern: str) -> dict[str, str]:
+    """The group of each id: what the first group of a regular expression finds in it; an id without a match is by
+    itself.
+
+    Raises
+    ------
+    BadInput
+        The pattern is no regular expression, has no group, matches no id, or finds one group only.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise BadInput(
+            "--group", f"{pattern!r} is no regular expression: {error}", r"give one like '^(\w+)_'"
+        ) from error
+    if expression.groups == 0:
+        raise BadInput("--group", f"{pattern!r} has no group", "put parentheses around the part that names the group")
+    found = {id_: expression.search(id_) for id_ in ids}
+    groups = {id_: match.group(1) or id_ for id_, match in found.items() if match is not None}
+    if len(set(groups.values())) < 2 and len(ids) > 1:
+        what = f"finds only the group {next(iter(groups.values()))!r}" if groups else "matches none"
+        raise BadInput("--group", f"{pattern!r} {what} in {len(ids)} ids such as {ids[0]!r}", "correct the pattern")
+    return {id_: groups.get(id_, id_) for id_ in ids}
 
 
 def folds(ids: Sequence[str], k: int = 3, seed: int = 0, groups: Groups = None) -> dict[str, int]:
@@ -63,16 +91,24 @@ def rows_without_fold(
 
 
 def split_validation(
-    ids: Sequence[str], fraction: float = 0.1, seed: int = 0, groups: Groups = None
+    ids: Sequence[str], fraction: float = 0.1, seed: int = 0, groups: Groups = None, whole: bool = False
 ) -> tuple[list[str], list[str]]:
     """Split ids into training and validation, each in the given order; whole groups, where a group or more make up
     `fraction` of them.
+
+    `whole`: groups are never divided. Where they are too few for a share of them, the smallest is validation.
 
     Whether an id is validation depends on (seed, id) alone, so that adding a picture moves no other; the share is
     `fraction` on average. Only when that leaves a side empty (a handful of ids), the id nearest to the border crosses
     it; a single id stays in training.
     """
-    if groups is None or len({groups[id_] for id_ in ids}) * fraction < 1:
+    few = groups is not None and len({groups[id_] for id_ in ids}) * fraction < 1
+    if whole and few and groups is not None:
+        sizes = Counter(groups[id_] for id_ in ids)
+        held_out = min(sizes, key=lambda name: (sizes[name], name))
+        parts = ([id_ for id_ in ids if (groups[id_] == held_out) == chosen] for chosen in (False, True))
+        return next(parts), next(parts)
+    if groups is None or few:
         groups = {id_: id_ for id_ in ids}
     position = {id_: uniform_of_text(f"{seed}/{groups[id_]}") for id_ in ids}
     ordered = sorted(position.values())

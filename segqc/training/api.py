@@ -33,6 +33,7 @@ def train(
     encoder_weights: Path | str | None = None,
     classifier: bool = TrainConfig.classifier,
     views: int | None = None,
+    group: str | None = None,
     mask_only: bool = TrainConfig.mask_only,
     feature_cache: Path | str | None = None,
     download: bool = TrainConfig.download,
@@ -106,6 +107,8 @@ def train(
         Whether the network also sees what the encoder's own ImageNet classifier says at each place.
     views : int, optional
         Augmented views per picture whose frozen features are cached; 0: a fresh augmentation at every step, no cache.
+    group : str, optional
+        Regular expression whose first group names, in a picture's id, the video or patient that it is from.
     mask_only : bool
         Whether to hide the picture from the network: an ablation.
     feature_cache : Path or str, optional
@@ -189,6 +192,7 @@ def train(
         encoder_weights=_path(encoder_weights),
         classifier=classifier,
         views=views,
+        group=group,
         mask_only=mask_only,
         feature_cache=_path(feature_cache),
         download=download,

@@ -139,6 +139,13 @@ class TrainConfig(DataOptions):
             low=0,
         ),
     ] = None
+    group: Annotated[
+        str | None,
+        Setting(
+            "Regular expression whose first group names, in a picture's id, the video, patient or the like that it is "
+            "from, such as '^([^_]+)_': what belongs together is validated on, or trained on, as a whole."
+        ),
+    ] = None
     mask_only: Annotated[bool, Setting("Hide the image from the network (an ablation).")] = False
     feature_cache: Annotated[
         Path | None,

@@ -8,6 +8,8 @@ thrown away with it.
 """
 
 import dataclasses
+import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -25,9 +27,26 @@ from segqc.training.trainer import Trainer
 FOLDS = 2
 
 
-def fold_of(row: int, seed: int) -> int:
-    """The fold of a pair, by its place in the list: a fixed coin toss, so that a resumed run splits alike."""
+def fold_of(row: int, seed: int, groups: Sequence[str] | None = None) -> int:
+    """The fold of a pair, by its place in the list: a fixed coin toss, so that a resumed run splits alike.
+
+    Where pairs have groups, two or more, whole groups are dealt to the folds: a network that was trained on the frame
+    before guesses better than on new pictures.
+    """
+    if groups is not None and len(set(groups)) >= FOLDS:
+        return _dealt(tuple(groups), seed)[groups[row]]
     return stable_seed(seed, "fold", row) % FOLDS
+
+
+@functools.lru_cache(maxsize=4)
+def _dealt(groups: tuple[str, ...], seed: int) -> dict[str, int]:
+    """The fold of each group: the largest first, each to the fold that has fewest pairs."""
+    sizes, filled = Counter(groups), [0] * FOLDS
+    fold: dict[str, int] = {}
+    for name in sorted(sizes, key=lambda name: (-sizes[name], stable_seed(seed, "fold", name))):
+        fold[name] = filled.index(min(filled))
+        filled[fold[name]] += sizes[name]
+    return fold
 
 
 class CrossFitted:
@@ -39,10 +58,12 @@ class CrossFitted:
         Model k has seen no pair of fold k.
     seed : int
         Seed by which pairs are dealt into folds.
+    groups : sequence of str, optional
+        Group of each row; see `fold_of`.
     """
 
-    def __init__(self, models: Sequence[QualityModel], seed: int) -> None:
-        self.models, self.seed = list(models), seed
+    def __init__(self, models: Sequence[QualityModel], seed: int, groups: Sequence[str] | None = None) -> None:
+        self.models, self.seed, self.groups = list(models), seed, groups
 
     @classmethod
     def train(
@@ -77,19 +98,19 @@ class CrossFitted:
             )
             (own.out / "training").mkdir(parents=True, exist_ok=True)
             model = build(own).to(accelerator.device)
-            rows = [row for row in data.train_rows if fold_of(row, config.seed) != fold]
+            rows = [row for row in data.train_rows if fold_of(row, config.seed, data.groups) != fold]
             others = dataclasses.replace(data, train_rows=rows)
             trainer = Trainer(own, model, others, accelerator, console, task=f"guesser {fold + 1} of {FOLDS}")
             trainer.run()
             model.network.load_state_dict(trainer.best_network()[1])
             models.append(model.eval().requires_grad_(False))
-        return cls(models, config.seed)
+        return cls(models, config.seed, data.groups)
 
     def belief(self, features: Sequence[Tensor], rows: Sequence[int]) -> np.ndarray:
         """log p(class | picture), float32 `[M, K, S, S]`, of M pictures by `image_features` and row, each from a
         network that has not seen it.
         """
-        folds = np.array([fold_of(row, self.seed) for row in rows])
+        folds = np.array([fold_of(row, self.seed, self.groups) for row in rows])
         beliefs: np.ndarray | None = None
         for fold in np.unique(folds):
             mine = np.flatnonzero(folds == fold)

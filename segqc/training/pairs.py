@@ -1,5 +1,6 @@
 """The data that a training is given: its pairs, its classes, and a first look at each file."""
 
+import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from segqc.base.journal import Journal
 from segqc.base.parallel import ordered_map
 from segqc.data.choices import adjusted, patterns, raise_limit
 from segqc.data.download import download_voc
-from segqc.data.folds import Groups
+from segqc.data.folds import Groups, groups_by_pattern
 from segqc.data.label_files import parse_classes
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.layouts import find_dataset
@@ -26,6 +27,8 @@ from segqc.data.volumes.files import holds_volumes
 from segqc.data.volumes.find import find_volumes
 from segqc.data.volumes.slices import SlicedVolume
 from segqc.training.config import TrainConfig
+
+_SHOWN = 6  # names of groups that are printed
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class TrainingSource:
         Whether the files were looked at (`segqc.training.first_look`).
     volumes : tuple of SlicedVolume
         The volumes whose slices the pairs are.
+    group : str or None
+        Regular expression whose first group names the video, patient or the like in a pair's id.
     """
 
     labels: LabelSpace
@@ -55,10 +60,13 @@ class TrainingSource:
     said: tuple[str, ...] = ()
     looked_at: bool = False
     volumes: tuple[SlicedVolume, ...] = ()
+    group: str | None = None
 
     @property
     def groups(self) -> Groups:
-        """The volume of each slice; None for pictures."""
+        """The group of each pair: what `group` finds, else the volume of each slice; None for single pictures."""
+        if self.group is not None:
+            return groups_by_pattern([pair.id for pair in self.pairs], self.group)
         return {id_: volume.id for volume in self.volumes for id_ in volume.slices} or None
 
 
@@ -91,7 +99,14 @@ def training_source(
     else:
         labels = training_labels(config)
     said = (f"layout {found.layout}", *found.said) if found.layout else found.said
-    return TrainingSource(labels, list(found.pairs), list(found.problems), found.pictures, said, volumes=found.volumes)
+    source = TrainingSource(
+        labels, list(found.pairs), list(found.problems), found.pictures, said, volumes=found.volumes, group=config.group
+    )
+    if config.group is not None and source.groups is not None:
+        names = sorted(set(source.groups.values()))
+        shown = ", ".join(names[:_SHOWN]) + (" and more" if len(names) > _SHOWN else "")
+        source = dataclasses.replace(source, said=(*said, f"{len(names)} groups of pictures: {shown}"))
+    return source
 
 
 def named_pairs(

@@ -138,7 +138,9 @@ class _Run:
         model = new_model(self.config, self.labels).to(self.accelerator.device)
         model.config = dataclasses.replace(model.config, pictures=self.source.pictures.to_dict())
         source = sample_source(self.config, model, dataset, len(train_pairs), self.accelerator, self.console)
-        data = TrainingData(source, *self._rows(train_pairs, validation_pairs))
+        groups = self.source.groups
+        of_rows = None if groups is None else [groups[pair.id] for pair in dataset.pairs]
+        data = TrainingData(source, *self._rows(train_pairs, validation_pairs), of_rows)
         report = self._optimise(model, data)
         seen, chosen_by = ([dataset.pairs[row] for row in rows] for rows in (data.train_rows, data.validation_rows))
         fit_density(model, self.config, seen, chosen_by, self.accelerator, self.console)
@@ -180,7 +182,10 @@ class _Run:
         ids = [pair.id for pair in usable]
         # a fold is left out whole; what it leaves is split by slices, else it may leave no volume to validate on
         groups = self.source.groups if self.config.fold is None else None
-        train_ids, validation_ids = map(set, split_validation(ids, self.config.validation_fraction, groups=groups))
+        train_ids, validation_ids = map(
+            set,
+            split_validation(ids, self.config.validation_fraction, groups=groups, whole=self.config.group is not None),
+        )
         train = [pair for pair in usable if pair.id in train_ids]
         validation = [pair for pair in usable if pair.id in validation_ids]
         if not train or not validation:

@@ -52,11 +52,14 @@ class TrainingData:
     ----------
     source : SampleSource
     train_rows, validation_rows : sequence of int
+    groups : sequence of str, optional
+        Group of each row of the source, such as its video; None where each pair is by itself.
     """
 
     source: SampleSource
     train_rows: Sequence[int]
     validation_rows: Sequence[int]
+    groups: Sequence[str] | None = None
 
 
 class Samples(Dataset):

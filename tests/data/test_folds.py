@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from segqc.data.folds import folds, rows_without_fold, split_validation
+from segqc.base.errors import BadInput
+from segqc.data.folds import folds, groups_by_pattern, rows_without_fold, split_validation
 
 
 def test_folds_stay_when_pairs_are_added_and_must_not_be_empty() -> None:
@@ -52,3 +53,36 @@ def test_slices_of_a_volume_stay_together_where_there_are_volumes_enough() -> No
     assert {groups[id_] for id_ in train}.isdisjoint(groups[id_] for id_ in validation)
     assert len(train) + len(validation) == 40
     assert split_validation(list(groups), 0.1, groups=groups) == split_validation(list(groups), 0.1)
+
+
+VIDEOS = [f"{video}_{frame:03}" for video, frames in (("a", 30), ("b", 4), ("c", 12)) for frame in range(frames)]
+
+
+def test_groups_are_what_the_pattern_finds_and_others_are_by_themselves() -> None:
+    groups = groups_by_pattern([*VIDEOS, "lone"], r"^([^_]+)_")
+    assert Counter(groups.values()) == {"a": 30, "b": 4, "c": 12, "lone": 1}
+    assert groups["c_011"] == "c"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("(", "is no regular expression"),
+        (r"^\w_", "has no group"),
+        (r"^(x)_", "matches none"),
+        (r"(_)", "only the group '_'"),
+    ],
+)
+def test_patterns_that_make_no_groups_are_refused(pattern: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said) as refused:
+        groups_by_pattern(VIDEOS, pattern)
+    assert "--group" in str(refused.value)
+
+
+def test_few_groups_are_left_whole_on_demand_and_the_smallest_is_validated_on() -> None:
+    groups = groups_by_pattern(VIDEOS, r"^([^_]+)_")
+    train, validation = split_validation(VIDEOS, 0.1, groups=groups, whole=True)
+    assert {groups[id_] for id_ in validation} == {"b"}
+    assert [*train, *validation] == [id_ for id_ in VIDEOS if id_[0] != "b"] + [id_ for id_ in VIDEOS if id_[0] == "b"]
+    rest, some = ({groups[id_] for id_ in part} for part in split_validation(VIDEOS, 0.1, groups=groups))
+    assert rest & some, "slices of few volumes are divided, as before"

@@ -1,6 +1,7 @@
 """Guesses at training pictures come from networks that have not seen them."""
 
 import dataclasses
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -20,6 +21,15 @@ def test_folds_are_a_fair_and_fixed_toss() -> None:
     assert np.mean(folds) == pytest.approx((FOLDS - 1) / 2, abs=0.05)
     assert folds == [fold_of(row, seed=3) for row in range(4000)]
     assert folds != [fold_of(row, seed=4) for row in range(4000)]
+
+
+def test_groups_are_dealt_whole_and_evenly() -> None:
+    groups = ["a"] * 10 + ["b"] * 4 + ["c"] * 5 + ["d"]
+    dealt = {name: {fold_of(row, 0, groups) for row in range(20) if groups[row] == name} for name in "abcd"}
+    assert all(len(folds) == 1 for folds in dealt.values())
+    assert sorted(Counter(fold_of(row, 0, groups) for row in range(20)).values()) == [10, 10]
+    one = ["a"] * 20
+    assert [fold_of(row, 0, one) for row in range(20)] == [fold_of(row, 0) for row in range(20)], "nothing to deal"
 
 
 def test_each_picture_is_guessed_at_by_the_model_of_its_own_fold_alone() -> None:
@@ -59,7 +69,7 @@ def test_a_guesser_trains_on_the_pairs_of_the_other_folds_and_is_not_trained_twi
         assert own.encoder == ENCODER
         return new_model(own, LABELS)
 
-    monkeypatch.setattr("ncsnpp.encoder._download", lambda name, options: _fresh(name, options))
+    monkeypatch.setattr("ncsnpp.encoder.make_model", lambda name, options, *_: _fresh(name, options))
     arguments = (
         dataclasses.replace(config, views=0, workers=0),
         build,
