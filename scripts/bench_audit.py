@@ -35,6 +35,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from segqc.gallery.thumbnails import make_thumbnails
 
 import segqc
 from evaluation.ranking.comparison import DiceComparison
@@ -44,7 +45,6 @@ from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
 from segqc.data.voc import find_voc
 from segqc.gallery.layers import GalleryEntry, Layers
-from segqc.gallery.thumbnails import make_thumbnails
 from segqc.model.regions import worst_region
 
 HERE = Path(__file__).resolve().parents[1]

@@ -12,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["SEGQC_RUNTIME"] = "torch"
 
 import pytest
+from cases import pytest_runtest_makereport, pytest_sessionfinish  # noqa: F401 (hooks)
 from once import made_once
 from skipped import NO_DATA, pytest_terminal_summary  # noqa: F401 (a hook)
 

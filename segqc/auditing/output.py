@@ -31,12 +31,6 @@ from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_colum
 from segqc.results.table import SUMMARY
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_FIRST_FACTS = (
-    "folds", "images_without_prediction", "mean_dice", "spearman", "seconds", "pairs_per_second", "peak_memory_gib",
-    "predictions",
-)  # fmt: skip
-"""Numbers of the summary that the page's header shows first; it counts scored and failed masks itself."""
-
 _COMPARED_AT_LEAST = 3  # with fewer pictures there is no ranking to judge
 
 
@@ -131,7 +125,7 @@ def write_audit(
     if not summary["scored"]:  # nothing to look at
         write_json(config.out / SUMMARY, summary)
         return
-    labels = reader.labels
+    labels, quality = reader.labels, summary.get("quality", {})
     entries = [_entry(row, pairs.get(row["id"]) if row["image"] else None, config.out, reader) for row in rows]
     sheet = ContactSheet(entries[: config.top], labels, judged=job.judged)
     object_sheet = ObjectSheet(objects[: config.top], labels)
@@ -147,7 +141,8 @@ def write_audit(
             entries,
             labels,
             title=job.title,
-            summary=_for_the_page(summary),
+            summary={name: value for name, value in quality.items() if name in ("mean_dice", "spearman")} | summary,
+            name=config.out.resolve().name,
             judged=job.judged,
             on_read=show,
             on_progress=lambda done: progress.update(task, completed=done),
@@ -164,10 +159,3 @@ def _entry(row: dict[str, Any], pair: Pair | None, out: Path, reader: PairReader
     heat = out / HEATMAPS / f"{row['id']}.png"
     shown = heat if heat.is_file() and row["status"] == "ok" else None
     return GalleryEntry(row, pair.image, pair.mask, shown, pair.ground_truth, reader=reader)
-
-
-def _for_the_page(summary: dict[str, Any]) -> dict[str, Any]:
-    """The summary with the numbers first that the page's header shows."""
-    quality = summary.get("quality", {})
-    facts = summary | {name: quality[name] for name in ("mean_dice", "spearman") if name in quality}
-    return {name: facts[name] for name in _FIRST_FACTS if name in facts} | summary

@@ -11,7 +11,7 @@ from segqc.export.queue import DETAILS, Item
 from segqc.export.shapes import class_masks, coco_rle, polygons
 from segqc.export.streams import compact
 
-COLUMNS = ("id", "image", "prediction", "width", "height", "reason", *DETAILS, "verdict", "note", "shapes")
+COLUMNS = ("id", "image", "prediction", "width", "height", "reason", *DETAILS, "verdict", "tags", "note", "shapes")
 
 
 def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:

@@ -30,6 +30,7 @@ DETAILS = (
     "expected_dice",
     "decision",
     "verdict",
+    "tags",
     "note",
 )
 """Attributes of the suspect label. CVAT knows only those that a label declares."""

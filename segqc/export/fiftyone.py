@@ -45,9 +45,10 @@ def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportCo
 def sample(item: Item, number: int, out: Path, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]:
     """A sample, its mask and heat map written to disk under its number: an id may be no file name elsewhere."""
     details = item.details
-    found: dict[str, Any] = {"filepath": item.location, "tags": [details["decision"]] if "decision" in details else []}
+    decision = [details["decision"]] if "decision" in details else []
+    found: dict[str, Any] = {"filepath": item.location, "tags": [*decision, *item.tags]}
     # "id" and "rank" are taken or vague among fields of other origins.
-    found |= {f"qc_{name}": value for name, value in details.items() if name != "worst_box"}
+    found |= {f"qc_{name}": value for name, value in details.items() if name not in ("worst_box", "tags")}
     if config.shapes == "polygon":
         found["prediction"] = {"_cls": "Polylines", "polylines": _polylines(item, labels, config.tolerance)}
     else:

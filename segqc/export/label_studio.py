@@ -18,21 +18,32 @@ from segqc.export.config import ExportConfig
 from segqc.export.queue import Item
 from segqc.export.shapes import class_masks, label_studio_rle, polygons
 from segqc.export.streams import write_records
-from segqc.export.xml_files import write_xml
+from segqc.export.xml_files import write_xml, xml_text
 from segqc.gallery.overlay import BOX_RGB, Box
+from segqc.results.review import REVIEW_TAGS
 
 SUSPECT = "suspect"
 
 
 def write(out: Path, items: Iterable[Item], labels: LabelSpace, config: ExportConfig) -> list[Path]:
     """Write `label_config.xml` and `tasks.json`."""
-    write_xml(out / "label_config.xml", interface(labels, config.shapes))
-    write_records(out / "tasks.json", (task(item, labels, config) for item in items))
+    tags = dict.fromkeys(REVIEW_TAGS)
+
+    def tasks() -> Iterator[dict[str, Any]]:
+        for item in items:
+            tags.update(dict.fromkeys(item.tags))
+            yield task(item, labels, config)
+
+    write_records(out / "tasks.json", tasks())
+    # After the tasks: the interface must know every reason that a reviewer has given.
+    write_xml(out / "label_config.xml", interface(labels, config.shapes, tags))
     return [out / "label_config.xml", out / "tasks.json"]
 
 
-def interface(labels: LabelSpace, shapes: str) -> ElementTree.Element:
-    """The labelling interface: picture, reason, one label a class, the suspect box, the reviewer's verdict and note."""
+def interface(labels: LabelSpace, shapes: str, tags: Iterable[str] = REVIEW_TAGS) -> ElementTree.Element:
+    """The labelling interface: picture, reason, one label a class, the suspect box, the reviewer's verdict, tags and
+    note.
+    """
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Header", value="$reason", size="5")
     ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true", zoomControl="true")
@@ -50,6 +61,9 @@ def interface(labels: LabelSpace, shapes: str) -> ElementTree.Element:
     )
     for verdict in ("accept", "reject", "unsure"):
         ElementTree.SubElement(choices, "Choice", value=verdict)
+    reasons = ElementTree.SubElement(view, "Choices", name="tags", toName="image", choice="multiple", showInline="true")
+    for tag in tags:
+        ElementTree.SubElement(reasons, "Choice", value=xml_text(tag))
     ElementTree.SubElement(view, "TextArea", name="note", toName="image", placeholder="Note")
     return view
 
@@ -65,6 +79,9 @@ def task(item: Item, labels: LabelSpace, config: ExportConfig) -> dict[str, Any]
     if item.box is not None:
         reason = {"meta": {"text": [item.details["reason"]]}}
         results.append(_result(item, len(results), "region", "rectanglelabels", _box(item, item.box)) | reason)
+    if item.tags:
+        choices = {"choices": [xml_text(tag) for tag in item.tags]}
+        results.append(_result(item, len(results), "tags", "choices", choices))
     # Label Studio shows the prediction with the lowest score first: it takes scores for confidences.
     confidence = 1 - item.row["score"]
     return {

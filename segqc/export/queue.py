@@ -79,12 +79,19 @@ class Item:
         return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Reasons that a reviewer ticked."""
+        return self.review.tags if self.review else ()
+
+    @property
     def details(self) -> dict[str, Any]:
         """What is known of it, for the target's metadata: id, the columns `DETAILS` that have a value, the reason in
-        words, the review.
+        words, the review (its tags with semicolons between them).
         """
         known = {name: self.row[name] for name in DETAILS if self.row.get(name) not in (None, "")}
         reviewed = {} if self.review is None else {"verdict": self.review.verdict, "note": self.review.note}
+        if self.tags:
+            reviewed["tags"] = ";".join(self.tags)
         return {"id": self.id, **known, "reason": reason_of(self.row), **reviewed}
 
 

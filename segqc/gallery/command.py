@@ -78,6 +78,7 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
             facts | quality | table.summary,
             judged=str(table.summary.get("judged", "prediction")),
             audit=audit_fingerprint(table.rows),
+            name=table.folder.resolve().name,
             thumbnails=config.thumbnails,
             on_progress=lambda done: progress.update(task, completed=done),
         )

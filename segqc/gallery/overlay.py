@@ -16,14 +16,12 @@ from matplotlib import colormaps
 from PIL import Image, ImageDraw
 
 from segqc.base.errors import BadInput
-from segqc.base.files import FLAT_PNG
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.palette import display_palette
 
 Box = tuple[int, int, int, int]
 
 HEAT_COLORMAP = "inferno"
-HEAT_LEVELS = 32  # steps of a shipped heat map: finer ones cannot be told apart over a photo, and cost bytes
 OUTLINE_RGBA = (255, 255, 255, 235)
 BOX_RGB = (255, 64, 129)  # a pink that neither the VOC palette nor the heat map's colours contain
 
@@ -161,44 +159,6 @@ def encode_jpeg(photo: Image.Image, side: int, quality: int = 68) -> bytes:
     photo.resize(thumbnail_size(photo.size, side), Image.Resampling.LANCZOS).save(
         buffer, "JPEG", quality=quality, optimize=True
     )
-    return buffer.getvalue()
-
-
-def encode_mask(mask: np.ndarray, labels: LabelSpace, side: int) -> bytes:
-    """Indexed PNG of the label map, at most `side` pixels long: background transparent, classes opaque and outlined in
-    white.
-
-    The labels that occur are renumbered from 0, so that few classes need few bits a pixel.
-    """
-    small = resize_labels(mask, thumbnail_size((mask.shape[1], mask.shape[0]), side))
-    present = np.flatnonzero(np.bincount(small.ravel(), minlength=256))
-    renumbered = np.zeros(256, dtype=np.uint8)
-    renumbered[present] = np.arange(len(present))
-    indices = renumbered[small]
-    colours = label_rgba(labels)[present]
-    if len(present) < 256:  # a map of all 256 labels leaves no index for the outline, and goes without
-        indices[mask_outline(small, labels.background)] = len(present)
-        colours = np.vstack([colours, np.array(OUTLINE_RGBA, dtype=np.uint8)])
-    return _encode_indexed(indices, colours)
-
-
-def encode_heat(heat: Image.Image, side: int) -> bytes:
-    """Indexed PNG of the heat map (mode L) in colour with transparency, at most `side` pixels long, in `HEAT_LEVELS`
-    steps.
-    """
-    small = np.asarray(heat.resize(thumbnail_size(heat.size, side), Image.Resampling.BOX))
-    step = 255 / (HEAT_LEVELS - 1)
-    return _encode_indexed(
-        np.round(small / step).astype(np.uint8), heat_rgba()[np.round(np.arange(HEAT_LEVELS) * step).astype(int)]
-    )
-
-
-def _encode_indexed(indices: np.ndarray, colours: np.ndarray) -> bytes:
-    """PNG of ``uint8 [H, W]`` indices into ``uint8 [n, 4]`` RGBA colours."""
-    image = Image.fromarray(indices)
-    image.putpalette(colours[:, :3].tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", transparency=colours[:, 3].tobytes(), **FLAT_PNG)
     return buffer.getvalue()
 
 

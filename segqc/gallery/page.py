@@ -1,51 +1,47 @@
 """The gallery: an audit as one HTML file, worst first, on which people say what they think of each prediction.
 
 The page asks nothing of any network and runs no code but its own (its Content-Security-Policy names the script by its
-hash). Per entry it has a small JPEG of the photo, the prediction and the ground truth as indexed PNGs, and the heat map
-as a small PNG in colour, which the browser lays over each other. They sit in the page, in inert blocks that are parsed
-when a card comes near the window, or, for large audits, as files in a folder beside it. The entries that people open,
-the worst ones, are stored larger than the rest.
+hash). Per entry it has a small JPEG of the photo, and masks and heat map as deflated bytes, which it colours and lays
+over the photo. They sit in the page, in inert blocks that are parsed when a card comes near the window, or, for large
+audits, as files in a folder beside it (`segqc.gallery.store`). The large view shows the original photo where the page
+reaches it; the worst entries have larger previews for where it does not.
 """
 
 from __future__ import annotations
 
 import base64
 import html
-import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
-from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
-
-import numpy as np
+from typing import Any
+from urllib.parse import quote
 
 from segqc.base.files import atomic_path
 from segqc.base.fingerprints import text_sha256
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
-from segqc.data.palette import display_palette
+from segqc.gallery.about import header_facts, introduction
+from segqc.gallery.colours import photo_palette
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import heat_rgba
-from segqc.gallery.rows import page_row, plain_value
-from segqc.gallery.thumbnails import (
-    PictureFolder,
-    Thumbnails,
-    as_text,
-    remove_old_pictures,
-    thumbnails_in_order,
-)
-from segqc.results.review import REVIEW_FORMAT
-from segqc.results.table import audit_fingerprint, is_number, is_scored
+from segqc.gallery.previews import Previews, previews_in_order
+from segqc.gallery.rows import columns_of, page_row, plain_value, schema_words
+from segqc.gallery.store import FineBudget, PictureFolder, PicturesInside, remove_old_pictures, write_block
+from segqc.results.review import REVIEW_FORMAT, REVIEW_TAGS
+from segqc.results.table import audit_fingerprint, is_scored
 
 INLINE_COUNT = 1500  # so many entries with pictures make a page of about 30 MB, which browsers open at once
-HEADER_FACTS = 5
-COUNTED_BY_THE_PAGE = ("predictions", "scored", "errors")
 
 SCRIPTS = tuple(
-    f"{part}.js" for part in ("state", "review", "cards", "detail", "filters", "scatter", "gallery", "start")
-)
+    f"{part}.js"
+    for part in (
+        "data", "state", "review", "pictures", "paint", "cards", "grid", "scene", "viewer", "detail", "filters",
+        "scatter", "gallery", "judging", "keys", "start",
+    )
+)  # fmt: skip
 
 
 def write_gallery(
@@ -57,6 +53,7 @@ def write_gallery(
     *,
     judged: str = "prediction",
     audit: str | None = None,
+    name: str | None = None,
     thumbnails: str = "auto",
     workers: int | None = None,
     on_read: Callable[[int, Layers], None] | None = None,
@@ -76,18 +73,20 @@ def write_gallery(
     title : str
         Plain text.
     summary : mapping
-        Shown on demand; nested mappings are flattened, and the first numbers on the top level stand in the page's
-        header.
+        Shown on demand; nested mappings are flattened. The header says what it says of the data, the model and the
+        quality (`segqc.gallery.about`).
     judged : str
         What the masks are called, in the singular.
     audit : str, optional
         The `segqc.results.table.audit_fingerprint` by which reviews of this page are known, where `entries` are not the
         whole audit.
+    name : str, optional
+        What people call the audit: saved reviews and their files carry it; the title by default.
     thumbnails : "auto", "inline" or "beside"
         Pictures in the page itself, or as files in the folder ``<stem>_files`` beside it, which then has to go where
         the page goes. "auto": in the page up to `INLINE_COUNT` entries.
     workers : int, optional
-        Threads that make thumbnails; None takes one a core. The file does not depend on it, and no more pictures than
+        Threads that make previews; None takes one a core. The file does not depend on it, and no more pictures than
         this are in memory.
     on_read : callable, optional
         Called with the place of each entry that has a score and its decoded pictures, in the thread that read them:
@@ -103,20 +102,22 @@ def write_gallery(
     path = Path(path)
     prepared = _prepared(entries, labels, workers, on_read, on_progress or (lambda done: None))
     rows: list[dict[str, Any]] = []
-    folder = _write_pictures(path, prepared, rows) if _is_beside(thumbnails, entries) else None
-    head, tail = _page_around_data(title, judged.capitalize(), folder is not None)
+    beside = _is_beside(thumbnails, entries)
+    folder = _write_pictures_beside(path, prepared, rows) if beside else None
+    head, tail = _page_around_data(title, judged.capitalize(), beside)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(head)
-        for row, pictures in prepared:  # none are left where they lie beside the page
-            if pictures is not None:
-                _write_block(stream, f"pictures-{len(rows)}", as_text(pictures))
-            rows.append(row)
+        _write_pictures(PicturesInside(stream), prepared, rows, path.parent)  # none are left where they lie beside
+        scored = sum(row["status"] == "ok" for row in rows)
         data = _shared_data(labels, judged, summary) | {
-            "rows": rows,
+            "intro": introduction(summary, judged, scored, len(rows) - scored),
+            "name": name or title,
+            "count": len(rows),
+            "columns": columns_of(rows),
             "pictures": folder,
             "audit": audit or audit_fingerprint(entry.row for entry in entries),
         }
-        _write_block(stream, "rows", data)
+        write_block(stream, "rows", data)
         stream.write(tail)
     remove_old_pictures(path, folder)
 
@@ -128,49 +129,65 @@ def _is_beside(thumbnails: str, entries: Sequence[GalleryEntry]) -> bool:
     )
 
 
-def _write_pictures(
-    path: Path, prepared: Iterable[tuple[dict[str, Any], Thumbnails | None]], rows: list[dict[str, Any]]
+def _write_pictures_beside(
+    path: Path, prepared: Iterable[tuple[dict[str, Any], Previews | None]], rows: list[dict[str, Any]]
 ) -> str:
     """Write the pictures of all entries beside the page, add their rows to `rows`, and return the folder's address."""
     with PictureFolder(path) as store:
-        for row, pictures in prepared:
-            if pictures is not None:
-                store.add(len(rows), pictures)
-            rows.append(row)
+        _write_pictures(store, prepared, rows, path.parent)
         return store.finish()
 
 
+def _write_pictures(
+    store: PicturesInside | PictureFolder,
+    prepared: Iterable[tuple[dict[str, Any], Previews | None]],
+    rows: list[dict[str, Any]],
+    folder: Path,
+) -> None:
+    """Write the pictures of all entries and add their rows, which say where the original is from `folder`."""
+    budget = FineBudget()
+    for row, previews in prepared:
+        row |= {"fine": False, "source": ""}
+        if previews is not None:
+            fine = budget.take(previews)
+            store.add(len(rows), previews, fine)
+            row["fine"] = fine is not None
+            if previews.source is not None:
+                row["source"] = _address(previews.source, folder)
+        rows.append(row)
+
+
+def _address(file: Path, folder: Path) -> str:
+    """Address of a file from a page in `folder`; an absolute one where no relative path leads there."""
+    try:
+        return quote(Path(os.path.relpath(file, folder)).as_posix())
+    except ValueError:  # another drive of Windows
+        return file.absolute().as_uri()
+
+
 def _shared_data(labels: LabelSpace, judged: str, summary: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page shows beside its rows: classes with their colours, and the audit's summary and first numbers."""
-    flat = _flatten(summary)
-    facts = {
-        key: value
-        for key, value in flat.items()
-        if is_number(value) and key in summary and key not in COUNTED_BY_THE_PAGE
-    }
-    colours = (f"#{bytes(display_palette(labels)[index]).hex()}" for index in range(labels.num_classes))
+    """What the page shows beside its rows: classes with their colours, words of the schema, and the audit's summary."""
+    colours = [f"#{bytes(colour).hex()}" for colour in photo_palette(labels)]
+    classes = zip(labels.names, colours[: labels.num_classes], strict=True)
     return {
         "judged": judged.capitalize(),
-        "classes": [{"name": name, "colour": colour} for name, colour in zip(labels.names, colours, strict=True)],
-        "heat_colours": _heat_stops(),
-        "facts": dict(islice(facts.items(), HEADER_FACTS)),
-        "summary": flat,
+        "classes": [{"name": name, "colour": colour} for name, colour in classes],
+        "background": labels.background,
+        "void_colour": colours[labels.void] if labels.void is not None else "#e0e0c0",
+        "heat_colours": heat_rgba().tolist(),
+        "facts": header_facts(summary),
+        "summary": _flatten(summary),
+        "schema": schema_words(),
         "review_format": REVIEW_FORMAT,
+        "tags": list(REVIEW_TAGS),
     }
-
-
-def _write_block(stream: TextIO, name: str, value: Any) -> None:
-    stream.write(f'<script type="application/json" id="{name}">{script_json(value)}</script>\n')
-
-
-def script_json(value: Any) -> str:
-    """JSON that is inert inside an HTML script element: ASCII, without <, > and &, whatever the texts in it say."""
-    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _page_around_data(title: str, judged: str, beside: bool) -> tuple[str, str]:
-    """The page before and after its data blocks; `beside`: whether its pictures are files of their own."""
+    """The page before and after its data blocks; `beside`: whether its pictures are files of their own.
+
+    Masks beside a page are scripts, so that such a page trusts the scripts of its disk; any other only its own.
+    """
     folder = resources.files("segqc.gallery") / "web"
     style = (folder / "page.css").read_text("utf-8")
     # In strict mode and a scope of its own: nothing leaks to the page, and a mistyped name is an error.
@@ -180,7 +197,7 @@ def _page_around_data(title: str, judged: str, beside: bool) -> tuple[str, str]:
         "judged": html.escape(judged),
         "version": __version__,
         # 'self' is the server that a page comes from; a page opened from a disk has none, and needs the scheme.
-        "picture_source": "'self' file:" if beside else "",
+        "script_source": " 'self' file:" if beside else "",
         "style": style,
         "style_hash": _csp_hash(style),
         "script": script,
@@ -203,17 +220,17 @@ def _prepared(
     workers: int | None,
     on_read: Callable[[int, Layers], None] | None,
     on_progress: Callable[[int], None],
-) -> Iterator[tuple[dict[str, Any], Thumbnails | None]]:
+) -> Iterator[tuple[dict[str, Any], Previews | None]]:
     """Row as the page reads it and pictures (None for an entry without a score) of each entry, in order."""
-    for done, (entry, pictures) in enumerate(
-        zip(entries, thumbnails_in_order(entries, labels, workers, on_read), strict=True), start=1
+    for done, (entry, previews) in enumerate(
+        zip(entries, previews_in_order(entries, labels, workers, on_read), strict=True), start=1
     ):
         row = page_row(entry.row) | {"layers": [], "problem": ""}
-        if pictures is not None:
-            row |= {"layers": list(pictures.layers), "problem": pictures.problem}
-            if pictures.size is not None:
-                row["width"], row["height"] = pictures.size
-        yield row, pictures
+        if previews is not None:
+            row |= {"layers": previews.layers, "problem": previews.problem}
+            if previews.size is not None:
+                row["width"], row["height"] = previews.size
+        yield row, previews
         on_progress(done)
 
 
@@ -228,9 +245,3 @@ def _flatten(summary: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = plain_value(value)
     return flat
-
-
-def _heat_stops() -> list[str]:
-    """Nine CSS colours from "as expected" to "suspect"."""
-    stops = heat_rgba()[np.linspace(0, 255, 9).astype(int)].tolist()
-    return [f"rgb({red} {green} {blue} / {alpha / 255:.3f})" for red, green, blue, alpha in stops]

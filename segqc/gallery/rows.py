@@ -43,6 +43,22 @@ def plain_value(value: Any) -> Any:
     return str(value)
 
 
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The rows by columns, as the page reads them: a list a column, None where a row lacks it, or ``{"all": value}``
+    where all rows have the same.
+    """
+    columns: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        columns[name] = {"all": values[0]} if all(value == values[0] for value in values) else values
+    return columns
+
+
+def schema_words() -> dict[str, dict[str, str]]:
+    """Heading and meaning of every column that the page may show."""
+    return {name: {"label": column.label, "meaning": column.meaning} for name, column in COLUMNS.items()}
+
+
 def compare_rows(
     rows: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -1,8 +1,10 @@
 """A reviewer's decisions: the JSON file that the gallery saves, and that `segqc export --review` and `segqc calibrate`
 read.
 
-{"format": "segqc-review-1", "audit": "<fingerprint>", "items": {"<id>": {"verdict": "accept", "note": "", "score":
-1.5}}}
+{"format": "segqc-review-1", "audit": "<fingerprint>", "name": "voc_val", "items": {"<id>": {"verdict": "reject",
+"tags": ["missed object"], "note": "", "score": 1.5}}}
+
+`name` is what the page calls the audit, and `tags` are the reasons that were ticked; both may be missing.
 """
 
 import math
@@ -16,6 +18,9 @@ from segqc.base.files import read_json
 from segqc.results.table import audit_fingerprint, is_number, parse_number
 
 REVIEW_FORMAT = "segqc-review-1"
+
+REVIEW_TAGS = ("wrong class", "missed object", "extra object", "bad outline", "bad label")
+"""Reasons that the page offers, by the number keys from 1; reviewers add their own."""
 
 ReviewDecision = Literal["accept", "reject", "unsure"]
 """What a reviewer says of a prediction; its key in the file is `verdict`. What the model says is a `segqc.verdict`."""
@@ -32,19 +37,23 @@ class ReviewItem:
         Free text, often empty.
     score : float or None
         The audit's score of the prediction at that time.
+    tags : tuple of str
+        Reasons, of `REVIEW_TAGS` or the reviewer's own, in the order of the page.
     """
 
     verdict: ReviewDecision
     note: str = ""
     score: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Review:
-    """Decisions by id, and the `segqc.results.table.audit_fingerprint` of the audit that they are about."""
+    """Decisions by id, and the `segqc.results.table.audit_fingerprint` and name of the audit that they are about."""
 
     audit: str
     items: dict[str, ReviewItem]
+    name: str = ""
 
 
 def review_of(path: Path, rows: Iterable[Mapping[str, Any]]) -> Review:
@@ -91,9 +100,8 @@ def read_review(path: Path | str) -> Review:
             f"is not a review: it lacks the format {REVIEW_FORMAT!r} or its items",
             "save one from the gallery's review page",
         )
-    return Review(
-        str(content.get("audit", "")), {id_: _item(path, id_, item) for id_, item in content["items"].items()}
-    )
+    items = {id_: _item(path, id_, item) for id_, item in content["items"].items()}
+    return Review(str(content.get("audit", "")), items, str(content.get("name") or ""))
 
 
 def _item(path: Path | str, id_: str, item: Any) -> ReviewItem:
@@ -103,12 +111,20 @@ def _item(path: Path | str, id_: str, item: Any) -> ReviewItem:
             f"says of {id_} neither accept nor reject nor unsure",
             "save the review again from the gallery, or mend the item",
         )
-    note, score = item.get("note") or "", item.get("score")
+    note, score, tags = item.get("note") or "", item.get("score"), item.get("tags") or []
     if not isinstance(note, str) or not (score is None or is_number(score)):
         raise BadInput(
             path,
             f"has a note that is no text, or a score that is no number, at {id_}",
             "save the review again from the gallery",
         )
-    # JSON may hold halves of letters outside the basic plane, which no file in UTF-8 can.
-    return ReviewItem(cast(ReviewDecision, item["verdict"]), note.encode("utf-8", "replace").decode(), score)
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise BadInput(path, f"has tags that are no list of texts at {id_}", "save the review again from the gallery")
+    return ReviewItem(
+        cast(ReviewDecision, item["verdict"]), _whole_letters(note), score, tuple(_whole_letters(tag) for tag in tags)
+    )
+
+
+def _whole_letters(text: str) -> str:
+    """The text without what JSON may hold and no file in UTF-8 can: halves of letters outside the basic plane."""
+    return text.encode("utf-8", "replace").decode()

@@ -26,12 +26,21 @@ class Column:
     meaning : str
     unit : str
         Empty for what has none.
+    title : str
+        What the review page calls it; by default the name with spaces.
     """
 
     name: str
     kind: Kind
     meaning: str
     unit: str = ""
+    title: str = ""
+
+    @property
+    def label(self) -> str:
+        """The column as a heading."""
+        words = self.name.replace("_", " ").replace("dice", "Dice")
+        return self.title or words[0].upper() + words[1:]
 
 
 SCORE_COLUMNS = (
@@ -42,8 +51,14 @@ SCORE_COLUMNS = (
     Column("reason", "text", "why the mask could not be scored, or the warnings in words"),
     Column("worst_class", "text", "class that the mask has in its most suspect region"),
     Column("expected_class", "text", "class that the model expected there instead"),
-    Column("worst_box", "box", "bounding box of the most suspect region", "pixels of the picture"),
-    Column("classes", "list", "foreground classes of the mask"),
+    Column(
+        "worst_box",
+        "box",
+        "bounding box of the most suspect region",
+        "pixels of the picture",
+        "Worst box (x0, y0, x1, y1)",
+    ),
+    Column("classes", "list", "foreground classes of the mask", title="Predicted classes"),
     Column("suspect_objects", "integer", "objects of the mask whose score is above 0.5; empty for the method paper"),
     Column("missed_objects", "integer", "objects that the mask lacks with a probability above 0.5; likewise"),
     Column("dice", "number", "mean Dice over the foreground classes, where ground truth was given", "0 to 1"),
@@ -56,7 +71,7 @@ SCORE_COLUMNS = (
 )
 
 DECISION_COLUMNS = (
-    Column("p_value", "number", "share of accepted predictions that score at least as high", "0 to 1"),
+    Column("p_value", "number", "share of accepted predictions that score at least as high", "0 to 1", "p-value"),
     Column("flagged", "boolean", "whether the batch's false discovery rate control flags the mask"),
     Column("expected_dice", "number", "Dice that the calibration expects at this score", "0 to 1"),
     Column("expected_dice_low", "number", "lower end of the interval around expected_dice", "0 to 1"),
@@ -124,8 +139,8 @@ STATE_COLUMNS = (
 )
 
 COMPARISON_COLUMNS = (
-    Column("other_score", "number", "score of the same id in the audit compared with"),
-    Column("other_rank", "integer", "rank there, among what both audits have scored"),
+    Column("other_score", "number", "score of the same id in the audit compared with", "", "Score in the other audit"),
+    Column("other_rank", "integer", "rank there, among what both audits have scored", "", "Rank in the other audit"),
     Column("rank_change", "integer", "places nearer to the most suspect than in the audit compared with"),
 )
 

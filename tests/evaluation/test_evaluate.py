@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import segqc
+from gallery_data import page_data
 from PIL import Image
 from scipy import stats
 
@@ -350,8 +351,7 @@ def test_gallery_export_and_calibration_work_from_any_directory(
 ) -> None:
     folder = project(".npy")
     monkeypatch.chdir(tmp_path)
-    page = make_gallery(GalleryConfig(folder / "audit", Path("page.html"))).read_text("utf-8")
-    rows = json.loads(page.split('id="rows">')[1].split("</script>")[0])["rows"]
+    rows = page_data(make_gallery(GalleryConfig(folder / "audit", Path("page.html"))))["rows"]
     assert [row["layers"] for row in rows if row["status"] == "ok"] == [["photo", "prediction", "heat", "truth"]] * 6
     report = export(ExportConfig(folder / "audit", "csv", Path("queue")))
     assert (report.exported, [problem.id for problem in report.skipped]) == (6, ["broken"])

@@ -5,6 +5,7 @@ import json
 import math
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from export_audit import CLASSES, NAMES, SCORES, write_audit
@@ -19,7 +20,7 @@ from segqc.export.config import ExportConfig
 from segqc.export.queue import Locator, common_folder, reason_of
 from segqc.export.run import TARGETS, ExportReport, export
 from segqc.export.xml_files import xml_text
-from segqc.results.review import read_review
+from segqc.results.review import REVIEW_TAGS, read_review
 from segqc.results.table import audit_fingerprint, read_audit_table
 
 
@@ -149,7 +150,12 @@ def test_equal_scores_come_in_the_order_of_their_ids(tmp_path, audit):
 def test_only_what_a_reviewer_did_not_accept(audit, tmp_path):
     items = {
         NAMES[0]: {"verdict": "accept", "note": "", "score": 0.9},
-        NAMES[2]: {"verdict": "reject", "note": "the tail \ud83d is missing", "score": 0.7},
+        NAMES[2]: {
+            "verdict": "reject",
+            "note": "the tail \ud83d is missing",
+            "score": 0.7,
+            "tags": ["bad outline", "my own"],
+        },
         NAMES[3]: {"verdict": "unsure", "note": "", "score": 0.6},
         "of another audit": {"verdict": "reject", "note": "", "score": 0.1},
     }
@@ -159,7 +165,28 @@ def test_only_what_a_reviewer_did_not_accept(audit, tmp_path):
     rows = queue(tmp_path / "out")
     assert [(row["id"], row["verdict"]) for row in rows] == [(NAMES[2], "reject"), (NAMES[3], "unsure")]
     assert rows[0]["note"] == "the tail ? is missing"
+    assert [row["tags"] for row in rows] == ["bad outline;my own", ""]
     assert report.left_out == 4
+
+
+def test_the_reviewers_reasons_reach_every_target(audit, tmp_path):
+    tags = ["missed object", "<own> & reason"]
+    items = {NAMES[2]: {"verdict": "reject", "score": SCORES[2], "tags": tags}}
+    write_json(tmp_path / "review.json", {"format": "segqc-review-1", "audit": "x", "items": items})
+    for target in ("labelstudio", "cvat", "fiftyone", "coco"):
+        run(audit, tmp_path / target, to=target, review=tmp_path / "review.json")
+    [task] = json.loads((tmp_path / "labelstudio" / "tasks.json").read_text("utf-8"))
+    [choice] = [found["value"] for found in task["predictions"][0]["result"] if found["from_name"] == "tags"]
+    assert choice == {"choices": tags}
+    view = ElementTree.parse(tmp_path / "labelstudio" / "label_config.xml")
+    offered = [choice.get("value") for choice in view.findall("Choices[@name='tags']/Choice")]
+    assert offered == [*REVIEW_TAGS, "<own> & reason"]
+    marks = ElementTree.parse(tmp_path / "cvat" / "annotations.xml").findall(".//attribute[@name='tags']")
+    assert {mark.text for mark in marks} == {"missed object;<own> & reason"}
+    [sample] = json.loads((tmp_path / "fiftyone" / "samples.json").read_text("utf-8"))["samples"]
+    assert sample["tags"][-2:] == tags
+    [image] = json.loads((tmp_path / "coco" / "annotations.json").read_text("utf-8"))["images"]
+    assert image["segqc"]["tags"] == "missed object;<own> & reason"
 
 
 def test_a_review_of_another_audit_is_refused_and_one_of_fewer_rows_is_not(audit, tmp_path):
@@ -181,6 +208,7 @@ def test_a_review_of_another_audit_is_refused_and_one_of_fewer_rows_is_not(audit
         ({"format": "segqc-review-1", "items": {"a": {"verdict": "maybe"}}}, "says of a"),
         ({"format": "segqc-review-1", "items": {"a": {"verdict": "accept", "note": 3}}}, "at a"),
         ({"format": "segqc-review-1", "items": {"a": {"verdict": "accept", "score": "high"}}}, "at a"),
+        ({"format": "segqc-review-1", "items": {"a": {"verdict": "accept", "tags": "text"}}}, "at a"),
         ([], "is not a review"),
     ],
 )

@@ -7,18 +7,22 @@ import base64
 import html.parser
 import io
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from gallery_data import page_data
 from gallery_pictures import HOSTILE, Pictures, failed_entry
 from PIL import Image
 
 from segqc.data.labels import VOC_LABELS
 from segqc.data.masks import write_mask
 from segqc.gallery import page as gallery
-from segqc.gallery import thumbnails as gallery_thumbnails
-from segqc.gallery.page import script_json, write_gallery
+from segqc.gallery import store
+from segqc.gallery.page import write_gallery
+from segqc.gallery.store import script_json
+from segqc.results.schema import COLUMNS
 
 
 @pytest.fixture
@@ -52,6 +56,19 @@ class Scripts(html.parser.HTMLParser):
 
     def json(self, name: str):
         return next(json.loads(text) for attributes, text in self.found if attributes.get("id") == name)
+
+    @property
+    def names(self) -> set[str]:
+        return {attributes["id"] for attributes, _ in self.found if "id" in attributes}
+
+
+def photo_in(packet: dict) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(packet["photo"])))
+
+
+def raster_in(packet: dict, name: str) -> np.ndarray:
+    width, height, text = packet[name]
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).reshape(height, width)
 
 
 def scripts_of(path: Path) -> Scripts:
@@ -87,47 +104,57 @@ def test_progress_counts_every_entry_in_order(tmp_path, pictures):
 def test_pictures_show_photo_prediction_heat_and_truth(tmp_path, pictures):
     write_gallery(tmp_path / "page.html", [pictures.entry(0, size=(800, 400))], VOC_LABELS, "Title", {})
     scripts = scripts_of(tmp_path / "page.html")
-    shipped = scripts.json("pictures-0")
-    images = {
-        name: Image.open(io.BytesIO(base64.b64decode(shipped[name])))
-        for name in ("photo", "prediction", "heat", "truth")
-    }
-    assert {name: image.size for name, image in images.items()} == {
-        "photo": (480, 240), "prediction": (480, 240), "heat": (96, 48), "truth": (480, 240)
+    small, fine = scripts.json("pictures-0"), scripts.json("pictures-0.fine")
+    assert (photo_in(small).size, photo_in(fine).size) == ((240, 120), (800, 400))
+    assert {name: raster_in(small, name).shape for name in ("prediction", "heat", "truth")} == {
+        "prediction": (256, 512), "heat": (48, 96), "truth": (256, 512)
     }  # fmt: skip
-    assert images["prediction"].convert("RGBA").getpixel((240, 120)) == (*VOC_LABELS.palette[8].tolist(), 255)
-    assert np.abs(np.array(images["photo"].getpixel((240, 120))) - [127, 127, 0]).max() < 12
-    row = scripts.json("rows")["rows"][0]
+    mask = np.asarray(Image.open(pictures.folder / "0_pred.png"))
+    np.testing.assert_array_equal(raster_in(fine, "prediction"), mask)
+    assert set(np.unique(raster_in(small, "prediction"))) == {0, 8}
+    assert np.abs(np.array(photo_in(small).getpixel((120, 60))) - [127, 127, 0]).max() < 12
+    row = page_data(tmp_path / "page.html")["rows"][0]
     assert row["layers"] == ["photo", "prediction", "heat", "truth"]
     assert row["worst_box"] == [200, 100, 400, 200]
-    assert (row["width"], row["height"]) == (800, 400)
+    assert (row["width"], row["height"], row["fine"]) == (800, 400, True)
 
 
-def test_only_the_first_entries_are_large(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr(gallery_thumbnails, "LARGE_COUNT", 1)
-    write_gallery(
-        tmp_path / "page.html", [pictures.entry(index, size=(800, 400)) for index in range(2)], VOC_LABELS, "Title", {}
-    )
+def test_the_worst_get_fine_previews_while_there_is_room(tmp_path, pictures, monkeypatch):
+    entries = [pictures.entry(index, size=(800, 400)) for index in range(3)]
+    write_gallery(tmp_path / "all.html", entries, VOC_LABELS, "Title", {})
+    sizes = [len(json.dumps(scripts_of(tmp_path / "all.html").json(f"pictures-{index}.fine"))) for index in range(2)]
+    monkeypatch.setattr(store.FineBudget.__init__, "__defaults__", (sizes[0] + sizes[1] // 2,))
+    write_gallery(tmp_path / "page.html", entries, VOC_LABELS, "Title", {})
     scripts = scripts_of(tmp_path / "page.html")
-    sizes = [
-        Image.open(io.BytesIO(base64.b64decode(scripts.json(f"pictures-{index}")["photo"]))).size for index in range(2)
-    ]
-    assert sizes == [(480, 240), (240, 120)]
+    assert [row["fine"] for row in page_data(tmp_path / "page.html")["rows"]] == [True, False, False]
+    assert {name for name in scripts.names if "fine" in name} == {"pictures-0.fine"}
 
 
-def test_bytes_per_entry_stay_bounded(tmp_path, pictures):
+def test_a_page_never_holds_more_than_200_million_bytes_of_pictures(tmp_path, pictures):
     # Grain as strong as a camera's at high sensitivity, on which JPEG spends most; VOC photos take less.
     rng = np.random.default_rng(0)
-    entries = [pictures.entry(index, size=(500, 375)) for index in range(4)]
-    for entry in entries:
-        photo = np.asarray(Image.open(entry.image)).astype(float)
-        Image.fromarray(np.clip(photo + rng.normal(0, 15, photo.shape), 0, 255).astype(np.uint8)).save(entry.image)
-    write_gallery(tmp_path / "none.html", [], VOC_LABELS, "Title", {})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gallery_thumbnails, "LARGE_COUNT", 0)
-        write_gallery(tmp_path / "four.html", entries, VOC_LABELS, "Title", {})
-    extra = (tmp_path / "four.html").stat().st_size - (tmp_path / "none.html").stat().st_size
-    assert extra / 4 < 20_000  # 1,500 of them make 30 MB
+    entry = pictures.entry(0, size=(1500, 1125))
+    photo = np.asarray(Image.open(entry.image)).astype(float)
+    Image.fromarray(np.clip(photo + rng.normal(0, 15, photo.shape), 0, 255).astype(np.uint8)).save(entry.image)
+    write_gallery(tmp_path / "page.html", [entry], VOC_LABELS, "Title", {})
+    scripts = scripts_of(tmp_path / "page.html")
+    small = next(len(text) for attributes, text in scripts.found if attributes.get("id") == "pictures-0")
+    assert gallery.INLINE_COUNT * small + store.FINE_BUDGET < 200_000_000
+
+
+def test_the_original_is_named_where_a_browser_shows_its_very_pixels(tmp_path, pictures):
+    entries = [pictures.entry(index) for index in range(5)]
+    photo = Image.open(entries[0].image)
+    turned = photo.getexif()
+    turned[0x0112] = 6
+    photo.save(entries[1].image, exif=turned)
+    photo.convert("RGBA").save(entries[2].image)
+    photo.save(entries[3].image, format="TIFF")
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    write_gallery(folder / "page.html", entries, VOC_LABELS, "Title", {})
+    sources = [row["source"] for row in page_data(folder / "page.html")["rows"]]
+    assert sources == ["../pictures/0_photo.png", "", "", "", "../pictures/4_photo.png"]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x89PNG\r\n\x1a\n broken"])
@@ -144,8 +171,8 @@ def test_a_missing_or_broken_picture_costs_only_its_layer(tmp_path, pictures, ki
     scripts = scripts_of(tmp_path / "page.html")
     shipped = scripts.json("pictures-0")
     assert {"photo", "prediction", "heat", "truth"} - shipped.keys() == {layer}
-    first, second = scripts.json("rows")["rows"]
-    assert first["layers"] == list(shipped)
+    first, second = page_data(tmp_path / "page.html")["rows"]
+    assert {"photo", "prediction", "heat", "truth"} - set(first["layers"]) == {layer}
     assert victim.name in first["problem"]
     assert second["problem"] == ""
 
@@ -154,7 +181,7 @@ def test_a_mask_of_another_size_is_a_problem_not_a_distorted_layer(tmp_path, pic
     entry = pictures.entry(0)
     write_mask(entry.ground_truth, np.zeros((5, 5), np.uint8), VOC_LABELS)
     write_gallery(tmp_path / "page.html", [entry], VOC_LABELS, "Title", {})
-    row = scripts_of(tmp_path / "page.html").json("rows")["rows"][0]
+    row = page_data(tmp_path / "page.html")["rows"][0]
     assert "truth" not in row["layers"]
     assert "5x5" in row["problem"]
 
@@ -165,7 +192,7 @@ def test_rows_of_a_table_are_understood_whatever_their_types(tmp_path, pictures)
     )
     text = pictures.entry(1, score="0.25", dice="", rank="2", width="", height=None, worst_box="", expected_class=None)
     write_gallery(tmp_path / "page.html", [typed, text], VOC_LABELS, "Title", {})
-    first, second = scripts_of(tmp_path / "page.html").json("rows")["rows"]
+    first, second = page_data(tmp_path / "page.html")["rows"]
     assert (first["score"], first["dice"], first["rank"], first["classes"], first["extra"]) == (
         0.5,
         None,
@@ -177,12 +204,29 @@ def test_rows_of_a_table_are_understood_whatever_their_types(tmp_path, pictures)
     assert (second["width"], second["height"]) == (64, 48)  # from the picture
 
 
-def test_summary_is_flat_and_its_first_numbers_stand_in_the_header(tmp_path):
-    summary = {"model": {"method": "mixing", "levels": (1, float("inf"))}, "mean": np.float64(0.5), "flag": True}
-    write_gallery(tmp_path / "page.html", [], VOC_LABELS, "Title", summary)
+def test_summary_is_flat_and_the_header_says_what_was_audited_and_not_what_it_cost(tmp_path):
+    summary = {
+        "model": {"folder": "/models/voc-fast", "levels": (1, float("inf"))}, "mean_dice": np.float64(0.5),
+        "seconds": 3.0, "peak_memory_gib": 2.0, "config": {"predictions": "runs/deeplab"},
+    }  # fmt: skip
+    write_gallery(tmp_path / "page.html", [failed_entry("bad", "missing")], VOC_LABELS, "Title", summary, name="mine")
     data = scripts_of(tmp_path / "page.html").json("rows")
-    assert data["summary"] == {"model.method": "mixing", "model.levels": [1, None], "mean": 0.5, "flag": True}
-    assert data["facts"] == {"mean": 0.5}
+    assert data["summary"]["model.levels"] == [1, None]
+    assert data["facts"] == {"mean_dice": 0.5}
+    assert data["name"] == "mine"
+    for words in (
+        "0 predictions of deeplab, judged by the model voc-fast; 1 could",
+        "A higher score is worse",
+        "Start",
+    ):
+        assert words in data["intro"]
+
+
+def test_headings_come_from_the_schema(tmp_path):
+    write_gallery(tmp_path / "page.html", [], VOC_LABELS, "Title", {})
+    words = scripts_of(tmp_path / "page.html").json("rows")["schema"]
+    assert words["p_value"] == {"label": "p-value", "meaning": COLUMNS["p_value"].meaning}
+    assert words.keys() == COLUMNS.keys()
 
 
 def test_the_policy_allows_the_one_script_and_no_address(tmp_path):
@@ -190,6 +234,7 @@ def test_the_policy_allows_the_one_script_and_no_address(tmp_path):
     text = (tmp_path / "page.html").read_text("utf-8")
     scripts = scripts_of(tmp_path / "page.html").found
     code = [script for attributes, script in scripts if attributes.get("type") != "application/json"]
+    assert "file:" not in text.split("script-src")[1].split(";")[0]
     assert len(code) == 1
     assert gallery._csp_hash(code[0]) in text.split("Content-Security-Policy")[1].split(">")[0]
     assert "default-src 'none'" in text
@@ -213,10 +258,14 @@ def test_large_audits_keep_their_pictures_beside_the_page(tmp_path, pictures, mo
     address = scripts.json("rows")["pictures"]
     assert address.startswith("a%20page%231_files/")
     folder = tmp_path / "a page#1_files" / address.split("/")[1] / "0"
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{index}.{layer}" for index in range(3) for layer in ("photo.jpg", "prediction.png", "heat.png", "truth.png")
-    )
-    assert Image.open(folder / "2.photo.jpg").size == (64, 48)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f"{i}.{suffix}" for i in range(3) for suffix in ("jpg", "js")
+    ]
+    assert Image.open(folder / "2.jpg").size == (64, 48)
+    script = (folder / "2.js").read_text("ascii")
+    packet = json.loads(script.removeprefix('segqcPictures("2",').removesuffix(");\n"))
+    assert raster_in(packet, "prediction").shape == (48, 64)
+    assert "file:" in (tmp_path / "a page#1.html").read_text("utf-8").split("script-src")[1].split(";")[0]
 
 
 def test_pictures_beside_are_named_by_their_content_and_old_ones_go_after_the_new_page_is_there(tmp_path, pictures):

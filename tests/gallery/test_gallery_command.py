@@ -2,7 +2,6 @@
 audit from end to end.
 """
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from export_audit import CLASSES, NAMES, write_audit
 from gallery_browser import Opened, launch, needs_chromium
+from gallery_data import page_data
 from tiny import LABELS
 from typer.testing import CliRunner
 
@@ -28,11 +28,6 @@ from segqc.hook import Inspection, ReviewFolder
 from segqc.results.review import read_review
 from segqc.results.table import audit_fingerprint, read_audit_table
 from segqc.verdict import SuspectRegion, Verdict
-
-
-def page_data(path: Path) -> dict:
-    """The rows block of a page."""
-    return json.loads(path.read_text("utf-8").split('id="rows">')[1].split("</script>")[0])
 
 
 def test_the_page_of_a_folder_has_its_rows_pictures_and_fingerprint(tmp_path):
@@ -152,7 +147,7 @@ def test_a_real_audit_is_reviewed_saved_loaded_compared_and_exported(
     page.check(f"#legend input[value='{class_of_worst}']")
     assert opened.ids() == [row["id"] for row in report.rows if row["worst_class"] == class_of_worst]
     page.click("#reset")
-    for key in "jrra":
+    for key in ("Home", *"rra"):  # the focus has gone from the button to the current card
         page.keyboard.press(key)
     with page.expect_download() as download:
         page.click("#save")

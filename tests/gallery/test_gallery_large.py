@@ -121,10 +121,10 @@ def test_sorting_filtering_and_the_plot_stay_small(opened):
     page.select_option("#sort", "dice")
     assert opened.ids()[0] == "pair_00000"
     page.fill("#search", "pair_0999")
-    assert opened.count() == "10 of 10,000 shown"
+    opened.wait_until(lambda: opened.count() == "10 of 10,000 shown")
     page.fill("#search", "")
     page.locator("#low").fill("150")
-    assert opened.count() == "2,500 of 10,000 shown"
+    opened.wait_until(lambda: opened.count() == "2,500 of 10,000 shown")
     page.keyboard.press("Escape")
     page.click("#reset")
     page.click("#plot-button")

@@ -35,8 +35,10 @@ def show(browser, tmp_path) -> Iterator:
     yield open_page
     for each in opened:
         each.page.context.close()
-        assert each.complaints == []
-        assert len(set(each.files)) == 1
+        # Chromium's advice on reading pixels is about these tests, which read them.
+        assert [text for text in each.complaints if "willReadFrequently" not in text] == []
+        # It asks for no file but itself and, in the large view, the original photos.
+        assert not [file for file in set(each.files) if not file.endswith(("_photo.png", "/page.html"))]
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +70,20 @@ def test_opens_worst_first_with_errors_apart(show, entries):
 
 def test_every_picture_of_a_card_is_drawn(show, entries):
     opened = show(entries)
-    images = opened.page.locator("#grid li").first.locator("img")
-    assert images.count() == 4
-    assert images.evaluate_all(
-        "all => Promise.all(all.map((image) => image.decode().then(() => image.naturalWidth)))"
-    ) == [64, 64, 64, 64]
+    photo = opened.page.locator("#grid li").first.locator("img")
+    assert photo.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    opened.page.keyboard.press("h")
+    for name, size in (("prediction", None), ("heat", 64)):
+        layer = opened.page.locator(f"#grid li:first-child canvas.{name}")
+        layer.wait_for()
+        # The middle of the mask is coloured, the middle of the heat map bright; nothing covers the corner.
+        pixels = layer.evaluate(
+            "c => [c.width, ...[[0, 0], [c.width >> 1, c.height >> 1]].map(([x, y]) =>"
+            " [...c.getContext('2d').getImageData(x, y, 1, 1).data])]"
+        )
+        assert pixels[0] == size or size is None
+        assert pixels[1][3] == 0
+        assert pixels[2][3] > 100
     # The worst box: a quarter of the picture from its left edge, and a quarter of it wide.
     frame, box = (opened.page.locator(f"#grid li:first-child {name}").bounding_box() for name in (".frame", ".box"))
     assert box["x"] - frame["x"] == pytest.approx(frame["width"] / 4, abs=1)
@@ -123,9 +134,9 @@ def test_filters_by_text_class_score_and_status(show, entries):
     opened = show(entries)
     page = opened.page
     page.fill("#search", "0003")
-    assert opened.ids() == pair(3)
+    opened.wait_until(lambda: opened.ids() == pair(3))
     page.fill("#search", "nothing like it")
-    assert opened.ids() == []
+    opened.wait_until(lambda: opened.ids() == [])
     assert page.locator("#empty").is_visible()
     page.fill("#search", "")
     page.check("#legend input[value=cow]")
@@ -135,7 +146,7 @@ def test_filters_by_text_class_score_and_status(show, entries):
     assert opened.ids() == []
     page.click("#class-clear")
     page.locator("#low").fill("100")  # the middle of 1.5 .. 2.0
-    assert opened.ids() == pair(0, 1, 2)
+    opened.wait_until(lambda: opened.ids() == pair(0, 1, 2))
     page.check("#status input[value=error]", force=True)
     page.click("#reset")
     assert opened.ids() == pair(0, 1, 2, 3, 4, 5)
@@ -147,30 +158,39 @@ def test_filters_by_text_class_score_and_status(show, entries):
 def test_score_handles_never_cross(show, entries):
     page = show(entries).page
     page.locator("#high").fill("50")
+    page.wait_for_timeout(50)
     page.locator("#low").fill("150")
+    page.wait_for_timeout(50)
     assert [page.input_value("#low"), page.input_value("#high")] == ["50", "50"]
 
 
 def test_layers_and_opacity(show, entries):
-    page = show(entries).page
-    seen = {name: page.locator(f"#grid li:first-child .{name}") for name in ("prediction", "truth", "heat", "box")}
+    opened = show(entries)
+    page = opened.page
 
     def visible() -> set[str]:
-        return {name for name, layer in seen.items() if layer.is_visible()}
+        layers = {
+            name: page.locator(f"#grid li:first-child .{name}") for name in ("prediction", "truth", "heat", "box")
+        }
+        return {name for name, layer in layers.items() if layer.is_visible()}
 
-    assert visible() == {"prediction", "box"}
-    page.keyboard.press("h")
-    assert visible() == {"prediction", "heat", "box"}
-    page.keyboard.press("g")
-    assert visible() == {"truth", "heat", "box"}
-    page.keyboard.press("o")  # back from the ground truth to the prediction
-    page.keyboard.press("b")
-    assert visible() == {"prediction", "heat"}
+    for key, expected in (
+        ("", {"prediction", "box"}),
+        ("h", {"prediction", "heat", "box"}),
+        ("g", {"truth", "heat", "box"}),
+        ("ob", {"prediction", "heat"}),  # back from the ground truth to the prediction
+        ("o", {"heat"}),
+    ):
+        for letter in key:
+            page.keyboard.press(letter)
+        opened.wait_until(lambda expected=expected: visible() == expected)
+    page.click("#layers [data-layer=heat]")
+    opened.wait_until(lambda: visible() == set())
     page.keyboard.press("o")
-    page.click("[data-layer=heat]")
-    assert visible() == set()
-    page.locator("#opacity").fill("25")
-    assert seen["prediction"].evaluate("layer => getComputedStyle(layer).opacity") == "0.25"
+    page.locator("#opacity").fill("20")
+    opacity = "canvas => canvas.getContext('2d').getImageData(canvas.width >> 1, canvas.height >> 1, 1, 1).data[3]"
+    layer = page.locator("#grid li:first-child .prediction")
+    opened.wait_until(lambda: layer.evaluate(opacity) == 51)
 
 
 def test_keys_move_open_and_close(show, entries):
@@ -192,7 +212,7 @@ def test_keys_move_open_and_close(show, entries):
     page.keyboard.press("Enter")
     assert page.locator("#detail-title").inner_text().split() == ["#1", "pair_0000"]
     assert page.locator("#panels figure").count() == 4
-    assert page.locator("#previous").is_disabled()
+    assert page.locator("#previous").get_attribute("aria-disabled") == "true"
     page.keyboard.press("ArrowRight")
     page.keyboard.press("j")
     assert page.locator("#detail-title").inner_text().split() == ["#3", "pair_0002"]

@@ -10,12 +10,8 @@ from segqc.base.errors import BadInput
 from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.gallery.overlay import (
     BOX_RGB,
-    HEAT_LEVELS,
-    OUTLINE_RGBA,
     draw_box,
-    encode_heat,
     encode_jpeg,
-    encode_mask,
     fit_size,
     heat_rgba,
     label_rgba,
@@ -26,10 +22,6 @@ from segqc.gallery.overlay import (
     read_heat,
     thumbnail_size,
 )
-
-
-def decode(data: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
 
 
 @pytest.mark.parametrize(
@@ -131,48 +123,6 @@ def test_box_is_drawn_in_place_and_stays_inside():
 def test_awkward_boxes_are_still_visible(box):
     drawn = np.asarray(draw_box(Image.new("RGB", (100, 80)), box, (100, 80)))
     assert (drawn == BOX_RGB).all(-1).any()
-
-
-def test_encoded_mask_decodes_to_the_label_colours():
-    mask = np.zeros((30, 40), np.uint8)
-    mask[5:25, 10:30] = 12
-    mask[8:12, 12:16] = 255
-    rgba = decode(encode_mask(mask, VOC_LABELS, 240))
-    assert rgba.shape == (30, 40, 4)
-    assert tuple(rgba[0, 0]) == (0, 0, 0, 0)
-    assert tuple(rgba[20, 20]) == (*VOC_LABELS.palette[12], 255)
-    assert tuple(rgba[10, 14]) == (*VOC_LABELS.palette[255], 255)
-    assert tuple(rgba[5, 10]) == OUTLINE_RGBA
-
-
-@pytest.mark.parametrize("value", [0, 15, 255])
-def test_encoded_mask_of_one_label(value):
-    rgba = decode(encode_mask(np.full((3, 5), value, np.uint8), VOC_LABELS, 240))
-    assert (rgba == label_rgba(VOC_LABELS)[value]).all()
-
-
-def test_encoded_mask_with_all_256_labels_goes_without_outline():
-    labels = LabelSpace(tuple(f"c{index}" for index in range(255)))
-    mask = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    np.testing.assert_array_equal(decode(encode_mask(mask, labels, 240)), label_rgba(labels)[mask])
-
-
-def test_encoded_mask_shrinks_without_inventing_labels():
-    mask = np.zeros((600, 800), np.uint8)
-    mask[:, 400:] = 9
-    rgba = decode(encode_mask(mask, VOC_LABELS, 240))
-    assert rgba.shape == (180, 240, 4)
-    allowed = {(0, 0, 0, 0), (*VOC_LABELS.palette[9].tolist(), 255), OUTLINE_RGBA}
-    assert {tuple(colour) for colour in rgba.reshape(-1, 4).tolist()} == allowed
-
-
-def test_encoded_heat_keeps_the_values_to_half_a_step():
-    heat = np.tile(np.linspace(0, 255, 96).astype(np.uint8), (64, 1))
-    rgba = decode(encode_heat(Image.fromarray(heat), 96)).astype(int)
-    distance = np.abs(rgba[:, :, None, :] - heat_rgba().astype(int)[None, None]).sum(-1)
-    found = distance.argmin(-1)
-    # Where the transparency saturates or the colours are close, neighbours tie; a step and a half covers that.
-    assert np.abs(found - heat).max() <= 1.5 * 255 / (HEAT_LEVELS - 1)
 
 
 def test_encoded_photo_is_a_jpeg_of_the_right_size():

@@ -1,62 +1,24 @@
-// Pictures and cards, and the grid that keeps only the cards near the window in the page.
+// The card of an entry: a small picture with its layers, the verdict, and what is known in three lines.
 
-function element(tag, { className, text, ...attributes } = {}, ...children) {
-  const node = document.createElement(tag);
-  if (className) node.className = className;
-  if (text !== undefined) node.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children.filter((child) => child !== null));
-  return node;
-}
+const MARKS = { accept: "✓", reject: "✕", unsure: "?" };
 
-const SUFFIXES = { photo: "jpg", prediction: "png", other: "png", heat: "png", truth: "png" };
-const TYPES = { jpg: "image/jpeg", png: "image/png" };
-const ENTRIES_PER_FOLDER = 500;
-
-// Where the pictures of a row are: files beside the page, or inert blocks in it, of which one is parsed when its card comes near.
-function picturesOf(row) {
-  if (DATA.pictures !== null) {
-    const folder = `${DATA.pictures}/${Math.floor(row.index / ENTRIES_PER_FOLDER)}`;
-    return (layer) => `${folder}/${row.index}.${layer}.${SUFFIXES[layer]}`;
-  }
-  const block = document.getElementById(`pictures-${row.index}`);
-  const data = block ? JSON.parse(block.textContent) : {};
-  return (layer) => `data:${TYPES[SUFFIXES[layer]]};base64,${data[layer]}`;
-}
-
-const COLOURS = new Map(DATA.classes.map(({ name, colour }) => [name, colour]));
-
-function swatch(name) {
-  const mark = element("span", { className: "swatch", "aria-hidden": "true" });
-  mark.style.background = COLOURS.get(name) ?? "transparent";
-  return mark;
-}
-
-// A photo with the given layers over it (of "prediction", "other", "truth", "heat"); which of them are seen is up to the style sheet.
-function frame(row, layers, alt = "") {
-  const source = picturesOf(row);
-  const box = element("div", { className: "frame" });
+// The photo with a canvas for the mask and one for the heat map over it, which `paintLayers` fills when they are wanted.
+function frame(row) {
+  const box = element("span", { className: "frame" });
   box.style.setProperty("--ratio", row.width && row.height ? row.width / row.height : 4 / 3);
   const placeholder = (text) => element("span", { className: "placeholder", text });
-  if (row.layers.includes("photo")) {
-    const photo = element("img", { className: "photo", alt, draggable: "false", decoding: "async" });
+  const { photo: address } = row.layers.includes("photo") ? smallPictures(row) : { photo: null };
+  if (address) {
+    const photo = element("img", { className: "photo", alt: "", draggable: "false", decoding: "async" });
     photo.addEventListener("error", () => photo.replaceWith(placeholder("picture not found beside the page")));
-    photo.src = source("photo");
+    photo.src = address;
     box.append(photo);
   } else {
     box.append(placeholder(row.problem || "no picture"));
   }
-  for (const layer of layers) {
-    if (!row.layers.includes(layer)) continue;
-    const image = element("img", { className: `layer ${layer}`, alt: "", draggable: "false", decoding: "async" });
-    image.addEventListener("error", () => image.remove());
-    image.src = source(layer);
-    box.append(image);
-    box.classList.add(`has-${layer}`);
-  }
   if (row.worst_box && row.width && row.height) {
     const [x0, y0, x1, y1] = row.worst_box;
-    const mark = element("div", { className: "box" });
+    const mark = element("span", { className: "box" });
     const percent = (value) => `${100 * Math.min(1, Math.max(0, value))}%`;
     Object.assign(mark.style, {
       left: percent(x0 / row.width), right: percent(1 - x1 / row.width),
@@ -65,6 +27,29 @@ function frame(row, layers, alt = "") {
     box.append(mark);
   }
   return box;
+}
+
+// What lies over the photo: a mask's name or null, the heat map, and the opacity of fills.
+const wantedLayers = (state) => ({ mask: state.truth ? "truth" : state.overlay ? "prediction" : null, heat: state.heat, opacity: state.opacity / 100 });
+
+// Draws the layers of a card of `width` x `height` px as `wanted` says; what comes too late for a card that has gone is dropped.
+async function paintLayers(item, row, wanted, width, height) {
+  const box = item.querySelector(".frame");
+  const turn = box.turn = (box.turn ?? 0) + 1;
+  const names = [wanted.mask, wanted.heat ? "heat" : null].filter((name) => name && row.layers.includes(name));
+  const rasters = names.length ? await smallPictures(row).rasters : {};
+  if (!item.isConnected || box.turn !== turn) return;
+  const ratio = row.width / row.height;
+  const scale = Math.min(2, devicePixelRatio || 1) * Math.min(width / ratio, height);
+  const layers = names.filter((name) => rasters[name]).map((name) => {
+    const canvas = name === "heat" ? heatCanvas(rasters.heat)
+      : paintMask(newCanvas(Math.max(1, Math.round(scale * ratio)), Math.max(1, Math.round(scale))), rasters[name], drawnLabels(), wanted.opacity);
+    canvas.className = `layer ${name}`;
+    return canvas;
+  });
+  for (const old of box.querySelectorAll(".layer")) old.remove();
+  box.classList.toggle("has-heat", names.includes("heat"));
+  (box.querySelector(".photo, .placeholder")).after(...layers);
 }
 
 // "cat → dog": what was drawn, and what the model would have expected there.
@@ -92,25 +77,22 @@ function describe(row, review) {
   if (row.p_value !== null) parts.push(`p-value ${formatRange("p_value", row.p_value)}`);
   if (diceWords(row)) parts.push(diceWords(row));
   const verdict = review.verdictOf(row.id);
-  parts.push(verdict ? VERDICTS[verdict].toLowerCase() : "not reviewed");
+  parts.push(verdict ? VERDICTS[verdict].toLowerCase() : "not reviewed", ...review.tagsOf(row.id));
   if (review.noteOf(row.id)) parts.push(`note: ${review.noteOf(row.id)}`);
   return parts.join(", ");
 }
-
-const MARKS = { accept: "✓", reject: "✕", unsure: "?" };
 
 // An item of the grid: a button that opens the entry, and beside it three that judge it, for the mouse (keys do the same from the card).
 function card(row, review) {
   const rank = element("span", { className: "rank", text: `#${row.rank ?? "–"}` });
   if (row.rank_change !== null) rank.append(element("span", { className: "change", text: ` ${formatChange(row.rank_change)}` }));
-  const well = element("span", { className: "well" }, frame(row, ["prediction", "truth", "heat"]), rank,
+  const well = element("span", { className: "well" }, frame(row), rank,
     element("span", { className: "badge", hidden: "" }), row.decision ? element("span", { className: `decision ${row.decision}`, text: row.decision }) : null);
   const words = element("span", { className: "words" },
     element("span", { className: "line" }, element("span", { className: "id", text: row.id, title: row.id }),
       element("span", { className: "score", text: formatScore(row.score) })),
     element("span", { className: "line small-print" }, finding(row), element("span", { text: diceWords(row) })),
-    element("span", { className: "line small-print" },
-      element("span", { text: row.classes.join(", ") || "background only", title: row.classes.join(", ") })));
+    element("span", { className: "line small-print" }, element("span", { className: "reasons" })));
   const judges = element("span", { className: "judges" }, ...Object.entries(MARKS).map(([verdict, mark]) =>
     element("button", { className: `judge ${verdict}`, type: "button", tabindex: "-1", "data-verdict": verdict, text: mark })));
   const item = element("li", {}, element("button", { className: "card", type: "button", tabindex: "-1" }, well, words), judges);
@@ -118,149 +100,21 @@ function card(row, review) {
   return item;
 }
 
-// Brings a card up to date with the review.
+// Brings a card up to date with the review. Its last line says the reasons, or, where there are none, the classes.
 function paintVerdict(item, row, review) {
-  const verdict = review.verdictOf(row.id);
-  const note = review.noteOf(row.id);
+  const verdict = review.verdictOf(row.id), note = review.noteOf(row.id), tags = review.tagsOf(row.id);
   item.firstChild.setAttribute("aria-label", describe(row, review));
   item.dataset.verdict = verdict ?? "";
   const badge = item.querySelector(".badge");
   badge.hidden = !verdict;
   badge.textContent = verdict ? VERDICTS[verdict] + (note ? " ✎" : "") : "";
   badge.title = note;
+  const line = item.querySelector(".reasons");
+  line.textContent = line.title = tags.length ? tags.join(", ") : row.classes.join(", ") || "background only";
+  line.classList.toggle("given", tags.length > 0);
   for (const button of item.querySelectorAll(".judge")) {
     const pressed = button.dataset.verdict === verdict;
     button.setAttribute("aria-pressed", pressed);
     button.setAttribute("aria-label", `${pressed ? "Take back: " : ""}${VERDICTS[button.dataset.verdict]}, ${row.id}`);
-  }
-}
-
-// A list of cards of equal size in a scrolling box. Rows of cards within half a window's height of the visible part exist, no others.
-class VirtualGrid {
-  static MIN_WIDTH = 238;
-  static GAP = 12;
-  static WORDS = 74; // height of the text below a picture, px
-
-  constructor(scroller, list, review, { onOpen, onJudge, onCursor }) {
-    Object.assign(this, { scroller, list, review, onCursor, rows: [], cursor: 0, columns: 1, live: new Map() });
-    scroller.addEventListener("scroll", () => this.schedule(), { passive: true });
-    new ResizeObserver(() => this.layout()).observe(list);
-    list.addEventListener("click", (event) => {
-      const item = event.target.closest("li");
-      if (!item) return;
-      const judge = event.target.closest(".judge");
-      if (judge) onJudge(Number(item.dataset.place), judge.dataset.verdict);
-      else onOpen(Number(item.dataset.place));
-    });
-    list.addEventListener("focusin", (event) => {
-      const item = event.target.closest("li");
-      if (item) this.setCursor(Number(item.dataset.place));
-    });
-  }
-
-  // `keepPlace`: when the current row is gone, the one that took its place is current, not the first.
-  show(rows, keepPlace = false) {
-    const focused = this.list.contains(document.activeElement);
-    const kept = this.rows[this.cursor];
-    this.rows = rows;
-    const found = rows.indexOf(kept);
-    this.cursor = found >= 0 ? found : keepPlace ? Math.max(0, Math.min(this.cursor, rows.length - 1)) : 0;
-    for (const item of this.live.values()) item.remove();
-    this.live.clear();
-    this.layout();
-    if (focused) this.focus(this.cursor);
-  }
-
-  layout() {
-    const width = this.list.clientWidth;
-    if (!width) return;
-    this.columns = Math.max(1, Math.floor((width + VirtualGrid.GAP) / (VirtualGrid.MIN_WIDTH + VirtualGrid.GAP)));
-    this.cardWidth = (width - (this.columns - 1) * VirtualGrid.GAP) / this.columns;
-    this.cardHeight = Math.round(this.cardWidth * 0.72) + VirtualGrid.WORDS;
-    const lines = Math.ceil(this.rows.length / this.columns);
-    this.list.style.height = `${Math.max(0, lines * (this.cardHeight + VirtualGrid.GAP) - VirtualGrid.GAP)}px`;
-    for (const [place, item] of this.live) this.place(item, place);
-    this.render();
-  }
-
-  place(item, place) {
-    const x = (place % this.columns) * (this.cardWidth + VirtualGrid.GAP);
-    const y = Math.floor(place / this.columns) * (this.cardHeight + VirtualGrid.GAP);
-    Object.assign(item.style, { width: `${this.cardWidth}px`, height: `${this.cardHeight}px`, transform: `translate(${x}px, ${y}px)` });
-  }
-
-  schedule() {
-    if (!this.pending) this.pending = requestAnimationFrame(() => { this.pending = 0; this.render(); });
-  }
-
-  render() {
-    if (!this.cardHeight) return;
-    const pitch = this.cardHeight + VirtualGrid.GAP;
-    const top = this.scroller.scrollTop - this.list.offsetTop;
-    const height = this.scroller.clientHeight;
-    const first = Math.max(0, Math.floor((top - height / 2) / pitch)) * this.columns;
-    const last = Math.min(this.rows.length, Math.ceil((top + 1.5 * height) / pitch) * this.columns);
-    for (const [place, item] of this.live) {
-      // The card that has the focus stays, or the keyboard would lose its place.
-      if ((place < first || place >= last) && !item.contains(document.activeElement)) {
-        item.remove();
-        this.live.delete(place);
-      }
-    }
-    for (let place = first; place < last; place++) {
-      if (this.live.has(place)) continue;
-      const item = card(this.rows[place], this.review);
-      item.setAttribute("aria-posinset", place + 1);
-      item.setAttribute("aria-setsize", this.rows.length);
-      item.dataset.place = place;
-      this.place(item, place);
-      this.live.set(place, item);
-      // In the page the cards stand in their order, for those who hear it read.
-      const after = [...this.list.children].find((other) => Number(other.dataset.place) > place);
-      this.list.insertBefore(item, after ?? null);
-    }
-    this.mark();
-  }
-
-  // One card takes part in the tab order: the current one, or the first that exists.
-  mark() {
-    const reachable = this.live.has(this.cursor) ? this.cursor : Math.min(...this.live.keys());
-    for (const [place, item] of this.live) {
-      item.firstChild.tabIndex = place === reachable ? 0 : -1;
-      item.firstChild.classList.toggle("current", place === this.cursor);
-    }
-  }
-
-  setCursor(place) {
-    this.cursor = place;
-    this.mark();
-    this.onCursor();
-  }
-
-  // The review has changed: of this row, or of any.
-  repaint(row = null) {
-    for (const [place, item] of this.live) if (row === null || this.rows[place] === row) paintVerdict(item, this.rows[place], this.review);
-  }
-
-  // Whether the current card can be seen, most of it.
-  get isCursorVisible() {
-    const item = this.live.get(this.cursor);
-    if (!item) return false;
-    const [card, view] = [item.getBoundingClientRect(), this.scroller.getBoundingClientRect()];
-    return Math.min(card.bottom, view.bottom) - Math.max(card.top, view.top) > card.height / 2;
-  }
-
-  // Moves the focus to the card at `place`, scrolled into view.
-  focus(place) {
-    if (!this.rows.length) return;
-    this.cursor = Math.min(this.rows.length - 1, Math.max(0, place));
-    const y = this.list.offsetTop + Math.floor(this.cursor / this.columns) * (this.cardHeight + VirtualGrid.GAP);
-    const margin = 14;
-    if (y - margin < this.scroller.scrollTop) this.scroller.scrollTop = y - margin;
-    else if (y + this.cardHeight + margin > this.scroller.scrollTop + this.scroller.clientHeight) {
-      this.scroller.scrollTop = y + this.cardHeight + margin - this.scroller.clientHeight;
-    }
-    this.render();
-    this.live.get(this.cursor).firstChild.focus({ preventScroll: true });
   }
 }

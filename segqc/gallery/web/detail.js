@@ -1,17 +1,12 @@
-// The large view of one entry, with its pictures side by side, all its fields, its verdict and its note.
+// The large view of one entry: its pictures, all its fields, its verdict, reasons and note.
 
-const LABELS_OF_FIELDS = {
-  id: "Id", rank: "Rank", score: "Score", status: "Status", reason: "Reason", worst_class: "Worst class", expected_class: "Expected class",
-  worst_box: "Worst box (x0, y0, x1, y1)", classes: "Predicted classes", dice: "Dice", p_value: "p-value", expected_dice: "Expected Dice",
-  other_score: "Score in the other audit", other_rank: "Rank in the other audit", rank_change: "Rank change",
-};
 const FIRST_FIELDS = [
   "score", "dice", "decision", "p_value", "expected_dice", "rank", "rank_change", "other_rank", "other_score", "worst_class",
   "expected_class", "classes", "worst_box", "reason", "id",
 ];
 // The status is "ok" of all that can be opened; the ends of the interval stand beside the expected Dice.
-const NO_FIELDS = new Set(["index", "layers", "lot", "status", "expected_dice_low", "expected_dice_high"]);
-const isEmpty = (value) => value === null || value === undefined || value === "" || (Array.isArray(value) && !value.length);
+const NO_FIELDS = new Set(["index", "layers", "lot", "status", "source", "fine", "problem", "expected_dice_low", "expected_dice_high"]);
+const isEmpty = (value) => !isKnown(value) || (Array.isArray(value) && !value.length);
 
 function fieldText(name, value) {
   if (name === "score") return formatScore(value);
@@ -22,12 +17,6 @@ function fieldText(name, value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-function prettyName(name) {
-  if (Object.hasOwn(LABELS_OF_FIELDS, name)) return LABELS_OF_FIELDS[name];
-  const words = name.replaceAll("_", " ").replaceAll(".", " · ").replace(/\bdice\b/g, "Dice");
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
 // Definition list of an object's fields; empty ones are left out.
 function fieldList(fields, target) {
   target.replaceChildren();
@@ -35,77 +24,157 @@ function fieldList(fields, target) {
     if (NO_FIELDS.has(name) || isEmpty(value)) continue;
     const words = element("dd", { text: fieldText(name, value), className: name === "score" || name === "dice" ? "big" : "" });
     if (name === "worst_class" || name === "expected_class") words.prepend(swatch(value));
-    target.append(element("dt", { text: prettyName(name) }), words);
+    target.append(element("dt", { text: prettyName(name), title: meaningOf(name) }), words);
   }
 }
 
-function heatBar() {
-  const bar = element("i");
-  bar.style.background = `linear-gradient(90deg, ${DATA.heat_colours.join(", ")}), #7f7f7f`;
-  return element("span", { className: "colour-bar" }, "low", bar, "high");
-}
-
-const PANELS = [
-  { title: "Photo", layers: [], always: true },
-  { title: DATA.judged, layers: ["prediction"] },
-  { title: `${DATA.judged} in the other audit`, layers: ["other"] },
-  { title: "Heat map", layers: ["heat"], legend: heatBar },
-  { title: "Ground truth", layers: ["truth"] },
-];
-
 class Detail {
-  constructor(dialog, review, { onMove, onClose, onJudge, onNote }) {
-    Object.assign(this, { dialog, review, row: null });
+  constructor(dialog, review, { onMove, onClose, onJudge, onNote, onTag, onNewTag, look }) {
+    Object.assign(this, { dialog, review, look, row: null, scene: null, blinking: false });
     this.note = document.getElementById("note");
+    this.readout = document.getElementById("readout");
+    this.viewer = new Viewer(document.getElementById("panels"), {
+      onPoint: (at) => { this.readout.textContent = at ? this.scene.wordsAt(at) : this.scene?.photoWords() ?? ""; },
+      onView: (scale, zoom) => {
+        document.getElementById("zoom").textContent = `${Math.round(100 * scale)} %`;
+        document.getElementById("panels").classList.toggle("zoomed", zoom > 1.01);
+      },
+    });
     dialog.addEventListener("close", onClose);
     // A click beside the dialog, on its backdrop, closes it.
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
-    document.getElementById("close").addEventListener("click", () => dialog.close());
-    document.getElementById("previous").addEventListener("click", () => onMove(-1));
-    document.getElementById("next").addEventListener("click", () => onMove(1));
+    const buttons = {
+      close: () => dialog.close(), previous: () => onMove(-1), next: () => onMove(1),
+      "zoom-in": () => this.viewer.zoomBy(Viewer.STEP), "zoom-out": () => this.viewer.zoomBy(1 / Viewer.STEP), "zoom-fit": () => this.viewer.reset(),
+    };
+    for (const [id, action] of Object.entries(buttons)) document.getElementById(id).addEventListener("click", action);
     for (const button of dialog.querySelectorAll("[data-verdict]")) button.addEventListener("click", () => onJudge(button.dataset.verdict));
     this.note.addEventListener("input", () => onNote(this.row, this.note.value));
+    document.getElementById("tags").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-tag]");
+      if (button) onTag(button.dataset.tag);
+    });
+    document.getElementById("own-tag").addEventListener("change", (event) => {
+      const tag = event.target.value.trim();
+      event.target.value = "";
+      if (tag) onNewTag(tag);
+    });
+    document.getElementById("classes-shown").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-label]");
+      if (button) this.switchClass(Number(button.dataset.label));
+    });
   }
 
   get isOpen() { return this.dialog.open; }
 
   show(row, place, count) {
     document.getElementById("detail-place").textContent = `${formatNumber(place + 1)} of ${formatNumber(count)}`;
-    document.getElementById("previous").disabled = place === 0;
-    document.getElementById("next").disabled = place === count - 1;
-    if (this.row !== row || !this.isOpen) this.draw(row);
+    // Not `disabled`, which would take the focus away from the button that has just been pressed.
+    document.getElementById("previous").setAttribute("aria-disabled", place === 0);
+    document.getElementById("next").setAttribute("aria-disabled", place === count - 1);
+    const opening = !this.dialog.open;
+    if (opening) this.dialog.showModal(); // before the pictures are laid out: a closed dialog has no size
+    if (this.row !== row || opening) this.draw(row);
     this.repaint();
-    if (this.dialog.open) return;
-    this.dialog.showModal();
-    document.getElementById("detail-title").focus(); // what is open is the first thing heard, not a button
+    if (opening) document.getElementById("detail-title").focus(); // what is open is the first thing heard, not a button
   }
 
   draw(row) {
     this.row = row;
     document.getElementById("detail-title").textContent = `#${row.rank ?? "–"}  ${row.id}`;
-    const panels = document.getElementById("panels");
-    const wanted = PANELS.filter(({ layers, always }) => always || layers.some((layer) => row.layers.includes(layer)));
-    panels.replaceChildren(...wanted.map(({ title, layers, legend }) =>
-      element("figure", { className: "panel" },
-        element("figcaption", {}, element("span", { text: title }), legend ? legend() : null),
-        element("div", { className: "well" }, frame(row, layers, `${title} of ${row.id}`)))));
-    // Upright pictures stand in one line, others two by two, and six of them in three columns.
-    panels.classList.toggle("tall", row.width < 0.9 * row.height);
-    panels.classList.toggle("many", wanted.length > 4);
+    const scene = this.scene = new Scene(row);
+    this.readout.textContent = "";
+    this.layOut();
+    scene.load(() => {
+      if (this.scene !== scene) return;
+      this.fillClasses();
+      this.readout.textContent = scene.photoWords();
+      this.viewer.schedule();
+    });
+    this.fillClasses();
     const first = FIRST_FIELDS.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]]);
     const { expected_dice: expected, expected_dice_low: low, expected_dice_high: high } = row;
-    const interval = low === null || high === null ? {} : { expected_dice: `${expected.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})` };
+    const interval = isKnown(low) && isKnown(high) ? { expected_dice: `${expected.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})` } : {};
     fieldList({ ...Object.fromEntries(first), ...row, ...interval }, document.getElementById("fields"));
-    document.getElementById("fields").scrollTop = 0;
+    document.getElementById("fields-box").scrollTop = 0;
   }
 
-  // Brings verdict and note up to date with the review.
+  // One panel with the layers that are switched on, or a panel for each of them.
+  layOut() {
+    const { row, scene } = this, { single } = this.look();
+    const wanted = single ? [{ title: "", layers: null }] : PANELS.filter(({ layers }) => !layers.length || layers.some((layer) => row.layers.includes(layer)));
+    const panels = wanted.map(({ title, layers, legend }) => {
+      const names = title || "Photo with the layers that are on";
+      const canvas = element("canvas", { role: "img", "aria-label": `${names} of ${row.id}` });
+      const figure = element("figure", { className: "panel" },
+        element("figcaption", {}, element("span", { text: title }), legend ? legend() : null), canvas);
+      return { figure, canvas, draw: (pen, scale) => scene.draw(pen, scale, layers ?? this.singleLayers(), this.drawnNow()) };
+    });
+    const stage = document.getElementById("panels");
+    stage.replaceChildren(...panels.map(({ figure }) => figure));
+    stage.classList.toggle("single", single);
+    this.viewer.show(panels, scene.size);
+  }
+
+  singleLayers() {
+    const { mask, heat } = this.look();
+    return [mask, heat ? "heat" : null].filter(Boolean);
+  }
+
+  drawnNow() {
+    const { opacity, box } = this.look();
+    return { opacity, box, masks: !this.blinking };
+  }
+
+  // Layers, opacity or blinking have changed.
+  redraw() { if (this.isOpen) this.viewer.schedule(); }
+
+  blink(off) {
+    this.blinking = off;
+    this.redraw();
+  }
+
+  // Classes --------------------------------------------------------------------------------------------------------------------------
+
+  fillClasses() {
+    const list = document.getElementById("classes-shown");
+    const focused = list.contains(document.activeElement) ? document.activeElement.dataset.label : null;
+    list.replaceChildren(...(this.scene.labels ?? []).map((label) => {
+      const name = labelName(label);
+      return element("button", {
+        type: "button", className: "toggle chip", "data-label": label, "aria-pressed": !this.scene.hidden.has(label),
+      }, swatch(name), name);
+    }));
+    if (focused !== null) list.querySelector(`[data-label="${focused}"]`)?.focus();
+  }
+
+  switchClass(label) {
+    this.scene.toggle(label);
+    this.fillClasses();
+    this.viewer.schedule();
+  }
+
+  // Returns what is shown now, in words.
+  stepClass(direction) {
+    const label = this.scene.step(direction);
+    this.fillClasses();
+    this.viewer.schedule();
+    return label === null ? "All classes are shown." : `Only ${labelName(label)} is shown.`;
+  }
+
+  // Brings verdict, reasons and note up to date with the review.
   repaint() {
-    const verdict = this.review.verdictOf(this.row.id);
+    const { id } = this.row, verdict = this.review.verdictOf(id);
     for (const button of this.dialog.querySelectorAll("[data-verdict]")) {
       button.setAttribute("aria-pressed", button.dataset.verdict === verdict);
     }
-    const note = this.review.noteOf(this.row.id);
+    const list = document.getElementById("tags"), given = this.review.tagsOf(id);
+    const focused = list.contains(document.activeElement) ? document.activeElement.dataset.tag : null;
+    list.replaceChildren(...this.review.tags.map((tag, place) => element("button", {
+      type: "button", className: "toggle chip", "data-tag": tag, "aria-pressed": given.includes(tag),
+    }, place < 9 ? element("kbd", { text: String(place + 1) }) : null, tag)));
+    if (focused) [...list.children].find((button) => button.dataset.tag === focused)?.focus();
+    const note = this.review.noteOf(id);
     if (this.note.value !== note) this.note.value = note;
   }
 }

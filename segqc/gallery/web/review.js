@@ -1,6 +1,8 @@
-// The review: a verdict and a note for each entry, kept in the browser from one visit to the next, saved to a JSON file and read back from one.
+// The review: a verdict, reasons and a note for each entry, kept in the browser from one visit to the next, saved to a JSON file and read back from one.
 
 class ReviewError extends Error {}
+
+const isTags = (tags) => Array.isArray(tags) && tags.every((tag) => typeof tag === "string");
 
 class Review {
   static LONGEST_HISTORY = 500;
@@ -9,15 +11,18 @@ class Review {
     this.rows = new Map(rows.map((row) => [row.id, row]));
     this.audit = audit;
     this.place = `segqc-review:${audit}`;
-    this.items = new Map(); // id -> { verdict, note }
+    this.items = new Map(); // id -> { verdict, note, tags }
+    this.ownTags = []; // reasons that the reviewer has added
     this.unsaved = 0; // changes since the last file
-    this.history = []; // { id, before: item or null, typed }, for undo
+    this.history = []; // { before: [id, item or null] of each entry that changed, typed }, for undo
     this.keeps = true; // whether the browser keeps it: it may forbid storage to files, or have no room
     this.read();
   }
 
   verdictOf(id) { return this.items.get(id)?.verdict ?? null; }
   noteOf(id) { return this.items.get(id)?.note ?? ""; }
+  tagsOf(id) { return this.items.get(id)?.tags ?? []; }
+  get tags() { return [...DATA.tags, ...this.ownTags]; }
 
   counts() {
     const counts = { accept: 0, reject: 0, unsure: 0 };
@@ -25,38 +30,63 @@ class Review {
     return counts;
   }
 
+  // Changes -------------------------------------------------------------------------------------------------------------------------
+
   judge(id, verdict) {
-    this.change(id, verdict === null ? null : { verdict, note: this.noteOf(id) });
+    this.change([[id, verdict === null ? null : { ...this.itemOf(id), verdict }]]);
   }
 
-  // A note on an entry without a verdict makes it "unsure": the file has no room for notes about nothing.
+  // A note or a reason on an entry without a verdict makes it "unsure": the file has no room for words about nothing.
   write(id, note) {
-    if (note || this.items.has(id)) this.change(id, { verdict: this.verdictOf(id) ?? "unsure", note }, true);
+    if (note || this.items.has(id)) this.change([[id, { ...this.itemOf(id), note }]], true);
   }
 
-  change(id, item, typed = false) {
+  toggleTag(id, tag) {
+    const item = this.itemOf(id);
+    const tags = item.tags.includes(tag) ? item.tags.filter((other) => other !== tag) : this.tags.filter((other) => other === tag || item.tags.includes(other));
+    this.change([[id, { ...item, tags }]]);
+  }
+
+  // Accepts those of the entries that have no verdict, as one change to undo; returns how many.
+  acceptAll(ids) {
+    const open = ids.filter((id) => !this.items.has(id));
+    if (open.length) this.change(open.map((id) => [id, { verdict: "accept", note: "", tags: [] }]));
+    return open.length;
+  }
+
+  itemOf(id) { return this.items.get(id) ?? { verdict: "unsure", note: "", tags: [] }; }
+
+  addTag(tag) {
+    if (!tag || this.tags.includes(tag)) return;
+    this.ownTags.push(tag);
+    this.store();
+  }
+
+  change(changes, typed = false) {
     const last = this.history.at(-1);
     // Letters typed one after the other are one change to undo.
-    if (!(typed && last?.typed && last.id === id)) this.history.push({ id, before: this.items.get(id) ?? null, typed });
+    if (!(typed && last?.typed && last.before[0][0] === changes[0][0])) {
+      this.history.push({ before: changes.map(([id]) => [id, this.items.get(id) ?? null]), typed });
+    }
     if (this.history.length > Review.LONGEST_HISTORY) this.history.shift();
-    this.put(id, item);
-    this.unsaved += 1;
-    this.store();
+    this.put(changes);
   }
 
-  // Takes the last change back; returns the id that it was about, or null.
+  // Takes the last change back; returns the ids that it was about, or null.
   undo() {
     if (!this.history.length) return null;
-    const { id, before } = this.history.pop();
-    this.put(id, before);
-    this.unsaved += 1;
-    this.store();
-    return id;
+    const { before } = this.history.pop();
+    this.put(before);
+    return before.map(([id]) => id);
   }
 
-  put(id, item) {
-    if (item === null) this.items.delete(id);
-    else this.items.set(id, item);
+  put(changes) {
+    for (const [id, item] of changes) {
+      if (item === null) this.items.delete(id);
+      else this.items.set(id, item);
+    }
+    this.unsaved += changes.length;
+    this.store();
   }
 
   // The browser's storage ----------------------------------------------------------------------------------------------------------
@@ -66,13 +96,19 @@ class Review {
     try { kept = JSON.parse(localStorage.getItem(this.place)); } catch { this.keeps = false; }
     if (!Array.isArray(kept?.items)) return;
     const sound = (pair) => Array.isArray(pair) && this.rows.has(pair[0]) && Object.hasOwn(VERDICTS, pair[1]?.verdict ?? "");
-    this.items = new Map(kept.items.filter(sound));
+    this.items = new Map(kept.items.filter(sound).map(([id, { verdict, note, tags }]) =>
+      [id, { verdict, note: typeof note === "string" ? note : "", tags: isTags(tags) ? tags : [] }]));
+    this.learnTags(isTags(kept.tags) ? kept.tags : []);
     this.unsaved = Number(kept.unsaved) || 0;
+  }
+
+  learnTags(tags) {
+    this.ownTags = [...new Set([...this.ownTags, ...tags, ...[...this.items.values()].flatMap((item) => item.tags)])].filter((tag) => !DATA.tags.includes(tag));
   }
 
   store() {
     try {
-      localStorage.setItem(this.place, JSON.stringify({ items: [...this.items], unsaved: this.unsaved }));
+      localStorage.setItem(this.place, JSON.stringify({ items: [...this.items], unsaved: this.unsaved, tags: this.ownTags }));
       this.keeps = true;
     } catch {
       this.keeps = false;
@@ -81,9 +117,12 @@ class Review {
 
   // The file -----------------------------------------------------------------------------------------------------------------------
 
-  toFile() {
-    const items = [...this.items].map(([id, { verdict, note }]) => [id, { verdict, note, score: this.rows.get(id).score }]);
-    return JSON.stringify({ format: DATA.review_format, audit: this.audit, items: Object.fromEntries(items) }, null, 2) + "\n";
+  // `ids`: only these, or all.
+  toFile(ids = null) {
+    const chosen = ids === null ? [...this.items] : ids.map((id) => [id, this.items.get(id)]);
+    const items = chosen.map(([id, { verdict, note, tags }]) => [id, { verdict, tags, note, score: this.rows.get(id).score }]);
+    const head = { format: DATA.review_format, audit: this.audit, name: DATA.name, tags: this.ownTags };
+    return JSON.stringify({ ...head, items: Object.fromEntries(items) }, null, 2) + "\n";
   }
 
   saved() {
@@ -91,7 +130,7 @@ class Review {
     this.store();
   }
 
-  // What a file says, once it is found to be one: { sameAudit, items: [[id, item]...] of entries that are here, unknown: count of others }.
+  // What a file says, once it is found to be one: { sameAudit, items: [[id, item]...] of entries that are here, unknown: count of others, name, tags }.
   parse(text) {
     let content;
     try { content = JSON.parse(text); } catch (error) { throw new ReviewError(`it is not JSON: ${error.message}`); }
@@ -99,16 +138,19 @@ class Review {
       throw new ReviewError(`it is no review (format ${DATA.review_format})`);
     }
     const all = Object.entries(content.items);
-    const wrong = all.find(([, item]) => !(Object.hasOwn(VERDICTS, item?.verdict ?? "") && typeof (item.note ?? "") === "string"));
-    if (wrong) throw new ReviewError(`its entry ${wrong[0]} has no verdict, or a note that is no text`);
-    const items = all.filter(([id]) => this.rows.has(id)).map(([id, { verdict, note }]) => [id, { verdict, note: note ?? "" }]);
-    return { sameAudit: content.audit === this.audit, items, unknown: all.length - items.length };
+    const sound = (item) => Object.hasOwn(VERDICTS, item?.verdict ?? "") && typeof (item.note ?? "") === "string" && isTags(item.tags ?? []);
+    const wrong = all.find(([, item]) => !sound(item));
+    if (wrong) throw new ReviewError(`its entry ${wrong[0]} has no verdict, or a note that is no text, or tags that are no list of texts`);
+    const items = all.filter(([id]) => this.rows.has(id)).map(([id, { verdict, note, tags }]) => [id, { verdict, note: note ?? "", tags: tags ?? [] }]);
+    const name = typeof content.name === "string" ? content.name : "";
+    return { sameAudit: content.audit === this.audit, items, unknown: all.length - items.length, name, tags: isTags(content.tags) ? content.tags : [] };
   }
 
   // Takes over what `parse` returned; what was judged here and is not in the file stays.
-  load({ items }) {
+  load({ items, tags }) {
     const untouched = this.items.size === 0;
     for (const [id, item] of items) this.items.set(id, item);
+    this.learnTags(tags);
     this.history = [];
     if (untouched) this.unsaved = 0; // the page holds what the file holds
     this.store();

@@ -3,10 +3,7 @@
 // A click goes to the nearest point's card; a drag sets the ranges at the side, which do the same by keyboard. Points lie on a canvas, which
 // ten thousand of them do not slow down; what moves (the ring round the current one, the dragged frame, the words) are elements over it.
 
-const AXES = {
-  dice: "Dice", expected_dice: "Expected Dice", p_value: "p-value", other_score: "Score in the other audit",
-};
-for (const name of Object.keys(AXES)) if (!some(name)) delete AXES[name];
+const AXES = Object.fromEntries(["dice", "expected_dice", "p_value", "other_score"].filter(some).map((name) => [name, prettyName(name)]));
 
 class Scatter {
   static MARGIN = { left: 44, right: 12, top: 12, bottom: 34 };

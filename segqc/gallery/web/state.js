@@ -1,38 +1,15 @@
-// What is shown and in which order: the entries, the state (which lives in the address), filters and sorting. Knows nothing of the page.
+// What is shown and in which order: the state (which lives in the address), filters and sorting. Knows nothing of the page.
 
-// A number that looks random and is the same at every visit (FNV-1a, mixed): the order in which a fair sample is reviewed.
-function lotOf(id) {
-  let lot = 0x811c9dc5;
-  for (const letter of id) lot = Math.imul(lot ^ letter.codePointAt(0), 0x01000193);
-  return Math.imul(lot ^ (lot >>> 15), 0x2c1b3c6d) >>> 0;
-}
-
-const DATA = JSON.parse(document.getElementById("rows").textContent);
-const ROWS = DATA.rows.map((row, index) => ({ ...row, index, lot: lotOf(row.id) }));
-const SCORED = ROWS.filter((row) => row.status === "ok");
-const FAILED = ROWS.filter((row) => row.status !== "ok");
-const some = (name) => SCORED.some((row) => row[name] !== null && row[name] !== undefined && row[name] !== "");
-const HAS = {
-  truth: ROWS.some((row) => row.layers.includes("truth")),
-  heat: ROWS.some((row) => row.layers.includes("heat")),
-  dice: some("dice"),
-  expected: some("expected_class"),
-  decision: some("decision"),
-  compared: some("rank_change"),
-};
-
-// The numbers that have a range filter: their words, the parameters of the address, and the ends and decimals that the entries give them.
+// The numbers that have a range filter: the parameters of the address, and the ends and decimals that the entries give them.
 const RANGES = {
-  score: { label: "Score", lowest: "Lowest score shown", highest: "Highest score shown", low: "low", high: "high" },
-  p_value: { label: "p-value", lowest: "Lowest p-value shown", highest: "Highest p-value shown", low: "p-low", high: "p-high" },
-  expected_dice: {
-    label: "Expected Dice", lowest: "Lowest expected Dice shown", highest: "Highest expected Dice shown",
-    low: "expected-low", high: "expected-high",
-  },
-  dice: { label: "Dice", lowest: "Lowest Dice shown", highest: "Highest Dice shown", low: "dice-low", high: "dice-high" },
+  score: { low: "low", high: "high" },
+  p_value: { low: "p-low", high: "p-high" },
+  expected_dice: { low: "expected-low", high: "expected-high" },
+  dice: { low: "dice-low", high: "dice-high" },
 };
 for (const [name, range] of Object.entries(RANGES)) {
-  range.values = SCORED.map((row) => row[name]).filter((value) => value !== null && value !== undefined);
+  range.label = prettyName(name);
+  range.values = SCORED.map((row) => row[name]).filter(isKnown);
   if (!range.values.length && name !== "score") { delete RANGES[name]; continue; }
   const ends = range.values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
   [range.from, range.to] = range.values.length ? ends : [0, 1];
@@ -40,6 +17,8 @@ for (const [name, range] of Object.entries(RANGES)) {
   // All with the same number of decimals: three digits of the range that they span.
   range.decimals = Math.min(8, Math.max(0, 3 - Math.round(Math.log10(range.span))));
 }
+const formatRange = (name, value) => (value === null ? "–" : value.toFixed(RANGES[name].decimals));
+const formatScore = (score) => formatRange("score", score);
 
 // The score of each volume whose slices are shown, as volumes.csv has it: the mean of its slices by their weights, or the plain one where none has any.
 const VOLUMES = new Map();
@@ -51,18 +30,27 @@ for (const { volume, score, volume_weight: weight } of SCORED.filter((row) => ro
 }
 const volumeScore = ({ weighted, weight, plain, count }) => (weight > 0 ? weighted / weight : plain / count);
 
-// Each order: how it is called, what it compares, and whether it starts descending.
+// The place of each text among all, in the order of a dictionary, found when first asked for: comparing texts takes long.
 const byText = new Intl.Collator("en", { numeric: true }).compare;
+function textOrder(textOf) {
+  let places = null;
+  return (row) => {
+    places ??= new Map([...new Set(SCORED.map(textOf).filter(Boolean))].sort(byText).map((text, place) => [text, place]));
+    return places.get(textOf(row)) ?? null;
+  };
+}
+
+// Each order: how it is called, the number that it compares, and whether it starts descending.
 const ORDERS = {
-  score: { label: "Score", key: (row) => row.score, down: true },
-  p_value: { label: "p-value", key: (row) => row.p_value, down: false },
-  expected: { label: "Expected Dice", key: (row) => row.expected_dice, down: false },
-  change: { label: "Rank change", key: (row) => row.rank_change, down: true },
-  volume: { label: "Volume", key: (row) => (VOLUMES.has(row.volume) ? volumeScore(VOLUMES.get(row.volume)) : null), down: true },
+  score: { label: prettyName("score"), key: (row) => row.score, down: true },
+  p_value: { label: prettyName("p_value"), key: (row) => row.p_value, down: false },
+  expected: { label: prettyName("expected_dice"), key: (row) => row.expected_dice, down: false },
+  change: { label: prettyName("rank_change"), key: (row) => row.rank_change, down: true },
+  volume: { label: prettyName("volume"), key: (row) => (VOLUMES.has(row.volume) ? volumeScore(VOLUMES.get(row.volume)) : null), down: true },
   random: { label: "Random (for calibration)", key: (row) => row.lot, down: false },
-  id: { label: "Id", key: (row) => row.id, down: false },
-  dice: { label: "Dice", key: (row) => row.dice, down: false },
-  worst: { label: "Worst class", key: (row) => row.worst_class || null, down: false },
+  id: { label: prettyName("id"), key: textOrder((row) => row.id), down: false },
+  dice: { label: prettyName("dice"), key: (row) => row.dice, down: false },
+  worst: { label: prettyName("worst_class"), key: textOrder((row) => row.worst_class), down: false },
 };
 if (!RANGES.p_value) delete ORDERS.p_value;
 if (!RANGES.expected_dice) delete ORDERS.expected;
@@ -84,10 +72,11 @@ const DECISIONS = ["fail", "review", "pass"].filter((name) => SCORED.some((row) 
 
 const DEFAULTS = Object.freeze({
   sort: "score", down: true, query: "", status: "all", review: "all", ranges: Object.freeze({}), mode: "predicted",
-  classes: Object.freeze([]), decisions: Object.freeze([]),
-  overlay: true, truth: false, heat: false, box: true, opacity: 60, plot: false, open: null,
+  classes: Object.freeze([]), decisions: Object.freeze([]), sample: false,
+  overlay: true, truth: false, heat: false, box: true, opacity: 50, plot: false, single: null, open: null,
 });
 const FILTERS = ["query", "status", "review", "ranges", "classes", "decisions"];
+const FLAGS = ["sample", "overlay", "truth", "heat", "box", "plot", "single"];
 
 // A number of the address, or null. Number("") would be 0.
 function parseNumber(text) {
@@ -98,7 +87,7 @@ function parseNumber(text) {
 function stateFromHash(hash) {
   const given = new URLSearchParams(hash.replace(/^#/, ""));
   const choice = (name, options, otherwise) => (Object.hasOwn(options, given.get(name) ?? "") ? given.get(name) : otherwise);
-  const flag = (name) => (given.has(name) ? given.get(name) === "1" : DEFAULTS[name]);
+  const flags = Object.fromEntries(FLAGS.map((name) => [name, given.has(name) ? given.get(name) === "1" : DEFAULTS[name]]));
   const sort = choice("sort", ORDERS, DEFAULTS.sort);
   const opacity = parseNumber(given.get("opacity"));
   const ranges = {};
@@ -116,7 +105,9 @@ function stateFromHash(hash) {
     mode: choice("by", CLASS_MODES, DEFAULTS.mode),
     classes: given.getAll("class"),
     decisions: given.getAll("decision").filter((name) => DECISIONS.includes(name)),
-    overlay: flag("overlay"), truth: flag("truth") && HAS.truth, heat: flag("heat") && HAS.heat, box: flag("box"), plot: flag("plot"),
+    ...flags,
+    truth: flags.truth && HAS.truth,
+    heat: flags.heat && HAS.heat,
     opacity: opacity === null ? DEFAULTS.opacity : Math.min(100, Math.max(0, opacity)),
     open: given.get("open"),
   };
@@ -136,9 +127,7 @@ function hashFromState(state) {
   if (state.mode !== DEFAULTS.mode) out.set("by", state.mode);
   for (const name of state.classes) out.append("class", name);
   for (const name of state.decisions) out.append("decision", name);
-  for (const name of ["overlay", "truth", "heat", "box", "plot"]) {
-    if (state[name] !== DEFAULTS[name]) out.set(name, state[name] ? "1" : "0");
-  }
+  for (const name of FLAGS) if (state[name] !== DEFAULTS[name]) out.set(name, state[name] ? "1" : "0");
   if (state.opacity !== DEFAULTS.opacity) out.set("opacity", state.opacity);
   if (state.open !== null) out.set("open", state.open);
   return out.toString();
@@ -155,8 +144,7 @@ function matching(rows, state, verdictOf) {
   const wanted = new Set(state.classes);
   const { classesOf } = CLASS_MODES[state.mode];
   const ranges = Object.entries(state.ranges);
-  const inside = (value, { low, high }) =>
-    value !== null && value !== undefined && (low === null || value >= low) && (high === null || value <= high);
+  const inside = (value, { low, high }) => isKnown(value) && (low === null || value >= low) && (high === null || value <= high);
   const reviewed = (row) => row.status === "ok" && (verdictOf(row.id) ?? "todo") === state.review;
   return rows.filter((row) =>
     (!query || row.id.toLowerCase().includes(query)) &&
@@ -166,21 +154,21 @@ function matching(rows, state, verdictOf) {
     (!wanted.size || classesOf(row).some((name) => wanted.has(name))));
 }
 
-// Missing values go last whatever the direction; ties keep the order of the ranking.
-function sorted(rows, state) {
+// Missing values go last whatever the direction; ties keep the order of the ranking. The order of all rows is kept until another is asked for.
+let lastOrder = { name: null, places: null };
+
+function placesOf(state) {
+  const name = `${state.sort} ${state.down}`;
+  if (lastOrder.name === name) return lastOrder.places;
   const { key } = ORDERS[state.sort];
   const sign = state.down ? -1 : 1;
-  const compare = (a, b) => (typeof a === "string" ? byText(a, b) : a - b);
-  return [...rows].sort((a, b) => {
-    const [x, y] = [key(a), key(b)];
-    if (x === null || y === null) return (x === null) - (y === null) || a.index - b.index;
-    return sign * compare(x, y) || a.index - b.index;
+  const keyed = SCORED.map((row) => ({ row, value: key(row) ?? null }));
+  keyed.sort((a, b) => {
+    if (a.value === null || b.value === null) return (a.value === null) - (b.value === null) || a.row.index - b.row.index;
+    return sign * (a.value - b.value) || a.row.index - b.row.index;
   });
+  lastOrder = { name, places: keyed.map(({ row }) => row) };
+  return lastOrder.places;
 }
 
-const formatRange = (name, value) => (value === null ? "–" : value.toFixed(RANGES[name].decimals));
-const formatScore = (score) => formatRange("score", score);
-const formatDice = (dice) => (dice === null ? "–" : dice.toFixed(3));
-const formatNumber = (value) => (Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4))));
-// How many places nearer to the worst: "↑3", "↓12", "=".
-const formatChange = (change) => (change > 0 ? `↑${formatNumber(change)}` : change < 0 ? `↓${formatNumber(-change)}` : "=");
+const shownRows = (state, verdictOf) => (state.status === "error" ? [] : matching(placesOf(state), state, verdictOf));

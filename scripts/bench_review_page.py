@@ -1,0 +1,143 @@
+"""How long the review page keeps the browser busy: opening, scrolling, searching, filtering, sorting, judging.
+
+    python scripts/bench_review_page.py --rows 10000
+
+Writes a page of synthetic predictions (240 x 180 pixels, VOC's classes) with its pictures beside it, opens it from the
+disk in headless Chromium, and prints for each thing that one does the longest task of the page's main thread in ms, as
+the browser's Long Tasks API reports it, which counts from 50 ms. On two cores that other work shares, 10,000 rows take
+some 3 minutes to write and half a minute to measure; no task but that of opening should be above 100 ms.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from segqc.data.labels import VOC_LABELS
+from segqc.data.masks import write_mask
+from segqc.gallery.layers import GalleryEntry
+from segqc.gallery.page import write_gallery
+
+PICTURES, SIZE = 40, (240, 180)
+OBSERVE = """
+  window.longest = 0;
+  new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+  })
+    .observe({ type: 'longtask', buffered: true });
+"""
+SCROLL = """() => new Promise((done) => {
+  const box = document.getElementById('scroller');
+  let step = 0;
+  const move = () => { box.scrollTop += 400; if (++step < 120) requestAnimationFrame(move); else done(); };
+  requestAnimationFrame(move);
+})"""
+
+
+def write_page(folder: Path, rows: int) -> Path:
+    """A page of that many predictions, which share `PICTURES` pictures."""
+    rng = np.random.default_rng(0)
+    width, height = SIZE
+    y, x = np.mgrid[:height, :width]
+    for index in range(PICTURES):
+        photo = np.stack([x, y, x + y], -1) * rng.random(3) * 0.8 + rng.normal(0, 12, (height, width, 3))
+        Image.fromarray(np.clip(photo, 0, 255).astype(np.uint8)).save(folder / f"{index}.jpg")
+        mask = np.zeros((height, width), np.uint8)
+        for _ in range(4):
+            cx, cy, r = rng.integers(width), rng.integers(height), rng.integers(10, 50)
+            mask[(x - cx) ** 2 + (y - cy) ** 2 < r**2] = rng.integers(1, 21)
+        write_mask(folder / f"{index}.png", mask, VOC_LABELS)
+        Image.fromarray((255 * rng.random((24, 32))).astype(np.uint8)).resize(SIZE).save(folder / f"{index}_heat.png")
+    entries = []
+    for place in range(rows):
+        index = place % PICTURES
+        row: dict[str, Any] = {
+            "id": f"city_{place // 100:04d}/frame_{place:06d}", "rank": place + 1,
+            "score": 1 - place / rows, "status": "ok", "reason": "", "worst_class": VOC_LABELS.names[1 + index % 20],
+            "expected_class": "background", "worst_box": "20,20,120,90",
+            "classes": ";".join(VOC_LABELS.names[1 + (index + k) % 20] for k in range(3)),
+            "dice": float(rng.random()), "width": width, "height": height, "image": f"images/{place:06d}.jpg",
+        }  # fmt: skip
+        files = folder / f"{index}.jpg", folder / f"{index}.png", folder / f"{index}_heat.png"
+        entries.append(GalleryEntry(row, *files))
+    page = folder / "page.html"
+    write_gallery(page, entries, VOC_LABELS, f"{rows:,} synthetic predictions", {})
+    return page
+
+
+def measure(page_file: Path) -> None:
+    """Print the longest tasks of the page."""
+    from playwright import sync_api
+
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.add_init_script(OBSERVE)
+        start = time.perf_counter()
+        page.goto(page_file.as_uri())
+        page.locator("#grid canvas").first.wait_for()
+        print(f"opening to the first card with its mask: {time.perf_counter() - start:.2f} s")
+
+        def press(key: str, times: int = 1) -> None:
+            for _ in range(times):
+                page.keyboard.press(key)
+
+        def drag() -> None:
+            for step in range(0, 60, 3):
+                page.locator("#low").fill(str(step))
+
+        def longest(what: str, action: Callable[[], object]) -> None:
+            page.wait_for_timeout(500)
+            page.evaluate("() => { longest = 0; }")
+            action()
+            page.wait_for_timeout(500)
+            found = page.evaluate("longest")
+            print(f"{what}: longest task {f'{found:.0f} ms' if found else 'below 50 ms'}")
+
+        print(f"opening: longest task {page.evaluate('longest'):.0f} ms")
+        page.keyboard.press("j")
+        longest("scrolling 48,000 px", lambda: page.evaluate(SCROLL))
+        longest("searching, a letter at a time", lambda: page.locator("#search").press_sequentially("frame_0019"))
+        longest("clearing the search", lambda: page.keyboard.press("Escape"))
+        longest("one class", lambda: page.check("#legend input[value=cat]"))
+        longest("all classes", lambda: page.click("#class-clear"))
+        longest("sorting by Dice", lambda: page.select_option("#sort", "dice"))
+        longest("sorting by id", lambda: page.select_option("#sort", "id"))
+        longest("dragging the score's handle", drag)
+        longest("resetting filters", lambda: page.click("#reset"))
+        longest("10 verdicts", lambda: press("r", 10))
+        longest("accepting all", lambda: page.keyboard.press("Shift+A"))
+        longest("undoing that", lambda: page.keyboard.press("z"))
+        longest("opening one", lambda: page.keyboard.press("Enter"))
+        longest("10 pictures on", lambda: press("j", 10))
+        press("Escape")
+        longest("the plot", lambda: press("p"))
+        browser.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000, help="number of predictions (default 10000)")
+    parser.add_argument("--keep", type=Path, help="folder for the page, which is used again if it is there")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        page = folder / "page.html"
+        start = time.perf_counter()
+        if not page.is_file():
+            write_page(folder, options.rows)
+            print(f"writing {options.rows:,} rows: {time.perf_counter() - start:.0f} s")
+        print(f"the page: {page.stat().st_size / 1e6:.1f} MB")
+        measure(page)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Where a review page keeps its pictures: in the page itself, or as files in a folder beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import quote
+
+from segqc.gallery.previews import Packet, Previews
+
+FINE, SMALL = ".fine", ""  # what is added to an entry's number in the name of a packet; web/pictures.js has the same
+_FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
+_FILES_PER_FOLDER = 500  # entries; folders of more files than some thousands are slow to list
+
+FINE_BUDGET = 160_000_000
+"""Bytes of base64 that fine packets may take in all. Small ones take at most some 40 million in a page, so that no page
+has more than 200 million of pictures."""
+
+
+class FineBudget:
+    """Fine packets to the first entries, which are the worst, as long as there is room."""
+
+    def __init__(self, budget: int = FINE_BUDGET) -> None:
+        self.left = budget
+
+    def take(self, previews: Previews) -> Packet | None:
+        """The fine packet of an entry, or None where it has none or all later ones go without."""
+        if previews.fine is None:
+            return None
+        self.left -= previews.fine.size
+        return previews.fine if self.left >= 0 else None
+
+
+class PicturesInside:
+    """Pictures in inert blocks of the page, of which the browser parses one when its card comes near."""
+
+    address: str | None = None
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def add(self, index: int, previews: Previews, fine: Packet | None) -> None:
+        """Write the pictures of entry `index`."""
+        write_block(self._stream, f"pictures-{index}{SMALL}", previews.small.text_with_photo)
+        if fine is not None:
+            write_block(self._stream, f"pictures-{index}{FINE}", fine.text_with_photo)
+
+
+class PictureFolder:
+    """Pictures as files beside a page, in a folder named by their content: ``gallery_files/<name>`` for
+    ``gallery.html``. Photos are JPEG files, rasters scripts that hand their data to the page.
+
+    They are written under a hidden name first. Until the new page is in place the old one keeps the folder that it
+    refers to; `remove_old_pictures` then clears it away. Used as a context manager, which removes what was not
+    finished.
+    """
+
+    def __init__(self, page: Path) -> None:
+        self.parent = page.with_name(f"{page.stem}_files")
+        self._temporary = self.parent / f".{secrets.token_hex(8)}.tmp"
+        self._digest = hashlib.blake2b(digest_size=8)
+
+    def __enter__(self) -> PictureFolder:
+        self._temporary.mkdir(parents=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def add(self, index: int, previews: Previews, fine: Packet | None) -> None:
+        """Write the pictures of entry `index`."""
+        folder = self._temporary / str(index // _FILES_PER_FOLDER)
+        folder.mkdir(exist_ok=True)
+        for suffix, packet in ((SMALL, previews.small), (FINE, fine)):
+            if packet is None:
+                continue
+            name = f"{index}{suffix}"
+            files = {f"{name}.js": f'segqcPictures("{name}",{script_json(packet.text)});\n'.encode()}
+            if packet.photo is not None:
+                files[f"{name}.jpg"] = packet.photo
+            for file, data in files.items():
+                (folder / file).write_bytes(data)
+                self._digest.update(f"{file}.{len(data)}".encode() + data)
+
+    def finish(self) -> str:
+        """Give the folder its name, and return its address from the page."""
+        folder = self.parent / self._digest.hexdigest()
+        if not folder.exists():
+            os.replace(self._temporary, folder)
+        return f"{quote(self.parent.name)}/{folder.name}"
+
+
+def remove_old_pictures(page: Path, keep: str | None) -> None:
+    """Remove picture folders of earlier versions of `page`, all but the one at the address `keep`."""
+    parent = page.with_name(f"{page.stem}_files")
+    if not parent.is_dir():
+        return
+    for folder in parent.iterdir():
+        if _FOLDER_NAME.fullmatch(folder.name) and (keep is None or folder.name != keep.rsplit("/", 1)[1]):
+            shutil.rmtree(folder, ignore_errors=True)
+    if not any(parent.iterdir()):
+        parent.rmdir()
+
+
+def write_block(stream: TextIO, name: str, value: Any) -> None:
+    """Write an inert block of JSON into a page."""
+    stream.write(f'<script type="application/json" id="{name}">{script_json(value)}</script>\n')
+
+
+def script_json(value: Any) -> str:
+    """JSON that is inert inside an HTML script element: ASCII, without <, > and &, whatever the texts in it say."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
