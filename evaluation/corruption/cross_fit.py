@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from rich.console import Console
 
@@ -14,7 +16,7 @@ from evaluation.corruption.measures import quality_score
 from segqc.auditing.ground_truth import train_without
 from segqc.base.console import make_progress
 from segqc.base.journal import Journal
-from segqc.base.parallel import ordered_map
+from segqc.base.scoring import read_and_score
 from segqc.data.folds import folds
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import read_mask
@@ -38,6 +40,7 @@ def cross_fitted_scores(
     *,
     scorer_id: str,
     measure: Measure = quality_score,
+    device: torch.device | None = None,
     console: Console | None = None,
 ) -> dict[str, dict[str, float]]:
     """Score every mask by a model that was not trained on it.
@@ -61,6 +64,8 @@ def cross_fitted_scores(
         name are not used.
     measure : callable
         (model, picture, mask uint8 `[H, W]`) -> numbers by name, higher = worse.
+    device : torch.device, optional
+        Where `measure` computes, the CPU by default: there it is called in threads, several at a time.
 
     Returns
     -------
@@ -90,13 +95,19 @@ def cross_fitted_scores(
             todo = [pair for pair in held_out if pair.id not in journal]
             if todo:
                 model = train(fold, k, seed, Path(folder))
+                measured = read_and_score(read, partial(_measured, measure, model), todo, device or torch.device("cpu"))
                 with make_progress(console) as progress:  # after the training, which has a progress bar of its own
-                    for id_, image, mask in progress.track(
-                        ordered_map(read, todo), total=len(todo), description=f"scoring fold {fold + 1} of {k}"
+                    for id_, numbers in progress.track(
+                        measured, total=len(todo), description=f"scoring fold {fold + 1} of {k}"
                     ):
-                        journal.append(id_, measure(model, image, mask))
+                        journal.append(id_, numbers)
             found |= {pair.id: journal.rows[pair.id] for pair in held_out}
     return {pair.id: found[pair.id] for pair in pairs}
+
+
+def _measured(measure: Measure, model: Any, item: tuple[str, Image.Image, np.ndarray]) -> tuple[str, dict[str, float]]:
+    id_, image, mask = item
+    return id_, measure(model, image, mask)
 
 
 def segqc_trainer(config: TrainConfig, console: Console | None = None) -> Train:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -30,7 +31,7 @@ from evaluation.ranking.selective import auroc
 from segqc.base.console import make_progress
 from segqc.base.fingerprints import stable_seed
 from segqc.base.journal import Journal
-from segqc.base.parallel import ordered_map
+from segqc.base.scoring import read_and_score
 from segqc.base.tables import write_table
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import read_mask
@@ -104,6 +105,7 @@ def run_suite(
     pictures: PictureReading = AS_STORED,
     max_items: int | None = None,
     resamples: int = 1000,
+    device: torch.device | None = None,
 ) -> SuiteReport:
     """Corrupt, score, and write `corruption_scores.csv` and `corruption_table.csv` to `out`.
 
@@ -134,6 +136,8 @@ def run_suite(
         Score a seeded subset of so many pictures; a larger one contains a smaller one.
     resamples : int
         Number of resamples of the bootstrap over pictures.
+    device : torch.device, optional
+        Where `score` computes, the CPU by default: there it is called in threads, several at a time.
 
     Raises
     ------
@@ -152,7 +156,7 @@ def run_suite(
         "corruptions": {corruption.name: corruption.settings for corruption in corruptions},
     }
     with Journal(Path(out) / ".progress" / "corruptions.jsonl", header) as journal:
-        _score_items(score, items, chosen, labels, pictures, corruptions, seed, journal, console)
+        _score_items(score, items, chosen, labels, pictures, corruptions, seed, journal, console, device)
         entries = {item.id: journal.rows[item.id] for item in chosen}
     rows = [
         dict(zip(ROW_COLUMNS, (id_, name, strength, value, entry["untouched"], changed, dice), strict=True))
@@ -204,8 +208,9 @@ def _score_items(
     seed: int,
     journal: Journal,
     console: Console | None,
+    device: torch.device | None,
 ) -> None:
-    """Score what the journal does not hold; masks are read and corrupted ahead in threads."""
+    """Score what the journal does not hold."""
     todo = [item for item in chosen if item.id not in journal]
     if not todo:
         return
@@ -225,8 +230,11 @@ def _score_items(
 
     with make_progress(console) as progress:
         task = progress.add_task("scoring corrupted masks", total=len(todo))
-        for item in ordered_map(prepare, todo, ahead=2):
-            journal.append(item.id, _score_item(score, item))
+        scored = read_and_score(
+            prepare, lambda item: (item.id, _score_item(score, item)), todo, device or torch.device("cpu")
+        )
+        for id_, entry in scored:
+            journal.append(id_, entry)
             progress.advance(task)
 
 

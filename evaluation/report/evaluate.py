@@ -108,10 +108,11 @@ def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) 
         seed=config.seed,
         out=config.out,
         console=console,
-        scorer_id=f"{fingerprint(folder)} levels {levels}",
+        scorer_id=f"{fingerprint(folder)} levels {levels} {qc.runtime}",
         pictures=study.reader.pictures,
         max_items=config.corruptions,
         resamples=config.resamples,
+        device=qc.model.device,
     )
     return report.table
 

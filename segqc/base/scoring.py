@@ -25,6 +25,7 @@ def read_and_score(
     items: Iterable[A],
     device: torch.device,
     processes: int = 1,
+    most: int | None = None,
 ) -> Iterator[S]:
     """`score(read(item))` of each item, in the items' order.
 
@@ -37,11 +38,13 @@ def read_and_score(
     device : torch.device
     processes : int
         Processes of this run that share the machine's cores.
+    most : int, optional
+        Items in the network at a time, where each takes much memory.
     """
     if device.type != "cpu":
         yield from map(score, ordered_map(read, items))
         return
-    workers = max(1, usable_cores() // processes)
+    workers = max(1, min(usable_cores() // processes, most or usable_cores()))
     with _one_thread_of_arithmetic():
         # Each thread has OpenMP settings of its own, which those of this thread do not reach.
         yield from ordered_map(

@@ -12,7 +12,7 @@ from segqc.base.console import console, error_console
 from segqc.base.cores import wait_passively
 from segqc.base.errors import BadInput, describe_os_error
 from segqc.base.version import __version__
-from segqc.cli import audit, calibration, demo, evaluate, inspect, predict, review, tabular, train
+from segqc.cli import audit, calibration, demo, evaluate, export_model, inspect, predict, review, tabular, train
 
 app = typer.Typer(
     name="segqc",
@@ -47,6 +47,7 @@ app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=calibration.CALIBRATE_EPILOG)(calibration.calibrate)
 app.command(epilog=calibration.MONITOR_EPILOG)(calibration.monitor)
 app.command(epilog=review.EXPORT_EPILOG)(review.export)
+app.command(epilog=export_model.EPILOG)(export_model.export_model)
 app.command(epilog=review.GALLERY_EPILOG)(review.gallery)
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.add_typer(tabular.app, name="tabular")

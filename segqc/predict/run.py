@@ -1,6 +1,6 @@
 """Masks for a folder of images: what an audit is fed with.
 
-One image at a time, because images differ in size. A run may be killed and repeated: masks that are there are not made
+No batches, because images differ in size: on a CPU several images at a time, with one thread of arithmetic each. A run may be killed and repeated: masks that are there are not made
 again.
 """
 
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
 from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.scoring import read_and_score
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.listing import passed_over
 from segqc.data.masks import write_mask
@@ -70,8 +72,9 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
     run.write_note(complete=False)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as progress:
-        for id_, path in progress.track(images.items(), len(images), description="Predicting"):
-            run.predict_image(id_, path)
+        predicted = read_and_score(run.read, run.predict, images.items(), device, most=_MOST_AT_A_TIME)
+        for outcome in progress.track(predicted, len(images), description="Predicting"):
+            run.count(outcome)
     run.write_note(complete=True)
     if not run.written and not run.skipped:
         why = commonest_reason([(failed["image"], failed["reason"]) for failed in run.failed])
@@ -82,6 +85,19 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
         )
     others = () if config.images is None else passed_over(config.images.expanduser(), IMAGE_SUFFIXES)
     return PredictSummary(out, run.written, run.skipped, run.failed, others)
+
+
+_MOST_AT_A_TIME = 4  # a segmenter's maps of one picture take a few hundred megabytes
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """An image to predict; without pixels where its mask is there, or with the reason why it cannot be predicted."""
+
+    id: str
+    path: Path
+    image: Image.Image | None = None
+    failure: str | None = None
 
 
 class _Run:
@@ -124,21 +140,38 @@ class _Run:
             self._mask_file(id_).unlink(missing_ok=True)
             self._probs_file(id_).unlink(missing_ok=True)
 
-    def predict_image(self, id_: str, path: Path) -> None:
-        """Write the mask of one image, unless it is there; an image that cannot be used is noted."""
+    def read(self, item: tuple[str, Path]) -> _Picture:
+        """Decode one image, unless its mask is there; called in threads, as is `predict`."""
+        id_, path = item
         if self._mask_file(id_).is_file() and (not self.config.probs or self._probs_file(id_).is_file()):
-            self.skipped += 1
-            return
+            return _Picture(id_, path)
         try:
-            mask, probs = segment(self.segmenter, read_image(path), self.config.probs)
+            return _Picture(id_, path, read_image(path))
         except BadInput as error:
-            self.failed.append({"id": id_, "image": str(path), "reason": error.reason})
-            return
+            return _Picture(id_, path, failure=error.reason)
+
+    def predict(self, picture: _Picture) -> _Picture:
+        """Write the mask of one image."""
+        if picture.image is None:
+            return picture
+        try:
+            mask, probs = segment(self.segmenter, picture.image, self.config.probs)
+        except BadInput as error:
+            return _Picture(picture.id, picture.path, failure=error.reason)
         if probs is not None:  # before the mask: a mask that is there has its probabilities
-            with atomic_path(self._probs_file(id_)) as temporary:
+            with atomic_path(self._probs_file(picture.id)) as temporary:
                 np.savez_compressed(temporary, probs=probs)
-        write_mask(self._mask_file(id_), mask, self.segmenter.labels)
-        self.written += 1
+        write_mask(self._mask_file(picture.id), mask, self.segmenter.labels)
+        return picture
+
+    def count(self, picture: _Picture) -> None:
+        """Note what became of an image."""
+        if picture.failure is not None:
+            self.failed.append({"id": picture.id, "image": str(picture.path), "reason": picture.failure})
+        elif picture.image is None:
+            self.skipped += 1
+        else:
+            self.written += 1
 
     def write_note(self, complete: bool) -> None:
         """Write ``predict.json``."""

@@ -4,6 +4,7 @@ A user's weights are read as plain tensors: a pickle that could run code is refu
 """
 
 import argparse
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ class Segmenter:
 
 
 def segment(segmenter: Segmenter, image: Image.Image, probs: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
-    """Segment one RGB image.
+    """Segment one RGB image; may be called by several threads at a time.
 
     Returns
     -------
@@ -61,7 +62,13 @@ def segment(segmenter: Segmenter, image: Image.Image, probs: bool = False) -> tu
         raise BadInput("image", reason, "crop it")
     captured: list[Tensor] = []
     last_layer = segmenter.model.get_submodule("classifier")
-    hook = last_layer.register_forward_hook(lambda module, inputs, output: captured.append(output))
+    caller = threading.get_ident()
+
+    def capture(module: nn.Module, inputs: object, output: Tensor) -> None:
+        if threading.get_ident() == caller:  # other threads call the same module
+            captured.append(output)
+
+    hook = last_layer.register_forward_hook(capture)
     try:
         with torch.inference_mode():
             device = next(segmenter.model.parameters()).device
