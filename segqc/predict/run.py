@@ -1,6 +1,7 @@
 """Masks for a folder of images: what an audit is fed with.
 
-No batches, because images differ in size: on a CPU several images at a time, with one thread of arithmetic each. A run may be killed and repeated: masks that are there are not made
+No batches, because images differ in size: on a CPU several images at a time, with one thread of arithmetic each. A run
+may be killed and repeated: masks that are there are not made
 again.
 """
 

@@ -23,6 +23,7 @@ from segqc.data.labels import MAX_CLASSES
 from segqc.demo.config import DemoConfig
 from segqc.export.config import ExportConfig
 from segqc.gallery.config import GalleryConfig
+from segqc.model.export_config import ExportModelConfig
 from segqc.predict.config import PredictConfig
 from segqc.tabular.config import BenchmarkConfig, FitConfig, ScoreConfig
 from segqc.training.config import PRESETS, TrainConfig
@@ -36,6 +37,7 @@ CONFIGS = {
     "calibrate": CalibrateConfig,
     "monitor": MonitorConfig,
     "export": ExportConfig,
+    "export_model": ExportModelConfig,
     "gallery": GalleryConfig,
     "demo": DemoConfig,
     "tabular fit": FitConfig,
