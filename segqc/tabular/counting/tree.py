@@ -12,6 +12,7 @@ _LEAF_ROWS = 2  # of a leaf, of those that a tree is grown from
 _GROWN_FROM = 4000  # rows, at most
 _SAMPLE = 0.7  # share of the rows that a tree is grown from
 _CONSIDERED = 0.5  # share of the other columns among which a split is chosen
+_FEWEST_CONSIDERED = 2  # a split that looks at one column is chance, and wastes the rows of small tables
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Tree:
         rows = rng.permutation(len(codes))[: min(_GROWN_FROM, max(2, int(_SAMPLE * len(codes))))]
         found = ExtraTreeClassifier(
             criterion="entropy",
-            max_features=_CONSIDERED,
+            max_features=min(max(_FEWEST_CONSIDERED, int(_CONSIDERED * len(others))), len(others)),
             max_depth=_DEPTH,
             min_samples_leaf=_LEAF_ROWS,
             random_state=int(rng.integers(2**31 - 1)),
