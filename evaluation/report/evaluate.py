@@ -21,6 +21,7 @@ from evaluation.report.answer import make_answer
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.contenders import Contender, contenders
 from evaluation.report.evaluation import Evaluation
+from evaluation.report.objects import study_objects, write_object_tables
 from evaluation.report.page import Report, ReportTable, render_report
 from evaluation.report.pictures import draw_pictures, published_of
 from evaluation.report.study import Study, make_study
@@ -89,6 +90,7 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
         undefined_figures(rows, scores, study.quality, top, config.threshold),
         config.threshold,
         (*entered.notes, *filter(None, [few_failures(study.quality.dice, config.threshold)])),
+        study_objects(study, config.seed, console),
     )
     _write(config, found, methods)
     return found
@@ -131,6 +133,8 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
         write_table(out / f"classes.{suffix}", study.classes, CLASS_COLUMNS)
         write_table(out / f"images.{suffix}", images, image_columns)
     write_table(out / "class_summary.csv", summary, SUMMARY_COLUMNS)
+    if found.objects is not None:
+        write_object_tables(out, found.objects, study.labels.name)
     facts = _facts(config, found)
     report = Report(
         title=f"Evaluation of {config.audit.name or config.audit}",
@@ -155,7 +159,8 @@ def _write(config: EvaluateConfig, found: Evaluation, methods: Sequence[Contende
         out / "evaluation.json",
         record
         | {"absent": found.absent, "left_out": study.left_out, "rows": grouped, "empty": empty}
-        | {"undefined": found.undefined, "reader": study.reader.to_dict()},
+        | {"undefined": found.undefined, "reader": study.reader.to_dict()}
+        | {"objects": None if found.objects is None else found.objects.summary},
     )
 
 
@@ -195,6 +200,8 @@ def _tables(
     if empty:
         tables.append(("Predictions without foreground, where the truth has some", EMPTY_CAPTION, empty))
     tables.append(("Classes", CLASSES_CAPTION, class_summary))
+    if found.objects is not None:
+        tables.append(("Objects", found.objects.caption, found.objects.rows))
     if found.corruptions is not None:
         lines = [_corruption_line(line) for line in found.corruptions]
         tables.append(("Corrupted ground truth", CORRUPTIONS_CAPTION, lines))

@@ -6,6 +6,7 @@ from typing import Any
 
 from evaluation.ranking.undefined import Undefined, undefined_notes
 from evaluation.report.answer import Answer
+from evaluation.report.objects import ObjectStudy
 from evaluation.report.study import Study
 
 
@@ -33,6 +34,8 @@ class Evaluation:
         Of `evaluation.ranking.undefined.undefined_figures`: which figures have no value, and why.
     threshold : float
         Dice below which an image counts as a failure.
+    objects : ObjectStudy or None
+        The judgement of single objects, where the audit lists them.
     notes : tuple of str
         Sentences on what the baselines learned from, and on failures where they are few.
     """
@@ -48,6 +51,7 @@ class Evaluation:
     undefined: Undefined
     threshold: float
     notes: tuple[str, ...]
+    objects: ObjectStudy | None = None
 
     def undefined_notes(self, *keys: str) -> list[str]:
         """A sentence for each figure of the table that has no value; with `keys`, of these measures only."""

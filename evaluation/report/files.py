@@ -17,6 +17,7 @@ from segqc.auditing.first_look import look_at_truths
 from segqc.base.errors import BadInput
 from segqc.data.inspection.look import LOOKED_AT, look
 from segqc.data.inspection.survey import draw_pairs
+from segqc.data.inspection.suspicion import MaskRole
 from segqc.data.labels import LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.listing import masks_by_id
@@ -135,9 +136,9 @@ class _Opinions:
                 self.readers[name] = None
                 continue
             drawn = draw_pairs(theirs, LOOKED_AT)
-            seen = look(drawn, reader.labels, DataOptions(), folder, predictions=True, pictures=False)
+            seen = look(drawn, reader.labels, DataOptions(), folder, role=MaskRole(predictions=True), pictures=False)
             self.readers[name] = replace(reader, predictions=seen.labels, strict_size=True)
-            self.said += [f"--{name}: {line}" for line in seen.said]
+            self.said += [f"--{name}: {line}" for line in seen.settled.said]
 
 
 class _Places:

@@ -11,6 +11,7 @@ from segqc.cli.options import fills_in
 
 if TYPE_CHECKING:
     from evaluation.report.evaluation import Evaluation
+    from evaluation.report.objects import ObjectStudy
 
 EPILOG = (
     "Example: segqc evaluate --audit audit --voc-root VOCdevkit --image-set val --train-set train "
@@ -30,14 +31,16 @@ def evaluate(config: EvaluateConfig) -> None:
     Baselines that learn take the pairs that the audit's model was trained on, or those of `--train-images` and
     `--train-masks`, `--train-data`, or `--voc-root` and `--train-set`.
 
-    Writes report.html, methods.csv, images.csv, classes.csv (each also as .parquet), class_summary.csv, evaluation.json
-    and figures.
+    Writes report.html, methods.csv, images.csv, classes.csv, objects.csv, object_methods.csv (each also as .parquet),
+    class_summary.csv, evaluation.json and figures.
     """
     from evaluation.report.evaluate import evaluate as run
     from segqc.data.inspection.survey import commonest_reason
 
     found = run(config, console)
     _print_answer(found)
+    if found.objects is not None:
+        console.print(_about_objects(found.objects), soft_wrap=True, highlight=False)
     for name, why in found.absent.items():
         console.print(f"Not evaluated: {name}: {why}", soft_wrap=True, highlight=False)
     if found.study.left_out:
@@ -47,7 +50,7 @@ def evaluate(config: EvaluateConfig) -> None:
     console.print(
         wrote(
             config.out,
-            ": report.html, methods.csv, images.csv, classes.csv, class_summary.csv, evaluation.json and figures.",
+            ": report.html, methods.csv, images.csv, classes.csv, objects.csv, evaluation.json and figures.",
         ),
         soft_wrap=True,
     )
@@ -71,3 +74,16 @@ def _print_answer(found: "Evaluation") -> None:
     notes = [*found.undefined_notes("auroc", "auroc_decile"), *found.notes]
     for note in [*notes, found.top_note] if found.top_note else notes:
         console.print(note, soft_wrap=True, highlight=False)
+
+
+def _about_objects(objects: "ObjectStudy") -> str:
+    """The audit's own figures on single objects, and what was missed."""
+    own = objects.rows[0]
+    parts = [
+        f"AUROC of {what} {own[key]:.3f}"
+        for key, what in (("auroc_zero", "IoU = 0"), ("auroc_below", "IoU < 0.5"))
+        if own[key] is not None
+    ]
+    if objects.missed:
+        parts.append(f"{objects.found[1.0]:.0%} of {objects.missed} missed ones listed at one false alarm a picture")
+    return f"Objects: {own['count']} judged" + "".join(f"; {part}" for part in parts) + "."

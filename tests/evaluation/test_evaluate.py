@@ -141,7 +141,10 @@ def test_the_command_writes_what_it_says(config: EvaluateConfig, found: Evaluati
         "classes.csv",
         "classes.parquet",
         "class_summary.csv",
+        "objects.csv",
+        "object_methods.parquet",
     }
+    assert "Objects: " in result.stdout
     names |= {"evaluation.json", "correlations.png", "risk_coverage.png", "score_against_dice.png", "top_segqc.png"}
     names |= {"corruptions.png", "corruption_table.csv", "corruption_scores.csv"}
     assert names <= {path.name for path in out.iterdir()}
