@@ -23,6 +23,7 @@ def train(
     method: Method = TrainConfig.method,
     preset: PresetName = TrainConfig.preset,
     steps: int | None = None,
+    minutes: float | None = None,
     guess_steps: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
@@ -93,6 +94,8 @@ def train(
         Sizes and training lengths that belong together.
     steps, guess_steps : int, optional
         Training steps, and those of each of the two networks whose mistakes `structured` learns from (a fifth).
+    minutes : float, optional
+        Time to plan preset, steps and views for, on this machine.
     batch_size : int, optional
         Pairs a step, over all processes.
     learning_rate, final_learning_rate, warmup_steps
@@ -182,6 +185,7 @@ def train(
         method=method,
         preset=preset,
         steps=steps,
+        minutes=minutes,
         guess_steps=guess_steps,
         batch_size=batch_size,
         learning_rate=learning_rate,

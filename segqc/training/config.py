@@ -89,6 +89,15 @@ class TrainConfig(DataOptions):
         ),
     ] = "cpu"
     steps: Annotated[int | None, Setting("Number of optimizer steps (default: the preset's).", low=1)] = None
+    minutes: Annotated[
+        float | None,
+        Setting(
+            "Minutes that the training may take: plans preset (cpu or fast), steps and views by what they take on this "
+            "machine, measured at the start. A run that is continued keeps its plan.",
+            low=0,
+            inside=True,
+        ),
+    ] = None
     guess_steps: Annotated[
         int | None,
         Setting(

@@ -65,6 +65,12 @@ def fit_density(
     model.density = DensityHead.fit(flat[:train_count], flat[train_count:], seed=config.seed)
 
 
+def density_items(config: ResolvedTrainConfig, pairs: int) -> int:
+    """Pairs behind the density head, of so many in all."""
+    held_out = round(config.validation_fraction * pairs)
+    return min(config.density_items, pairs - held_out) + held_out
+
+
 def weights_fingerprint(model: QualityModel) -> str:
     """A short name for the network's weights."""
     sums = [

@@ -41,6 +41,7 @@ from segqc.training.feature_source import sample_source
 from segqc.training.first_look import look_first
 from segqc.training.guessers import CrossFitted
 from segqc.training.pairs import TrainingSource, check_pairs, training_source
+from segqc.training.plan import planned
 from segqc.training.resolved import ResolvedTrainConfig, resolve
 from segqc.training.run_record import claim_run
 from segqc.training.samples import TrainingData
@@ -92,6 +93,8 @@ def train(given: TrainConfig, console: Console | None = None, found: TrainingSou
     if not finished and not found.looked_at:
         with accelerator.main_process_first():
             found = look_first(config, found, console)  # before it, too: a wrong reading must not become the run's
+    if given.minutes is not None and (not finished or (config.out / "training" / "plan.json").is_file()):
+        config = planned(given, found, accelerator, console)
     locked = accelerator.is_main_process and not finished
     with exclusive(config.out / "training" / "run.lock", config.out, "training") if locked else nullcontext():
         if accelerator.is_main_process:

@@ -1,6 +1,7 @@
 """The optimisation loop of `segqc train`: state, one step, validation, checkpoints."""
 
 import math
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -108,6 +109,16 @@ class Trainer:
             "seconds_of_last_start": round(seconds, 1),
             "peak_memory_gib": peak_memory_gib(self.accelerator.device),
         }
+
+    def seconds_per_step(self) -> float:
+        """Median seconds of this trainer's steps but the first, which nothing is kept of: a trainer of its own."""
+        seconds, started = [], time.perf_counter()
+        for batch in self._batches():
+            self._step(batch)
+            self.step += 1
+            seconds.append(time.perf_counter() - started)
+            started = time.perf_counter()
+        return statistics.median(seconds[1:])
 
     def _batches(self) -> DataLoader:
         """This process's share of the batches of the remaining steps."""
