@@ -142,6 +142,7 @@ def write_audit(
             labels,
             title=job.title,
             summary={name: value for name, value in quality.items() if name in ("mean_dice", "spearman")} | summary,
+            objects=objects,
             name=config.out.resolve().name,
             judged=job.judged,
             on_read=show,

@@ -15,6 +15,7 @@ from segqc.gallery.config import GalleryConfig
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery
 from segqc.gallery.rows import compare_rows
+from segqc.results.objects import read_objects
 from segqc.results.table import (
     AuditTable,
     audit_fingerprint,
@@ -76,6 +77,7 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
             labels,
             title,
             facts | quality | table.summary,
+            objects=read_objects(table.folder),
             judged=str(table.summary.get("judged", "prediction")),
             audit=audit_fingerprint(table.rows),
             name=table.folder.resolve().name,

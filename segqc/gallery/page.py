@@ -28,13 +28,14 @@ from segqc.gallery.colours import photo_palette
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import heat_rgba
 from segqc.gallery.previews import Previews, previews_in_order
-from segqc.gallery.rows import columns_of, page_row, plain_value, schema_words
+from segqc.gallery.rows import columns_of, objects_by_id, page_row, plain_value, schema_words
 from segqc.gallery.store import FineBudget, PictureFolder, PicturesInside, remove_old_pictures, write_block
 from segqc.results.review import REVIEW_FORMAT, REVIEW_TAGS
 from segqc.results.table import audit_fingerprint, is_scored
 
 INLINE_COUNT = 1500  # so many entries with pictures make a page of about 30 MB, which browsers open at once
 
+STYLES = ("page.css", "detail.css")
 SCRIPTS = tuple(
     f"{part}.js"
     for part in (
@@ -51,6 +52,7 @@ def write_gallery(
     title: str,
     summary: Mapping[str, Any],
     *,
+    objects: Iterable[Mapping[str, Any]] = (),
     judged: str = "prediction",
     audit: str | None = None,
     name: str | None = None,
@@ -75,6 +77,8 @@ def write_gallery(
     summary : mapping
         Shown on demand; nested mappings are flattened. The header says what it says of the data, the model and the
         quality (`segqc.gallery.about`).
+    objects : iterable of mapping
+        Rows of objects.csv, the worst first; of each entry the worst `segqc.gallery.rows.OBJECTS_SHOWN` are listed.
     judged : str
         What the masks are called, in the singular.
     audit : str, optional
@@ -100,7 +104,8 @@ def write_gallery(
         When the file cannot be written.
     """
     path = Path(path)
-    prepared = _prepared(entries, labels, workers, on_read, on_progress or (lambda done: None))
+    found = objects_by_id(objects)
+    prepared = _prepared(entries, labels, found, workers, on_read, on_progress or (lambda done: None))
     rows: list[dict[str, Any]] = []
     beside = _is_beside(thumbnails, entries)
     folder = _write_pictures_beside(path, prepared, rows) if beside else None
@@ -189,7 +194,7 @@ def _page_around_data(title: str, judged: str, beside: bool) -> tuple[str, str]:
     Masks beside a page are scripts, so that such a page trusts the scripts of its disk; any other only its own.
     """
     folder = resources.files("segqc.gallery") / "web"
-    style = (folder / "page.css").read_text("utf-8")
+    style = "".join((folder / name).read_text("utf-8") for name in STYLES)
     # In strict mode and a scope of its own: nothing leaks to the page, and a mistyped name is an error.
     script = '"use strict";\n(() => {\n' + "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS) + "})();\n"
     parts = {
@@ -217,6 +222,7 @@ def _csp_hash(text: str) -> str:
 def _prepared(
     entries: Sequence[GalleryEntry],
     labels: LabelSpace,
+    objects: Mapping[str, list[dict[str, Any]]],
     workers: int | None,
     on_read: Callable[[int, Layers], None] | None,
     on_progress: Callable[[int], None],
@@ -225,7 +231,7 @@ def _prepared(
     for done, (entry, previews) in enumerate(
         zip(entries, previews_in_order(entries, labels, workers, on_read), strict=True), start=1
     ):
-        row = page_row(entry.row) | {"layers": [], "problem": ""}
+        row = page_row(entry.row) | {"layers": [], "problem": "", "objects": objects.get(str(entry.row["id"]), [])}
         if previews is not None:
             row |= {"layers": previews.layers, "problem": previews.problem}
             if previews.size is not None:

@@ -1,7 +1,7 @@
 """Rows of an audit as the gallery's page reads them, alone or beside those of another audit."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,22 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         values = [row.get(name) for row in rows]
         columns[name] = {"all": values[0]} if all(value == values[0] for value in values) else values
     return columns
+
+
+OBJECTS_SHOWN = 20
+"""So many objects of a picture are listed, the worst: a scene of hundreds would fill the page."""
+
+_OF_OBJECT = ("kind", "class", "expected_class", "x0", "y0", "x1", "y1", "expected_iou", "score")
+
+
+def objects_by_id(objects: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """The first `OBJECTS_SHOWN` objects of each picture, in their order, with what the page shows of them."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in objects:
+        of_picture = found.setdefault(str(row["id"]), [])
+        if len(of_picture) < OBJECTS_SHOWN:
+            of_picture.append({name: plain_value(row.get(name)) for name in _OF_OBJECT})
+    return found
 
 
 def schema_words() -> dict[str, dict[str, str]]:

@@ -5,7 +5,7 @@ const FIRST_FIELDS = [
   "expected_class", "classes", "worst_box", "reason", "id",
 ];
 // The status is "ok" of all that can be opened; the ends of the interval stand beside the expected Dice.
-const NO_FIELDS = new Set(["index", "layers", "lot", "status", "source", "fine", "problem", "expected_dice_low", "expected_dice_high"]);
+const NO_FIELDS = new Set(["index", "layers", "lot", "status", "source", "fine", "problem", "objects", "worst_object", "expected_dice_low", "expected_dice_high"]);
 const isEmpty = (value) => !isKnown(value) || (Array.isArray(value) && !value.length);
 
 function fieldText(name, value) {
@@ -59,6 +59,10 @@ class Detail {
       event.target.value = "";
       if (tag) onNewTag(tag);
     });
+    document.getElementById("objects").addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button) this.goToObject([...button.closest("ol").children].indexOf(button.parentNode));
+    });
     document.getElementById("classes-shown").addEventListener("click", (event) => {
       const button = event.target.closest("[data-label]");
       if (button) this.switchClass(Number(button.dataset.label));
@@ -92,6 +96,7 @@ class Detail {
       this.viewer.schedule();
     });
     this.fillClasses();
+    this.fillObjects();
     const first = FIRST_FIELDS.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]]);
     const { expected_dice: expected, expected_dice_low: low, expected_dice_high: high } = row;
     const interval = isKnown(low) && isKnown(high) ? { expected_dice: `${expected.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})` } : {};
@@ -160,6 +165,37 @@ class Detail {
     this.fillClasses();
     this.viewer.schedule();
     return label === null ? "All classes are shown." : `Only ${labelName(label)} is shown.`;
+  }
+
+  // Objects, the worst first ---------------------------------------------------------------------------------------------------------
+
+  fillObjects() {
+    const { objects } = this.row;
+    document.getElementById("objects-part").hidden = !objects.length;
+    document.getElementById("objects").replaceChildren(...objects.map((found) => {
+      const { kind, class: name, expected_class: expected, score } = found;
+      const words = kind === "missed" ? `missed ${expected || name}` : expected && expected !== name ? `${name} → ${expected}` : name;
+      return element("li", {}, element("button", { type: "button", className: "object", "aria-pressed": "false" },
+        swatch(kind === "missed" ? expected || name : name), element("span", { text: words }), element("span", { className: "number", text: score.toFixed(2) })));
+    }));
+  }
+
+  // Shows the object at `place` of the list, as large as its surroundings allow.
+  goToObject(place) {
+    const found = this.row.objects[place];
+    this.scene.chosen = found;
+    [...document.getElementById("objects").children].forEach((item, index) => item.firstChild.setAttribute("aria-pressed", index === place));
+    this.viewer.goTo([found.x0, found.y0, found.x1, found.y1]);
+  }
+
+  // The next or the one before, round and round. Returns what it is, in words.
+  stepObject(direction) {
+    const { objects } = this.row;
+    if (!objects.length) return "No objects are listed.";
+    const before = objects.indexOf(this.scene.chosen);
+    const place = before < 0 ? (direction > 0 ? 0 : objects.length - 1) : (before + direction + objects.length) % objects.length;
+    this.goToObject(place);
+    return `Object ${place + 1} of ${objects.length}: ${document.getElementById("objects").children[place].textContent}.`;
   }
 
   // Brings verdict, reasons and note up to date with the review.

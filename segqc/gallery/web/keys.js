@@ -69,6 +69,7 @@ function detailKey(key, event) {
   if (key === "+" || key === "=") viewer.zoomBy(Viewer.STEP);
   else if (key === "-") viewer.zoomBy(1 / Viewer.STEP);
   else if (key === "0") viewer.reset();
+  else if (key === "x") say(detail.stepObject(event.shiftKey ? -1 : 1));
   else if (key === "s") set({ single: !(state.single ?? narrow.matches) });
   else if (event.shiftKey && key in pans) viewer.panBy(...pans[key]);
   else if (step !== undefined && !scrolling) move(step);

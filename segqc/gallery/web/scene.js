@@ -15,6 +15,7 @@ class Scene {
     this.photo = null;
     this.kind = "small"; // of the photo: "small", "preview" or "original"
     this.rasters = {};
+    this.chosen = null; // the object that one has gone to
     this.hidden = new Set(); // labels of classes that are switched off
     this.drawings = new Map(); // mask -> { fill, outline }, for the classes that are on
   }
@@ -123,13 +124,15 @@ class Scene {
       strokeTwice(pen, drawing.outline, "#fff", 1.5, scale * width / columns);
       pen.restore();
     }
-    if (box && this.row.worst_box) {
-      const [x0, y0, x1, y1] = this.row.worst_box;
-      const frame = new Path2D();
-      frame.rect(x0, y0, x1 - x0, y1 - y0);
-      strokeTwice(pen, frame, "#ff4081", 2, scale);
-    }
+    if (box && this.row.worst_box) strokeTwice(pen, boxPath(...this.row.worst_box), "#ff4081", 2, scale);
+    if (this.chosen) strokeTwice(pen, boxPath(this.chosen.x0, this.chosen.y0, this.chosen.x1, this.chosen.y1), "#00e5ff", 2, scale);
   }
+}
+
+function boxPath(x0, y0, x1, y1) {
+  const path = new Path2D();
+  path.rect(x0, y0, x1 - x0, y1 - y0);
+  return path;
 }
 
 function fillWith(pen, mode, colour, width, height) {

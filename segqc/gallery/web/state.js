@@ -45,6 +45,8 @@ const ORDERS = {
   score: { label: prettyName("score"), key: (row) => row.score, down: true },
   p_value: { label: prettyName("p_value"), key: (row) => row.p_value, down: false },
   expected: { label: prettyName("expected_dice"), key: (row) => row.expected_dice, down: false },
+  object: { label: "Worst object", key: (row) => row.worst_object, down: true },
+  suspects: { label: "Suspect and missed objects", key: (row) => (isKnown(row.suspect_objects) ? row.suspect_objects + (row.missed_objects ?? 0) : null), down: true },
   change: { label: prettyName("rank_change"), key: (row) => row.rank_change, down: true },
   volume: { label: prettyName("volume"), key: (row) => (VOLUMES.has(row.volume) ? volumeScore(VOLUMES.get(row.volume)) : null), down: true },
   random: { label: "Random (for calibration)", key: (row) => row.lot, down: false },
@@ -54,6 +56,8 @@ const ORDERS = {
 };
 if (!RANGES.p_value) delete ORDERS.p_value;
 if (!RANGES.expected_dice) delete ORDERS.expected;
+if (!some("worst_object")) delete ORDERS.object;
+if (!some("suspect_objects")) delete ORDERS.suspects;
 if (!HAS.compared) delete ORDERS.change;
 if (!HAS.dice) delete ORDERS.dice;
 if (!VOLUMES.size) delete ORDERS.volume;
