@@ -20,7 +20,7 @@ class ExportModelConfig:
             "voc-fast."
         ),
     ] = BUNDLED
-    format: Annotated[Literal["onnx"], Setting("Format of the file.")] = "onnx"
+    format: Annotated[Literal["onnx"], Setting("Format of the file: onnx.")] = "onnx"
 
     def __post_init__(self) -> None:
         check_settings(self)
