@@ -14,6 +14,7 @@ from evaluation.tables.summary import Results
 
 _ORDERS = 20  # random orders of equal scores
 _RESAMPLES = 2000  # of the tables
+_FAR = 5  # points of average precision
 
 
 def random_tie_precision(anomalous: np.ndarray, scores: np.ndarray, orders: int = _ORDERS) -> float:
@@ -53,10 +54,17 @@ def render(
         Text below the first tables.
     """
     ranking = rank_methods(results, results.datasets, TRIAL)
-    parts = ["# Results on tables", _protocol(results, command), "## Wins and losses", _standing(results)]
+    parts = [
+        "# Results on tables",
+        _protocol(results, command),
+        "## Wins and losses",
+        _standing(results),
+        _losses(results),
+    ]
     parts += ["## Means by group", _group_means(results, groups), more]
     if ranking is not None:
-        parts += ["## Ranks", _rank_gap(results), *rank_texts(ranking, TRIAL, picture)]
+        parts[3:3] = [_rank_gap(results)]
+        parts += ["## Ranks", *rank_texts(ranking, TRIAL, picture)]
     parts += ["## Every table", _every_table(results)]
     there = {share: found for share, found in dirty.items() if found.datasets}
     if there:
@@ -104,6 +112,21 @@ def _standing(results: Results) -> str:
         )
     header = ["segqc (default) against", "mean difference", "tables better / worse", "largest lead", "largest loss"]
     return table(header, lines)
+
+
+def _losses(results: Results) -> str:
+    """The tables on which another method is well ahead, worst first."""
+    behind = []
+    for name in results.datasets:
+        known = {m: value for m in results.methods if (value := _precision(results, m, name)) is not None}
+        ours = known.pop(TRIAL, None)
+        if ours is not None and known:
+            best = max(known, key=lambda method: known[method])
+            behind.append((ours - known[best], name, title(best)))
+    far = [f"{name} ({gap:.1f}, {best})" for gap, name, best in sorted(behind) if gap < -_FAR]
+    ahead = sum(gap > 0 for gap, _, _ in behind)
+    said = f"{title(TRIAL)} is ahead of all others on {ahead} of {len(behind)} tables"
+    return f"{said}, and more than {_FAR} points behind the best of them on {len(far)}: {', '.join(far) or 'none'}."
 
 
 def _random_ties(results: Results, method: str, name: str) -> float:
@@ -175,7 +198,8 @@ def _dirty(results: Results, dirty: Mapping[float, Results]) -> str:
         "a table are judged on the same rows: the inliers, and the anomalies that no fit has seen. Cells are the mean "
         "average precision with equal scores in random order, and the difference to the fits without anomalies; in "
         "brackets the number of fits where some are missing. Anomalies of one kind are a cluster of the training rows, "
-        "which densities and near neighbours learn."
+        "which densities and near neighbours learn ([what was tried "
+        "against it](results-tabular-choice.md#anomalies-among-the-training-rows))."
     )
     shares = [f"{100 * share:g} %" for share in by_share]
     means = table(["method", *shares], lines)

@@ -119,6 +119,7 @@ def test_the_document_tells_wins_and_losses(tmp_path: Path) -> None:
     assert "2 tables, seeds 0." in text
     assert "| t0 | " in text
     assert "More." in text
+    assert "segqc (default) is ahead of all others on " in text
     assert "## Anomalies among the training rows" in text
     assert "| method | 0 % | 5 % |" in text
     assert "| table | 0 % | 5 % |" in text
