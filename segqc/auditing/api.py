@@ -31,6 +31,7 @@ def audit(
     heatmaps: bool = AuditConfig.heatmaps,
     device: str | None = None,
     runtime: str = "auto",
+    shard: str | None = None,
     strict_size: bool = AuditConfig.strict_size,
     calibration: Path | str | None = None,
     image_suffix: str | None = None,
@@ -96,6 +97,8 @@ def audit(
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
     runtime : "auto", "onnx" or "torch"
         What computes the model; by default ONNX Runtime on a CPU, where it can be used.
+    shard : str, optional
+        Score only part I of N, as "I/N"; `segqc merge` joins the folders of all N. For predictions only.
     calibration : Path or str, optional
         File written by `segqc calibrate`, by default calibration.json in the model's folder, where there is one. For
         predictions only.
@@ -134,7 +137,7 @@ def audit(
             "predictions": predictions, "out": out, "model": model, "images": images, "voc_root": voc_root,
             "image_set": image_set, "ground_truth": ground_truth, "data": data, "split": split, "layout": layout,
             "prediction_classes": prediction_classes, "results_of": results_of, "min_score": min_score,
-            "levels": levels, "top": top, "heatmaps": heatmaps,
+            "levels": levels, "top": top, "heatmaps": heatmaps, "shard": shard,
             "device": device, "runtime": runtime, "calibration": calibration,
             "classes": classes, "folds": folds, "method": method,
             "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed, "strict_size": strict_size,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from segqc.auditing.shards import parse_shard
 from segqc.base.errors import BadInput
 from segqc.base.settings import Device, Images, Runtime, Setting, VocRoot, check_settings, from_json
 from segqc.data.options import (
@@ -93,6 +94,31 @@ class AuditConfig(DataOptions):
     ] = None
     device: Device = None
     runtime: Runtime = "auto"
+    shard: Annotated[
+        str | None,
+        Setting(
+            "Score only part I of N of the predictions, as I/N, such as 2/8, into a folder of its own; `segqc merge` "
+            "joins the folders of all N."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.shard is not None:
+            parse_shard(self.shard)
+
+
+@dataclass(frozen=True)
+class MergeConfig:
+    """`segqc merge`."""
+
+    shards: Annotated[
+        tuple[Path, ...],
+        Setting("Folders of all shards, as written by `segqc audit --shard`.", positional=True, repeated=True),
+    ]
+    out: Annotated[Path, Setting("Folder for the tables, the heat maps and the review page of the whole.")] = Path(
+        "audit"
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -117,7 +143,7 @@ class LabelAuditConfig:
 OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")
 """Fields of `TrainConfig` that an audit of ground truth takes."""
 
-_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of", "prediction_classes")
+_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of", "prediction_classes", "shard")
 _OF_DATA = ("data", "split", "layout")
 
 

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
 from segqc.base.locks import exclusive
+from segqc.base.parts import part_paths
 from segqc.data.layouts.dataset import DRAWN
 
 HEATMAPS, SLICES = "heatmaps", "slices"
@@ -28,7 +29,10 @@ WRITTEN = (
     "gallery.html",
     "gallery_files",
 )
-_PROGRESS, _LOCK, _JOURNALS = ".progress", "audit.lock", "[0-9]*-of-[0-9]*.jsonl"
+ROWS = "rows"
+"""Name of the parts that hold finished rows."""
+
+_PROGRESS, _LOCK = ".progress", "audit.lock"
 
 
 def written_paths(out: Path) -> frozenset[Path]:
@@ -43,9 +47,9 @@ def volumes_journal(out: Path) -> Path:
     return out / _PROGRESS / "volumes.jsonl"
 
 
-def journal_paths(out: Path, world: int) -> list[Path]:
-    """The journals of `world` processes."""
-    return [out / _PROGRESS / f"{rank}-of-{world}.jsonl" for rank in range(world)]
+def parts_folder(out: Path) -> Path:
+    """The folder of the parts that hold finished rows."""
+    return out / _PROGRESS
 
 
 @contextmanager
@@ -68,10 +72,10 @@ def claimed(out: Path, accelerator: Accelerator) -> Iterator[None]:
 
 
 def start_afresh(out: Path) -> None:
-    """Remove what other settings, another model or another number of processes left in a claimed folder: journals
-    first, they vouch for the rest.
+    """Remove what other settings or another model left in a claimed folder: finished rows first, they vouch for the
+    rest.
     """
-    for path in (out / _PROGRESS).glob(_JOURNALS):
+    for path in part_paths(parts_folder(out), ROWS):
         path.unlink()
     shutil.rmtree(out / HEATMAPS, ignore_errors=True)
     for name in (*VOLUME_TABLES, *OBJECTS):
@@ -83,7 +87,7 @@ def _refuse_foreign(out: Path) -> None:
     if (
         not found
         or (out / _PROGRESS / _LOCK).is_file()
-        or any((out / _PROGRESS).glob(_JOURNALS))
+        or part_paths(parts_folder(out), ROWS)
         or _is_audit_summary(out / "summary.json")
     ):
         return

@@ -1,7 +1,8 @@
 """`segqc audit`: a folder of predictions in, a ranked list of the suspect ones out.
 
-Each pair is scored alone, so order, companions and worker count change nothing. A finished pair is a line in a journal
-and a heat map on disk; the same command continues a killed audit. A pair that cannot be scored is a row with its
+Each pair is scored alone, so order, companions and worker count change nothing. A finished pair is a line in a part
+(`segqc.base.parts`) and a heat map on disk; the same command, with any number of processes, continues a killed
+audit. A pair that cannot be scored is a row with its
 reason, never an exception and never silence.
 """
 
@@ -19,7 +20,7 @@ from rich.console import Console
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import judge_rows
 from segqc.auditing.first_look import reader_of
-from segqc.auditing.folder import HEATMAPS, claimed, journal_paths, start_afresh
+from segqc.auditing.folder import HEATMAPS, ROWS, claimed, parts_folder, start_afresh
 from segqc.auditing.job import AuditJob, Scorers
 from segqc.auditing.objects import object_row, rank_objects
 from segqc.auditing.output import Spent, summarise, write_audit
@@ -35,12 +36,13 @@ from segqc.auditing.rows import (
     read_pair,
     score_pair,
 )
+from segqc.auditing.shards import refuse_shard, shard_of
 from segqc.auditing.volume_job import volume_job
 from segqc.auditing.volume_tables import summarise_volumes, with_volumes, write_volumes
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
-from segqc.base.journal import Journal
+from segqc.base.parts import Parts
 from segqc.base.scoring import read_and_score
 from segqc.base.version import __version__
 from segqc.calibration.storage import find_calibration
@@ -123,6 +125,7 @@ def audit(
     console = console if accelerator.is_main_process else None
     with accelerator.main_process_first():
         reader = reader_of(config, scorers.any.model.config, job, console)
+    job = shard_of(job, config.shard)
     of_slices = job.volumes is not None
     columns = OF_SLICES if of_slices else COLUMNS
     header = {
@@ -136,12 +139,12 @@ def audit(
         "version": __version__,
     }
     with claim:
-        journal = _own_journal(config.out, header, accelerator)
-        scored = _score_all(scorers, reader, job.pairs, journal, config, comparison, console, accelerator, columns)
+        parts = _finished(config.out, header, accelerator)
+        scored = _score_all(scorers, reader, job.pairs, parts, config, comparison, console, accelerator, columns)
         accelerator.wait_for_everyone()
-        paths = journal_paths(config.out, accelerator.num_processes)
-        journals = [journal if path == journal.path else Journal(path, header) for path in paths]
-        entries = _entries(job.pairs, journals)
+        if accelerator.num_processes > 1:
+            parts.read_others()
+        entries = parts.rows_of(pair.id for pair in job.pairs)
         scored_rows = with_volumes(_rows(job.pairs, entries), job.volumes or ())
         objects = rank_objects({pair.id: entry["objects"] for pair, entry in zip(job.pairs, entries, strict=True)})
         ranked = rank_rows([*scored_rows, *map(error_row, job.problems)])
@@ -165,17 +168,18 @@ def audit(
     return AuditReport(ranked, summary, config.out, volumes, objects)
 
 
-def _own_journal(out: Path, header: dict[str, Any], accelerator: Accelerator) -> Journal:
-    """The journal of this process, after the main process has removed what an audit of other settings left."""
-    paths = journal_paths(out, accelerator.num_processes)
-    if not accelerator.is_main_process:
-        accelerator.wait_for_everyone()
-        return Journal(paths[accelerator.process_index], header)
-    journals = [Journal(path, header) for path in paths]
-    if not any(journal.rows for journal in journals):
-        start_afresh(out)
+def _finished(out: Path, header: dict[str, Any], accelerator: Accelerator) -> Parts:
+    """What is finished, as every process finds it before any of them writes.
+
+    The main process first removes what an audit of other settings left.
+    """
+    with accelerator.main_process_first():
+        parts = Parts(parts_folder(out), ROWS, accelerator.process_index, header)
+        if accelerator.is_main_process and parts.empty:
+            start_afresh(out)
+            parts.read_others()
     accelerator.wait_for_everyone()
-    return journals[accelerator.process_index]
+    return parts
 
 
 def _predictions(
@@ -186,10 +190,12 @@ def _predictions(
     """
     raise_limit(config)
     if holds_volumes(config.predictions):
+        refuse_shard(config.shard, "volumes")
         return volume_job(config, accelerator, console)
     sources = prediction_sources(config)
     if not are_drawn(sources):
         return prediction_job(config, sources)
+    refuse_shard(config.shard, "annotations and data sets")
     with claimed(config.out, accelerator), accelerator.main_process_first():
         return prediction_job(config, sources)
 
@@ -198,16 +204,15 @@ def _score_all(
     scorers: Scorers,
     reader: PairReader,
     pairs: Sequence[Pair],
-    journal: Journal,
+    parts: Parts,
     config: AuditConfig,
     comparison: Comparison | None,
     console: Console | None,
     accelerator: Accelerator,
     columns: Sequence[str],
 ) -> int:
-    """Score those of this process's pairs that the journal does not hold as they are on disk; returns their number."""
+    """Score this process's share of the pairs that are not finished as they are on disk; returns its number."""
     world = accelerator.num_processes
-    pairs = pairs[accelerator.process_index :: world]
     heatmaps = config.out / HEATMAPS if config.heatmaps else None
 
     def read(pair: Pair) -> ReadPair:
@@ -216,16 +221,18 @@ def _score_all(
     def score(item: ReadPair) -> tuple[ReadPair, dict[str, Any], list[JudgedObject]]:
         return item, *score_pair(scorers.of(item.pair), item, heatmaps)
 
-    todo = [pair for pair in pairs if not _is_scored(pair, journal, heatmaps)]
-    with journal, make_progress(console, "note") as progress:
-        if console and len(todo) < len(pairs):
-            console.print(f"{len(pairs) - len(todo)} of {len(pairs)} pairs were scored before.")
+    unfinished = [pair for pair in pairs if not _is_scored(pair, parts, heatmaps)]
+    accelerator.wait_for_everyone()  # a heat map of another process would make a pair look finished
+    todo = unfinished[accelerator.process_index :: world]
+    with parts.own, make_progress(console, "note") as progress:
+        if console and len(unfinished) < len(pairs):
+            console.print(f"{len(pairs) - len(unfinished)} of {len(pairs)} pairs were scored before.")
         task = progress.add_task("scoring", total=len(todo), note="", visible=bool(todo))
         started, errors = time.monotonic(), 0
         scored = read_and_score(read, score, todo, accelerator.device, world)
         for done, (item, row, objects) in enumerate(scored, 1):
             entry = {"files": item.stamps, "row": row, "objects": [object_row(found) for found in objects]}
-            journal.append(item.pair.id, entry)
+            parts.append(item.pair.id, entry)
             errors += row["status"] == "error"
             note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (
                 f"  {errors} errors" if errors else ""
@@ -234,19 +241,14 @@ def _score_all(
     return len(todo)
 
 
-def _is_scored(pair: Pair, journal: Journal, heatmaps: Path | None) -> bool:
-    """Whether the journal's row is of the very files that the pair has now, and its heat map, if there should be one,
-    is there.
+def _is_scored(pair: Pair, parts: Parts, heatmaps: Path | None) -> bool:
+    """Whether the last row is of the very files that the pair has now, and its heat map, if there should be one, is
+    there.
     """
-    entry = journal.rows.get(pair.id)
+    entry = parts.latest(pair.id)
     if entry is None or entry["files"] != pair_stamps(pair):
         return False
     return heatmaps is None or entry["row"]["status"] == "error" or (heatmaps / f"{pair.id}.png").is_file()
-
-
-def _entries(pairs: Sequence[Pair], journals: Sequence[Journal]) -> list[dict[str, Any]]:
-    """What is known of each pair, from the journal of the process that had it."""
-    return [journals[place % len(journals)].rows[pair.id] for place, pair in enumerate(pairs)]
 
 
 def _rows(pairs: Sequence[Pair], entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

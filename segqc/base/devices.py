@@ -67,7 +67,7 @@ def make_accelerator(device: str | None) -> Accelerator:
     Parameters
     ----------
     device : str or None
-        "cpu", "cuda", "cuda:1", "mps"; None: what there is. Under `accelerate launch` each process has its own.
+        "cpu", "cuda", "cuda:1", "mps"; None: what there is. Under `torchrun` each process has its own.
 
     Raises
     ------

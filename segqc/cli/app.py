@@ -42,6 +42,7 @@ def _segqc(
 app.command(epilog=inspect.EPILOG)(inspect.inspect)
 app.command(epilog=train.EPILOG)(train.train)
 app.command(epilog=audit.EPILOG)(audit.audit)
+app.command(epilog=audit.MERGE_EPILOG)(audit.merge)
 app.command(epilog=predict.EPILOG)(predict.predict)
 app.command(epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command(epilog=calibration.CALIBRATE_EPILOG)(calibration.calibrate)

@@ -1,5 +1,6 @@
 """`segqc audit`: of predictions, or of ground truth."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,10 +8,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig, choose_audit
+from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig, MergeConfig, choose_audit
 from segqc.base.console import console, wrote
 from segqc.cli.calibration import print_calibrated
-from segqc.cli.options import option_name, parameter_of, parameters_of, takes, values_of
+from segqc.cli.options import fills_in, option_name, parameter_of, parameters_of, takes, values_of
 from segqc.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ EPILOG = (
     "\n\nExample, ground truth: segqc audit --images IMAGES --ground-truth MASKS --classes background,road,car --out "
     "labels"
 )
+
+MERGE_EPILOG = "Example: segqc merge shards/1 shards/2 shards/3 --out audit"
 
 _LABELS = LabelAuditConfig()
 _WRITTEN = (
@@ -67,19 +70,37 @@ def audit(
         raise typer.Exit(1)
 
 
+@fills_in(MergeConfig)
+def merge(config: MergeConfig) -> None:
+    """Join the folders of all shards of an audit to the folder of the undivided audit.
+
+    Takes what `segqc audit --shard 1/N` to `--shard N/N` have written, with otherwise the same options. Writes what the
+    audit without --shard would have written. Model, pictures and masks have to be where they were.
+    """
+    from evaluation.ranking.comparison import DiceComparison
+    from segqc.auditing.merge import merge as run
+
+    _print_predictions(run(config, DiceComparison(), console), config.out)
+
+
 def _audit_predictions(config: AuditConfig) -> "AuditReport":
     from evaluation.ranking.comparison import DiceComparison
     from segqc.auditing.run import audit as run
 
     report = run(config, DiceComparison(), console)
+    _print_predictions(report, config.out)
+    return report
+
+
+def _print_predictions(report: "AuditReport", out: Path) -> None:
+    """Print what an audit of predictions has found, and what to do next."""
     _print_audit(report.rows, report.summary)
     if "calibration" in report.summary:
         print_calibrated(report.summary["calibration"])
     _print_volumes(report.volumes)
     console.print()
-    console.print(wrote(config.out, f": {_written(report)}"), soft_wrap=True)
-    console.print(f"Next: open {config.out / 'gallery.html'} in a browser.", soft_wrap=True)
-    return report
+    console.print(wrote(out, f": {_written(report)}"), soft_wrap=True)
+    console.print(f"Next: open {out / 'gallery.html'} in a browser.", soft_wrap=True)
 
 
 def _audit_labels(config: LabelAuditConfig) -> "AuditReport":

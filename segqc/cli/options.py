@@ -115,8 +115,11 @@ def parameter_of(
         yes = _option(name, setting)
         declarations = [f"{yes}/--no-{yes.removeprefix('--')}" if default else yes]
     elif item_type(hint) is not None:
-        hint = list[item_type(hint)] | None if setting.repeated else str | None  # type: ignore[misc]  # made at run time
-        default = ",".join(map(str, default)) if default else None
+        given = list[item_type(hint)] if setting.repeated else str  # type: ignore[misc]  # made at run time
+        required = default is inspect.Parameter.empty
+        hint = given if required else given | None
+        if not required:
+            default = ",".join(map(str, default)) if default else None
     else:
         about |= {"min": setting.low, "max": setting.high}
         if choices(hint):

@@ -33,7 +33,7 @@ def train(
     Takes a Pascal VOC folder, or a folder of images and one of masks. Writes a model folder for `segqc audit --model`.
 
     The same command continues a run that was stopped, at any moment and by any means. To train on several GPUs, start
-    it with `accelerate launch -m segqc train ...`.
+    it with `torchrun --nproc_per_node 4 -m segqc train ...`.
     """
     if dry_run:
         from segqc.training.dry_run import print_dry_run

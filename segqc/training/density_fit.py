@@ -10,7 +10,7 @@ from rich.console import Console
 
 from segqc.base.console import make_progress
 from segqc.base.fingerprints import stable_seed
-from segqc.base.journal import Journal
+from segqc.base.parts import Parts
 from segqc.base.scoring import read_and_score
 from segqc.data.dataset import PairDataset
 from segqc.data.pairs import Pair
@@ -30,8 +30,8 @@ def fit_density(
     """Fit `model.density` on ground-truth pairs: components chosen on the validation pairs, refitted on all; sets
     `inlier_norm` too.
 
-    Training pairs are a fixed random subset of at most `config.density_items`. Features are kept in a journal, so that
-    a killed run continues.
+    Training pairs are a fixed random subset of at most `config.density_items`. Features are kept in parts
+    (`segqc.base.parts`), so that a killed run continues, with any number of processes.
     """
     chosen = np.random.default_rng(stable_seed(config.seed, "density")).permutation(len(train_pairs))[
         : config.density_items
@@ -42,10 +42,12 @@ def fit_density(
     sizes = config.image_size, config.grid_size
     dataset = PairDataset(pairs, stored.label_space, *sizes, None, config.seed, stored.picture_reading)
     world = accelerator.num_processes
-    header = {"weights": weights_fingerprint(model), "levels": model.config.score_levels, "world": world}
-    paths = [config.out / "training" / f"inliers-{rank}-of-{world}.jsonl" for rank in range(world)]
-    with Journal(paths[accelerator.process_index], header) as journal, make_progress(console) as progress:
-        own = [i for i in range(accelerator.process_index, len(pairs), world) if pairs[i].id not in journal]
+    header = {"weights": weights_fingerprint(model), "levels": model.config.score_levels}
+    parts = Parts(config.out / "training", "inliers", accelerator.process_index, header)
+    unfinished = [i for i, pair in enumerate(pairs) if parts.latest(pair.id) is None]
+    accelerator.wait_for_everyone()  # what another process adds would be passed over here
+    with parts.own, make_progress(console) as progress:
+        own = unfinished[accelerator.process_index :: world]
         task = progress.add_task("inlier features", total=len(own), visible=bool(own))
 
         def score(sample: tuple[int, dict[str, np.ndarray]]) -> tuple[int, list[Any]]:
@@ -55,11 +57,12 @@ def fit_density(
         for index, found in read_and_score(
             lambda i: (i, dataset.sample(i, None)), score, own, accelerator.device, world
         ):
-            journal.append(pairs[index].id, {"features": found})
+            parts.append(pairs[index].id, {"features": found})
             progress.advance(task)
     accelerator.wait_for_everyone()
-    rows = {key: row for path in paths for key, row in Journal(path, header).rows.items()}
-    features = np.array([rows[pair.id]["features"] for pair in pairs])  # [n, L, F]
+    if world > 1:
+        parts.read_others()
+    features = np.array([row["features"] for row in parts.rows_of(pair.id for pair in pairs)])  # [n, L, F]
     model.config = dataclasses.replace(model.config, inlier_norm=tuple(features[:, :, 0].mean(0).tolist()))
     flat = features.reshape(len(features), -1)
     model.density = DensityHead.fit(flat[:train_count], flat[train_count:], seed=config.seed)

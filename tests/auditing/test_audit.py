@@ -230,7 +230,7 @@ def test_each_file_is_decoded_once_to_score_and_once_to_show(
         truth = tiny_voc / "SegmentationClass" / f"{row['id']}.png"
         heat = tmp_path / "out" / "heatmaps" / f"{row['id']}.png"
         assert [counts[Path(path)] for path in (row["image"], row["prediction"], truth, heat)] == [2, 2, 2, 1]
-    assert counts[tmp_path / "out" / ".progress" / "0-of-1.jsonl"] == 1
+    assert counts[tmp_path / "out" / ".progress" / "rows-0.jsonl"] == 1
     counts.clear()
     audit(given, DiceComparison())
     assert set(counts.values()) == {1}, "what was scored before is decoded to be shown alone"
@@ -240,7 +240,7 @@ def test_killed_and_repeated_gives_the_same_table(
     audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     arguments = command(tiny_model, tiny_predictions, tiny_voc, tmp_path / "out")
-    journal = tmp_path / "out" / ".progress" / "0-of-1.jsonl"
+    journal = tmp_path / "out" / ".progress" / "rows-0.jsonl"
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") >= 3):
         time.sleep(0.01)
@@ -268,17 +268,26 @@ def test_a_replaced_prediction_or_another_model_is_scored_again(
     assert all(row["agreement"] is None and row["density"] == row["score"] for row in other.rows)
 
 
-def test_two_processes_write_the_same_table(
+def test_two_processes_go_on_where_three_left_off_and_write_the_same_table(
     audited, tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
-    printed = segqc_by_two(*command(tiny_model, tiny_predictions, tiny_voc, tmp_path / "out")[3:])
+    out, folder = tmp_path / "out", tmp_path / "out" / ".progress"
+    shutil.copytree(audited.out / "heatmaps", out / "heatmaps")
+    header, *lines = (audited.out / ".progress" / "rows-0.jsonl").read_text().splitlines(keepends=True)
+    folder.mkdir()
+    for rank in (0, 2):  # one row each, and the one in the middle had none
+        (folder / f"rows-{rank}.jsonl").write_text(header + lines[rank])
+    before = (folder / "rows-2.jsonl").read_bytes()
+    printed = segqc_by_two(*command(tiny_model, tiny_predictions, tiny_voc, out)[3:])
     assert printed.count("Wrote ") == 1, "one of the processes speaks"
-    journals = sorted((tmp_path / "out" / ".progress").glob("*.jsonl"))
-    assert [path.stem for path in journals] == ["0-of-2", "1-of-2"]
-    assert all(path.read_bytes().count(b"\n") > 1 for path in journals), "both have scored pairs"
-    ours, theirs = table(tmp_path / "out"), table(audited.out)
-    assert [row["id"] for row in ours] == [row["id"] for row in theirs]
-    assert [float(row["score"]) for row in ours] == pytest.approx([float(row["score"]) for row in theirs], abs=1e-6)
+    assert "2 of 6 pairs were scored before" in printed
+    rows = {path.name: path.read_bytes().count(b"\n") - 1 for path in folder.glob("*.jsonl")}
+    assert rows == {"rows-0.jsonl": 3, "rows-1.jsonl": 2, "rows-2.jsonl": 1}, "both have scored two of the other four"
+    assert (folder / "rows-2.jsonl").read_bytes() == before
+    for name in ("scores.csv", "scores.parquet"):
+        assert (out / name).read_bytes() == (audited.out / name).read_bytes()
+    for path in (audited.out / "heatmaps").glob("*.png"):
+        assert (out / "heatmaps" / path.name).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize("cores", [1, 3])

@@ -4,6 +4,7 @@ writes at a time.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,9 +19,8 @@ from segqc.auditing.config import AuditConfig
 from segqc.auditing.folder import WRITTEN
 from segqc.auditing.run import AuditReport, audit
 from segqc.base.errors import BadInput
-from segqc.base.journal import Journal
+from segqc.base.parts import Parts
 from segqc.data.masks import read_mask
-from segqc.data.pairs import Pair
 from segqc.demo.scenes import DEMO_LABELS
 
 
@@ -75,6 +75,10 @@ def scored_anew(report: AuditReport) -> bool:
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def without_times(content: bytes) -> bytes:
+    return re.sub(rb'"(seconds|pairs_per_second|peak_memory_gib)": ?[^,}]*,?', b"", content)
 
 
 def test_another_folder_of_equal_sizes_and_times_is_scored_for_itself(run, folders, tmp_path: Path) -> None:
@@ -150,24 +154,42 @@ def test_a_mask_replaced_while_it_is_scored_is_not_recorded_as_scored(run, folde
 def test_heat_maps_of_another_model_are_not_left_to_the_first(run, tiny_paper_model: Path, tmp_path: Path) -> None:
     run()
     before = snapshot(tmp_path / "out" / "heatmaps")
-    journal = next((tmp_path / "out" / ".progress").glob("*.jsonl"))
-    journal.rename(journal.with_name("0-of-2.jsonl"))  # as after a run of two processes
+    part = next((tmp_path / "out" / ".progress").glob("*.jsonl"))
+    part.rename(part.with_name("rows-1.jsonl"))  # as after a run of two processes
     run(model=tiny_paper_model)
-    assert [path.name for path in journal.parent.glob("*.jsonl")] == [journal.name]
+    assert [path.name for path in part.parent.glob("*.jsonl")] == [part.name]
     assert snapshot(tmp_path / "out" / "heatmaps") != before
     run()
     assert snapshot(tmp_path / "out" / "heatmaps") == before
 
 
-def test_each_pair_is_taken_from_the_journal_of_the_process_that_had_it(tmp_path: Path) -> None:
-    """The lists of the processes shift when a pair is added, and the other journal still has the pair as it was."""
-    pairs = [Pair(id_, Path(f"{id_}.jpg"), Path(f"{id_}.png")) for id_ in "abc"]
-    journals = [Journal(tmp_path / name, {}) for name in "01"]
-    for journal, age, ids in zip(journals, ("new", "old"), ("ac", "abc"), strict=True):
-        for id_ in ids:
-            with journal:
-                journal.append(id_, {"files": [], "row": {"id": id_, "age": age}})
-    assert [row["age"] for row in audit_module._rows(pairs, journals)] == ["new", "old", "new"]
+def test_the_last_of_several_rows_of_a_pair_counts_whichever_process_wrote_it(tmp_path: Path) -> None:
+    for age, rank, ids in (("old", 1, "abc"), ("newer", 2, "a"), ("newest", 0, "b")):
+        parts = Parts(tmp_path, "rows", rank, {})
+        with parts.own:
+            for id_ in ids:
+                parts.append(id_, {"age": age})
+    for rank in range(4):
+        rows = Parts(tmp_path, "rows", rank, {}).rows_of("abc")
+        assert [row["age"] for row in rows] == ["newer", "newest", "old"]
+    with pytest.raises(BadInput, match="has no row of d"):
+        Parts(tmp_path, "rows", 0, {}).rows_of("d")
+
+
+def test_rows_of_any_number_of_processes_are_kept(run, tmp_path: Path) -> None:
+    """The rows of a whole audit dealt to the parts of other processes, one of which was killed in a line."""
+    run()
+    out = run().out  # which has no pairs per second to show, as the last run will have none
+    whole = snapshot(out)
+    folder = out / ".progress"
+    header, *lines = (folder / "rows-0.jsonl").read_text().splitlines(keepends=True)
+    (folder / "rows-0.jsonl").unlink()
+    for rank in range(4):
+        (folder / f"rows-{rank}.jsonl").write_text("".join([header, *lines[rank::4], lines[0][:40]]))
+    again = run()
+    assert not scored_anew(again)
+    for name in ("scores.csv", "scores.parquet", "gallery.html", "contact_sheet.png"):
+        assert without_times((out / name).read_bytes()) == without_times(whole[name]), name
 
 
 @pytest.mark.parametrize(
@@ -205,13 +227,13 @@ def test_an_audit_that_was_killed_before_its_first_row_goes_on(run, tmp_path: Pa
     assert snapshot(tmp_path / "out" / "heatmaps") == whole
 
 
-@pytest.mark.parametrize("left", [".progress/0-of-1.jsonl", "summary.json"])
+@pytest.mark.parametrize("left", [".progress/rows-0.jsonl", "summary.json"])
 def test_audits_without_the_lock_file_are_known_by_journal_or_summary(run, tmp_path: Path, left: str) -> None:
     """Those of older versions have none."""
     out = run().out
     (out / ".progress" / "audit.lock").unlink()
     kept = (out / left).read_bytes()
-    (out / ".progress" / "0-of-1.jsonl").unlink()
+    (out / ".progress" / "rows-0.jsonl").unlink()
     (out / "summary.json").unlink()
     (out / left).write_bytes(kept)
     assert scored_anew(run()) is (left == "summary.json")

@@ -223,7 +223,7 @@ def test_killed_in_a_training_between_folds_and_in_scoring_it_ends_with_the_same
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    models, journal = tmp_path / "out" / "models", tmp_path / "out" / ".progress" / "0-of-1.jsonl"
+    models, journal = tmp_path / "out" / "models", tmp_path / "out" / ".progress" / "rows-0.jsonl"
     killed_when((models / "fold-0-of-3-seed-0" / "config.json").is_file)
     assert not (models / "fold-1-of-3-seed-0" / "config.json").exists()
     killed_when((models / "fold-1-of-3-seed-0" / "training" / "last.safetensors").is_file)

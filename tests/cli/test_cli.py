@@ -18,7 +18,7 @@ runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"})
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "audit", "predict", "evaluate", "calibrate", "monitor", "export", "gallery", "demo"]
+    "command", ["train", "audit", "merge", "predict", "evaluate", "calibrate", "monitor", "export", "gallery", "demo"]
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = runner.invoke(app, [command, "--help"])

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from evaluation.report.config import EvaluateConfig
-from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig
+from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig, MergeConfig
 from segqc.base.errors import BadInput
 from segqc.base.settings import Setting, check_settings, choices, item_type, settings_of
 from segqc.calibration.config import CalibrateConfig, MonitorConfig
@@ -32,6 +32,7 @@ CONFIGS = {
     "inspect": InspectConfig,
     "train": TrainConfig,
     "audit": AuditConfig,
+    "merge": MergeConfig,
     "predict": PredictConfig,
     "evaluate": EvaluateConfig,
     "calibrate": CalibrateConfig,
@@ -92,12 +93,12 @@ def test_options_have_the_default_the_range_the_choices_and_the_help_of_their_fi
         kind, shown, default = options[field.name]
         assert shown.help == setting.help, field.name
         assert all(choice in setting.help for choice in choices(hint)), field.name
-        if item_type(hint) is not None:
+        required = field.default is dataclasses.MISSING
+        if item_type(hint) is not None and not required:
             assert default == (",".join(map(str, field.default)) if field.default else None), field.name
         else:
-            required = field.default is dataclasses.MISSING
             assert default == (inspect.Parameter.empty if required else field.default), field.name
-            assert kind == hint, field.name
+            assert kind == (hint if item_type(hint) is None else list[item_type(hint)]), field.name
             assert (shown.min, shown.max) == (setting.low, setting.high), field.name
 
 

@@ -52,7 +52,7 @@ def killed_when(arguments: list[str], ready) -> bool:
 def test_a_training_killed_twice_ends_with_the_same_bits(tiny_voc: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert segqc(*command(tiny_voc, whole)[3:]).returncode == 0
-    last, inliers = broken / "training" / "last.safetensors", broken / "training" / "inliers-0-of-1.jsonl"
+    last, inliers = broken / "training" / "last.safetensors", broken / "training" / "inliers-0.jsonl"
     assert killed_when(command(tiny_voc, broken), last.is_file), "the run ended before it could be killed"
     assert killed_when(command(tiny_voc, broken), lambda: inliers.is_file() and inliers.read_bytes().count(b"\n") > 3)
     assert not (broken / "config.json").exists()
@@ -249,7 +249,7 @@ def test_two_processes_take_the_same_steps_as_one(tiny_voc: Path, tmp_path: Path
     printed = segqc_by_two(*two)
     assert printed.count("Wrote the model folder") == 1, "one of the processes speaks"
     journals = sorted((tmp_path / "two" / "training").glob("inliers-*.jsonl"))
-    assert [path.stem for path in journals] == ["inliers-0-of-2", "inliers-1-of-2"]
+    assert [path.stem for path in journals] == ["inliers-0", "inliers-1"]
     assert all(path.read_bytes().count(b"\n") > 1 for path in journals), "both have measured pairs"
     one, two = (load_file(tmp_path / name / "training" / "last.safetensors") for name in ("one", "two"))
     for name, value in one.items():
