@@ -30,6 +30,7 @@ def train(
     warmup_steps: int | None = None,
     image_size: int | None = None,
     grid_size: int | None = None,
+    detail: bool = TrainConfig.detail,
     encoder: str | None = None,
     encoder_weights: Path | str | None = None,
     classifier: bool = TrainConfig.classifier,
@@ -102,6 +103,8 @@ def train(
         Linear warm-up, then a cosine from the first to the second.
     image_size, grid_size : int, optional
         Side of the squashed picture, px, and of the mask grid, cells.
+    detail : bool
+        Whether to choose both by the sizes of the objects in the masks.
     encoder : str, optional
         timm backbone.
     encoder_weights : Path or str, optional
@@ -192,6 +195,7 @@ def train(
         warmup_steps=warmup_steps,
         image_size=image_size,
         grid_size=grid_size,
+        detail=detail,
         encoder=encoder,
         encoder_weights=_path(encoder_weights),
         classifier=classifier,

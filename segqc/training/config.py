@@ -126,6 +126,13 @@ class TrainConfig(DataOptions):
     grid_size: Annotated[
         int | None, Setting("Side of the grid that masks are reduced to, in cells (default: the preset's).", low=1)
     ] = None
+    detail: Annotated[
+        bool,
+        Setting(
+            "Choose image and grid size from the sizes of the objects in the masks, up to a grid of 128: small and "
+            "thin objects are seen, and training takes up to four times as long."
+        ),
+    ] = False
     encoder: Annotated[
         str | None,
         Setting(

@@ -15,6 +15,7 @@ from segqc.data.labels import LabelSpace
 from segqc.model.config import ModelConfig
 from segqc.training.config import TrainConfig
 from segqc.training.design import model_config
+from segqc.training.detail import fitted_to_objects
 from segqc.training.first_look import look_first
 from segqc.training.pairs import TrainingSource, training_labels, training_source
 from segqc.training.plan import fitted, said
@@ -44,7 +45,7 @@ def print_dry_run(given: TrainConfig, console: Console) -> Complexity:
     with tempfile.TemporaryDirectory() as folder:
         there = dataclasses.replace(given, out=Path(folder), download=False)
         source = look_first(there, training_source(there, console=console), console)
-        config, lines = _measured(there, source)
+        config, lines = _measured(fitted_to_objects(there, source, console), source)
     cost = _print_counted(dataclasses.replace(config, out=given.out), source.labels, console, with_memory=False)
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)

@@ -37,6 +37,7 @@ from segqc.model.segment_noise import SegmentNoise, class_swaps
 from segqc.training.config import TrainConfig
 from segqc.training.density_fit import fit_density
 from segqc.training.design import new_model
+from segqc.training.detail import fitted_to_objects
 from segqc.training.feature_source import sample_source
 from segqc.training.first_look import look_first
 from segqc.training.guessers import CrossFitted
@@ -93,6 +94,8 @@ def train(given: TrainConfig, console: Console | None = None, found: TrainingSou
     if not finished and not found.looked_at:
         with accelerator.main_process_first():
             found = look_first(config, found, console)  # before it, too: a wrong reading must not become the run's
+    given = fitted_to_objects(given, found, None if finished else console)
+    config = resolve(given)
     if given.minutes is not None and (not finished or (config.out / "training" / "plan.json").is_file()):
         config = planned(given, found, accelerator, console)
     locked = accelerator.is_main_process and not finished
