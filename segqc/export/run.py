@@ -3,19 +3,23 @@
 A prediction that cannot be exported is listed in `export.json` with its reason, never dropped in silence.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
 from segqc.base.settings import to_json
+from segqc.base.tables import write_table
 from segqc.base.version import __version__
 from segqc.data.inspection.survey import commonest_reason
 from segqc.export import coco, csv_table, cvat, fiftyone, label_studio
 from segqc.export.config import ExportConfig
 from segqc.export.queue import Item, Locator, Skipped, choose, common_folder, load_items
+from segqc.results.objects import read_objects
+from segqc.results.schema import OBJECT_COLUMNS, names
 from segqc.results.table import audit_fingerprint, read_audit_table
 
 TARGETS = {
@@ -67,7 +71,7 @@ def export(config: ExportConfig) -> ExportReport:
         written.
     """
     table = read_audit_table(config.audit)
-    labels = table.labels(config.classes)
+    labels, objects = table.labels(config.classes), read_objects(table.folder)
     chosen = choose(table, config)
     root = config.images_root or common_folder([table.path(row, "image") for row in table.rows if row.get("image")])
     skipped, tally = list(chosen.unscored), _Tally()
@@ -77,13 +81,13 @@ def export(config: ExportConfig) -> ExportReport:
         why = commonest_reason([(problem.id, problem.reason) for problem in skipped])
         raise BadInput(config.audit, f"has nothing that can be exported; {why}", "mend the files, or audit again")
     counted = tally.count(items if first is None else chain([first], items))
-    files = TARGETS[config.to](config.out, counted, labels, config)
+    files = [*TARGETS[config.to](config.out, counted, labels, config), *_write_objects(objects, tally, config.out)]
     note = config.out / "export.json"
     write_json(
         note,
         {
             "audit": audit_fingerprint(table.rows),
-            "exported": tally.exported,
+            "exported": len(tally.ids),
             "left_out_by_filters": chosen.left_out,
             "not_exported": skipped,
             "turned_by_exif": tally.turned,
@@ -92,22 +96,32 @@ def export(config: ExportConfig) -> ExportReport:
             "segqc": __version__,
         },
     )
-    return ExportReport(tally.exported, chosen.left_out, tally.turned, skipped, [*files, note], root)
+    return ExportReport(len(tally.ids), chosen.left_out, tally.turned, skipped, [*files, note], root)
 
 
 @dataclass
 class _Tally:
     """Counts items on their way to the target."""
 
-    exported: int = 0
+    ids: list[str] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
 
     def count(self, items: Iterable[Item]) -> Iterator[Item]:
         for item in items:
-            self.exported += 1
+            self.ids.append(item.id)
             if item.orientation != 1:
                 self.turned.append(item.id)
             yield item
+
+
+def _write_objects(objects: Sequence[dict[str, Any]], tally: _Tally, out: Path) -> list[Path]:
+    """Write objects.csv, the objects of the exported predictions in the order of their ranks, where there are any."""
+    exported = set(tally.ids)
+    rows = [row for row in objects if row["id"] in exported]
+    if not rows:
+        return []
+    write_table(out / "objects.csv", rows, names(OBJECT_COLUMNS))
+    return [out / "objects.csv"]
 
 
 def _locator(config: ExportConfig, root: Path) -> Locator:

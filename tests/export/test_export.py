@@ -15,12 +15,14 @@ from typer.testing import CliRunner
 
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
+from segqc.base.tables import write_table
 from segqc.cli.app import app
 from segqc.export.config import ExportConfig
 from segqc.export.queue import Locator, common_folder, reason_of
 from segqc.export.run import TARGETS, ExportReport, export
 from segqc.export.xml_files import xml_text
 from segqc.results.review import REVIEW_TAGS, read_review
+from segqc.results.schema import OBJECT_COLUMNS, names
 from segqc.results.table import audit_fingerprint, read_audit_table
 
 
@@ -135,6 +137,22 @@ def test_filters_and_order(audit, tmp_path, changes, expected):
     assert [row["image"].removesuffix(".png") for row in queue(tmp_path / "out")] == [
         name if name[0] != "=" else f"'{name}" for name in (NAMES[i] for i in expected)
     ]
+
+
+def test_the_objects_of_exported_predictions_come_along(audit, tmp_path):
+    columns = names(OBJECT_COLUMNS)
+    objects = [dict.fromkeys(columns) | {"id": name, "object": i, "rank": 5 - i} for i, name in enumerate(NAMES)]
+    write_table(audit / "objects.parquet", objects[::-1], columns)
+    report = run(audit, tmp_path / "out", top=2)
+    assert tmp_path / "out" / "objects.csv" in report.files
+    with (tmp_path / "out" / "objects.csv").open(encoding="utf-8", newline="") as file:
+        assert [(row["id"], row["rank"]) for row in csv.DictReader(file)] == [(NAMES[1], "4"), (NAMES[0], "5")]
+    write_table(audit / "objects.parquet", [{"id": "a"}], ("id",))
+    with pytest.raises(BadInput, match="lacks the columns object, rank"):
+        run(audit, tmp_path / "out")
+    (audit / "objects.parquet").write_bytes(b"no table")
+    with pytest.raises(BadInput, match=r"objects\.parquet: is not a Parquet file"):
+        run(audit, tmp_path / "out")
 
 
 def test_equal_scores_come_in_the_order_of_their_ids(tmp_path, audit):
