@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segqc.data.cells import cell_index, cell_of_pixel, nearest_grid, pixel_of_cell
+from segqc.data.cells import cell_index, cell_of_pixel, count_runs, nearest_grid, pixel_of_cell
 from segqc.data.components import mask_components
 from segqc.data.labels import LabelSpace
 
@@ -70,7 +70,7 @@ class _Allotment:
 
         inside = numbers > 0
         cells = cell_index(numbers.shape, self.side)[inside]
-        pairs, self.pixels = _count_runs(numbers[inside] * np.int64(grid.size) + cells)
+        pairs, self.pixels = count_runs(numbers[inside] * np.int64(grid.size) + cells)
         self.owner, self.cell = np.divmod(pairs, grid.size)
         self._first_row_of_object = np.searchsorted(self.owner, np.arange(len(classes) + 1))
         self._rows_by_cell = np.argsort(self.cell, kind="stable")
@@ -144,10 +144,3 @@ def _lost(numbers: np.ndarray, classes: np.ndarray, sizes: np.ndarray, grid: np.
         cell = grid[cell_of_pixel(numbers.shape[0], len(grid))[y], cell_of_pixel(numbers.shape[1], len(grid))[x]]
         touches[number[cell == classes[number]]] = True
     return np.flatnonzero(~touches)
-
-
-def _count_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`np.unique` with counts, of values that mostly equal the one before: sorts runs."""
-    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
-    distinct, inverse = np.unique(values[starts], return_inverse=True)
-    return distinct, np.bincount(inverse, np.diff(starts, append=len(values))).astype(np.int64)

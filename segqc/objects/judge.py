@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segqc.data.cells import cell_index
 from segqc.data.components import mask_components
 from segqc.data.heat import PackedHeat
 from segqc.data.labels import LabelSpace
@@ -60,8 +61,9 @@ def judge_objects(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> l
     labels : LabelSpace
         Background is no object; every other 8-connected component of at least 10 pixels is one.
     """
-    predicted = _predicted(belief, mask, labels)
-    objects = [*predicted, *_missed(belief, mask, labels, len(predicted) + 1)]
+    cells = cell_index(mask.shape, belief.shape[1])
+    predicted = _predicted(belief, mask, cells, labels)
+    objects = [*predicted, *_missed(belief, mask, cells, labels, len(predicted) + 1)]
     return sorted(objects, key=lambda found: (-found.score, found.number))
 
 
@@ -70,11 +72,11 @@ def object_scores(expected_iou: np.ndarray, none_right: np.ndarray) -> np.ndarra
     return (1 - expected_iou + none_right) / 2
 
 
-def _predicted(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> list[JudgedObject]:
+def _predicted(belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: LabelSpace) -> list[JudgedObject]:
     found = mask_components(mask, labels, SMALL_OBJECT_PIXELS)
     if not len(found.classes):
         return []
-    evidence = read_evidence(belief, CellCounts.count(found, belief.shape[1]))
+    evidence = read_evidence(belief, CellCounts.count(found, belief.shape[1], cells))
     scores = object_scores(evidence.expected_iou, evidence.none_right)
     objects = []
     for i, (rows, columns) in enumerate(found.windows):
@@ -96,7 +98,9 @@ def _predicted(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> list
     return objects
 
 
-def _missed(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace, first: int) -> list[JudgedObject]:
+def _missed(
+    belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: LabelSpace, first: int
+) -> list[JudgedObject]:
     return [
         JudgedObject(
             number=number,
@@ -109,7 +113,7 @@ def _missed(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace, first: int
             score=missed.probability,
             touches_border=_touches_border(missed.box, mask),
         )
-        for number, missed in enumerate(find_missed(belief, mask, labels), first)
+        for number, missed in enumerate(find_missed(belief, mask, cells, labels), first)
     ]
 
 

@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 
-from segqc.data.cells import cell_of_pixel
+from segqc.data.cells import cell_index, cell_of_pixel
 from segqc.data.components import mask_components
 from segqc.data.labels import LabelSpace
 from segqc.objects.evidence import CellCounts, read_evidence
 
 LABELS = LabelSpace(("background", "cat", "dog", "cow"))
+
+
+def counted(mask: np.ndarray, side: int) -> CellCounts:
+    return CellCounts.count(mask_components(mask, LABELS), side, cell_index(mask.shape, side))
 
 
 def random_belief(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -47,7 +51,7 @@ def test_evidence_is_that_of_a_loop_over_pixels(shape, side):
     mask = np.kron(rng.choice([0, 0, 1, 1, 2, 255], size=(6, 6)), np.ones((shape[0] // 6, shape[1] // 6)))
     belief = random_belief(rng, side)
     # a cell's pixels lie evenly in it here, so that whole cells and single pixels give the same sums
-    evidence = read_evidence(belief, CellCounts.count(mask_components(mask.astype(np.uint8), LABELS), side))
+    evidence = read_evidence(belief, counted(mask.astype(np.uint8), side))
     iou, doubt, likeliest = zip(*by_pixels(belief, mask.astype(np.uint8)), strict=True)
     np.testing.assert_allclose(evidence.expected_iou, iou, rtol=1e-9)
     np.testing.assert_allclose(evidence.none_right, doubt, rtol=1e-6)
@@ -60,7 +64,7 @@ def test_a_certain_belief_expects_the_true_iou():
     mask[4:10, 4:10] = 1
     belief[0], belief[1] = 1, 0
     belief[1, 4:10, 7:12], belief[0, 4:10, 7:12] = 1, 0  # 18 pixels in common, 12 more beside
-    evidence = read_evidence(belief, CellCounts.count(mask_components(mask, LABELS), 16))
+    evidence = read_evidence(belief, counted(mask, 16))
     assert evidence.expected_iou[0] == pytest.approx(18 / 48)
     assert evidence.none_right[0] < 1e-9
     assert evidence.likeliest.tolist() == [0]
@@ -71,5 +75,5 @@ def test_pixels_finer_than_the_grid_are_counted_once():
     mask, belief = np.zeros((4, 4), np.uint8), np.full((4, 16, 16), 0.0)
     mask[1, 1:3] = 2
     belief[2], belief[0] = 0.5, 0.5
-    evidence = read_evidence(belief, CellCounts.count(mask_components(mask, LABELS), 16))
+    evidence = read_evidence(belief, counted(mask, 16))
     assert evidence.none_right[0] == pytest.approx(0.25)
