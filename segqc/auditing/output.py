@@ -25,7 +25,7 @@ from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
 from segqc.gallery.contact_sheet import ContactSheet
 from segqc.gallery.layers import GalleryEntry, Layers
-from segqc.gallery.object_sheet import ObjectSheet
+from segqc.gallery.object_sheet import ObjectSheet, largest_suspects
 from segqc.gallery.page import write_gallery
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns, split_list
 from segqc.results.table import SUMMARY
@@ -128,7 +128,7 @@ def write_audit(
     labels, quality = reader.labels, summary.get("quality", {})
     entries = [_entry(row, pairs.get(row["id"]) if row["image"] else None, config.out, reader) for row in rows]
     sheet = ContactSheet(entries[: config.top], labels, judged=job.judged)
-    object_sheet = ObjectSheet(objects[: config.top], labels)
+    object_sheet = ObjectSheet(largest_suspects(objects, config.top), labels)
 
     def show(place: int, layers: Layers) -> None:
         sheet.add(place, layers)

@@ -1,4 +1,8 @@
-"""The contact sheet of objects: the most suspect ones of an audit as crops, with and without the mask."""
+"""The contact sheet of objects: suspect ones of an audit as crops, with and without the mask.
+
+The most suspect objects of all are often specks, many in one picture. So that a glance shows what matters, the sheet
+has the largest suspect object of each picture, the most suspect of these first.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -28,6 +32,7 @@ from segqc.gallery.contact_sheet import (
 )
 from segqc.gallery.layers import Layers
 from segqc.gallery.overlay import Box, draw_box, overlay_mask
+from segqc.objects.judge import SUSPECT
 
 _LEAST_CONTEXT = 24  # pixels of the picture around a small object
 _Cell = Image.Image | str
@@ -60,6 +65,22 @@ class ObjectSheet:
         page = _draw(self.objects, [self._cells.get(place, []) for place in range(len(self.objects))])
         with atomic_path(path) as temporary:
             page.save(temporary, "PNG", dpi=(200, 200))
+
+
+def largest_suspects(objects: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
+    """The largest suspect object of each picture, in the order of their ranks, `count` at most.
+
+    Parameters
+    ----------
+    objects : sequence of mapping
+        Rows of objects.csv in the order of their ranks.
+    count : int
+    """
+    largest: dict[str, Mapping[str, Any]] = {}
+    for row in objects:
+        if row["score"] > SUSPECT and row["area"] > largest.get(row["id"], {"area": 0})["area"]:
+            largest[row["id"]] = row
+    return sorted(largest.values(), key=lambda row: row["rank"])[:count]
 
 
 def surroundings(box: Box, size: tuple[int, int]) -> Box:
@@ -98,9 +119,9 @@ def _draw(objects: Sequence[Mapping[str, Any]], cells: Sequence[Sequence[_Cell]]
     per_group = max(1, math.ceil(len(objects) / groups))
     width, height = 2 * CELL[0] + GAP, CAPTION + CELL[1] + ROW_GAP
     pen = Pen((groups * (width + GROUP_GAP) - GROUP_GAP + 2 * MARGIN, TITLE + per_group * height + 2 * MARGIN))
-    pen.text(MARGIN, MARGIN + 16, "Most suspect objects, worst first", 18, bold=True)
+    pen.text(MARGIN, MARGIN + 16, "The largest suspect object of each picture, most suspect first", 18, bold=True)
     if not objects:
-        pen.text(MARGIN, MARGIN + TITLE + 24, "No objects.", 12, MUTED)
+        pen.text(MARGIN, MARGIN + TITLE + 24, "No object is suspect.", 12, MUTED)
     for place, (row, pictures) in enumerate(zip(objects, cells, strict=True)):
         x, y = MARGIN + place // per_group * (width + GROUP_GAP), MARGIN + TITLE + place % per_group * height
         _caption(pen, x, y, width, row)

@@ -16,7 +16,7 @@ from segqc.auditing.run import audit
 from segqc.data.masks import read_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.gallery.layers import GalleryEntry, Layers
-from segqc.gallery.object_sheet import ObjectSheet, surroundings
+from segqc.gallery.object_sheet import ObjectSheet, largest_suspects, surroundings
 from segqc.results.schema import OBJECT_COLUMNS, names
 
 WRITTEN = ("objects.csv", "objects.parquet", "objects.png")
@@ -96,3 +96,10 @@ def test_the_sheet_shows_crops_around_the_boxes(tmp_path: Path) -> None:
     assert (np.asarray(with_objects) == (255, 64, 129)).all(-1).any()  # the box
     ObjectSheet([], LABELS).write(tmp_path / "sheet.png")
     assert Image.open(tmp_path / "sheet.png").width > 100
+
+
+def test_the_sheet_takes_the_largest_suspect_object_of_each_picture() -> None:
+    made = [("a", 0.9, 10), ("b", 0.8, 7), ("a", 0.7, 90), ("c", 0.6, 5), ("b", 0.4, 99), ("d", 0.3, 4)]
+    objects = [{"id": i, "score": s, "area": a, "rank": n} for n, (i, s, a) in enumerate(made, 1)]
+    assert [row["rank"] for row in largest_suspects(objects, 9)] == [2, 3, 4]
+    assert [row["rank"] for row in largest_suspects(objects, 1)] == [2]
