@@ -8,6 +8,7 @@ from segqc.auditing.ground_truth import audit_labels
 from segqc.auditing.run import AuditReport
 from segqc.auditing.run import audit as run_audit
 from segqc.base.console import console
+from segqc.base.tracking import Tracker
 from segqc.data.options import Exif, LayoutName, MaskValues
 
 
@@ -31,6 +32,7 @@ def audit(
     heatmaps: bool = AuditConfig.heatmaps,
     device: str | None = None,
     runtime: str = "auto",
+    track: Sequence[Tracker] = AuditConfig.track,
     shard: str | None = None,
     strict_size: bool = AuditConfig.strict_size,
     calibration: Path | str | None = None,
@@ -97,6 +99,8 @@ def audit(
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
     runtime : "auto", "onnx" or "torch"
         What computes the model; by default ONNX Runtime on a CPU, where it can be used.
+    track : sequence of "tensorboard", "mlflow" or "wandb"
+        Experiment trackers that get settings, summary and contact sheet. For predictions only.
     shard : str, optional
         Score only part I of N, as "I/N"; `segqc merge` joins the folders of all N. For predictions only.
     calibration : Path or str, optional
@@ -138,6 +142,7 @@ def audit(
             "image_set": image_set, "ground_truth": ground_truth, "data": data, "split": split, "layout": layout,
             "prediction_classes": prediction_classes, "results_of": results_of, "min_score": min_score,
             "levels": levels, "top": top, "heatmaps": heatmaps, "shard": shard,
+            "track": tuple(track) or None,
             "device": device, "runtime": runtime, "calibration": calibration,
             "classes": classes, "folds": folds, "method": method,
             "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed, "strict_size": strict_size,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from segqc.auditing.shards import parse_shard
 from segqc.base.errors import BadInput
 from segqc.base.settings import Device, Images, Runtime, Setting, VocRoot, check_settings, from_json
+from segqc.base.tracking import TRACK_HELP, Tracker
 from segqc.data.options import (
     DATA_OPTIONS,
     MIN_SCORE,
@@ -94,6 +95,7 @@ class AuditConfig(DataOptions):
     ] = None
     device: Device = None
     runtime: Runtime = "auto"
+    track: Annotated[tuple[Tracker, ...], Setting(TRACK_HELP)] = ()
     shard: Annotated[
         str | None,
         Setting(
@@ -143,7 +145,7 @@ class LabelAuditConfig:
 OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")
 """Fields of `TrainConfig` that an audit of ground truth takes."""
 
-_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of", "prediction_classes", "shard")
+_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of", "prediction_classes", "shard", "track")
 _OF_DATA = ("data", "split", "layout")
 
 
@@ -164,7 +166,7 @@ def choose_audit(settings: Mapping[str, Any], spell: Callable[[str], str] = str)
     ValueError
         A setting is unknown, or out of its range.
     """
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value is not None and value != ()}
     predictions = spell("predictions")
     if "predictions" in given:
         _refuse(

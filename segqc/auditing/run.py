@@ -44,6 +44,7 @@ from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
 from segqc.base.parts import Parts
 from segqc.base.scoring import read_and_score
+from segqc.base.tracking import check_trackers, numbers_in, tracking
 from segqc.base.version import __version__
 from segqc.calibration.storage import find_calibration
 from segqc.data.choices import raise_limit
@@ -113,6 +114,7 @@ def audit(
         writing there. A bad pair is a row instead.
     """
     started = time.monotonic()
+    check_trackers(config.track)
     config = dataclasses.replace(config, model=model_folder(config.model))
     accelerator = make_accelerator(config.device)
     claim = claimed(config.out, accelerator) if job is None else nullcontext()
@@ -159,6 +161,7 @@ def audit(
                 volumes = write_volumes(config.out, job, reader, ranked, comparison, header, console)
                 summary["volumes"] = summarise_volumes(volumes)
             write_audit(config, job, reader, ranked, objects, summary, console)
+            _track(config, summary)
         accelerator.wait_for_everyone()
     if not summary["scored"]:
         why = commonest_reason([(row["prediction"] or row["id"], row["reason"]) for row in ranked])
@@ -166,6 +169,16 @@ def audit(
             config.predictions, f"nothing could be scored; {why}", f"all reasons are in {config.out / 'scores.csv'}"
         )
     return AuditReport(ranked, summary, config.out, volumes, objects)
+
+
+def _track(config: AuditConfig, summary: dict[str, Any]) -> None:
+    """Log the summary's numbers and the contact sheet to the trackers that the configuration names."""
+    sheet = config.out / "contact_sheet.png"
+    with tracking(config.track, parts_folder(config.out), config.out.resolve().name, summary["config"]) as trackers:
+        if trackers is not None:
+            trackers.log(numbers_in(summary), step=0)
+            if sheet.is_file():
+                trackers.picture(sheet.stem, sheet)
 
 
 def _finished(out: Path, header: dict[str, Any], accelerator: Accelerator) -> Parts:

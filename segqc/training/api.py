@@ -1,8 +1,10 @@
 """`segqc.train(...)`: a training from Python, with the settings of the command as keyword arguments."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from segqc.base.console import console
+from segqc.base.tracking import Tracker
 from segqc.data.options import Exif, LayoutName, MaskValues
 from segqc.model.catalogue import Method
 from segqc.training.config import Precision, PresetName, TrainConfig
@@ -53,6 +55,7 @@ def train(
     folds: int = TrainConfig.folds,
     precision: Precision = TrainConfig.precision,
     device: str | None = None,
+    track: Sequence[Tracker] = TrainConfig.track,
     workers: int | None = None,
     compile: bool = TrainConfig.compile,
     image_suffix: str | None = None,
@@ -139,6 +142,8 @@ def train(
         "auto" is bf16 where the hardware multiplies it natively.
     device : str, optional
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
+    track : sequence of "tensorboard", "mlflow" or "wandb"
+        Experiment trackers that get settings and curves.
     workers : int, optional
         Loader processes; by default 4 where pictures are decoded at every step, else 0.
     compile : bool
@@ -218,6 +223,7 @@ def train(
         folds=folds,
         precision=precision,
         device=device,
+        track=tuple(track),
         workers=workers,
         compile=compile,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings
+from segqc.base.tracking import TRACK_HELP, Tracker
 from segqc.data.options import Data, DataOptions, Layout, Split
 from segqc.model.catalogue import Method
 
@@ -216,6 +217,7 @@ class TrainConfig(DataOptions):
         ),
     ] = "auto"
     device: Device = None
+    track: Annotated[tuple[Tracker, ...], Setting(TRACK_HELP)] = ()
     workers: Annotated[
         int | None, Setting("Number of data loader processes (default: 0 with cached features, else 4).", low=0)
     ] = None

@@ -25,6 +25,7 @@ from segqc.base.files import write_json
 from segqc.base.journal import Journal
 from segqc.base.locks import exclusive
 from segqc.base.settings import to_json
+from segqc.base.tracking import check_trackers, tracking
 from segqc.base.version import __version__
 from segqc.data.dataset import AugmentConfig, PairDataset
 from segqc.data.folds import rows_without_fold, split_validation
@@ -84,6 +85,7 @@ def train(given: TrainConfig, console: Console | None = None, found: TrainingSou
             f"{config.batch_size} cannot be shared by {accelerator.num_processes} processes",
             "give a multiple",
         )
+    check_trackers(config.track)
     console = console if accelerator.is_main_process else None
     if found is None:
         with accelerator.main_process_first():
@@ -225,7 +227,9 @@ class _Run:
         wrong_masks = self._wrong_masks(model, data) if model.method.uses_segment_noise else None
         task = "training" if config.fold is None else f"training {config.fold + 1} of {config.folds}"
         trainer = Trainer(config, model, data, self.accelerator, self.console, wrong_masks, task)
-        report = trainer.run()
+        title, is_main = config.out.resolve().name, self.accelerator.is_main_process
+        with tracking(config.track, self.folder, title, to_json(config), is_main) as trackers:
+            report = trainer.run(trackers)
         loss, best = trainer.best_network()
         model.network.load_state_dict(best)
         model.eval()

@@ -16,7 +16,7 @@ from segqc.model.folder import CONFIG
 from segqc.training.resolved import ResolvedTrainConfig
 
 # settings that may change between two starts of one run
-_NOT_PART_OF_A_RUN = ("out", "device", "workers", "compile", "download", "feature_cache")
+_NOT_PART_OF_A_RUN = ("out", "device", "track", "workers", "compile", "download", "feature_cache")
 _OF_A_FOLD = ("fold", "folds")  # settings that only a run without one fold has
 _FIX = "choose another --out, or delete the folder"
 

@@ -17,12 +17,16 @@ from torch.utils.tensorboard import SummaryWriter
 from segqc.base.console import make_progress
 from segqc.base.devices import peak_memory_gib, wants_bfloat16
 from segqc.base.fingerprints import stable_seed
+from segqc.base.tracking import Tracking
 from segqc.model.quality_model import QualityModel
 from segqc.training.checkpoint import load_tensors, restore_training_state, save_tensors, training_state
 from segqc.training.resolved import ResolvedTrainConfig
 from segqc.training.samples import Batch, Samples, TrainingData, make_loader
 from segqc.training.schedule import Schedule, validation_draws
 from segqc.training.wrong_masks import WrongMasks
+
+_TRACK_EVERY = 10
+"""Steps between what trackers get: each call is a request to a server."""
 
 
 def learning_rate(config: ResolvedTrainConfig, step: int) -> float:
@@ -81,8 +85,11 @@ class Trainer:
             model.network.compile()
         self.wrapped, self.prepared_optimizer = accelerator.prepare(model, self.optimizer)
 
-    def run(self) -> dict[str, Any]:
-        """Take the remaining steps; returns speed and memory of this start."""
+    def run(self, trackers: Tracking | None = None) -> dict[str, Any]:
+        """Take the remaining steps; returns speed and memory of this start.
+
+        `trackers` get every tenth step and every validation, TensorBoard's log in the folder has all steps.
+        """
         config = self.config
         first, started = self.step, time.monotonic()
         with self._log() as log, make_progress(self.console, "note") as progress:
@@ -100,6 +107,8 @@ class Trainer:
                 if log is not None:
                     for name, value in scalars.items():
                         log.add_scalar(name, value, self.step)
+                if trackers is not None and ("loss/validation" in scalars or self.step % _TRACK_EVERY == 0):
+                    trackers.log(scalars, self.step)
                 if last or self.step % config.checkpoint_every == 0:
                     self._save()
         seconds, steps = time.monotonic() - started, self.step - first

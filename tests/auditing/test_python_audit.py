@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import segqc
 from segqc.auditing import api
@@ -31,9 +32,13 @@ def test_predictions_are_audited_in_silence(
     ]
     assert table.summary == report.summary
     assert report.summary["quality"]["compared"] == 6, "ground truth is compared as by the command"
-    again = segqc.audit(**given, out=tmp_path / "out", progress=True)
+    again = segqc.audit(**given, out=tmp_path / "out", progress=True, track=["tensorboard"])
     assert again.rows == report.rows
     assert "6 of 6 pairs were scored before" in capfd.readouterr().out
+    events = EventAccumulator(str(tmp_path / "out" / ".progress" / "tracked"))
+    events.Reload()
+    assert events.Scalars("quality/compared")[0].value == 6
+    assert events.Tags()["images"] == ["contact_sheet"]
 
 
 def test_without_predictions_ground_truth_is_audited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -56,6 +61,7 @@ def test_without_predictions_ground_truth_is_audited(monkeypatch: pytest.MonkeyP
         ({"voc_root": "v", "model": "voc"}, "model: applies only to an audit of predictions"),
         ({"predictions": "p", "images": "i", "folds": 3}, "folds: applies only to an audit of ground truth"),
         ({"predictions": "p", "images": "i"}, "i: holds no image"),
+        ({"voc_root": "v", "shard": "1/2"}, "shard: applies only to an audit of predictions"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(given: dict, words: str, tmp_path: Path, monkeypatch) -> None:

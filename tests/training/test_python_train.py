@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import tiny_train_config
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import segqc
 from segqc.base.settings import choices, settings_of
@@ -30,7 +31,7 @@ def test_every_setting_reaches_the_training(progress: bool, tmp_path: Path, monk
         given[name] = other[0] if setting.high == 1 or not isinstance(other[0], float) else number
     assert given.keys() == {field.name for field in dataclasses.fields(TrainConfig)}
     paths = ("out", "voc_root", "images", "masks", "data", "feature_cache", "encoder_weights")
-    given |= {name: tmp_path / name for name in paths}
+    given |= {name: tmp_path / name for name in paths} | {"track": ("wandb",)}
     calls = []
     monkeypatch.setattr(api, "run_training", lambda *arguments: calls.append(arguments) or given["out"])
     assert segqc.train(**given | {"images": str(given["images"])}, progress=progress) == tmp_path / "out"
@@ -44,10 +45,13 @@ def test_it_trains_in_silence_and_returns_the_model_folder(
 ):
     config = tiny_train_config(tiny_voc, tmp_path / "model", method="segmenter", steps=2)
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    folder = segqc.train(**settings)
+    folder = segqc.train(**settings | {"track": ["tensorboard"]})
     assert folder == tmp_path / "model"
     assert segqc.load(folder, device="cpu").model.config.method == "segmenter"
     assert capsys.readouterr().out == ""
+    events = EventAccumulator(str(folder / "training" / "tracked"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("loss/validation")] == [2]
 
 
 def test_an_unknown_setting_is_refused():
