@@ -179,7 +179,7 @@ def _every_table(results: Results) -> str:
     for name in results.datasets:
         values = [_precision(results, method, name) for method in results.methods]
         best = max(value for value in values if value is not None)
-        row = results.rows(results.methods[0], name)[0]
+        row = next(row for method in results.methods for row in results.rows(method, name))
         cells = ["-" if v is None else f"**{v:.1f}**" if v > best - 0.05 else f"{v:.1f}" for v in values]
         lines.append([name, f"{row.trained_rows:,}", f"{row.anomalies / row.test_rows:.0%}", *cells])
     return table(["table", "rows fitted", "anomalies ranked", *map(title, results.methods)], lines)

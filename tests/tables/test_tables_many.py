@@ -124,3 +124,19 @@ def test_the_document_tells_wins_and_losses(tmp_path: Path) -> None:
     assert "| method | 0 % | 5 % |" in text
     assert "| table | 0 % | 5 % |" in text
     assert f"| t0 | {shared_precision(results, 't0', 'clean')} | {shared_precision(results, 't0', 'dirty')} |" in text
+
+
+def test_a_document_of_a_run_that_is_not_complete(tmp_path: Path) -> None:
+    table, anomalous = mixed()
+    labelled = table.append_column("__anomaly", pyarrow.array(anomalous))
+    names = {"t0": ["independent"], "t1": ["independent", "knn"]}
+    for name in names:
+        pyarrow.parquet.write_table(labelled, tmp_path / f"{name}.parquet")
+    entries = {entry.name: entry for entry in collection(None, tmp_path) if entry.name in names}
+    for name, methods in names.items():
+        run_benchmark([(name, entries[name].load)], methods, [0], tmp_path / "out", splitting=split_with_anomalies)
+    text = render(
+        Results(tmp_path / "out", ["knn", "independent"], list(names), [0]), dict.fromkeys(names, "files"), {}, "", ""
+    )
+    assert "| t0 | 97 | 52% | - | " in text
+    assert "## Ranks" not in text
