@@ -35,7 +35,6 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from segqc.gallery.thumbnails import make_thumbnails
 
 import segqc
 from evaluation.ranking.comparison import DiceComparison
@@ -45,6 +44,7 @@ from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
 from segqc.data.voc import find_voc
 from segqc.gallery.layers import GalleryEntry, Layers
+from segqc.gallery.previews import make_previews
 from segqc.model.regions import worst_region
 
 HERE = Path(__file__).resolve().parents[1]
@@ -87,10 +87,11 @@ def stages(pairs: Sequence[Pair], model: str, runtime: str) -> dict[str, list[fl
             timed("score", qc.model.score_reading, reading, grid)
             timed("most suspect region", worst_region, reading.heat, grid, reading.posterior)
             score, heat = qc.score_grid(picture, grid, mask), Path(folder, "heat.png")
+            timed("single objects", lambda score=score: score.objects)
             heatmap = timed("draw the heat map", score.draw_heatmap)
             timed("write the heat map", write_heat, heat, heatmap)
             entry = GalleryEntry({}, pair.image, pair.mask, heat, pair.ground_truth)
-            timed("review page (its pictures)", make_thumbnails, Layers(entry, qc.labels), 480)
+            timed("review page (its pictures)", make_previews, Layers(entry, qc.labels))
     return spent
 
 

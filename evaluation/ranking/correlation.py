@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.special import ndtr, ndtri
 
-from evaluation.ranking.selective import top_weights
+from evaluation.ranking.selective import average_ranks, top_weights
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> float:
 def spearman(x: np.ndarray, y: np.ndarray) -> float:
     """Spearman's rank correlation of two float [n], in [-1, 1]; ties take their mean rank."""
     first, second = _columns(x, y)
-    return _weighted_pearson(rankdata(first), rankdata(second)) if first.size else float("nan")
+    return _weighted_pearson(average_ranks(first), average_ranks(second)) if first.size else float("nan")
 
 
 def pearson_of_top(scores: np.ndarray, y: np.ndarray, k: int = 50) -> float:
@@ -85,7 +85,7 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, covariates: np.ndarray) -> fl
     columns = _columns(x, y, *(given[:, None] if given.ndim == 1 else given).T)
     if not columns[0].size:
         return float("nan")
-    ranks = rankdata(np.stack(columns), axis=1)
+    ranks = np.stack([average_ranks(column) for column in columns])
     ranks -= ranks.mean(1, keepdims=True)
     design, targets = ranks[2:].T, ranks[:2].T
     residuals = (targets - design @ np.linalg.lstsq(design, targets, rcond=None)[0]).T
@@ -175,13 +175,13 @@ def _bca_tails(tails: np.ndarray, estimate: float, draws: np.ndarray, jackknife:
     """Quantile levels of the BCa interval (Efron 1987; Efron and Tibshirani 1993, eq. 14.10, 14.14, 14.15)."""
     # Draws equal to the estimate count half: statistics of ranks have many.
     below = np.mean(draws < estimate) + np.mean(draws == estimate) / 2
-    bias = norm.ppf(np.clip(below, 0.5 / draws.size, 1 - 0.5 / draws.size))
+    bias = ndtri(np.clip(below, 0.5 / draws.size, 1 - 0.5 / draws.size))
     defined = jackknife[np.isfinite(jackknife)]
     away = defined.mean() - defined if defined.size else np.zeros(1)
     spread = (away**2).sum()
     acceleration = (away**3).sum() / (6 * spread**1.5) if spread > 0 else 0.0
-    shifted = bias + norm.ppf(tails)
-    return norm.cdf(bias + shifted / (1 - acceleration * shifted))
+    shifted = bias + ndtri(tails)
+    return ndtr(bias + shifted / (1 - acceleration * shifted))
 
 
 def _columns(*columns: np.ndarray) -> list[np.ndarray]:

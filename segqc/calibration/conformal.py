@@ -21,7 +21,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 MIN_CURVE_PAIRS = 20
 """Fewer labelled pairs make no curve: half of them would not fill one bin."""
@@ -62,8 +61,10 @@ def benjamini_hochberg(p_values: np.ndarray, rate: float) -> np.ndarray:
 
     The average is over batches and accepted scores; a batch in which nothing is flagged counts as 0.
     """
+    from scipy.stats import false_discovery_control  # here, as it takes a second to import
+
     p_values = np.asarray(p_values, np.float64)
-    return stats.false_discovery_control(p_values, method="bh") <= rate if p_values.size else np.zeros(0, bool)
+    return false_discovery_control(p_values, method="bh") <= rate if p_values.size else np.zeros(0, bool)
 
 
 @dataclass(frozen=True)

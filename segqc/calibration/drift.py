@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 WINDOW = 200
 LEVEL = 0.01
@@ -120,7 +119,9 @@ class DriftMonitor:
 
 def compare_scores(scores: np.ndarray, reference: np.ndarray, level: float = LEVEL, first: int = 0) -> DriftWindow:
     """Two-sample Kolmogorov-Smirnov test of scores against a reference, as one window that begins at place `first`."""
-    test = stats.ks_2samp(scores, reference)
+    from scipy.stats import ks_2samp  # here, as it takes a second to import
+
+    test = ks_2samp(scores, reference)
     # The sign says whose distribution function is above where they differ most: the window's, when its scores are
     # lower.
     direction: Literal["higher", "lower"] = "lower" if test.statistic_sign > 0 else "higher"

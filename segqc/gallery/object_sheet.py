@@ -64,7 +64,7 @@ class ObjectSheet:
         """Write the sheet as a PNG, whole or not at all; an object whose picture was not added has empty cells."""
         page = _draw(self.objects, [self._cells.get(place, []) for place in range(len(self.objects))])
         with atomic_path(path) as temporary:
-            page.save(temporary, "PNG", dpi=(200, 200))
+            page.save(temporary, "PNG", dpi=(200, 200), compress_level=3)
 
 
 def largest_suspects(objects: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:

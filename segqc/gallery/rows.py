@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from segqc.gallery.overlay import parse_box
 from segqc.results.schema import COLUMNS, COMPARISON_COLUMNS, DECISION_COLUMNS, SCORE_COLUMNS, names, split_list
@@ -106,9 +105,9 @@ def compare_rows(
         "spearman_of_both_scores": None,
     }
     if len(common) >= 3:
-        correlation = float(
-            stats.spearmanr([scores[id_] for id_ in common], [other_scores[id_] for id_ in common]).statistic
-        )
+        from scipy.stats import spearmanr  # here, as it takes a second to import
+
+        correlation = float(spearmanr([scores[id_] for id_ in common], [other_scores[id_] for id_ in common]).statistic)
         facts["spearman_of_both_scores"] = correlation if math.isfinite(correlation) else None
     return compared, facts
 

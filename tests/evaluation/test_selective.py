@@ -4,6 +4,7 @@ from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evaluation.ranking.selective import (
@@ -11,6 +12,7 @@ from evaluation.ranking.selective import (
     aurc,
     auroc,
     average_precision,
+    average_ranks,
     bad_below,
     excess_aurc,
     mean_of_top,
@@ -151,3 +153,8 @@ def test_k_and_empty_dice_are_refused() -> None:
         precision_at(TIED, BAD, 0)
     with pytest.raises(ValueError, match="`dice`"):
         worst_decile(np.zeros(0))
+
+
+@pytest.mark.parametrize("values", [[3.0], [2.0, 2.0], [1.0, 1.0, -5.0, 2.0], [np.inf, 0.0, np.inf], []])
+def test_average_ranks_are_those_of_scipy(values: list[float]) -> None:
+    np.testing.assert_array_equal(average_ranks(np.array(values)), stats.rankdata(values))
