@@ -331,7 +331,7 @@ def test_the_random_order_is_the_same_at_every_visit_and_has_nothing_to_do_with_
     ]
     opened = show(entries)
     opened.page.select_option("#sort", "random")
-    shuffled = opened.ids()
+    shuffled = opened.ids()[:12]  # those in sight
     assert shuffled != sorted(shuffled)
     places = [int(id_.removeprefix("pair_")) for id_ in shuffled]
     assert (
@@ -339,7 +339,7 @@ def test_the_random_order_is_the_same_at_every_visit_and_has_nothing_to_do_with_
         < 0.6 * 24 * 575 / 12
     )
     opened.page.reload()
-    assert opened.ids() == shuffled
+    opened.wait_until(lambda: opened.ids()[:12] == shuffled)
 
 
 def test_controls_of_columns_that_are_absent_are_not_there(show, pictures):

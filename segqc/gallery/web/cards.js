@@ -32,18 +32,37 @@ function frame(row) {
 // What lies over the photo: a mask's name or null, the heat map, and the opacity of fills.
 const wantedLayers = (state) => ({ mask: state.truth ? "truth" : state.overlay ? "prediction" : null, heat: state.heat, opacity: state.opacity / 100 });
 
+// Work that is done in the next frames, a few ms in each, so that a page of cards that come into sight together stays quick.
+const PAINTING = 8; // ms of a frame
+const toPaint = [];
+
+function paintSoon(job) {
+  toPaint.push(job);
+  if (toPaint.length === 1) requestAnimationFrame(paintSome);
+}
+
+function paintSome() {
+  const end = performance.now() + PAINTING;
+  do toPaint[0](); while (toPaint.shift() && toPaint.length && performance.now() < end);
+  if (toPaint.length) requestAnimationFrame(paintSome);
+}
+
 // Draws the layers of a card of `width` x `height` px as `wanted` says; what comes too late for a card that has gone is dropped.
 async function paintLayers(item, row, wanted, width, height) {
   const box = item.querySelector(".frame");
   const turn = box.turn = (box.turn ?? 0) + 1;
   const names = [wanted.mask, wanted.heat ? "heat" : null].filter((name) => name && row.layers.includes(name));
   const rasters = names.length ? await smallPictures(row).rasters : {};
-  if (!item.isConnected || box.turn !== turn) return;
+  const isWanted = () => item.isConnected && box.turn === turn;
+  if (isWanted()) paintSoon(() => isWanted() && drawLayers(box, row, names, rasters, wanted.opacity, width, height));
+}
+
+function drawLayers(box, row, names, rasters, opacity, width, height) {
   const ratio = row.width / row.height;
   const scale = Math.min(2, devicePixelRatio || 1) * Math.min(width / ratio, height);
   const layers = names.filter((name) => rasters[name]).map((name) => {
     const canvas = name === "heat" ? heatCanvas(rasters.heat)
-      : paintMask(newCanvas(Math.max(1, Math.round(scale * ratio)), Math.max(1, Math.round(scale))), rasters[name], drawnLabels(), wanted.opacity);
+      : paintMask(newCanvas(Math.max(1, Math.round(scale * ratio)), Math.max(1, Math.round(scale))), rasters[name], drawnLabels(), opacity);
     canvas.className = `layer ${name}`;
     return canvas;
   });

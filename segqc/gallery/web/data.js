@@ -17,6 +17,7 @@ function rowsOf(columns, count) {
     for (const [name, valueAt] of filled) row[name] = valueAt(index);
     row.index = index;
     row.lot = lotOf(row.id);
+    row.searched = row.id.toLowerCase();
     row.worst_object = row.objects[0]?.score ?? null; // they come worst first
     return row;
   });

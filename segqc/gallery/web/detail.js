@@ -5,7 +5,7 @@ const FIRST_FIELDS = [
   "expected_class", "classes", "worst_box", "reason", "id",
 ];
 // The status is "ok" of all that can be opened; the ends of the interval stand beside the expected Dice.
-const NO_FIELDS = new Set(["index", "layers", "lot", "status", "source", "fine", "problem", "objects", "worst_object", "expected_dice_low", "expected_dice_high"]);
+const NO_FIELDS = new Set(["index", "layers", "lot", "status", "source", "fine", "problem", "searched", "objects", "worst_object", "expected_dice_low", "expected_dice_high"]);
 const isEmpty = (value) => !isKnown(value) || (Array.isArray(value) && !value.length);
 
 function fieldText(name, value) {

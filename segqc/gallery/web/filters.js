@@ -57,6 +57,7 @@ class RangeFilter {
     this.low.addEventListener("input", () => this.changed("low"));
     this.high.addEventListener("input", () => this.changed("high"));
     this.draw();
+    this.shown = null; // the ends that can be seen: none yet
   }
 
   stepOf(value) { return Math.round(RangeFilter.STEPS * (value - this.range.from) / this.range.span); }
@@ -78,6 +79,8 @@ class RangeFilter {
   }
 
   show(ends) {
+    if (this.shown === ends) return;
+    this.shown = ends;
     const { STEPS, BINS } = RangeFilter;
     const [lowest, highest] = [ends?.low ?? null, ends?.high ?? null];
     const low = lowest === null ? 0 : Math.min(STEPS, Math.max(0, this.stepOf(lowest)));

@@ -172,17 +172,20 @@ function updateErrors(failed) {
   byId("errors-body").replaceChildren(...lines);
 }
 
+// How often each class and decision occurs, which no filter changes.
+const CLASS_COUNTS = Object.fromEntries(Object.entries(CLASS_MODES).map(([mode, { classesOf }]) => [mode, countBy(SCORED, classesOf)]));
+const DECISION_COUNTS = countBy(SCORED, (row) => [row.decision]);
+
 function updateTicks() {
-  const counts = countBy(SCORED, CLASS_MODES[state.mode].classesOf);
+  const counts = CLASS_COUNTS[state.mode];
   // Every class that occurs in any way has its colour here; those that this mode never shows are dimmed.
-  const seen = new Set(SCORED.flatMap((row) => [...row.classes, row.worst_class, row.expected_class]));
-  const names = NAMES.filter((name) => seen.has(name) || state.classes.includes(name));
+  const occurs = (name) => Object.values(CLASS_COUNTS).some((other) => other.has(name));
+  const names = NAMES.filter((name) => occurs(name) || state.classes.includes(name));
   const options = names.map((value) => ({ value, mark: swatch(value), count: counts.get(value) ?? 0, dim: !counts.has(value) }));
   tickList("legend", options, state.classes, (classes) => set({ classes }));
   byId("class-clear").hidden = !state.classes.length;
-  const decided = countBy(SCORED, (row) => [row.decision]);
   const decisions = DECISIONS.map((value) => ({
-    value, count: decided.get(value), dim: false, mark: element("span", { className: `dot ${value}`, "aria-hidden": "true" }),
+    value, count: DECISION_COUNTS.get(value), dim: false, mark: element("span", { className: `dot ${value}`, "aria-hidden": "true" }),
   }));
   tickList("decisions", decisions, state.decisions, (chosen) => set({ decisions: chosen }));
 }

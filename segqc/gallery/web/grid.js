@@ -2,6 +2,7 @@
 class VirtualGrid {
   static MIN_WIDTH = 238;
   static GAP = 12;
+  static SPARE = 8; // cards out of sight that are made in one frame
   static WORDS = 74; // height of the text below a picture, px
 
   constructor(scroller, list, review, { onOpen, onJudge, onCursor, wanted }) {
@@ -87,8 +88,13 @@ class VirtualGrid {
         this.live.delete(place);
       }
     }
-    for (let place = first; place < last; place++) {
+    const [from, to] = [Math.floor(top / pitch) * this.columns, Math.ceil((top + height) / pitch) * this.columns];
+    let spare = VirtualGrid.SPARE;
+    const places = Array.from({ length: Math.max(0, last - first) }, (_, step) => first + step);
+    for (const place of [...places.filter((place) => place >= from && place < to), ...places.filter((place) => place < from || place >= to)]) {
       if (this.live.has(place)) continue;
+      // What is in sight comes at once, its surroundings a few cards a frame.
+      if ((place < from || place >= to) && spare-- <= 0) { this.schedule(); break; }
       const item = card(this.rows[place], this.review);
       this.settle(item, place);
       this.place(item, place);

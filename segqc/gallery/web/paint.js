@@ -3,6 +3,7 @@
 const NAMES = DATA.classes.map(({ name }) => name);
 const COLOURS = new Map(DATA.classes.map(({ name, colour }) => [name, colour]));
 const VOID = 255;
+if (!COLOURS.has("void")) COLOURS.set("void", DATA.void_colour);
 const bytesOf = (hex) => [1, 3, 5].map((place) => parseInt(hex.slice(place, place + 2), 16));
 // Pixels of a canvas are written as whole numbers, whose bytes are red, green, blue and opacity from the lowest.
 const pixel = ([red, green, blue], opacity) => ((opacity << 24) | (blue << 16) | (green << 8) | red) >>> 0;

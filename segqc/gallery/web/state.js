@@ -151,7 +151,7 @@ function matching(rows, state, verdictOf) {
   const inside = (value, { low, high }) => isKnown(value) && (low === null || value >= low) && (high === null || value <= high);
   const reviewed = (row) => row.status === "ok" && (verdictOf(row.id) ?? "todo") === state.review;
   return rows.filter((row) =>
-    (!query || row.id.toLowerCase().includes(query)) &&
+    (!query || row.searched.includes(query)) &&
     ranges.every(([name, ends]) => inside(row[name], ends)) &&
     (state.review === "all" || reviewed(row)) &&
     (!state.decisions.length || state.decisions.includes(row.decision)) &&
