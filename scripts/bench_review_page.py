@@ -7,9 +7,9 @@ disk in headless Chromium, and prints for each thing that one does the longest t
 Chromium's trace: its CPU time, which compares while other programs run, and its time by the clock. 50 ms is what
 browsers call a long task.
 
-Expected time: some minutes to write 10,000 rows, half a minute to measure. Expected result, on two cores that much other
-work shared: 1.6 s to the first card; of CPU, 47 ms while scrolling, at most 128 ms for a filter or another order, 26 ms
-for a verdict, 44 ms from picture to picture.
+Expected time: some minutes to write 10,000 rows, half a minute to measure. Expected result, on two cores that other
+work shared (load 11): 1.6 s to the first card; of CPU, 47 ms while scrolling, at most 128 ms for a filter or an order,
+26 ms for a verdict, 44 ms from picture to picture.
 """
 
 import argparse
