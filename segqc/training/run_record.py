@@ -13,6 +13,7 @@ from segqc.base.parallel import ordered_map
 from segqc.base.settings import to_json
 from segqc.data.pairs import Pair
 from segqc.model.folder import CONFIG
+from segqc.training.config import TrainConfig
 from segqc.training.resolved import ResolvedTrainConfig
 
 # settings that may change between two starts of one run
@@ -42,7 +43,8 @@ def claim_run(config: ResolvedTrainConfig, pairs: Sequence[Pair], console: Conso
             path, settings | {"pairs": {"stamps": _stamps(pairs), "contents": contents_fingerprint(pairs, console)}}
         )
         return
-    there = read_json(path)
+    # a run of a version that lacked a setting went on as the setting's default does
+    there = {name: value for name, value in to_json(TrainConfig()).items() if name not in left_out} | read_json(path)
     begun_with = there.pop("pairs", None)
     changed = sorted(name for name in settings.keys() | there.keys() if settings.get(name) != there.get(name))
     if changed:

@@ -100,3 +100,14 @@ def test_a_model_without_its_run_is_not_taken_for_this_runs(tmp_path: Path) -> N
     with pytest.raises(BadInput, match="not the run that made it"):
         claim_run(config, write_pairs(tmp_path / "data", 2))
     assert not record(config).exists()
+
+
+def test_a_run_that_began_before_a_setting_was_there_goes_on(run) -> None:
+    config, pairs = run
+    there = json.loads(record(config).read_text())
+    for name in ("detail", "group", "minutes"):
+        del there[name]
+    record(config).write_text(json.dumps(there))
+    claim_run(config, pairs)
+    with pytest.raises(BadInput, match="detail was False, now True"):
+        claim_run(dataclasses.replace(config, detail=True), pairs)
