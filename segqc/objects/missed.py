@@ -1,15 +1,16 @@
 """Objects that the model expects and the mask lacks.
 
-Where the likeliest class is a foreground class that the mask does not have there, the model may expect an
-object, or only another outline of one that the mask has. The outline is uncertain by about a cell. So the belief in a
-class counts as explained as far as the cell or one of its eight neighbours is covered by the class, and only the rest
-speaks for a missed object:
+Where the model believes in a foreground class that the mask does not have there, it may expect an object, or only
+another outline of one that the mask has. The outline is uncertain by about a cell. So the belief in a class counts as
+explained as far as the cell or one of its eight neighbours is covered by the class, and only the rest speaks for a
+missed object:
 
     r = q (1 - largest share of the class among the cell and its neighbours)
     P(missed) = mean of r over the cells of the region
 
-with q the belief in the class. A fringe around an object is so hardly probable, and a part that an object lacks less
-probable than an object that is missed altogether.
+with q the belief in the class, and a region the connected cells where q, times the share that the class does not cover,
+is above 0.1: for a small object it is often the second likeliest class. A fringe around an object is so hardly
+probable, and a part that an object lacks less probable than an object that is missed altogether.
 """
 
 from dataclasses import dataclass
@@ -21,8 +22,8 @@ from segqc.data.components import EIGHT_NEIGHBOURS
 from segqc.data.grid import box_to_pixels
 from segqc.data.labels import VOID, LabelSpace
 
-LEAST_PROBABILITY = 0.1
-"""Missed objects that are less probable are not listed."""
+LEAST_BELIEF = 0.1
+"""Cells with less belief are in no region, and missed objects that are less probable are not listed."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,16 @@ def find_missed(belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels:
     share = pixels[:classes] / np.maximum(pixels.sum(0), 1)
     known = share.sum(0)
     rest = belief * (1 - ndimage.maximum_filter(share, size=(1, 3, 3), mode="nearest")) * known
-    likeliest = belief.argmax(0)
+    lacking = belief * (known - share) > LEAST_BELIEF
     found = []
-    for c in sorted(set(np.unique(likeliest).tolist()) & set(labels.foreground)):
-        parts, _ = ndimage.label((likeliest == c) & (share[c] < known), EIGHT_NEIGHBOURS)
+    for c in labels.foreground:
+        if not lacking[c].any():
+            continue
+        parts, _ = ndimage.label(lacking[c], EIGHT_NEIGHBOURS)
         for number, (rows, columns) in enumerate(ndimage.find_objects(parts), 1):
             inside = parts[rows, columns] == number
             probability = float(rest[c][rows, columns][inside].mean())
-            if probability < LEAST_PROBABILITY:
+            if probability < LEAST_BELIEF:
                 continue
             votes = pixels[:, rows, columns][:, inside].sum(1)
             votes[c] = 0
