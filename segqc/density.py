@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors import safe_open
-from safetensors.numpy import save_file
+import torch
 from scipy.special import logsumexp
 
-from segqc.base.files import atomic_path
+from segqc.base.tensor_files import load_checked, save_checked
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and a score does without
     from sklearn.mixture import GaussianMixture
@@ -121,20 +120,23 @@ class DensityHead:
 
     def save(self, path: Path) -> None:
         """Write `density.safetensors`; the held-out likelihoods go into its metadata."""
-        arrays = {
-            name: np.ascontiguousarray(getattr(self, name))
-            for name in ("mean", "scale", "weights", "means", "precisions_cholesky")
-        }
-        with atomic_path(Path(path)) as temporary:
-            metadata = {"held_out_log_likelihood": json.dumps(self.held_out)}
-            save_file(arrays | {"used": self.used.astype(np.uint8)}, str(temporary), metadata=metadata)
+        names = ("mean", "scale", "weights", "means", "precisions_cholesky")
+        arrays = {name: torch.from_numpy(np.ascontiguousarray(getattr(self, name))) for name in names}
+        arrays["used"] = torch.from_numpy(self.used.astype(np.uint8))
+        save_checked(path, arrays, {"held_out_log_likelihood": json.dumps(self.held_out)})
 
     @classmethod
     def load(cls, path: Path) -> "DensityHead":
-        """Read what `save` wrote."""
-        with safe_open(str(path), framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            held_out = json.loads((file.metadata() or {}).get("held_out_log_likelihood", "{}"))
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        BadInput
+            The file is missing or damaged.
+        """
+        tensors, metadata = load_checked(path, "fit it again, or copy the whole folder", trust_old=True)
+        arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+        held_out = json.loads(metadata.get("held_out_log_likelihood", "{}"))
         return cls(arrays.pop("used").astype(bool), **arrays, held_out={int(m): v for m, v in held_out.items()})
 
 

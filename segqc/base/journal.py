@@ -1,12 +1,13 @@
 """Append-only JSON Lines: what a killed run leaves behind, and what the same command continues from.
 
-Each line is written and flushed whole, after the files that it speaks of. A line cut short by a kill is not JSON; it is
-dropped and its work is done again. The first line is a header: when it differs from the current run's (other settings,
-another model), the journal is of another run and is started afresh. A row that was made from files holds their stamps,
-so that it is not taken for that of others.
+Each line is written and flushed whole, after the files that it speaks of. A line cut short by a kill is not JSON, and a
+damaged one does not have its checksum; it and those after it are dropped and their work is done again. The first line
+is a header: when it differs from the current run's (other settings, another model), the journal is of another run and
+is started afresh. A row that was made from files holds their stamps, so that it is not taken for that of others.
 """
 
 import json
+import zlib
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -46,7 +47,7 @@ class Journal:
         TypeError
             The row is not JSON; nothing is added.
         """
-        line = json.dumps({"key": key, "row": row}) + "\n"
+        line = _line(key, row)
         if self._file is None:
             self._open()
         assert self._file is not None
@@ -58,7 +59,7 @@ class Journal:
         """Rewrite what was valid (a torn last line would swallow the next row), then append."""
         with atomic_path(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(json.dumps({"header": self.header}) + "\n")
-            file.writelines(json.dumps({"key": key, "row": row}) + "\n" for key, row in self.rows.items())
+            file.writelines(_line(key, row) for key, row in self.rows.items())
         self._file = self.path.open("a", encoding="utf-8")
 
     def close(self) -> None:
@@ -88,10 +89,20 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
+def _line(key: str, row: dict[str, Any]) -> str:
+    return json.dumps({"key": key, "row": row, "crc": _checksum(key, row)}) + "\n"
+
+
+def _checksum(key: str, row: dict[str, Any]) -> int:
+    """CRC-32 of what a line says, by its JSON: numbers and texts are the same when they were read and written again."""
+    return zlib.crc32(json.dumps([key, row]).encode())
+
+
 def _is_row(value: Any) -> bool:
     return (
         isinstance(value, dict)
-        and value.keys() == {"key", "row"}
+        and value.keys() == {"key", "row", "crc"}
         and isinstance(value["key"], str)
         and isinstance(value["row"], dict)
+        and value["crc"] == _checksum(value["key"], value["row"])
     )

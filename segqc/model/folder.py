@@ -4,13 +4,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from segqc.base.devices import find_device, float32_by_default
 from segqc.base.errors import BadInput
-from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.files import read_json, write_json
 from segqc.base.fingerprints import files_digest
 from segqc.base.settings import from_json, to_json
+from segqc.base.tensor_files import load_checked, save_checked
 from segqc.density import DensityHead
 from segqc.model.catalogue import BUNDLED_MODELS
 from segqc.model.config import MODEL_FORMAT, ModelConfig
@@ -21,6 +21,7 @@ WEIGHTS, CONFIG, DENSITY = "model.safetensors", "config.json", "density.safetens
 PACKAGED_ENCODERS = ("tf_efficientnet_lite0", "tf_efficientnet_lite2")
 """Encoders whose weights are files of packages that segqc depends on: a compact model folder leaves them out."""
 _ENCODER = "encoder."
+_FIX = "train again, or copy the whole folder"
 
 
 def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None:
@@ -44,8 +45,7 @@ def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None
         state = quantise(
             {name: tensor for name, tensor in state.items() if not (packaged and name.startswith(_ENCODER))}
         )
-    with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(state, str(temporary), metadata={"format": MODEL_FORMAT})
+    save_checked(folder / WEIGHTS, state, {"format": MODEL_FORMAT})
     if model.density is not None:
         model.density.save(folder / DENSITY)
     write_json(folder / CONFIG, to_json(model.config))
@@ -68,18 +68,17 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
     """
     folder, device = Path(folder), find_device(device)
     config = load_config(folder)
+    tensors, _ = load_checked(folder / WEIGHTS, _FIX, trust_old=True)
     try:
         classes, channels = config.label_space.num_classes, (config.network.in_channels, config.network.out_channels)
         if channels != (classes, classes):
             raise ValueError(f"names {classes} classes, but its network takes {channels[0]} and returns {channels[1]}")
-        state = restore(load_file(folder / WEIGHTS))
+        state = restore(tensors)
         packaged = config.encoder in PACKAGED_ENCODERS and not any(name.startswith(_ENCODER) for name in state)
         with float32_by_default():
             model = QualityModel(config, pretrained=packaged)
     except (OSError, SafetensorError) as error:
-        raise BadInput(
-            folder, f"has weights that cannot be read: {error}", "train again, or copy the whole folder"
-        ) from error
+        raise BadInput(folder, f"has weights that cannot be read: {error}", _FIX) from error
     except (ValueError, TypeError, RuntimeError) as error:
         raise _unreadable_config(folder, error) from error
     try:
@@ -89,9 +88,7 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
         if (folder / DENSITY).is_file():
             model.density = DensityHead.load(folder / DENSITY)
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise BadInput(
-            folder, f"has weights that do not fit its {CONFIG}: {error}", "train again, or copy the whole folder"
-        ) from error
+        raise BadInput(folder, f"has weights that do not fit its {CONFIG}: {error}", _FIX) from error
     return model.to(device).eval().requires_grad_(False)
 
 

@@ -7,29 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from segqc.base.files import atomic_path
+from segqc.base.tensor_files import load_checked, save_checked
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write tensors and JSON metadata, atomically."""
-    with atomic_path(Path(path)) as temporary:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            str(temporary),
-            {"meta": json.dumps(meta)},
-        )
+    save_checked(path, tensors, {"meta": json.dumps(meta)})
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Inverse of `save_tensors`, on the CPU."""
-    with safe_open(str(path), framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["meta"])  # noqa: SIM118 (not a dict)
+    """Inverse of `save_tensors`, on the CPU.
+
+    Raises
+    ------
+    BadInput
+        The file is missing or damaged.
+    """
+    tensors, metadata = load_checked(path, "delete it and run the same command again")
+    return tensors, json.loads(metadata["meta"])
 
 
 def training_state(network: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.AdamW) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 import math
 import statistics
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from segqc.base.console import make_progress
 from segqc.base.devices import peak_memory_gib, wants_bfloat16
+from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed
 from segqc.base.tracking import Tracking
 from segqc.model.quality_model import QualityModel
@@ -25,6 +27,7 @@ from segqc.training.samples import Batch, Samples, TrainingData, make_loader
 from segqc.training.schedule import Schedule, validation_draws
 from segqc.training.wrong_masks import WrongMasks
 
+_CHECKPOINTS = ("last.safetensors", "before.safetensors")
 _TRACK_EVERY = 10
 """Steps between what trackers get: each call is a request to a server."""
 
@@ -224,21 +227,30 @@ class Trainer:
                 parameter.data.copy_(kept[name])
 
     def _save(self) -> None:
-        """Everything that the next step depends on."""
+        """Everything that the next step depends on; the state before it is kept, should this one be damaged."""
         if self.accelerator.is_main_process:
             tensors = training_state(self.network, self.ema, self.optimizer)
-            save_tensors(self.folder / "last.safetensors", tensors, {"step": self.step, "best_loss": self.best_loss})
+            last, before = (self.folder / name for name in _CHECKPOINTS)
+            if last.is_file():
+                last.replace(before)
+            save_tensors(last, tensors, {"step": self.step, "best_loss": self.best_loss})
         self.accelerator.wait_for_everyone()
 
     def _resume(self) -> None:
-        path = self.folder / "last.safetensors"
-        if not path.is_file():
+        """Continue from the last checkpoint that is whole, if there is one."""
+        for path in (self.folder / name for name in _CHECKPOINTS):
+            if not path.is_file():
+                continue
+            try:
+                tensors, meta = load_tensors(path)
+            except BadInput as error:
+                warnings.warn(f"not used: {error}", stacklevel=2)
+                continue
+            self.step, self.best_loss = meta["step"], meta["best_loss"]
+            restore_training_state(tensors, self.step, self.network, self.ema, self.optimizer)
+            if self.console and self.step < self.config.steps:
+                self.console.print(f"Continuing from step {self.step} of {self.config.steps}.")
             return
-        tensors, meta = load_tensors(path)
-        self.step, self.best_loss = meta["step"], meta["best_loss"]
-        restore_training_state(tensors, self.step, self.network, self.ema, self.optimizer)
-        if self.console and self.step < self.config.steps:
-            self.console.print(f"Continuing from step {self.step} of {self.config.steps}.")
 
     def best_network(self) -> tuple[float, dict[str, Tensor]]:
         """Validation loss and state of the best moving average."""

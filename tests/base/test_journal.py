@@ -1,6 +1,7 @@
 """What a journal keeps after a clean end, a kill at any byte, and garbage."""
 
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -109,6 +110,21 @@ def test_garbage_ends_the_journal_but_not_the_run(tmp_path, garbage, at):
     journal.close()
     assert Journal(path, HEADER).rows == journal.rows
     assert path.read_bytes().count(b"\n") == 1 + len(journal.rows)
+
+
+def test_no_flipped_bit_changes_a_row(tmp_path):
+    """A damaged line ends the journal: what was before it stays, the rest is done again."""
+    path = tmp_path / "j.jsonl"
+    rows = {f"k{i}": {"score": 0.1 * i, "text": "ü\n", "list": [i, None, True]} for i in range(4)}
+    write(path, rows)
+    content = path.read_bytes()
+    rng = random.Random(0)
+    for place in rng.sample(range(8 * len(content)), 300):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(damaged)
+        found = Journal(path, HEADER).rows
+        assert found == {key: rows[key] for key in list(rows)[: len(found)]}, place
 
 
 def test_a_second_header_ends_the_journal(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from command_line import segqc
 from conftest import DEMO_CLASSES, tiny_train_config
+from rich.console import Console
 from safetensors.torch import load_file
 from two_processes import segqc_by_two
 
@@ -63,6 +64,25 @@ def test_a_training_killed_twice_ends_with_the_same_bits(tiny_voc: Path, tmp_pat
     ours, theirs = (json.loads((folder / "config.json").read_text()) for folder in (whole, broken))
     assert ours["inlier_norm"] == theirs["inlier_norm"]
     assert ours["training"]["validation_loss"] == theirs["training"]["validation_loss"]
+
+
+def test_a_damaged_checkpoint_is_noticed_and_the_one_before_it_used(
+    tiny_voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = dataclasses.replace(
+        tiny_train_config(tiny_voc, tmp_path / "run", method="segmenter", steps=4), checkpoint_every=2
+    )
+    train(config)
+    whole = (tmp_path / "run" / "model.safetensors").read_bytes()
+    folder = tmp_path / "run" / "training"
+    damaged = bytearray((folder / "last.safetensors").read_bytes())
+    damaged[-5] ^= 4
+    (folder / "last.safetensors").write_bytes(damaged)
+    (tmp_path / "run" / "config.json").unlink()  # as if it had not ended
+    with pytest.warns(UserWarning, match=r"not used: .*last\.safetensors: is damaged"):
+        train(config, Console())
+    assert "Continuing from step 2 of 4" in capsys.readouterr().out
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == whole
 
 
 def test_another_seed_gives_another_model(tiny_voc: Path, tiny_model: Path, tmp_path: Path) -> None:
