@@ -3,7 +3,7 @@
 import io
 import sys
 import warnings
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.text import Text
@@ -73,5 +73,17 @@ def main() -> None:
         error_console.print(Text.assemble(("segqc:", "bold red"), " ", said), soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        error_console.print("Stopped. Run the same command again to continue.")
-        sys.exit(130)
+        _stopped()
+    except SystemExit as ended:
+        if ended.code != _INTERRUPTED:
+            raise
+        _stopped()
+
+
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C, which Typer turns into the end of the program by itself."""
+
+
+def _stopped() -> NoReturn:
+    error_console.print("Stopped. Run the same command again to continue.")
+    sys.exit(_INTERRUPTED)

@@ -26,11 +26,13 @@ from two_processes import segqc_by_two
 import segqc
 from evaluation.metrics.classes import mean_dice
 from evaluation.ranking.comparison import DiceComparison
+from segqc.auditing import run as run_module
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import COLUMNS, audit, rank_rows
 from segqc.base import journal as journal_module
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
+from segqc.cli import app as app_module
 from segqc.data import reader as reader_module
 from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
@@ -251,6 +253,32 @@ def test_killed_and_repeated_gives_the_same_table(
     done = segqc_command(*arguments[3:])
     assert "were scored before" in done.stdout
     assert (tmp_path / "out" / "scores.csv").read_bytes() == (audited.out / "scores.csv").read_bytes()
+
+
+def test_ctrl_c_says_how_to_go_on(
+    tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Interrupted in the middle of its pairs: what is finished stays."""
+    finished: list[object] = []
+
+    def interrupt(*arguments: object) -> object:
+        if len(finished) == 2:
+            raise KeyboardInterrupt
+        finished.append(score_pair(*arguments))
+        return finished[-1]
+
+    score_pair = run_module.score_pair
+    monkeypatch.setattr("segqc.base.scoring.usable_cores", lambda: 1)
+    monkeypatch.setattr(run_module, "score_pair", interrupt)
+    monkeypatch.setattr(sys, "argv", ["segqc", *command(tiny_model, tiny_predictions, tiny_voc, tmp_path / "out")[3:]])
+    with pytest.raises(SystemExit) as stopped:
+        app_module.main()
+    assert stopped.value.code == 130
+    assert "Stopped. Run the same command again to continue." in capsys.readouterr().err
+    assert not (tmp_path / "out" / "scores.csv").exists()
+    rows = (tmp_path / "out" / ".progress" / "rows-0.jsonl").read_text().splitlines()[1:]
+    assert len(rows) == len(finished)
 
 
 def test_a_replaced_prediction_or_another_model_is_scored_again(
