@@ -195,7 +195,7 @@ class Detail {
     const before = objects.indexOf(this.scene.chosen);
     const place = before < 0 ? (direction > 0 ? 0 : objects.length - 1) : (before + direction + objects.length) % objects.length;
     this.goToObject(place);
-    return `Object ${place + 1} of ${objects.length}: ${document.getElementById("objects").children[place].textContent}.`;
+    return `Object ${place + 1} of ${objects.length}: ${[...document.querySelectorAll(`#objects li:nth-child(${place + 1}) span`)].map((part) => part.textContent).filter(Boolean).join(", ")}.`;
   }
 
   // Brings verdict, reasons and note up to date with the review.

@@ -87,9 +87,9 @@ class Viewer {
     this.change(this.view.zoom, this.view.x - dx / (this.size.width * this.scale), this.view.y - dy / (this.size.height * this.scale));
   }
 
-  // Shows a box, given in pixels of the picture, with as much again around it.
+  // Shows a box, given in pixels of the picture, with as much again around it, but a pixel on no more than four of the page.
   goTo([x0, y0, x1, y1]) {
-    const zoom = Math.min(this.room.width / (2 * (x1 - x0)), this.room.height / (2 * (y1 - y0))) / this.fit;
+    const zoom = Math.min(4, this.room.width / (2 * (x1 - x0)), this.room.height / (2 * (y1 - y0))) / this.fit;
     this.change(zoom, (x0 + x1) / 2 / this.size.width, (y0 + y1) / 2 / this.size.height);
   }
 
