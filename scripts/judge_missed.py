@@ -25,7 +25,7 @@ from segqc.data.pictures import read_image
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
 from segqc.quality_control import QualityControl
 
-SIZES = ((0, 2), (2, 4), (4, math.inf))
+SIZES: tuple[tuple[float, float], ...] = ((0, 2), (2, 4), (4, math.inf))
 """Groups by area, in cells."""
 
 RATES = (0.3, 1.0, 3.0)
@@ -63,7 +63,7 @@ def removed_scores(
     """Size group of each removed object, and the highest score of a missed object at its place; -inf without one."""
     objects, background = mask_components(mask, qc.labels, SMALL_OBJECT_PIXELS), qc.labels.background or 0
     cells = objects.sizes / (mask.size / qc.model.config.grid_size**2)
-    results = []
+    results = list[tuple[tuple[float, float], float]]()
     for low, high in SIZES:
         candidates = np.flatnonzero((cells >= low) & (cells < high))
         for i in np.random.default_rng(0).permutation(candidates)[:each]:
