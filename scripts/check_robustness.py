@@ -198,8 +198,10 @@ def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 def check_two(work: Work, root: Path, table: Table) -> None:
     whole, _ = undisturbed(work, root / "whole")
     first = work.start(root / "out")
-    wait_for((root / "out" / "out" / ".progress" / "audit.lock").is_file, first)
+    wait_for((root / "out" / "out" / ".progress" / "rows-0.jsonl").is_file, first)
+    first.send_signal(signal.SIGSTOP)  # else it may end before the second has begun
     code, printed = work.run(root / "out")
+    first.send_signal(signal.SIGCONT)
     first.communicate()
     good = code == 2 and "another audit is writing here" in printed and work.result(root / "out") == whole
     table.add("two audits into one folder", work.name, "the second is refused, the first undisturbed", int(good), 1)

@@ -14,9 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from PIL import Image
-
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
 
@@ -63,6 +60,9 @@ class Tracking:
 
     def picture(self, name: str, path: Path) -> None:
         """A PNG file: an artifact in MLflow, a picture elsewhere."""
+        import numpy as np
+        from PIL import Image
+
         for tracker in self._trackers:
             if tracker.name == "mlflow":
                 tracker.log_artifact(str(path))
