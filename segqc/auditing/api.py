@@ -8,7 +8,7 @@ from segqc.auditing.ground_truth import audit_labels
 from segqc.auditing.run import AuditReport
 from segqc.auditing.run import audit as run_audit
 from segqc.base.console import console
-from segqc.base.tracking import Tracker
+from segqc.base.settings import Tracker
 from segqc.data.options import Exif, LayoutName, MaskValues
 
 

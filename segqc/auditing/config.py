@@ -7,8 +7,17 @@ from typing import Annotated, Any
 
 from segqc.auditing.shards import parse_shard
 from segqc.base.errors import BadInput
-from segqc.base.settings import Device, Images, Runtime, Setting, VocRoot, check_settings, from_json
-from segqc.base.tracking import TRACK_HELP, Tracker
+from segqc.base.settings import (
+    TRACK_HELP,
+    Device,
+    Images,
+    Runtime,
+    Setting,
+    Tracker,
+    VocRoot,
+    check_settings,
+    from_json,
+)
 from segqc.data.options import (
     DATA_OPTIONS,
     MIN_SCORE,

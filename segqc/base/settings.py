@@ -124,6 +124,10 @@ VocRoot = Annotated[
 Images = Annotated[
     Path | None, Setting("Folder of images (JPEG, PNG, TIFF, BMP, WebP, GIF or NIfTI), searched recursively.")
 ]
+Tracker = Literal["tensorboard", "mlflow", "wandb"]
+TRACK_HELP = (
+    "Experiment trackers that get settings, curves and results, with commas between them: tensorboard, mlflow, wandb."
+)
 Device = Annotated[
     str | None, Setting("Device to compute on: cpu, cuda, cuda:1 or mps (default: an accelerator if there is one).")
 ]

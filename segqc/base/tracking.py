@@ -12,16 +12,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
 
-Tracker = Literal["tensorboard", "mlflow", "wandb"]
-
-TRACK_HELP = (
-    "Experiment trackers that get settings, curves and results, with commas between them: tensorboard, mlflow, wandb."
-)
 PROJECT = "segqc"
 """Experiment of MLflow and project of Weights & Biases, unless the environment names another."""
 
@@ -85,7 +80,7 @@ def tracking(
     Parameters
     ----------
     names : sequence of str
-        As in `Tracker`.
+        As in `segqc.base.settings.Tracker`.
     folder : Path
         Where TensorBoard writes, and where it is kept which runs of the trackers are this one's.
     title : str

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segqc.base.console import console
-from segqc.base.tracking import Tracker
+from segqc.base.settings import Tracker
 from segqc.data.options import Exif, LayoutName, MaskValues
 from segqc.model.catalogue import Method
 from segqc.training.config import Precision, PresetName, TrainConfig

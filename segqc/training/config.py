@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings
-from segqc.base.tracking import TRACK_HELP, Tracker
+from segqc.base.settings import TRACK_HELP, Device, Images, Setting, Tracker, VocRoot, check_settings
 from segqc.data.options import Data, DataOptions, Layout, Split
 from segqc.model.catalogue import Method
 
