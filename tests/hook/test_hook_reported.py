@@ -57,7 +57,7 @@ CASES = {
     "Verdicts": {
         '`qc("a.jpg", "b.png")`': ("files are read", "test_files_are_read"),
         "`json.dumps(verdict.to_dict())`": ("works", "test_a_verdict_is_json"),
-        "thousands of verdicts are kept": ("some ten kilobytes each, heat map included", "test_a_kept_verdict_is_small_and_its_heat_map_that_of_the_whole_posterior"),
+        "thousands of verdicts are kept": ("tens of kilobytes each, heat map and objects included", "test_a_kept_verdict_is_small_with_what_its_heat_map_and_its_objects_are_made_from"),
         "a review folder is calibrated or monitored": ("like an audit", "test_it_is_calibrated_and_monitored"),
         "a review folder is shown or exported": ("like an audit, without `--classes`", "test_it_is_shown_and_exported"),
     },

@@ -163,7 +163,7 @@ def test_resolve_keeps_what_was_given():
         "warmup_steps": 0,
         "image_size": 32,
         "grid_size": 8,
-        "encoder": "e",
+        "encoder": "tf_efficientnet_lite0",
         "views": 0,
     }
     config = resolve(TrainConfig(**given))
