@@ -36,6 +36,19 @@ def test_the_package_lists_few_entries():
     assert len(entries) <= 21, f"segqc/ holds {len(entries)} entries; put the new one into a subpackage: {entries}"
 
 
+def test_nothing_but_weights_is_large_and_nothing_strange_lies_at_the_top():
+    """What a tool leaves in the working folder is committed easily, and stays in the history."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    large = {path.name for path in paths if path.is_file() and path.stat().st_size > 500_000}
+    assert {name for name in large if not name.endswith(".safetensors")} == set()
+    folders = {path.relative_to(ROOT).parts[0] for path in paths if path.parent != ROOT}
+    assert folders <= {".ci", "docs", "evaluation", "ncsnpp", "scripts", "segqc", "tests"}
+    assert {path.suffix for path in paths if path.parent == ROOT} <= {"", ".md", ".toml", ".yml", ".yaml", ".cff"}
+
+
 def test_segqc_imports_evaluation_inside_functions_only():
     """So that a command which needs no ground truth neither loads nor waits for the code that does; the settings of
     `segqc evaluate`, of which its options are made, are as light as any command's.
