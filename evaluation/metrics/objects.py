@@ -101,7 +101,8 @@ def found_at(false_alarms: np.ndarray, found: np.ndarray, pictures: int, per_pic
     Returns
     -------
     float in [0, 1]
-        Of the missed objects whose score is above that of the first false alarm too many; NaN where nothing was missed.
+        Share of the missed objects whose score is above that of the first false alarm too many; NaN where nothing was
+        missed.
     """
     if not len(found):
         return float("nan")

@@ -91,7 +91,7 @@ def make_answer(
     threshold : float
         Images with a Dice below are failures.
     resamples, seed : int
-        Of the bootstrap over images.
+        Number of resamples of the bootstrap over images, and its seed.
     """
     failures = _failures(quality.dice, threshold)
     if failures is None:

@@ -1,5 +1,6 @@
 """How much of the true masks a grid keeps, and which grid the objects of a data set need."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 
@@ -102,8 +103,8 @@ def _some_masks(source: TrainingSource) -> list[np.ndarray]:
     """Masks that can be read, spread over all pairs."""
     masks = []
     for pair in source.pairs[:: max(1, len(source.pairs) // _LOOKED_AT)][:_LOOKED_AT]:
-        try:
-            masks.append(read_mask(pair.mask, source.labels) if pair.mask is not None else np.zeros((0, 0), np.uint8))
-        except BadInput:
+        if pair.mask is None:
             continue
-    return [mask for mask in masks if mask.size]
+        with contextlib.suppress(BadInput):
+            masks.append(read_mask(pair.mask, source.labels))
+    return masks

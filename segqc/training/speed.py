@@ -38,15 +38,15 @@ class Speed:
     Attributes
     ----------
     view_seconds : float
-        To read a pair, augment it and compute its image features.
+        Time to read a pair, augment it and compute its image features.
     step_seconds : float
-        Of one optimizer step, with its segment noise.
+        Time of one optimizer step, with its segment noise.
     score_seconds : float
-        To read the features of one pair for the density head.
+        Time to read the features of one pair for the density head.
     view_bytes : int
-        On disk, of one view's features and mask.
+        Size on disk of one view's features and mask.
     network_bytes : int
-        Of the network's weights.
+        Size of the network's weights.
     memory_gib : float or None
         Peak memory of the process after these steps; None where the system does not tell.
     """
@@ -95,7 +95,6 @@ def measure_speed(config: ResolvedTrainConfig, source: TrainingSource, accelerat
         None of the first pairs can be read.
     """
     pairs = _readable(config, source)
-    started = time.perf_counter()
     dataset = PairDataset(
         pairs, source.labels, config.image_size, config.grid_size, AugmentConfig(), 0, source.pictures
     )
