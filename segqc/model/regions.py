@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-_EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
+from segqc.data.components import EIGHT_NEIGHBOURS
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def worst_region(heat: np.ndarray, mask: np.ndarray, posterior: np.ndarray | Non
     peak = float(heat.max())
     if peak <= 0:
         return None
-    components, count = ndimage.label(heat >= 0.5 * peak, structure=_EIGHT_NEIGHBOURS)
+    components, count = ndimage.label(heat >= 0.5 * peak, structure=EIGHT_NEIGHBOURS)
     total = ndimage.sum_labels(heat, components, np.arange(1, count + 1))
     inside = components == 1 + int(np.argmax(total))
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
