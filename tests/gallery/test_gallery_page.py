@@ -313,6 +313,18 @@ def test_an_empty_audit_and_one_without_scores_open(show):
     assert opened.count() == "0 of 0 shown, 1 error"
 
 
+def test_a_view_that_was_closed_leaves_the_address_at_once(show, entries):
+    # Opened, moved on and closed quicker than the pause between two changes of the address; then it is read.
+    address = show(entries).page.evaluate(
+        """() => {
+          open(0); move(1);
+          byId("detail").close();
+          return new Promise((read) => byId("detail").addEventListener("close", () => read(location.hash)));
+        }"""
+    )
+    assert "open" not in address
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_theme_follows_the_system_until_it_is_switched(show, entries, scheme):
     page = show(entries, color_scheme=scheme).page

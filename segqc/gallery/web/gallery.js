@@ -52,7 +52,7 @@ function set(changes) {
   state = { ...state, ...changes };
   // Whoever sorts or filters the sample has left it.
   if (before.sample && state.sample && differ(CONTENT, before, state)) state.sample = false;
-  writeAddress();
+  writeAddress(before.open !== null && state.open === null);
   keepFocus(() => update(before));
 }
 
@@ -78,8 +78,10 @@ function keepFocus(action) {
 const ADDRESS_PAUSE = 100; // ms
 let addressTimer = 0, addressAgain = false;
 
-function writeAddress() {
-  if (addressTimer) { addressAgain = true; return; }
+// That the large view was closed is written at once: a page that is loaded again must not open it.
+function writeAddress(atOnce = false) {
+  if (addressTimer && !atOnce) { addressAgain = true; return; }
+  clearTimeout(addressTimer);
   const address = hashFromState(state);
   history.replaceState(null, "", address ? `#${address}` : location.href.split("#")[0]);
   addressTimer = setTimeout(() => {
