@@ -317,9 +317,10 @@ def test_a_view_that_was_closed_leaves_the_address_at_once(show, entries):
     # Opened, moved on and closed quicker than the pause between two changes of the address; then it is read.
     address = show(entries).page.evaluate(
         """() => {
-          open(0); move(1);
-          byId("detail").close();
-          return new Promise((read) => byId("detail").addEventListener("close", () => read(location.hash)));
+          document.querySelector("#grid .card").click();
+          for (const id of ["next", "close"]) document.getElementById(id).click();
+          const detail = document.getElementById("detail");
+          return new Promise((read) => detail.addEventListener("close", () => read(location.hash)));
         }"""
     )
     assert "open" not in address
