@@ -38,6 +38,7 @@ def train(
     classifier: bool = TrainConfig.classifier,
     views: int | None = None,
     group: str | None = None,
+    rare_below: float = TrainConfig.rare_below,
     mask_only: bool = TrainConfig.mask_only,
     feature_cache: Path | str | None = None,
     download: bool = TrainConfig.download,
@@ -118,6 +119,9 @@ def train(
         Augmented views per picture whose frozen features are cached; 0: a fresh augmentation at every step, no cache.
     group : str, optional
         Regular expression whose first group names, in a picture's id, the video or patient that it is from.
+    rare_below : float
+        Share of the pictures, in [0, 1], below which a class is rare and its pictures are drawn more often; 0: all
+        alike.
     mask_only : bool
         Whether to hide the picture from the network: an ablation.
     feature_cache : Path or str, optional
@@ -206,6 +210,7 @@ def train(
         classifier=classifier,
         views=views,
         group=group,
+        rare_below=rare_below,
         mask_only=mask_only,
         feature_cache=_path(feature_cache),
         download=download,

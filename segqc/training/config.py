@@ -162,6 +162,15 @@ class TrainConfig(DataOptions):
             "from, such as '^([^_]+)_': what belongs together is validated on, or trained on, as a whole."
         ),
     ] = None
+    rare_below: Annotated[
+        float,
+        Setting(
+            "A class that fewer than this share of the pictures show is rare: with the share f, its pictures are drawn "
+            "sqrt(share / f) times as often as others; 0 draws all alike.",
+            low=0,
+            high=1,
+        ),
+    ] = 0.0
     mask_only: Annotated[bool, Setting("Hide the image from the network (an ablation).")] = False
     feature_cache: Annotated[
         Path | None,

@@ -46,8 +46,8 @@ from segqc.training.pairs import TrainingSource, check_pairs, training_source
 from segqc.training.plan import planned
 from segqc.training.resolved import ResolvedTrainConfig, resolve
 from segqc.training.run_record import claim_run
-from segqc.training.samples import TrainingData
-from segqc.training.statistics import class_looks, class_pictures
+from segqc.training.samples import SampleSource, TrainingData
+from segqc.training.statistics import class_looks, class_pictures, repeat_factors
 from segqc.training.trainer import Trainer
 from segqc.training.wrong_masks import WrongMasks
 
@@ -148,7 +148,8 @@ class _Run:
         source = sample_source(self.config, model, dataset, len(train_pairs), self.accelerator, self.console)
         groups = self.source.groups
         of_rows = None if groups is None else [groups[pair.id] for pair in dataset.pairs]
-        data = TrainingData(source, *self._rows(train_pairs, validation_pairs), of_rows)
+        rows, validation_rows = self._rows(train_pairs, validation_pairs)
+        data = TrainingData(source, rows, validation_rows, of_rows, self._repeats(source, rows))
         report = self._optimise(model, data)
         seen, chosen_by = ([dataset.pairs[row] for row in rows] for rows in (data.train_rows, data.validation_rows))
         fit_density(model, self.config, seen, chosen_by, self.accelerator, self.console)
@@ -220,6 +221,16 @@ class _Run:
             counts = f"{len(train_rows)} to train on, {len(validation_rows)} to validate."
             self.console.print(f"Without fold {fold + 1} of {folds}: {counts}")
         return train_rows, validation_rows
+
+    def _repeats(self, source: SampleSource, rows: Sequence[int]) -> dict[int, float] | None:
+        """How often each pair is drawn; None where no picture shows a rare class."""
+        if not self.config.rare_below:
+            return None
+        factors = repeat_factors(source, rows, self.labels, self.config.rare_below)
+        more = int((factors > 1).sum())
+        if self.console:
+            self.console.print(f"{more} pairs show a rare class: drawn up to {factors.max():.1f} times as often.")
+        return dict(zip(rows, factors.tolist(), strict=True)) if more else None
 
     def _optimise(self, model: QualityModel, data: TrainingData) -> dict[str, Any]:
         """Train the model in place, up to the weights of lowest validation loss; returns what is to be said of it."""

@@ -1,6 +1,6 @@
 """What a training reads: one interface for pairs read from disk and for cached features, and batches of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -54,12 +54,20 @@ class TrainingData:
     train_rows, validation_rows : sequence of int
     groups : sequence of str, optional
         Group of each row of the source, such as its video; None where each pair is by itself.
+    repeats : mapping of int to float, optional
+        How often each of `train_rows` is drawn, from 1; None: all alike.
     """
 
     source: SampleSource
     train_rows: Sequence[int]
     validation_rows: Sequence[int]
     groups: Sequence[str] | None = None
+    repeats: Mapping[int, float] | None = None
+
+    @property
+    def repeats_of_rows(self) -> tuple[float, ...] | None:
+        """`repeats` in the order of `train_rows`."""
+        return None if self.repeats is None else tuple(self.repeats[row] for row in self.train_rows)
 
 
 class Samples(Dataset):

@@ -40,6 +40,8 @@ class Schedule:
     views : int
         Fixed views per pair; 0: a new view at every draw.
     seed : int
+    repeats : tuple of float, optional
+        How much more often than others each pair is drawn, from 1; None: all alike.
     """
 
     items: int
@@ -47,17 +49,18 @@ class Schedule:
     batch_size: int
     views: int
     seed: int
+    repeats: tuple[float, ...] | None = None
 
     def batch(self, step: int) -> list[Draw]:
-        """The draws of a step: a fresh permutation of the pairs each epoch, levels spread evenly over the batch (less
-        variance).
+        """The draws of a step: a fresh permutation of the pairs each epoch, or with `repeats` as many draws shared
+        among them, levels spread evenly over the batch (less variance).
         """
         shift = int(np.random.default_rng(stable_seed(self.seed, "levels", step)).integers(self.levels))
         draws = []
         for sample in range(self.batch_size):
             position = step * self.batch_size + sample
             epoch, place = divmod(position, self.items)
-            permutation, views = _epoch(self.items, self.views, self.seed, epoch)
+            permutation, views = _epoch(self.items, self.views, self.seed, epoch, self.repeats)
             view = int(views[place]) if self.views else position
             noise = stable_seed(self.seed, "noise", step, sample)
             draws.append(Draw(int(permutation[place]), view, (sample + shift) % self.levels, noise, noise % self.items))
@@ -65,10 +68,24 @@ class Schedule:
 
 
 @lru_cache(maxsize=2)
-def _epoch(items: int, views: int, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+def _epoch(
+    items: int, views: int, seed: int, epoch: int, repeats: tuple[float, ...] | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Order of the pairs in an epoch, and the view of each place."""
     rng = np.random.default_rng(stable_seed(seed, "epoch", epoch))
-    return rng.permutation(items), rng.integers(max(1, views), size=items)
+    order, views_of = rng.permutation(items), rng.integers(max(1, views), size=items)
+    if repeats is not None:
+        order = _systematic(np.array(repeats), float(rng.random()))[order]
+    return order, views_of
+
+
+def _systematic(weights: np.ndarray, start: float) -> np.ndarray:
+    """As many items as there are, drawn in proportion to their weights by systematic sampling: each comes as often as
+    it is expected to, rounded down or up. `start` lies in [0, 1).
+    """
+    ends = np.cumsum(weights)
+    points = (start + np.arange(len(weights))) * (ends[-1] / len(weights))
+    return np.minimum(np.searchsorted(ends, points, side="right"), len(weights) - 1)
 
 
 def validation_draws(items: int, levels: int, seed: int) -> list[Draw]:

@@ -1,4 +1,6 @@
-"""Statistics of the training pairs: pictures per class, and the mean encoder feature of each class."""
+"""Statistics of the training pairs: pictures per class, how often each is drawn, and the mean encoder feature of each
+class.
+"""
 
 from collections.abc import Sequence
 
@@ -33,6 +35,36 @@ def class_pictures(source: SampleSource, rows: Sequence[int], labels: LabelSpace
         counts[present] += 1
         empty += not np.isin(present, labels.foreground).any()
     return counts[: labels.num_classes].tolist(), empty
+
+
+def repeat_factors(source: SampleSource, rows: Sequence[int], labels: LabelSpace, share: float) -> np.ndarray:
+    """How often each pair is drawn for one draw of others, so that rare classes are seen more often.
+
+    Repeat factor sampling (Gupta et al. 2019, arXiv 1908.03195, section 6): a class that a share f < `share` of the
+    pictures shows has the factor sqrt(share / f), a picture the greatest factor of its classes. What pictures look like
+    changes with it, what a mask is like given its picture does not.
+
+    Parameters
+    ----------
+    source : SampleSource
+    rows : sequence of int
+        The pairs that are trained on.
+    labels : LabelSpace of K classes
+    share : float
+        Share of the pictures, in [0, 1].
+
+    Returns
+    -------
+    ndarray `[len(rows)]` float64
+        At least 1.
+    """
+    shown = np.zeros((len(rows), labels.num_classes), bool)
+    for place, index in enumerate(rows):
+        present = np.unique(source.mask(index, source.first_view(index)))
+        shown[place, present[present < labels.num_classes]] = True
+    frequency = shown.mean(0).clip(min=1 / max(1, len(rows)))
+    of_class = np.sqrt(np.maximum(1.0, share / frequency))
+    return np.where(shown, of_class, 1.0).max(1, initial=1.0)
 
 
 def class_looks(model: QualityModel, source: SampleSource, rows: Sequence[int], at_most: int = 1000) -> np.ndarray:

@@ -135,9 +135,10 @@ class Trainer:
     def _batches(self) -> DataLoader:
         """This process's share of the batches of the remaining steps."""
         config, rank, world = self.config, self.accelerator.process_index, self.accelerator.num_processes
-        schedule = Schedule(len(self.data.train_rows), self.levels, config.batch_size, config.views, config.seed)
+        rows, repeats = self.data.train_rows, self.data.repeats_of_rows
+        schedule = Schedule(len(rows), self.levels, config.batch_size, config.views, config.seed, repeats)
         draws = (schedule.batch(step)[rank::world] for step in range(self.step, config.steps))
-        return make_loader(self._samples(self.data.train_rows), draws, config.loader_workers)
+        return make_loader(self._samples(rows), draws, config.loader_workers)
 
     def _samples(self, rows: Sequence[int]) -> Samples:
         return Samples(self.data.source, rows, others=self.wrong_masks is not None)

@@ -1,4 +1,4 @@
-"""`segqc train --group`: what belongs together is kept together."""
+"""`segqc train --group` and `--rare-below`: groups are kept together, rare classes drawn more often."""
 
 import json
 from pathlib import Path
@@ -15,10 +15,11 @@ def test_videos_are_validated_on_as_a_whole(tiny_voc: Path, tmp_path: Path) -> N
         "train", "--voc-root", tiny_voc, "--classes", DEMO_CLASSES, "--out", tmp_path / "run", "--device", "cpu",
         "--encoder", "tf_efficientnet_lite0", "--image-size", 64, "--grid-size", 16, "--views", 1, "--steps", 2,
         "--batch-size", 2, "--density-items", 2, "--method", "segmenter", "--precision", "fp32",
-        "--group", "([0-4]|[5-9])$",
+        "--group", "([0-4]|[5-9])$", "--rare-below", 1,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert f"{len({name[-1] for name in names})} groups of pictures: 0, 1, 2, 3, 4, 5 and more" in ended.stdout
+    assert "pairs show a rare class: drawn up to " in ended.stdout
     facts = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
     assert facts["config"]["group"] == "([0-4]|[5-9])$"
     sizes = [sum(name[-1] == digit for name in names) for digit in "0123456789"]

@@ -15,7 +15,7 @@ from tiny import LABELS, blobs, train_config, write_pairs
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
 from segqc.data.dataset import AugmentConfig, PairDataset
-from segqc.data.labels import VOC_LABELS
+from segqc.data.labels import VOC_LABELS, LabelSpace
 from segqc.data.masks import write_mask
 from segqc.data.pairs import dataset_fingerprint
 from segqc.data.voc import voc_pairs
@@ -25,7 +25,7 @@ from segqc.training.design import new_model
 from segqc.training.pairs import check_pairs, training_labels, training_source
 from segqc.training.samples import Batch, Samples, collate, make_loader
 from segqc.training.schedule import Draw, Schedule, cache_keys, validation_draws
-from segqc.training.statistics import class_looks, class_pictures
+from segqc.training.statistics import class_looks, class_pictures, repeat_factors
 
 SCHEDULE = Schedule(items=23, levels=8, batch_size=6, views=3, seed=0)
 
@@ -57,6 +57,32 @@ def test_each_epoch_is_a_permutation(items, batch_size):
     assert all(sorted(part) == list(range(items)) for part in parts)
     if items > 10:
         assert len({tuple(part) for part in parts}) == epochs
+
+
+def test_pairs_are_drawn_as_often_as_their_repeats_say():
+    weights = (1.0,) * 18 + (2.0, 2.0, 3.0, 1.0, 1.0)
+    schedule, epochs = dataclasses.replace(SCHEDULE, repeats=weights), 60
+    counts = Counter(draw.index for draw in draws_of(schedule, 23 * epochs // 6))
+    expected = np.array(weights) * 23 / sum(weights) * epochs
+    assert np.abs(np.array([counts[i] for i in range(23)]) - expected).max() < epochs / 3
+    alike = dataclasses.replace(SCHEDULE, repeats=(1.5,) * 23)
+    assert Counter(draw.index for draw in draws_of(alike, 23)) == Counter(list(range(23)) * 6)
+
+
+def test_repeats_are_those_of_the_rarest_class_in_a_picture():
+    class Masks:
+        """Twenty pictures: class 1 in all, class 2 in five, class 3 in the last alone, with void beside it."""
+
+        def mask(self, index, view=None):
+            return np.array([[0, 1], [2 if index < 5 else 0, 3 if index == 19 else 255]], np.uint8)
+
+        def first_view(self, index):
+            return None
+
+    labels = LabelSpace(("none", "a", "b", "c"))
+    factors = repeat_factors(Masks(), range(20), labels, share=0.5)
+    np.testing.assert_allclose(factors, [2**0.5] * 5 + [1] * 14 + [10**0.5])
+    np.testing.assert_array_equal(repeat_factors(Masks(), range(20), labels, share=0.05), 1)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
