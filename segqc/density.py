@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
-from segqc.base.tensor_files import load_checked, save_checked
+from segqc.base.tensor_files import load_vouched, save_checked
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, and a score does without
     from sklearn.mixture import GaussianMixture
@@ -127,14 +127,14 @@ class DensityHead:
 
     @classmethod
     def load(cls, path: Path) -> "DensityHead":
-        """Read what `save` wrote.
+        """Read what `save` wrote; whoever calls has compared the file with a digest.
 
         Raises
         ------
         BadInput
             The file is missing or damaged.
         """
-        tensors, metadata = load_checked(path, "fit it again, or copy the whole folder", trust_old=True)
+        tensors, metadata = load_vouched(path, "fit it again, or copy the whole folder")
         arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
         held_out = json.loads(metadata.get("held_out_log_likelihood", "{}"))
         return cls(arrays.pop("used").astype(bool), **arrays, held_out={int(m): v for m, v in held_out.items()})

@@ -75,11 +75,17 @@ def write_json(path: Path | str, obj: Any) -> None:
     TypeError
         For objects that are neither JSON types, NumPy values, paths nor dataclasses.
     """
-    text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    content = json_bytes(obj)
     with atomic_path(path) as temporary:
-        # A file name that is not UTF-8 arrives here as lone surrogates; "backslashreplace" writes them as JSON's own
-        # \\udcxx escapes.
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+        temporary.write_bytes(content)
+
+
+def json_bytes(obj: Any) -> bytes:
+    """What `write_json` writes; raises as it does."""
+    text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    # A file name that is not UTF-8 arrives here as lone surrogates; "backslashreplace" writes them as JSON's own
+    # \\udcxx escapes.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read_json(path: Path | str) -> Any:

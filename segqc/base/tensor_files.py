@@ -34,7 +34,7 @@ def save_checked(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         save_file(stored, str(temporary), {_CHECKED: json.dumps(checked)})
 
 
-def load_checked(path: Path, fix: str, trust_old: bool = False) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load_checked(path: Path, fix: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Inverse of `save_checked`, on the CPU.
 
     Parameters
@@ -42,14 +42,28 @@ def load_checked(path: Path, fix: str, trust_old: bool = False) -> tuple[dict[st
     path : Path
     fix : str
         What to do about a damaged file, for the message.
-    trust_old : bool
-        Whether to believe a file without a digest: models from before there were any have none.
 
     Raises
     ------
     BadInput
         The file is missing, cut short or damaged.
     """
+    tensors, metadata, is_checked = _load(path, fix)
+    if not is_checked:
+        raise _damaged(path, fix)
+    return tensors, metadata
+
+
+def load_vouched(path: Path, fix: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """As `load_checked`, for a file whose bytes the caller has compared with a digest (`segqc.base.checksums`): it need
+    not hold one of its own.
+    """
+    tensors, metadata, _ = _load(path, fix)
+    return tensors, metadata
+
+
+def _load(path: Path, fix: str) -> tuple[dict[str, Tensor], dict[str, str], bool]:
+    """Tensors and metadata, and whether they had a digest, which then fits."""
     try:
         with safe_open(str(path), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -57,11 +71,15 @@ def load_checked(path: Path, fix: str, trust_old: bool = False) -> tuple[dict[st
         checked = json.loads(found[_CHECKED]) if _CHECKED in found else None
     except (OSError, SafetensorError, ValueError) as error:
         raise BadInput(path, f"holds weights that cannot be read: {error}", fix) from error
-    if checked is None and trust_old:
-        return tensors, found
-    if checked is None or checked.get("digest") != _digest(tensors, checked.get("metadata", {})):
-        raise BadInput(path, "is damaged: its content is not what was written", fix)
-    return tensors, checked["metadata"]
+    if checked is None:
+        return tensors, found, False
+    if checked.get("digest") != _digest(tensors, checked.get("metadata", {})):
+        raise _damaged(path, fix)
+    return tensors, checked["metadata"], True
+
+
+def _damaged(path: Path, fix: str) -> BadInput:
+    return BadInput(path, "is damaged: its content is not what was written", fix)
 
 
 def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:

@@ -1,16 +1,19 @@
-"""A model on disk: a folder with `model.safetensors`, `config.json` and `density.safetensors`. No pickle, no code."""
+"""A model on disk: a folder with `model.safetensors`, `config.json`, `density.safetensors`, and `SHA256SUMS`, by which
+damage to them is noticed. No pickle, no code.
+"""
 
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 
+from segqc.base.checksums import check_checksums, write_checksums
 from segqc.base.devices import find_device, float32_by_default
 from segqc.base.errors import BadInput
-from segqc.base.files import read_json, write_json
-from segqc.base.fingerprints import files_digest
+from segqc.base.files import json_bytes, read_json, write_json
+from segqc.base.fingerprints import bytes_sha256, file_sha256, files_digest
 from segqc.base.settings import from_json, to_json
-from segqc.base.tensor_files import load_checked, save_checked
+from segqc.base.tensor_files import load_vouched, save_checked
 from segqc.density import DensityHead
 from segqc.model.catalogue import BUNDLED_MODELS
 from segqc.model.config import MODEL_FORMAT, ModelConfig
@@ -46,9 +49,14 @@ def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None
             {name: tensor for name, tensor in state.items() if not (packaged and name.startswith(_ENCODER))}
         )
     save_checked(folder / WEIGHTS, state, {"format": MODEL_FORMAT})
+    tensor_files = [WEIGHTS]
     if model.density is not None:
         model.density.save(folder / DENSITY)
-    write_json(folder / CONFIG, to_json(model.config))
+        tensor_files.append(DENSITY)
+    config = to_json(model.config)
+    digests = {CONFIG: bytes_sha256(json_bytes(config))}
+    write_checksums(folder, digests | {name: file_sha256(folder / name) for name in tensor_files})
+    write_json(folder / CONFIG, config)
 
 
 def load_model(folder: Path, device: str | torch.device | None = None) -> QualityModel:
@@ -68,7 +76,8 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
     """
     folder, device = Path(folder), find_device(device)
     config = load_config(folder)
-    tensors, _ = load_checked(folder / WEIGHTS, _FIX, trust_old=True)
+    check_checksums(folder, (WEIGHTS, DENSITY), _FIX)
+    tensors, _ = load_vouched(folder / WEIGHTS, _FIX)
     try:
         classes, channels = config.label_space.num_classes, (config.network.in_channels, config.network.out_channels)
         if channels != (classes, classes):
@@ -107,6 +116,7 @@ def load_config(folder: Path) -> ModelConfig:
             else "give a folder written by `segqc train`"
         )
         raise BadInput(folder, f"is not a model folder: it has no {CONFIG}", fix)
+    check_checksums(folder, (CONFIG,), _FIX)
     try:
         config = from_json(ModelConfig, read_json(folder / CONFIG))
         if config.format != MODEL_FORMAT:

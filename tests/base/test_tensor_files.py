@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from segqc.base.errors import BadInput
-from segqc.base.tensor_files import load_checked, save_checked
+from segqc.base.tensor_files import load_checked, load_vouched, save_checked
 
 TENSORS = {
     "weight": torch.arange(12.0).reshape(3, 4).T,
@@ -61,12 +61,12 @@ def test_every_flipped_bit_and_every_cut_is_noticed(tmp_path: Path) -> None:
             load_checked(path, "")
 
 
-def test_a_missing_file_is_named_and_one_without_a_digest_is_believed(tmp_path: Path) -> None:
+def test_a_missing_file_is_named_and_one_without_a_digest_needs_another(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"gone\.safetensors"):
         load_checked(tmp_path / "gone.safetensors", "")
     save_file({"a": torch.ones(2)}, str(tmp_path / "old.safetensors"), {"format": "1"})
     with pytest.raises(BadInput, match=r"is damaged: .* \(do this\)"):
         load_checked(tmp_path / "old.safetensors", "do this")
-    tensors, metadata = load_checked(tmp_path / "old.safetensors", "", trust_old=True)
+    tensors, metadata = load_vouched(tmp_path / "old.safetensors", "")
     assert tensors["a"].tolist() == [1, 1]
     assert metadata == {"format": "1"}

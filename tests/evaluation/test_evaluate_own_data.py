@@ -10,7 +10,9 @@ import pytest
 from command_line import Finished, segqc
 from PIL import Image
 
+from segqc.base.checksums import write_checksums
 from segqc.base.console import console
+from segqc.base.fingerprints import file_sha256
 
 LEARN = ("rare classes", "mixture of mask features", "nearest training masks")
 TINY = [
@@ -130,6 +132,8 @@ def test_training_data_that_is_gone_is_a_reason_and_can_be_named(project: Projec
     for name in ("images", "masks"):
         config["training"]["config"][name] = str(moved / "train" / name)
     (moved / "model" / "config.json").write_text(json.dumps(config))
+    files = ("config.json", "model.safetensors", "density.safetensors")
+    write_checksums(moved / "model", {name: file_sha256(moved / "model" / name) for name in files})
     summary = json.loads((moved / "audit" / "summary.json").read_text())
     summary["model"]["folder"] = str(moved / "model")
     (moved / "audit" / "summary.json").write_text(json.dumps(summary))

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -10,12 +12,15 @@ import torch
 from safetensors.numpy import load_file, save_file
 from tiny import blobs, picture, tiny_model
 
+from segqc.base.checksums import CHECKSUMS, write_checksums
 from segqc.base.errors import BadInput
+from segqc.base.fingerprints import file_sha256
 from segqc.density import DensityHead
 from segqc.model.folder import fingerprint, load_model, save_model
 from segqc.quality_control import QualityControl
 
 FILES = ["config.json", "density.safetensors", "model.safetensors"]
+REASON = {name: f"was changed or damaged since it was written: {CHECKSUMS} lists another" for name in FILES}
 
 
 def with_density(model):
@@ -72,7 +77,7 @@ def test_every_kind_of_model(tmp_path, method, encoder):
 
 def test_saving_a_loaded_model_gives_the_same_bytes(saved, tmp_path):
     save_model(tmp_path / "again", load_model(saved[0], "cpu"))
-    for name in FILES:
+    for name in (*FILES, CHECKSUMS):
         assert (tmp_path / "again" / name).read_bytes() == (saved[0] / name).read_bytes(), name
     assert fingerprint(tmp_path / "again") == fingerprint(saved[0])
 
@@ -87,12 +92,12 @@ def test_a_model_that_was_made_ready_for_scoring_cannot_be_saved(tmp_path):
 
 def test_a_model_without_density_has_no_density_file(tmp_path):
     save_model(tmp_path / "m", tiny_model(encoder=False))
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["config.json", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [CHECKSUMS, "config.json", "model.safetensors"]
     assert load_model(tmp_path / "m", "cpu").density is None
 
 
 def test_the_folder_holds_json_and_safetensors_and_no_pickle(saved):
-    assert sorted(path.name for path in saved[0].iterdir()) == FILES
+    assert sorted(path.name for path in saved[0].iterdir()) == [CHECKSUMS, *FILES]
     json.loads((saved[0] / "config.json").read_text())
     for name in FILES[1:]:
         content = (saved[0] / name).read_bytes()
@@ -131,29 +136,70 @@ def test_a_run_that_has_not_ended_says_how_to_continue(tmp_path):
     assert "same `segqc train` command again" in broken(tmp_path).fix
 
 
-def test_missing_weights(folder):
-    (folder / "model.safetensors").unlink()
-    assert "weights" in broken(folder).reason
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_is_vouched_for(folder, name):
+    """A flipped bit at 20 places of each file, cut files and missing ones are noticed, whatever they leave valid."""
+    content, rng = (folder / name).read_bytes(), np.random.default_rng(0)
+    for place in rng.choice(8 * len(content), 20, replace=False):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << (place % 8)
+        (folder / name).write_bytes(damaged)
+        assert (broken(folder).path, broken(folder).reason) == (folder / name, REASON[name])
+    for keep in (0, 5, 100, -1):
+        (folder / name).write_bytes(content[:keep])
+        assert broken(folder).reason == REASON[name]
+    (folder / name).unlink()
+    assert name in str(broken(folder))
+    (folder / name).write_bytes(content)
+    load_model(folder, "cpu")
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "density.safetensors"])
-@pytest.mark.parametrize("keep", [0, 5, 100, -1])
-def test_truncated_tensors(folder, name, keep):
-    content = (folder / name).read_bytes()
-    (folder / name).write_bytes(content[:keep])
-    assert "weights" in broken(folder).reason
+def test_a_flipped_bit_in_the_checksums_is_noticed_or_says_nothing(folder, saved):
+    content, rng, noticed, read = (folder / CHECKSUMS).read_bytes(), np.random.default_rng(0), 0, 0
+    for place in rng.choice(8 * len(content), 20, replace=False):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << (place % 8)
+        (folder / CHECKSUMS).write_bytes(damaged)
+        try:
+            loaded = load_model(folder, "cpu")
+        except BadInput as error:
+            noticed += "SHA256SUMS lists another" in error.reason
+        else:
+            assert loaded.config == saved[1].config
+            read += 1
+    assert noticed + read == 20
+    assert noticed > read
+
+
+def test_checksums_are_those_of_sha256sum_and_it_can_write_them(folder):
+    subprocess.run(["sha256sum", "--check", "--strict", CHECKSUMS], cwd=folder, check=True)
+    edit(folder, lambda values: values["training"].update(steps=4), vouched=False)
+    assert broken(folder).reason == REASON["config.json"]
+    (folder / CHECKSUMS).unlink()
+    command = re.search("`(.*)`", broken(folder).fix)[1]
+    assert broken(folder).reason == "has no SHA256SUMS, by which damage is noticed"
+    subprocess.run(command, cwd=folder, shell=True, check=True)
+    assert load_model(folder, "cpu").config.training["steps"] == 4
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "density.safetensors"])
 def test_tensors_that_are_not_safetensors(folder, name):
     (folder / name).write_bytes(b"\x80\x02}q\x00." * 100)
+    vouch(folder)
     assert "weights" in broken(folder).reason
 
 
-def edit(folder, change):
+def vouch(folder):
+    """Make the checksums those of the files as they are."""
+    write_checksums(folder, {name: file_sha256(folder / name) for name in FILES})
+
+
+def edit(folder, change, vouched=True):
     values = json.loads((folder / "config.json").read_text())
     change(values)
     (folder / "config.json").write_text(json.dumps(values))
+    if vouched:
+        vouch(folder)
 
 
 @pytest.mark.parametrize(
@@ -184,6 +230,7 @@ def test_a_config_that_does_not_fit(folder, change, word):
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"text"', "\x00"])
 def test_a_config_that_is_no_json_object(folder, text):
     (folder / "config.json").write_text(text)
+    vouch(folder)
     with pytest.raises(BadInput, match=r"config\.json"):
         load_model(folder, "cpu")
 
@@ -196,6 +243,7 @@ def test_a_density_file_with_other_arrays(folder, change):
     else:
         arrays["more"] = np.ones(3)
     save_file(arrays, folder / "density.safetensors")
+    vouch(folder)
     assert "weights" in broken(folder).reason
 
 

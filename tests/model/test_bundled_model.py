@@ -26,6 +26,7 @@ def test_they_are_whole_and_small_and_say_where_they_come_from(folder: Path) -> 
         "config.json",
         "density.safetensors",
         "MODEL_CARD.md",
+        "SHA256SUMS",
     }
     assert sum(path.stat().st_size for path in folder.iterdir()) < 6e6
     config = json.loads((folder / "config.json").read_text())
