@@ -1,23 +1,33 @@
 """What do kills, full disks and damaged files do to segqc?
 
-    python scripts/check_robustness.py [--times 50] [--seed 0] [--only kill,disk,bits,two,stop]
+    python scripts/check_robustness.py [--times 50] [--minutes 9] [--only kill,disk,bits,two,stop]
+    python scripts/check_robustness.py ... --page docs/robustness.md
 
-Commands run as processes of their own on rendered scenes and a small table. Each is run once undisturbed, then
-disturbed, then run again by the same command; the files of the result have to be the same, byte for byte.
+Commands run on rendered scenes and a small table. Each is run once undisturbed, then disturbed, then run again by the
+same command; the files of the result have to be the same, byte for byte.
 
 kill    SIGKILL at a random moment, up to three times in a row, `--times` times each for train, audit, table fit, table
         score
 disk    an audit on a file system of 256 KiB, and on one that is read-only; needs the right to mount
-bits    a random bit flipped in a checkpoint, a model's weights, an audit's part, a table model
+bits    a random bit flipped, `--times` times each, in what a run goes on from (a checkpoint, the journal of checked
+        pairs, an audit's part) and in every file of a model, of one that comes with segqc, and of a table model
 two     a second audit into the folder of one that is running
-stop    Ctrl-C in the middle of an audit
+stop    Ctrl-C in the middle of an audit, a fifth of `--times`
 
-Prints a table in Markdown, the rows of docs/robustness.md. Expected time: an hour on two idle cores with 50 times.
-Expected result: no row with a failure.
+Every command runs in a process of its own, forked from one that has imported the libraries: half of a small command's
+time would be imports, and most kills would hit nothing else.
+
+Prints a table in Markdown. With `--page`, counts go into the table of that page and are added to those that it has of
+the same fault, until each stands at `--times`: with `--minutes`, the work can be done in pieces by the same command.
+Expected time: half an hour on an idle core with 50 times. Expected result: no row with a failure.
 """
 
 import argparse
+import importlib
+import multiprocessing
+import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -25,16 +35,66 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from segqc.base.files import atomic_path
 from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS, render_dataset
+from segqc.model.catalogue import BUNDLED_MODELS
 
-SCENES, AUDITED = 24, 40
+SCENES, AUDITED = 24, 24
 KILLS_IN_A_ROW = 3
+IMPORTED = (
+    "segqc.cli.app", "segqc.training.run", "segqc.training.trainer", "segqc.auditing.api", "segqc.tabular.commands.fit",
+    "segqc.tabular.commands.score", "evaluation.ranking.comparison", "sklearn.mixture", "scipy.stats", "timm",
+    "torch.utils.tensorboard", "onnxruntime",
+)  # fmt: skip
+TITLE = "| fault | command | what was seen | how often |\n|---|---|---|---|\n"
+_FORKING = multiprocessing.get_context("fork")
+
+
+class Command:
+    """A running `segqc` command, and what it prints."""
+
+    def __init__(self, arguments: list[str], printed: Path) -> None:
+        printed.parent.mkdir(parents=True, exist_ok=True)
+        self._printed = printed
+        self._process = _FORKING.Process(target=_segqc, args=(arguments, printed))
+        self._process.start()
+
+    @property
+    def ended(self) -> bool:
+        return not self._process.is_alive()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether it ended within so many seconds."""
+        self._process.join(seconds)
+        return self.ended
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    def result(self) -> tuple[int, str]:
+        """Exit code, and what was printed, at its end."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        return self._process.exitcode, self._printed.read_text(errors="replace")
+
+
+def _segqc(arguments: list[str], printed: Path) -> None:
+    """The command line in this process."""
+    from segqc.cli.app import main
+
+    with printed.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ["COLUMNS"] = "1000"  # paths stay on one line
+    sys.argv = ["segqc", *arguments]
+    main()
 
 
 @dataclass(frozen=True)
@@ -46,34 +106,63 @@ class Work:
     results: tuple[str, ...]
     out_name: str = "out"
 
-    def command(self, folder: Path) -> list[str]:
-        return [sys.executable, "-m", "segqc", *map(str, self.arguments), "--out", str(folder / self.out_name)]
-
-    def start(self, folder: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(self.command(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    def start(self, folder: Path) -> Command:
+        arguments = [*map(str, self.arguments), "--out", str(folder / self.out_name)]
+        return Command(arguments, folder.with_name(f"{folder.name}.printed"))
 
     def run(self, folder: Path) -> tuple[int, str]:
         """Exit code, and what was printed."""
-        process = self.start(folder)
-        printed = process.communicate()[0]
-        return process.returncode, printed
+        return self.start(folder).result()
 
     def result(self, folder: Path) -> dict[str, bytes]:
         paths = [path for name in self.results for path in sorted(folder.glob(name)) if path.is_file()]
         return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-@dataclass
 class Table:
-    """Rows of the table, printed as they come."""
+    """Rows of the table with how often each went well, printed and written to the page as they come.
 
-    failures: int = 0
-    rows: list[str] = field(default_factory=list)
+    Parameters
+    ----------
+    page : Path or None
+        A page with the table, to which counts are added.
+    minutes : float or None
+        After so long, no further trial begins.
+    """
 
-    def add(self, fault: str, command: str, what: str, good: int, times: int) -> None:
-        self.failures += times - good
-        self.rows.append(f"| {fault} | {command} | {what} | {good} of {times} |")
-        print(self.rows[-1], flush=True)
+    def __init__(self, page: Path | None, minutes: float | None) -> None:
+        self._page = page
+        self._end = None if minutes is None else time.monotonic() + 60 * minutes
+        self._rows = {} if page is None else _counts(page.read_text(encoding="utf-8"))
+
+    @property
+    def failures(self) -> int:
+        return sum(times - good for good, times in self._rows.values())
+
+    def is_done(self, row: str, times: int) -> bool:
+        """Whether a row has so many trials, or time is up."""
+        return self._rows.get(row, (0, 0))[1] >= times or (self._end is not None and time.monotonic() > self._end)
+
+    def add(self, row: str, good: bool) -> None:
+        before = self._rows.get(row, (0, 0))
+        self._rows[row] = (before[0] + good, before[1] + 1)
+        print(f"{row} {'good' if good else 'FAILED'}: {self._rows[row][0]} of {self._rows[row][1]}", flush=True)
+        if self._page is not None:
+            text = self._page.read_text(encoding="utf-8")
+            above, _, rest = text.partition(TITLE)
+            below = rest.splitlines(keepends=True)[len(_counts(text)) :]
+            with atomic_path(self._page) as temporary:
+                temporary.write_text(above + self.text() + "".join(below), encoding="utf-8")
+
+    def text(self) -> str:
+        """The table in Markdown."""
+        return TITLE + "".join(f"{row} {good} of {times} |\n" for row, (good, times) in self._rows.items())
+
+
+def _counts(page: str) -> dict[str, tuple[int, int]]:
+    """How often each fault of a page's table went well, and of how many."""
+    found = re.findall(r"^(\|.*\|) (\d+) of (\d+) \|$", page, re.MULTILINE)
+    return {row: (int(good), int(times)) for row, good, times in found}
 
 
 def make_works(root: Path) -> dict[str, Work]:
@@ -87,7 +176,7 @@ def make_works(root: Path) -> dict[str, Work]:
     (root / "table.csv").write_text("a,b,c,d,e\n" + "".join(",".join(row) + "\n" for row in cells))
     train: tuple[object, ...] = ("train", "--voc-root", root / "voc", "--classes", ",".join(DEMO_LABELS.names))
     train += ("--method", "segmenter", "--encoder", "tf_efficientnet_lite0", "--image-size", 64, "--grid-size", 16)
-    train += ("--steps", 24, "--batch-size", 4, "--views", 1, "--validate-every", 6, "--checkpoint-every", 3)
+    train += ("--steps", 12, "--batch-size", 2, "--views", 1, "--validate-every", 4, "--checkpoint-every", 2)
     train += ("--density-items", 16, "--device", "cpu", "--precision", "fp32")
     works = {"train": Work("train", train, ("out/*.safetensors",))}
     _expect(works["train"].run(root / "model"))
@@ -114,29 +203,35 @@ def undisturbed(work: Work, folder: Path) -> tuple[dict[str, bytes], float]:
 
 
 def check_kills(work: Work, root: Path, times: int, rng: random.Random, table: Table) -> None:
+    row = f"| SIGKILL at random moments | {work.name} | the same command ends with the undisturbed result |"
+    if table.is_done(row, times):
+        return
     whole, seconds = undisturbed(work, root / "whole")
-    good = 0
-    for number in range(times):
-        folder = root / str(number)
-        for _ in range(rng.randint(1, KILLS_IN_A_ROW)):
-            process = work.start(folder)
-            try:
-                process.wait(rng.uniform(0, seconds))
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-            process.communicate()
+    while not table.is_done(row, times):
+        folder = root / "killed"
+        kills = rng.randint(1, KILLS_IN_A_ROW)
+        for _ in range(kills):
+            command = work.start(folder)
+            if not command.wait(rng.uniform(0, seconds)):
+                command.signal(signal.SIGKILL)
+            kills -= command.result()[0] != -signal.SIGKILL
         code, _ = work.run(folder)
-        good += code == 0 and work.result(folder) == whole
-        shutil.rmtree(folder, ignore_errors=True)
-    table.add("SIGKILL at random moments", work.name, "the same command ends with the undisturbed result", good, times)
+        if kills:  # else each command had ended before its kill
+            table.add(row, code == 0 and work.result(folder) == whole)
+        shutil.rmtree(folder)
 
 
 def check_disk(work: Work, root: Path, table: Table) -> None:
     """A disk that is full, then has room; and one that is read-only, then is not."""
+    rows = {
+        name: f"| {name} | {work.name} | exit code 2 and a line that names the file; then it goes on |"
+        for name in ("full disk (256 KiB)", "read-only folder")
+    }
+    if all(table.is_done(row, 1) for row in rows.values()):
+        return
     whole, _ = undisturbed(work, root / "whole")
-    for name, before, after in (
-        ("full disk (256 KiB)", "size=256k", "remount,size=64m"),
-        ("read-only folder", "size=64m,ro", "remount,rw"),
+    for (name, row), (before, after) in zip(
+        rows.items(), (("size=256k", "remount,size=64m"), ("size=64m,ro", "remount,rw")), strict=True
     ):
         disk = root / name.split()[0]
         disk.mkdir()
@@ -151,84 +246,105 @@ def check_disk(work: Work, root: Path, table: Table) -> None:
             good = refused and again == 0 and work.result(disk) == whole
         finally:
             subprocess.run(["umount", disk], check=True)
-        table.add(name, work.name, "exit code 2, a line that names the file; then goes on", int(good), 1)
+        table.add(row, good)
 
 
 def flip(path: Path, rng: random.Random) -> None:
+    """Another value of a random bit of a file."""
     content = bytearray(path.read_bytes())
     content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
 
 
-def check_bits(works: dict[str, Work], root: Path, times: int, rng: random.Random, table: Table) -> None:
-    """A flipped bit: in what a run goes on from, the result is the same; in a model, it is an error."""
+def check_bits_of_states(works: dict[str, Work], root: Path, times: int, rng: random.Random, table: Table) -> None:
+    """A flipped bit in what a run goes on from: the result is the undisturbed one."""
     for name, damaged, finished, said in (
-        ("train", "out/training/last.safetensors", "out/config.json", "checkpoint"),
-        ("audit", "out/.progress/rows-0.jsonl", "out/scores.csv", "finished rows"),
+        ("train", "out/training/last.safetensors", "out/config.json", "last checkpoint"),
+        ("train", "out/training/checked.jsonl", "out/config.json", "journal of checked pairs"),
+        ("audit", "out/.progress/rows-0.jsonl", "out/scores.csv", "part of finished rows"),
     ):
         work = works[name]
-        whole, _ = undisturbed(work, root / name)
-        good = 0
-        for number in range(times):
-            folder = Path(shutil.copytree(root / name, root / f"{name}-{number}"))
+        row = f"| a flipped bit: {said} | {work.name} | noticed; the result is the undisturbed one |"
+        if table.is_done(row, times):
+            continue
+        whole, _ = undisturbed(work, root / said)
+        while not table.is_done(row, times):
+            folder = Path(shutil.copytree(root / said, root / "flipped"))
             flip(folder / damaged, rng)
             (folder / finished).unlink()
-            good += work.run(folder)[0] == 0 and work.result(folder) == whole
-        table.add(f"flipped bit: {said}", work.name, "noticed; the result is the undisturbed one", good, times)
-    for name, option, damaged, said in (
-        ("audit", "--model", "model.safetensors", "weights of a model"),
-        ("score", "--model", "model.safetensors", "table model"),
+            table.add(row, work.run(folder)[0] == 0 and work.result(folder) == whole)
+            shutil.rmtree(folder)
+
+
+def check_bits_of_models(works: dict[str, Work], root: Path, times: int, rng: random.Random, table: Table) -> None:
+    """A flipped bit in a file of a model: an error that names the folder."""
+    for name, given, said in (
+        ("audit", None, "a model"),
+        ("audit", BUNDLED_MODELS["voc-fast"], "a model that comes with segqc"),
+        ("score", None, "a table model"),
     ):
-        work, good = works[name], 0
-        place = work.arguments.index(option) + 1
-        for number in range(times):
-            model = Path(shutil.copytree(str(work.arguments[place]), root / f"{name}-model-{number}"))
-            flip(model / damaged, rng)
-            other = Work(work.name, (*work.arguments[:place], model, *work.arguments[place + 1 :]), work.results)
-            code, printed = other.run(root / f"{name}-out-{number}")
-            good += code == 2 and str(model) in printed and "Traceback" not in printed
-        table.add(f"flipped bit: {said}", work.name, "exit code 2, one line that names the folder", good, times)
+        work = works[name]
+        place = work.arguments.index("--model") + 1
+        source = given or Path(str(work.arguments[place]))
+        for file in ("config.json", "model.safetensors", "density.safetensors"):
+            row = f"| a flipped bit: {file} of {said} | {work.name} | exit code 2, and a line that names the folder |"
+            while (source / file).is_file() and not table.is_done(row, times):
+                model = Path(shutil.copytree(source, root / "model"))
+                flip(model / file, rng)
+                other = Work(work.name, (*work.arguments[:place], model, *work.arguments[place + 1 :]), work.results)
+                code, printed = other.run(root / "scored")
+                table.add(row, code == 2 and str(model) in printed and "Traceback" not in printed)
+                shutil.rmtree(model)
 
 
-def wait_for(ready: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    while not ready() and process.poll() is None:
+def wait_for(ready: Callable[[], bool], command: Command) -> None:
+    while not ready() and not command.ended:
         time.sleep(0.02)
 
 
 def check_two(work: Work, root: Path, table: Table) -> None:
+    row = f"| two at once into one folder | {work.name} | the second is refused, the first undisturbed |"
+    if table.is_done(row, 1):
+        return
     whole, _ = undisturbed(work, root / "whole")
     first = work.start(root / "out")
     wait_for((root / "out" / "out" / ".progress" / "rows-0.jsonl").is_file, first)
-    first.send_signal(signal.SIGSTOP)  # else it may end before the second has begun
-    code, printed = work.run(root / "out")
-    first.send_signal(signal.SIGCONT)
-    first.communicate()
-    good = code == 2 and "another audit is writing here" in printed and work.result(root / "out") == whole
-    table.add("two audits into one folder", work.name, "the second is refused, the first undisturbed", int(good), 1)
+    first.signal(signal.SIGSTOP)  # else it may end before the second has begun
+    arguments = [*map(str, work.arguments), "--out", str(root / "out" / "out")]
+    code, printed = Command(arguments, root / "second.printed").result()
+    first.signal(signal.SIGCONT)
+    refused = code == 2 and "another audit is writing here" in printed
+    table.add(row, first.result()[0] == 0 and refused and work.result(root / "out") == whole)
 
 
 def check_stop(work: Work, root: Path, times: int, table: Table) -> None:
+    row = f"| Ctrl-C | {work.name} | exit code 130, says how to go on, and goes on |"
+    if table.is_done(row, times):
+        return
     whole, _ = undisturbed(work, root / "whole")
-    good = 0
-    for number in range(times):
-        folder = root / str(number)
-        process = work.start(folder)
-        wait_for((folder / "out" / ".progress" / "rows-0.jsonl").is_file, process)
-        process.send_signal(signal.SIGINT)
-        printed = process.communicate()[0]
-        said = process.returncode == 130 and "Run the same command again to continue" in printed
-        good += said and work.run(folder)[0] == 0 and work.result(folder) == whole
-    table.add("Ctrl-C", work.name, "exit code 130, says how to go on, and goes on", good, times)
+    while not table.is_done(row, times):
+        folder = root / "stopped"
+        command = work.start(folder)
+        wait_for((folder / "out" / ".progress" / "rows-0.jsonl").is_file, command)
+        command.signal(signal.SIGINT)
+        code, printed = command.result()
+        said = code == 130 and "Run the same command again to continue" in printed
+        table.add(row, said and work.run(folder)[0] == 0 and work.result(folder) == whole)
+        shutil.rmtree(folder)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=50, help="kills per command; a fifth of it for the other faults")
-    parser.add_argument("--seed", type=int, default=0, help="random seed of moments and bits")
+    parser.add_argument("--times", type=int, default=50, help="trials of each fault; a fifth of it for Ctrl-C")
+    parser.add_argument("--seed", type=int, help="random seed of moments and bits (default: another one each time)")
     parser.add_argument("--only", default="kill,disk,bits,two,stop", help="faults, with commas between")
     parser.add_argument("--commands", default="train,audit,fit,score", help="commands that are killed")
+    parser.add_argument("--minutes", type=float, help="begin no trial after so long")
+    parser.add_argument("--page", type=Path, help="a page whose table takes the counts")
     given = parser.parse_args(arguments)
-    rng, table, fewer = random.Random(given.seed), Table(), max(1, given.times // 5)
+    for name in IMPORTED:
+        importlib.import_module(name)
+    rng, table = random.Random(given.seed), Table(given.page, given.minutes)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         works = make_works(root)
@@ -238,11 +354,13 @@ def main(arguments: list[str] | None = None) -> int:
         if "disk" in given.only:
             check_disk(works["audit"], root / "disk", table)
         if "bits" in given.only:
-            check_bits(works, root / "bits", fewer, rng, table)
+            check_bits_of_models(works, root / "models", given.times, rng, table)
+            check_bits_of_states(works, root / "states", given.times, rng, table)
         if "two" in given.only:
             check_two(works["audit"], root / "two", table)
         if "stop" in given.only:
-            check_stop(works["audit"], root / "stop", fewer, table)
+            check_stop(works["audit"], root / "stop", max(1, given.times // 5), table)
+    print(table.text())
     return 1 if table.failures else 0
 
 
