@@ -147,9 +147,17 @@ class QualityControl:
             score=score.score,
             worst_region=region,
             draw_heatmap=score.draw_heatmap,
-            find_objects=score.find_objects,
+            find_objects=self._decided(score.find_objects),
             **known,
         )
+
+    def _decided(
+        self, find_objects: Callable[[], list[JudgedObject]] | None
+    ) -> Callable[[], list[JudgedObject]] | None:
+        """What finds the objects, with what a calibration makes of them."""
+        if find_objects is None or self.calibration is None or self.calibration.objects is None:
+            return find_objects
+        return partial(self.calibration.objects.judge_all, find_objects)
 
     def _verdict(self, image: Any, mask: Any) -> Verdict:
         """The verdict on one pair in any form; raises ValueError for one that cannot be scored."""

@@ -53,6 +53,11 @@ class JudgedObject:
         Higher = worse, in [0, 1]; of a missed object the probability that it is there.
     touches_border : bool
         Whether the box reaches the picture's edge.
+    interval : (float, float) or None
+        Interval of the IoU, at the calibration's coverage; None of a missed object, and without a calibration of
+        objects.
+    decision : "pass", "review", "fail" or None
+        Likewise.
     """
 
     number: int
@@ -64,6 +69,8 @@ class JudgedObject:
     expected_iou: float | None
     score: float
     touches_border: bool
+    interval: tuple[float, float] | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from evaluation.metrics.class_table import class_rows, metrics_of_row
 from evaluation.metrics.classes import mean_dice, reduce_classes
+from evaluation.metrics.objects import object_ious
 from evaluation.ranking.correlation import pearson_of_top, spearman
 from evaluation.ranking.selective import auroc, bad_below, mean_of_top, precision_at, worst_decile
 from evaluation.ranking.undefined import why_no_failures, why_no_worst_tenth, why_undefined, why_undefined_at_top
@@ -51,6 +52,17 @@ class DiceComparison:
     def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: Labels) -> float:
         """Mean Dice of two uint8 masks `[H, W]`, 255 where void, in [0, 1]."""
         return mean_dice(prediction, truth, labels.num_classes, void=255, background=labels.background)
+
+    def measure_objects(
+        self,
+        numbers: np.ndarray,
+        classes: np.ndarray,
+        true_numbers: np.ndarray,
+        true_classes: np.ndarray,
+        known: np.ndarray,
+    ) -> np.ndarray:
+        """Intersection over union of each object: `evaluation.metrics.objects.object_ious`."""
+        return object_ious(numbers, classes, true_numbers, true_classes, known)
 
     def measure_volume(
         self, id_: str, prediction: np.ndarray, truth: np.ndarray, labels: Labels, spacing: tuple[float, ...]

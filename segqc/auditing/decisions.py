@@ -8,9 +8,10 @@ import numpy as np
 
 from segqc.calibration.calibration import Calibration
 from segqc.calibration.drift import SMALLEST_SAMPLE, compare_scores
-from segqc.results.schema import DECISION_COLUMNS, names
+from segqc.calibration.objects import ObjectCalibration
+from segqc.results.schema import DECISION_COLUMNS, OBJECT_DECISION_COLUMNS, names
 
-_ADDED = names(DECISION_COLUMNS)
+_ADDED, _ADDED_TO_OBJECTS = names(DECISION_COLUMNS), names(OBJECT_DECISION_COLUMNS)
 
 
 def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list
     judged = []
     for row in rows:
         if row["status"] != "ok":
-            judged.append(row | dict.fromkeys(_ADDED) | {"decision": "review"})
+            judged.append(row | dict.fromkeys(_ADDED) | {"decision": "review" if calibration.decides else None})
             continue
         found = calibration.judge(row["score"])
         low, high = found.interval or (None, None)
@@ -35,17 +36,31 @@ def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list
     return judged
 
 
-def summarise_decisions(rows: Sequence[dict[str, Any]], calibration: Calibration) -> dict[str, Any]:
-    """What the calibration says of judged rows together: counts, promises, and whether the scores have moved away from
-    it.
+def judge_objects(objects: Sequence[dict[str, Any]], calibration: ObjectCalibration) -> list[dict[str, Any]]:
+    """Rows of objects.csv with `OBJECT_DECISION_COLUMNS`, in the same order; empty for objects that a mask lacks."""
+    judged = []
+    for row in objects:
+        ends, decision = None, None
+        if row["expected_iou"] is not None:
+            ends, decision = calibration.judge(row["score"], row["expected_iou"])
+        judged.append(row | dict(zip(_ADDED_TO_OBJECTS, (*(ends or (None, None)), decision), strict=True)))
+    return judged
+
+
+def summarise_decisions(
+    rows: Sequence[dict[str, Any]], objects: Sequence[dict[str, Any]], calibration: Calibration
+) -> dict[str, Any]:
+    """What the calibration says of judged rows and objects together: counts, promises, and whether the scores have
+    moved away from it.
     """
     scores = np.array([row["score"] for row in rows if row["status"] == "ok"])
     summary: dict[str, Any] = {
         "source": calibration.source,
         "audit": calibration.audit,
-        "decisions": dict(Counter(row["decision"] for row in rows if row["decision"] is not None)),
+        "decisions": _decisions(rows),
         "flagged": sum(bool(row["flagged"]) for row in rows),
         "fdr": calibration.goals.fdr,
+        "objects": None if calibration.objects is None else _decisions(objects),
         "statements": calibration.statements(),
         "warnings": list(calibration.notes) + ([calibration.warning] if calibration.warning else []),
     }
@@ -69,3 +84,7 @@ def summarise_decisions(rows: Sequence[dict[str, Any]], calibration: Calibration
         if drift.drifted:
             summary["warnings"].append(f"drift: {drift}; what the calibration says may no longer hold")
     return summary
+
+
+def _decisions(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    return dict(Counter(row["decision"] for row in rows if row["decision"] is not None))

@@ -63,6 +63,11 @@ class AuditJob:
     prediction_labels: LabelSpace | None = None
     truth_labels: LabelSpace | None = None
 
+    @property
+    def compared(self) -> bool:
+        """Whether any pair has ground truth."""
+        return any(pair.ground_truth is not None for pair in self.pairs)
+
 
 class Scorers:
     """The models of a job in memory.

@@ -46,6 +46,7 @@ def summarise(
     job: AuditJob,
     scorers: Scorers,
     rows: Sequence[dict[str, Any]],
+    objects: Sequence[dict[str, Any]],
     comparison: Comparison | None,
     calibration: Calibration | None,
     spent: Spent,
@@ -76,7 +77,7 @@ def summarise(
     if job.without is not None:
         summary |= {"images_without_prediction": len(job.without), "ids_without_prediction": job.without}
     if calibration is not None:
-        summary["calibration"] = summarise_decisions(rows, calibration)
+        summary["calibration"] = summarise_decisions(rows, objects, calibration)
     if comparison is not None:
         summary |= _compare(good, job, comparison, config.ground_truth is not None)
     return summary
@@ -120,7 +121,8 @@ def write_audit(
     """
     for name in ("scores.csv", "scores.parquet"):
         write_table(config.out / name, rows, audit_columns("calibration" in summary, job.volumes is not None))
-    write_objects(config.out, objects)
+    of_objects = "calibration" in summary and summary["calibration"]["objects"] is not None
+    write_objects(config.out, objects, job.compared, of_objects)
     pairs = {pair.id: pair for pair in job.pairs}
     if not summary["scored"]:  # nothing to look at
         write_json(config.out / SUMMARY, summary)

@@ -1,7 +1,8 @@
 """One row of an audit: a pair read from its files, compared, scored."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +14,11 @@ from segqc.auditing.volume_score import slice_weight
 from segqc.base.errors import BadInput
 from segqc.base.files import FLAT_PNG, atomic_path
 from segqc.base.fingerprints import file_stamp
-from segqc.data.labels import LabelSpace
+from segqc.data.components import mask_components
+from segqc.data.labels import VOID, LabelSpace
 from segqc.data.pairs import Pair, Problem
 from segqc.data.reader import PairReader
+from segqc.data.small_objects import SMALL_OBJECT_PIXELS
 from segqc.quality_control import QualityControl, predicted_classes
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns
 from segqc.verdict import JudgedObject
@@ -31,6 +34,17 @@ class Comparison(Protocol):
 
     def measure(self, prediction: np.ndarray, truth: np.ndarray, labels: LabelSpace) -> float:
         """Quality of one prediction in [0, 1]."""
+        ...
+
+    def measure_objects(
+        self,
+        numbers: np.ndarray,
+        classes: np.ndarray,
+        true_numbers: np.ndarray,
+        true_classes: np.ndarray,
+        known: np.ndarray,
+    ) -> np.ndarray:
+        """Intersection over union of each object of a mask; NaN where too little of it is known."""
         ...
 
     def measure_volume(
@@ -55,6 +69,7 @@ class ReadPair:
     image: np.ndarray | None = None  # as the network sees it, as is the grid
     grid: np.ndarray | None = None
     mask: np.ndarray | None = None  # at the picture's size
+    ious: Mapping[int, float] = field(default_factory=dict)  # by the number of the object, where its truth is known
 
 
 def pair_stamps(pair: Pair) -> list[list[Any]]:
@@ -88,6 +103,7 @@ def read_pair(
         return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
     row["classes"] = ";".join(predicted_classes(mask, qc.labels))
     warnings: dict[str, str] = {}
+    ious: Mapping[int, float] = {}
     if stored_size is not None:
         had, got = (f"{width}x{height}" for width, height in (stored_size, image.size))
         warnings[RESIZED] = f"the mask has {had} pixels and was brought to {got} by nearest neighbour"
@@ -95,11 +111,20 @@ def read_pair(
         warnings[HARDLY_SEEN] = f"score is a guess, its model hardly saw: {unfamiliar}"
     if pair.ground_truth is not None and comparison is not None:
         try:
-            row["dice"] = comparison.measure(mask, reader.truth(pair.ground_truth, image), qc.labels)
+            truth = reader.truth(pair.ground_truth, image)
+            row["dice"] = comparison.measure(mask, truth, qc.labels)
+            ious = object_ious(mask, truth, qc.labels, comparison)
         except BadInput as error:  # the score does not need the ground truth
             warnings[NOT_COMPARED] = f"{WITHOUT_DICE}{error}"
     row |= {"warnings": ";".join(warnings), "reason": "; ".join(warnings.values())}
-    return ReadPair(pair, stamps, row, *prepared, mask)
+    return ReadPair(pair, stamps, row, *prepared, mask, ious)
+
+
+def object_ious(mask: np.ndarray, truth: np.ndarray, labels: LabelSpace, comparison: Comparison) -> Mapping[int, float]:
+    """Intersection over union of each object of a mask, by its number, where enough of its truth is known."""
+    found, true = mask_components(mask, labels, SMALL_OBJECT_PIXELS), mask_components(truth, labels)
+    ious = comparison.measure_objects(found.numbers, found.classes, true.numbers, true.classes, truth != VOID)
+    return {number: iou for number, iou in enumerate(ious.tolist(), 1) if not math.isnan(iou)}
 
 
 def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
-from segqc.auditing.decisions import judge_rows
+from segqc.auditing.decisions import judge_objects, judge_rows
 from segqc.auditing.first_look import reader_of
 from segqc.auditing.folder import HEATMAPS, ROWS, claimed, parts_folder, start_afresh
 from segqc.auditing.job import AuditJob, Scorers
@@ -54,6 +54,7 @@ from segqc.data.prediction_sources import are_drawn
 from segqc.data.reader import PairReader
 from segqc.data.volumes.files import holds_volumes
 from segqc.model.folder import model_folder
+from segqc.results.schema import object_columns
 from segqc.verdict import JudgedObject
 
 
@@ -138,6 +139,7 @@ def audit(
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,
         "columns": columns,
+        "object_columns": object_columns(compared=True, calibrated=False),
         "version": __version__,
     }
     with claim:
@@ -148,12 +150,14 @@ def audit(
             parts.read_others()
         entries = parts.rows_of(pair.id for pair in job.pairs)
         scored_rows = with_volumes(_rows(job.pairs, entries), job.volumes or ())
-        objects = rank_objects({pair.id: entry["objects"] for pair, entry in zip(job.pairs, entries, strict=True)})
+        objects_of = {pair.id: entry["objects"] for pair, entry in zip(job.pairs, entries, strict=True)}
+        objects = rank_objects(objects_of, job.compared)
         ranked = rank_rows([*scored_rows, *map(error_row, job.problems)])
         if calibration is not None:
             ranked = judge_rows(ranked, calibration)
+            objects = objects if calibration.objects is None else judge_objects(objects, calibration.objects)
         spent = Spent(time.monotonic() - started, scored)
-        summary = summarise(config, job, scorers, ranked, comparison, calibration, spent)
+        summary = summarise(config, job, scorers, ranked, objects, comparison, calibration, spent)
         summary["reader"] = reader.to_dict()
         volumes: list[dict[str, Any]] = []
         if accelerator.is_main_process:
@@ -244,7 +248,7 @@ def _score_all(
         started, errors = time.monotonic(), 0
         scored = read_and_score(read, score, todo, accelerator.device, world)
         for done, (item, row, objects) in enumerate(scored, 1):
-            entry = {"files": item.stamps, "row": row, "objects": [object_row(found) for found in objects]}
+            entry = {"files": item.stamps, "row": row, "objects": [object_row(found, item.ious) for found in objects]}
             parts.append(item.pair.id, entry)
             errors += row["status"] == "error"
             note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (

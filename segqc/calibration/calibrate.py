@@ -1,23 +1,21 @@
 """`segqc calibrate`: reads an audit and what is known of some of its predictions, and writes a calibration.
 
 The statistics are those of `segqc.calibration.fit`. This module collects their data and checks that they are a random
-sample: predictions that were reviewed from the top of a ranked list score higher than the rest, and a calibration on
-them would flag too little.
+sample.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
 from segqc.base.errors import BadInput
 from segqc.calibration.calibration import Calibration, Goals
 from segqc.calibration.config import CalibrateConfig
 from segqc.calibration.conformal import MIN_CURVE_PAIRS
 from segqc.calibration.dice_table import read_dice_table, some
-from segqc.calibration.drift import compare_scores
 from segqc.calibration.fit import Evidence, fit_calibration
+from segqc.calibration.known_objects import known_objects
+from segqc.calibration.sample import note_unfair_sample
 from segqc.calibration.storage import CALIBRATION, save_calibration
 from segqc.data.inspection.survey import commonest_reason
 from segqc.results.review import review_of
@@ -39,6 +37,8 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
     BadInput
         There is no audit, nothing is known of its predictions, or a file cannot be used.
     """
+    if config.level == "object":
+        _refuse_what_is_of_pictures(config)
     goals = Goals(**{field.name: getattr(config, field.name) for field in dataclasses.fields(Goals)})
     table = read_audit_table(config.audit)
     model = table.summary.get("model", {}).get("fingerprint")
@@ -57,11 +57,8 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
             "mend the predictions and audit again",
         )
     notes: list[str] = []
-    accepted = None if config.accepted is None else _accepted(config.accepted, table, scores, notes)
-    labels = None if config.ground_truth else _labels(config, table, scores, notes)
-    if accepted is None and labels is None and not config.ground_truth:
-        fix = "accept some in the gallery and give --accepted review.json, or audit with ground truth, or give --labels"
-        raise BadInput(config.audit, "says nothing about the quality of its predictions", fix)
+    accepted, labels = (None, None) if config.level == "object" else _of_pictures(config, table, scores, notes)
+    objects = None if config.level == "picture" else known_objects(table, scores, notes)
     try:
         evidence = Evidence(
             model,
@@ -69,6 +66,7 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
             levels=table.summary.get("config", {}).get("levels"),
             accepted=accepted,
             labelled=None if labels is None else ([scores[id_] for id_ in labels], list(labels.values())),
+            objects=objects,
             ground_truth=config.ground_truth,
             audit=table.folder.name,
             notes=notes,
@@ -81,13 +79,32 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
     return calibration, out
 
 
+def _refuse_what_is_of_pictures(config: CalibrateConfig) -> None:
+    given = {"--accepted": config.accepted, "--labels": config.labels, "--ground-truth": config.ground_truth or None}
+    for option, value in given.items():
+        if value is not None:
+            raise BadInput(option, "is of pictures, not of objects", "leave it out, or calibrate with --level both")
+
+
+def _of_pictures(
+    config: CalibrateConfig, table: AuditTable, scores: Mapping[str, float], notes: list[str]
+) -> tuple[list[float] | None, dict[str, float] | None]:
+    """Scores of the accepted predictions, and Dice of the labelled ones by id."""
+    accepted = None if config.accepted is None else _accepted(config.accepted, table, scores, notes)
+    labels = None if config.ground_truth else _labels(config, table, scores, notes)
+    if accepted is None and labels is None and not config.ground_truth:
+        fix = "accept some in the gallery and give --accepted review.json, or audit with ground truth, or give --labels"
+        raise BadInput(config.audit, "says nothing about the quality of its predictions", fix)
+    return accepted, labels
+
+
 def _accepted(path: Path, table: AuditTable, scores: Mapping[str, float], notes: list[str]) -> list[float]:
     """Scores of the accepted predictions, from a saved review or a list of ids."""
     if path.suffix.lower() == ".json":
         review = review_of(path, table.rows)
         reviewed = set(review.items)
         ids = [id_ for id_, item in review.items.items() if item.verdict == "accept"]
-        _note_unfair_sample("reviewed", reviewed, scores, notes)
+        note_unfair_sample("reviewed", reviewed, scores, notes)
     else:
         try:
             ids = list(
@@ -133,7 +150,7 @@ def _labels(
             "has a Dice of 1 throughout: these seem to be the true masks themselves",
             "say so with --ground-truth",
         )
-    _note_unfair_sample("labelled", set(dice), scores, notes)
+    note_unfair_sample("labelled", set(dice), scores, notes)
     return dice
 
 
@@ -141,22 +158,3 @@ def _note_unknown(source: Path | str, ids: list[str], notes: list[str]) -> None:
     if ids:
         name = source.name if isinstance(source, Path) else source
         notes.append(f"{len(ids)} ids of {name} have no score in the audit and were left out ({some(ids)})")
-
-
-def _note_unfair_sample(what: str, chosen: set[str], scores: Mapping[str, float], notes: list[str]) -> None:
-    """Add a note when the chosen predictions have other scores than the rest: they are then no random sample of the
-    audit. The test is exact, so that four from the top of a ranking are enough to be noticed.
-    """
-    inside = np.array([score for id_, score in scores.items() if id_ in chosen])
-    outside = np.array([score for id_, score in scores.items() if id_ not in chosen])
-    if not len(inside) or not len(outside):
-        return
-    found = compare_scores(inside, outside)
-    if found.drifted:
-        consequence = "too little will be flagged" if found.direction == "higher" else "too much will be flagged"
-        notes.append(
-            f"the {len(inside)} {what} predictions score {found.direction} than the others "
-            f"(Kolmogorov-Smirnov p {found.p_value:.1g}): they are no random sample, "
-            f"and what the calibration promises does not hold ({consequence}). "
-            "Choose them at random, not from the top of the ranking"
-        )

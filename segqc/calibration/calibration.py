@@ -8,6 +8,8 @@ The decision, for one prediction alone:
     without              fail: p <= `fail_level`; review: p <= `review_level`; pass: the rest;
                          none while there are too few accepted predictions for a p-value to reach `review_level`
 
+Objects have a calibration of their own (`segqc.calibration.objects`). One on objects alone judges no prediction.
+
 `flag` is for a batch: Benjamini and Hochberg at `fdr`. `segqc.calibration.conformal` and `segqc.calibration.threshold`
 say why all this holds, and when it does not.
 """
@@ -22,6 +24,7 @@ import numpy as np
 from segqc.base.settings import to_json
 from segqc.base.version import __version__
 from segqc.calibration.conformal import DiceCurve, benjamini_hochberg, conformal_p_values
+from segqc.calibration.objects import ObjectCalibration
 from segqc.calibration.threshold import RiskThreshold
 from segqc.verdict import Decision, Judgement
 
@@ -29,7 +32,7 @@ CALIBRATION_FORMAT = "segqc-calibration-1"
 REFERENCE_SCORES = 2000
 """Largest number of scores that are kept for comparison with later ones, evenly spaced in rank."""
 
-Source = Literal["accepted", "labelled", "accepted and labelled", "ground truth"]
+Source = Literal["accepted", "labelled", "accepted and labelled", "ground truth", "objects"]
 """What a calibration was fitted on; see `segqc.calibration.fit`."""
 
 OVER_FLAGGING = (
@@ -54,6 +57,10 @@ class Goals:
         False discovery rate: largest expected share of good predictions among those flagged in a batch.
     review_level, fail_level : float
         Where no Dice is known: a prediction whose p-value is at or below them is for review, or fails.
+    iou_limit : float
+        An object whose IoU is below it is bad.
+    max_missed : float
+        Largest share of a picture's bad objects that pass, as a mean over pictures that have any.
     """
 
     dice_limit: float = 0.5
@@ -63,6 +70,8 @@ class Goals:
     fdr: float = 0.1
     review_level: float = 0.1
     fail_level: float = 0.01
+    iou_limit: float = 0.5
+    max_missed: float = 0.1
 
     def __post_init__(self) -> None:
         for name, value in to_json(self).items():
@@ -90,6 +99,8 @@ class Calibration:
         Scores of the accepted ones, ascending, all of them.
     dice : DiceCurve or None
     threshold : RiskThreshold or None
+    objects : ObjectCalibration or None
+        What scores of objects mean.
     audit : str
         Name of the audit's folder.
     notes : tuple of str
@@ -108,6 +119,7 @@ class Calibration:
     accepted: tuple[float, ...] | None
     dice: DiceCurve | None
     threshold: RiskThreshold | None
+    objects: ObjectCalibration | None = None
     audit: str = ""
     notes: tuple[str, ...] = ()
     quantiles: dict[str, float] = field(default_factory=dict)
@@ -129,6 +141,11 @@ class Calibration:
     def warning(self) -> str | None:
         """A warning that every user of this calibration must see; None where there is none."""
         return OVER_FLAGGING if self.source == "ground truth" else None
+
+    @property
+    def decides(self) -> bool:
+        """Whether it judges predictions, and not their objects alone."""
+        return self.dice is not None or self.accepted is not None
 
     @property
     def missing(self) -> int:
@@ -194,6 +211,8 @@ class Calibration:
             said.append(f"expected Dice from {fitted} labelled pairs, its interval from {held_out} others ({width})")
         if self.threshold is not None:
             said.append(self.threshold.statement(f"Dice < {self.goals.dice_limit:g}"))
+        if self.objects is not None:
+            said += self.objects.statements()
         return said
 
 

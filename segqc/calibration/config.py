@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from segqc.base.settings import Setting, check_settings
 
@@ -12,6 +12,13 @@ class CalibrateConfig:
     """`segqc calibrate`."""
 
     audit: Annotated[Path, Setting("Folder written by `segqc audit`, whose scores are calibrated.")]
+    level: Annotated[
+        Literal["picture", "object", "both"],
+        Setting(
+            "What is calibrated: the scores of pictures, those of their objects (in objects.csv, where the audit has "
+            "ground truth), or both."
+        ),
+    ] = "picture"
     accepted: Annotated[
         Path | None,
         Setting("Accepted predictions: a review saved by the review page, or a text file with one id per line."),
@@ -32,7 +39,9 @@ class CalibrateConfig:
         float, Setting("Maximum share of failures among the predictions that pass.", low=0, high=1)
     ] = 0.05
     confidence: Annotated[float, Setting("Confidence level of the --max-failures guarantee.", low=0, high=1)] = 0.9
-    coverage: Annotated[float, Setting("Coverage of the interval around the expected Dice.", low=0, high=1)] = 0.9
+    coverage: Annotated[
+        float, Setting("Coverage of the interval around the expected Dice, or IoU of an object.", low=0, high=1)
+    ] = 0.9
     fdr: Annotated[
         float,
         Setting(
@@ -47,6 +56,13 @@ class CalibrateConfig:
     fail_level: Annotated[
         float, Setting("Largest p-value at which a prediction fails, if no Dice is known.", low=0, high=1)
     ] = 0.01
+    iou_limit: Annotated[float, Setting("IoU below which an object counts as bad.", low=0, high=1)] = 0.5
+    max_missed: Annotated[
+        float,
+        Setting(
+            "Maximum share of a picture's bad objects that pass, as a mean over pictures that have any.", low=0, high=1
+        ),
+    ] = 0.1
     seed: Annotated[int, Setting("Random seed for splitting the labelled predictions.", low=0)] = 0
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """From scores, and what is known of some of the predictions behind them, to a calibration.
 
-Three sources, of which the first two may come together:
+Three sources for predictions, of which the first two may come together, and one for their objects:
 
     accepted       predictions that a reviewer accepted, without any quality label: p-values
     labelled       predictions whose Dice is known, a random sample of the audited: expected Dice and threshold;
@@ -8,6 +8,7 @@ Three sources, of which the first two may come together:
     ground truth   true masks: p-values, with a warning wherever they are used. A prediction is smoother than a true
                    mask and lacks its void rim, so its scores have another distribution, and the p-values of good
                    predictions are not valid (most often too small: too many predictions are flagged)
+    objects        objects whose IoU is known, of a random sample of the pictures: see `segqc.calibration.objects`
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import numpy as np
 
 from segqc.calibration.calibration import REFERENCE_SCORES, Calibration, Goals, Source
 from segqc.calibration.conformal import fit_dice_curve
+from segqc.calibration.objects import ObjectTruths, fit_objects
 from segqc.calibration.threshold import certify_threshold
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -38,6 +40,8 @@ class Evidence:
         Scores of the predictions that were accepted.
     labelled : (scores, Dice), optional
         Scores and Dice of a random sample of the predictions.
+    objects : ObjectTruths, optional
+        Objects whose IoU is known, of a random sample of the predictions.
     ground_truth : bool
         `scores` are those of true masks, and all of them count as accepted.
     audit : str
@@ -56,24 +60,27 @@ class Evidence:
     levels: Sequence[int] | None = None
     accepted: Sequence[float] | None = None
     labelled: tuple[Sequence[float], Sequence[float]] | None = None
+    objects: ObjectTruths | None = None
     ground_truth: bool = False
     audit: str = ""
     notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        known = self.accepted is not None or self.labelled is not None
+        known = any(source is not None for source in (self.accepted, self.labelled, self.objects))
         if self.ground_truth and known:
             raise ValueError(
                 "Scores of true masks and scores of predictions do not mix: calibrate on predictions alone"
             )
         if not self.ground_truth and not known:
-            raise ValueError("Expected accepted predictions, labelled ones, or scores of true masks")
+            raise ValueError("Expected accepted predictions, labelled ones, objects, or scores of true masks")
 
     @property
     def source(self) -> Source:
         """What the calibration is fitted on."""
         if self.ground_truth:
             return "ground truth"
+        if self.accepted is None and self.labelled is None:
+            return "objects"
         if self.accepted is None:
             return "labelled"
         return "accepted" if self.labelled is None else "accepted and labelled"
@@ -110,6 +117,10 @@ def fit_calibration(evidence: Evidence, goals: Goals | None = None, seed: int = 
         accepted = np.sort(np.asarray(evidence.accepted, np.float64))
     if accepted is not None:
         counts["accepted"] = len(accepted)
+    objects = None
+    if evidence.objects is not None:
+        objects = fit_objects(evidence.objects, goals.coverage, goals.iou_limit, goals.max_missed, seed)
+        counts |= {"objects": objects.objects, "bad objects": objects.bad_objects}
     return Calibration(
         model=evidence.model,
         levels=None if evidence.levels is None else tuple(evidence.levels),
@@ -120,6 +131,7 @@ def fit_calibration(evidence: Evidence, goals: Goals | None = None, seed: int = 
         accepted=None if accepted is None or not len(accepted) else tuple(accepted.tolist()),
         dice=curve,
         threshold=threshold,
+        objects=objects,
         audit=evidence.audit,
         notes=tuple(evidence.notes),
         quantiles={f"{q:g}": float(np.quantile(scores, q)) for q in _QUANTILES} if len(scores) else {},

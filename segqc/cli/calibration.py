@@ -17,8 +17,9 @@ MONITOR_EPILOG = "Example: segqc monitor audit/scores.csv --calibration calibrat
 def calibrate(config: CalibrateConfig) -> None:
     """Calibrate scores on accepted or labelled predictions: p-values, expected Dice, and pass, review or fail.
 
-    Takes an audit, and a list of accepted predictions or a table of Dice. Writes a JSON file for `segqc audit
-    --calibration`. docs/calibration.md says what each number guarantees, and under which assumptions.
+    Takes an audit, and a list of accepted predictions or a table of Dice; for the scores of objects (--level) an audit
+    with ground truth. Writes a JSON file for `segqc audit --calibration`. docs/calibration.md says what each number
+    guarantees, and under which assumptions.
     """
     from segqc.calibration.calibrate import calibrate as run
 
@@ -74,12 +75,15 @@ def monitor(
 
 def print_calibrated(summary: dict[str, Any]) -> None:
     """Print what a calibration says about an audit; `summary` is the entry "calibration" of summary.json."""
-    counts = (f"{count} {name}" for name, count in sorted(summary["decisions"].items()))
-    decisions = ", ".join(counts) or "withheld"
-    console.print(
-        f"Decisions: {decisions}. Flagged at a false discovery rate of {summary['fdr']:g}: {summary['flagged']}.",
-        highlight=False,
-    )
+    if summary["source"] != "objects":
+        flagged = f"Flagged at a false discovery rate of {summary['fdr']:g}: {summary['flagged']}."
+        console.print(f"Decisions: {_counted(summary['decisions'])}. {flagged}", highlight=False)
+    if summary["objects"] is not None:
+        console.print(f"Decisions on objects: {_counted(summary['objects'])}.", highlight=False)
     for said in summary["statements"]:
         console.print(f"- {said}", soft_wrap=True, highlight=False)
     print_warnings(summary["warnings"])
+
+
+def _counted(decisions: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(decisions.items())) or "withheld"

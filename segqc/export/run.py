@@ -19,7 +19,7 @@ from segqc.export import coco, csv_table, cvat, fiftyone, label_studio
 from segqc.export.config import ExportConfig
 from segqc.export.queue import Item, Locator, Skipped, choose, common_folder, load_items
 from segqc.results.objects import read_objects
-from segqc.results.schema import OBJECT_COLUMNS, names
+from segqc.results.schema import object_columns
 from segqc.results.table import audit_fingerprint, read_audit_table
 
 TARGETS = {
@@ -120,7 +120,7 @@ def _write_objects(objects: Sequence[dict[str, Any]], tally: _Tally, out: Path) 
     rows = [row for row in objects if row["id"] in exported]
     if not rows:
         return []
-    write_table(out / "objects.csv", rows, names(OBJECT_COLUMNS))
+    write_table(out / "objects.csv", rows, object_columns("iou" in rows[0], "decision" in rows[0]))
     return [out / "objects.csv"]
 
 

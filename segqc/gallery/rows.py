@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from segqc.gallery.overlay import parse_box
-from segqc.results.schema import COLUMNS, COMPARISON_COLUMNS, DECISION_COLUMNS, SCORE_COLUMNS, names, split_list
+from segqc.results.schema import (
+    COLUMNS,
+    COMPARISON_COLUMNS,
+    DECISION_COLUMNS,
+    OBJECT_DECISION_COLUMNS,
+    SCORE_COLUMNS,
+    names,
+    split_list,
+)
 from segqc.results.table import is_scored, parse_number
 
 COMPARED = names(COMPARISON_COLUMNS)
@@ -56,7 +64,9 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 OBJECTS_SHOWN = 20
 """So many objects of a picture are listed, the worst: a scene of hundreds would fill the page."""
 
-_OF_OBJECT = ("kind", "class", "expected_class", "x0", "y0", "x1", "y1", "expected_iou", "score")
+_OF_OBJECT = (
+    "kind", "class", "expected_class", "x0", "y0", "x1", "y1", "expected_iou", "score", *names(OBJECT_DECISION_COLUMNS)
+)  # fmt: skip
 
 
 def objects_by_id(objects: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:

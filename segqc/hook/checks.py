@@ -66,20 +66,21 @@ def check_options(qc: Judge, model: Any, policies: Sequence[Policy], options: Ho
         said = "a finite number" if math.isinf(highest) else f"in [0, {highest:g}], where scores lie"
         inside = (lambda value: True) if math.isinf(highest) else (lambda value: 0 <= value <= highest)
         _check_number("threshold", options.threshold, inside, said)
-    if options.threshold is not None and qc.calibration is not None:
+    calibration = qc.calibration if qc.calibration is not None and qc.calibration.decides else None
+    if options.threshold is not None and calibration is not None:
         raise ValueError(
             "Expected no `threshold` beside a calibration, which decides by itself: "
             "load the model without it, or leave it out"
         )
-    if options.threshold is None and qc.calibration is None and any(policy.needs_decision for policy in policies):
+    if options.threshold is None and calibration is None and any(policy.needs_decision for policy in policies):
         raise ValueError(
             "This policy needs decisions: give `threshold`, "
             "or calibrate (`segqc calibrate`) and load the model with its calibration"
         )
-    if qc.calibration is not None and qc.calibration.missing and any(policy.needs_decision for policy in policies):
+    if calibration is not None and calibration.missing and any(policy.needs_decision for policy in policies):
         raise ValueError(
             "This policy needs decisions, which the calibration withholds: "
-            f"accept {qc.calibration.missing} more predictions and calibrate again"
+            f"accept {calibration.missing} more predictions and calibrate again"
         )
     if options.queue_size is not None and any(isinstance(policy, Raise) for policy in policies):
         raise ValueError(

@@ -95,7 +95,24 @@ OBJECT_COLUMNS = (
     Column("score", "number", "how suspect the object is, higher is worse; if missed, its probability", "0 to 1"),
     Column("touches_border", "boolean", "whether the box reaches the edge of the picture"),
 )
-"""Columns of objects.csv."""
+"""Columns of objects.csv; then come, where ground truth was given, `OBJECT_TRUTH_COLUMNS`."""
+
+OBJECT_TRUTH_COLUMNS = (
+    Column(
+        "iou",
+        "number",
+        "intersection over union with the true objects of its class that the object touches; empty for missed objects, "
+        "and with fewer than 10 pixels of known truth",
+        "0 to 1",
+    ),
+)
+
+OBJECT_DECISION_COLUMNS = (
+    Column("expected_iou_low", "number", "lower end of the calibration's interval of iou; empty if missed", "0 to 1"),
+    Column("expected_iou_high", "number", "its upper end", "0 to 1"),
+    Column("decision", "text", "pass, review or fail; empty if missed"),
+)
+"""Columns that a calibration of objects adds to objects.csv."""
 
 VOLUME_COLUMNS = (
     Column("volume", "text", "volume that the slice is of"),
@@ -179,6 +196,12 @@ def audit_columns(calibrated: bool, volumes: bool = False) -> tuple[str, ...]:
     """Names of the columns that an audit writes, in order; of an audit of `volumes`, those of their slices too."""
     decisions, of_slices = DECISION_COLUMNS if calibrated else (), VOLUME_COLUMNS if volumes else ()
     return names((*SCORE_COLUMNS, *decisions, *STATE_COLUMNS, *of_slices))
+
+
+def object_columns(compared: bool, calibrated: bool) -> tuple[str, ...]:
+    """Names of the columns of objects.csv in order: where ground truth was given, and with a calibration of objects."""
+    truth, decisions = OBJECT_TRUTH_COLUMNS if compared else (), OBJECT_DECISION_COLUMNS if calibrated else ()
+    return names((*OBJECT_COLUMNS, *truth, *decisions))
 
 
 def split_list(cell: str | None) -> list[str]:

@@ -47,7 +47,7 @@ def test_objects_are_listed_gone_to_and_sorted_by(browser, tmp_path):
     objects = [
         found("pair_0002", 0.9, "missed", x0=300, y0=200, x1=320, y1=220),
         found("pair_0002", 0.8),
-        found("pair_0001", 0.3),
+        found("pair_0001", 0.3, expected_iou_low=0.0, expected_iou_high=0.314, decision="fail"),
     ]
     write_gallery(tmp_path / "page.html", entries, VOC_LABELS, "Title", {}, objects=objects)
     assert [len(row["objects"]) for row in page_data(tmp_path / "page.html")["rows"]] == [0, 1, 2]
@@ -70,6 +70,7 @@ def test_objects_are_listed_gone_to_and_sorted_by(browser, tmp_path):
     listed.nth(1).click()
     assert listed.nth(1).get_attribute("aria-pressed") == "true"
     page.keyboard.press("k")
-    assert page.locator("#objects button").count() == 1
+    (text,) = page.locator("#objects button").all_inner_texts()
+    assert " ".join(text.split()) == "cat → dog fail, IoU 0.00 to 0.31 0.30"
     assert opened.complaints == []
     page.context.close()

@@ -17,6 +17,11 @@ function fieldText(name, value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+// What a calibration of objects says of one: "fail, IoU 0.00 to 0.31".
+function judgedWords({ decision, expected_iou_low: low, expected_iou_high: high }) {
+  return [decision, isKnown(low) && isKnown(high) ? `IoU ${low.toFixed(2)} to ${high.toFixed(2)}` : null].filter(isKnown).join(", ");
+}
+
 // Definition list of an object's fields; empty ones are left out.
 function fieldList(fields, target) {
   target.replaceChildren();
@@ -175,8 +180,10 @@ class Detail {
     document.getElementById("objects").replaceChildren(...objects.map((found) => {
       const { kind, class: name, expected_class: expected, score } = found;
       const words = kind === "missed" ? `missed ${expected || name}` : expected && expected !== name ? `${name} → ${expected}` : name;
+      const judged = judgedWords(found);
       return element("li", {}, element("button", { type: "button", className: "object", "aria-pressed": "false" },
-        swatch(kind === "missed" ? expected || name : name), element("span", { text: words }), element("span", { className: "number", text: score.toFixed(2) })));
+        swatch(kind === "missed" ? expected || name : name), element("span", { text: words }),
+        judged ? element("span", { className: "judged", text: judged }) : null, element("span", { className: "number", text: score.toFixed(2) })));
     }));
   }
 
