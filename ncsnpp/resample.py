@@ -10,6 +10,7 @@ drops what lies beyond the requested size, so that it returns to the exact size 
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,7 +29,7 @@ def _depthwise(convolve: Callable[..., Tensor], x: Tensor, kernel: Tensor) -> Te
 
     On a CPU the work is done in float32: there, depthwise kernels in bfloat16 take 30 times as long, not half.
     """
-    channels = x.shape[1]
+    channels = int(x.shape[1])  # a constant to tracers, which do not know the shape of a kernel of a traced size
     weight = kernel.expand(channels, 1, 4, 4)
     if x.device.type != "cpu":
         return convolve(x, weight.to(x.dtype), stride=2, padding=1, groups=channels)
@@ -102,5 +103,20 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     if current == tuple(size):
         return x
     if current[0] >= size[0] and current[1] >= size[1]:
+        # The same means, written as torch's ONNX exporter can follow: it knows no size of an interpolated map.
+        if current[0] % size[0] == current[1] % size[1] == 0:
+            return F.avg_pool2d(x, (current[0] // size[0], current[1] // size[1]))
+        if torch.onnx.is_in_onnx_export():
+            rows, columns = (_averaging(int(has), int(wanted)) for has, wanted in zip(current, size, strict=True))
+            return rows @ x @ columns.T
         return F.adaptive_avg_pool2d(x, size)
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def _averaging(has: int, wanted: int) -> Tensor:
+    """One axis of an adaptive average as a matrix, [wanted, has]: a constant to tracers."""
+    matrix = np.zeros((wanted, has), np.float32)
+    for row in range(wanted):
+        first, end = row * has // wanted, -(-(row + 1) * has // wanted)
+        matrix[row, first:end] = 1 / (end - first)
+    return torch.from_numpy(matrix)

@@ -18,13 +18,13 @@ from segqc.training.pairs import TrainingSource
 from segqc.training.resolved import resolve
 
 GRIDS = (64, 96, 128)
-"""Cells on a side; a step's cost grows with their square."""
+"""Cells on a side."""
 
 KEPT = 0.9
 """Mean Dice with themselves that true masks should keep on the grid."""
 
 _LOOKED_AT = 40  # masks
-_STRIDE = 4  # px a cell of the encoder's finest map
+_PIXELS = 3  # a cell: as was measured to rank street scenes well (docs/results-own-classes.md)
 _ROUNDED = 32  # px: the coarsest map's stride
 
 
@@ -61,8 +61,8 @@ def fitted_to_objects(given: TrainConfig, source: TrainingSource, console: Conso
     """The configuration with the grid, and with `given.detail` the sizes, that the objects of the true masks need.
 
     The grid is the smallest of `GRIDS` on which the true masks keep a mean Dice of `KEPT` with themselves over the
-    foreground classes; pictures are as large as the encoder's finest map then has cells, but not larger than they are.
-    Sizes that are given stay. Without `given.detail` nothing changes, and a line says what it would do.
+    foreground classes; pictures have three pixels a cell or the preset's size, but not more than they are large. Sizes
+    that are given stay. Without `given.detail` nothing changes, and a line says what it would do.
     """
     base = resolve(given)
     if given.grid_size is not None or base.encoder is None:
@@ -85,16 +85,16 @@ def fitted_to_objects(given: TrainConfig, source: TrainingSource, console: Conso
     if grid <= side:
         return given
     longest = max(max(mask.shape) for mask in masks)
-    picture = max(base.image_size, min(_STRIDE * grid, -(-longest // _ROUNDED) * _ROUNDED))
+    picture = max(base.image_size, min(_PIXELS * grid, -(-longest // _ROUNDED) * _ROUNDED))
     chosen = dataclasses.replace(given, grid_size=grid, image_size=given.image_size or picture)
     chosen = dataclasses.replace(chosen, image_size=ncsnpp.nearest_size(base.encoder, chosen.image_size or picture))
     if console is not None:
         worst, pixels = source.labels.name(foreground[int(np.nanargmin(kept))]), chosen.image_size or picture
         lost = f"a grid of {side} keeps Dice {np.nanmean(kept):.2f} of the true masks ({worst} {np.nanmin(kept):.2f})"
         sizes = f"--grid-size {grid} --image-size {pixels}"
-        step, features = (grid / side) ** 2, (pixels / base.image_size) ** 2
+        step, features = grid / side, (pixels / base.image_size) ** 2
         cost = f"a step takes about {step:.1f} times as long, a picture's features {features:.1f} times"
-        what = f"chosen: {sizes}" if given.detail else f"--detail would choose {sizes}"
+        what = f"chosen: {sizes} (--no-detail: the preset's)" if given.detail else f"--detail would choose {sizes}"
         console.print(f"detail: {lost}; {what}; {cost}", soft_wrap=True, highlight=False)
     return chosen if given.detail else given
 

@@ -1,5 +1,6 @@
 """ONNX Runtime in PyTorch's place: the same numbers, kept graphs, threads, forks, and what happens where it cannot."""
 
+import dataclasses
 import multiprocessing
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from command_line import segqc as run_segqc
-from tiny import blobs, picture, tiny_model
+from tiny import blobs, picture, tiny_model, tiny_model_config
 
 import segqc
 from segqc import QualityControl
@@ -46,10 +47,14 @@ def both(make: Callable[[], QualityModel]) -> tuple[QualityModel, QualityModel]:
         {"encoder": False},
         {"image_size": 96},  # maps that are brought down to the grid
         {"mask_only": True},
+        {"folded": 3},  # a grid worked on at 6 and 3 cells: no map fits, and 6 is interpolated, then averaged
+        {"folded": 4},  # at 4 and 2, from maps between them
     ],
     ids=lambda settings: "-".join(f"{value}" for value in settings.values()),
 )
 def test_readings_are_those_of_pytorch(settings: dict) -> None:
+    if "folded" in settings:
+        settings = {"network": dataclasses.replace(tiny_model_config().network, patch=settings["folded"])}
     by_torch, by_onnx = both(lambda: tiny_model(**settings))
     image, mask = picture(1, by_torch.config.image_size), blobs(1)
     expected, found = by_torch.read(image, mask), by_onnx.read(image, mask)

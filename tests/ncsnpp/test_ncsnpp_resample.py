@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ncsnpp.resample import FIRDownsample, FIRUpsample, depth_to_space, half, resize, space_to_depth
 
@@ -99,3 +100,12 @@ def test_resize_averages_when_shrinking_and_leaves_equal_sizes_alone():
     torch.testing.assert_close(resize(x, (4, 4)), x.unfold(2, 2, 2).unfold(3, 2, 2).mean((-1, -2)))
     assert resize(x, (13, 5)).shape[-2:] == (13, 5)
     torch.testing.assert_close(resize(torch.ones(1, 1, 3, 3), (7, 9)), torch.ones(1, 1, 7, 9))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (5, 3), (8, 2), (1, 7)])
+def test_resize_is_the_adaptive_average_also_as_the_exporter_sees_it(monkeypatch, size):
+    x = torch.randn(2, 3, 8, 8)
+    expected = F.adaptive_avg_pool2d(x, size)
+    torch.testing.assert_close(resize(x, size), expected)
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    torch.testing.assert_close(resize(x, size), expected)
