@@ -6,12 +6,14 @@ from ncsnpp.context import Context
 from ncsnpp.encoder import ImageEncoder, encoder_shape, has_classifier
 from ncsnpp.network import NCSNpp
 from ncsnpp.presets import cpu, fast, voc128, voc256
+from ncsnpp.uninitialised import Uninitialised
 
 __all__ = [
     "Context",
     "ImageEncoder",
     "NCSNpp",
     "NCSNppConfig",
+    "Uninitialised",
     "check_size",
     "cpu",
     "encoder_shape",

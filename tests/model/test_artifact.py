@@ -68,6 +68,12 @@ def test_a_loaded_model_reads_and_scores_like_the_saved_one(saved):
     assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.state_dict().items())
 
 
+def test_no_weight_is_drawn_for_a_model_that_is_loaded(saved):
+    before = torch.get_rng_state()
+    load_model(saved[0], "cpu")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize(("method", "encoder"), [("mixing", False), ("paper", True), ("paper", False)])
 def test_every_kind_of_model(tmp_path, method, encoder):
     model = with_density(tiny_model(method, encoder))

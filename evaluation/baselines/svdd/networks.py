@@ -13,11 +13,11 @@ that a channel that is constant over it becomes zero.
 
 from typing import Any, Literal, get_args
 
-import timm
 import torch
 from torch import Tensor, nn
 
 from ncsnpp import ImageEncoder
+from ncsnpp.light_timm import timm
 
 NetworkName = Literal["v2_b0", "v2_s", "v2_m", "frozen_lite"]
 
