@@ -8,7 +8,7 @@ from segqc.auditing.ground_truth import audit_labels
 from segqc.auditing.run import AuditReport
 from segqc.auditing.run import audit as run_audit
 from segqc.base.console import console
-from segqc.base.settings import Tracker
+from segqc.base.settings import EngineName, Tracker
 from segqc.data.options import Exif, LayoutName, MaskValues
 
 
@@ -32,6 +32,8 @@ def audit(
     heatmaps: bool = AuditConfig.heatmaps,
     device: str | None = None,
     runtime: str = "auto",
+    engine: EngineName | None = None,
+    ray_address: str | None = None,
     track: Sequence[Tracker] = AuditConfig.track,
     shard: str | None = None,
     strict_size: bool = AuditConfig.strict_size,
@@ -99,6 +101,12 @@ def audit(
         Such as "cpu" or "cuda:1"; by default the first accelerator, else the CPU.
     runtime : "auto", "onnx" or "torch"
         What computes the model; by default ONNX Runtime on a CPU, where it can be used.
+    engine : "local" or "ray", optional
+        What divides the work: this machine ("local", the default), or the workers of a Ray cluster, with the same
+        result. For predictions only.
+    ray_address : str, optional
+        Address of a running Ray cluster; by default that in RAY_ADDRESS, else one of this machine's cores is started
+        for this call. One that the process is connected to already is used.
     track : sequence of "tensorboard", "mlflow" or "wandb"
         Experiment trackers that get settings, summary and contact sheet. For predictions only.
     shard : str, optional
@@ -143,6 +151,7 @@ def audit(
             "prediction_classes": prediction_classes, "results_of": results_of, "min_score": min_score,
             "levels": levels, "top": top, "heatmaps": heatmaps, "shard": shard,
             "track": tuple(track) or None,
+            "engine": engine, "ray_address": ray_address,
             "device": device, "runtime": runtime, "calibration": calibration,
             "classes": classes, "folds": folds, "method": method,
             "preset": preset, "steps": steps, "feature_cache": feature_cache, "seed": seed, "strict_size": strict_size,

@@ -10,11 +10,14 @@ from segqc.base.errors import BadInput
 from segqc.base.settings import (
     TRACK_HELP,
     Device,
+    Engine,
     Images,
+    RayAddress,
     Runtime,
     Setting,
     Tracker,
     VocRoot,
+    check_engine,
     check_settings,
     from_json,
 )
@@ -104,6 +107,8 @@ class AuditConfig(DataOptions):
     ] = None
     device: Device = None
     runtime: Runtime = "auto"
+    engine: Engine = "local"
+    ray_address: RayAddress = None
     track: Annotated[tuple[Tracker, ...], Setting(TRACK_HELP)] = ()
     shard: Annotated[
         str | None,
@@ -115,6 +120,7 @@ class AuditConfig(DataOptions):
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_engine(self.engine, self.ray_address)
         if self.shard is not None:
             parse_shard(self.shard)
 
@@ -154,7 +160,10 @@ class LabelAuditConfig:
 OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache", "seed")
 """Fields of `TrainConfig` that an audit of ground truth takes."""
 
-_OF_PREDICTIONS = ("model", "levels", "calibration", "results_of", "prediction_classes", "shard", "track")
+_OF_PREDICTIONS = (
+    *("model", "levels", "calibration", "results_of", "prediction_classes"),
+    *("engine", "ray_address", "shard", "track"),
+)
 _OF_DATA = ("data", "split", "layout")
 
 

@@ -29,7 +29,7 @@ from segqc.model.folder import fingerprint, load_model
 from segqc.quality_control import QualityControl
 from segqc.results.table import read_finished_audit
 
-_OWN = ("shard", "out", "device", "track")
+_OWN = ("shard", "out", "device", "track", "engine", "ray_address")
 """Settings in which shards may differ."""
 
 

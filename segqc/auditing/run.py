@@ -19,31 +19,30 @@ from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import judge_objects, judge_rows
+from segqc.auditing.engine import device_here, engine_of, runtime_of, score_by
 from segqc.auditing.first_look import reader_of
 from segqc.auditing.folder import HEATMAPS, ROWS, claimed, parts_folder, start_afresh
 from segqc.auditing.job import AuditJob, Scorers
-from segqc.auditing.objects import object_row, rank_objects
+from segqc.auditing.objects import rank_objects
 from segqc.auditing.output import Spent, summarise, write_audit
 from segqc.auditing.prediction_job import prediction_job, prediction_sources
 from segqc.auditing.rows import (
     COLUMNS,
     OF_SLICES,
     Comparison,
-    ReadPair,
     error_row,
     pair_stamps,
     rank_rows,
-    read_pair,
-    score_pair,
 )
 from segqc.auditing.shards import refuse_shard, shard_of
 from segqc.auditing.volume_job import volume_job
 from segqc.auditing.volume_tables import summarise_volumes, with_volumes, write_volumes
+from segqc.auditing.worker import ScoringPlan
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
 from segqc.base.parts import Parts
-from segqc.base.scoring import read_and_score
+from segqc.base.ray_cluster import RayCluster
 from segqc.base.tracking import check_trackers, numbers_in, tracking
 from segqc.base.version import __version__
 from segqc.calibration.storage import find_calibration
@@ -51,11 +50,9 @@ from segqc.data.choices import raise_limit
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.pairs import Pair
 from segqc.data.prediction_sources import are_drawn
-from segqc.data.reader import PairReader
 from segqc.data.volumes.files import holds_volumes
 from segqc.model.folder import model_folder
 from segqc.results.schema import object_columns
-from segqc.verdict import JudgedObject
 
 
 @dataclass(frozen=True)
@@ -114,14 +111,26 @@ def audit(
         No predictions, no images, or no model there; `config.out` holds files of somebody else, or another audit is
         writing there. A bad pair is a row instead.
     """
-    started = time.monotonic()
     check_trackers(config.track)
     config = dataclasses.replace(config, model=model_folder(config.model))
-    accelerator = make_accelerator(config.device)
+    with engine_of(config) as cluster:
+        return _audit(config, comparison, console, job, cluster)
+
+
+def _audit(
+    config: AuditConfig,
+    comparison: Comparison | None,
+    console: Console | None,
+    job: AuditJob | None,
+    cluster: RayCluster | None,
+) -> AuditReport:
+    """`audit`, with the pairs scored by the cluster if there is one."""
+    started = time.monotonic()
+    accelerator = make_accelerator(device_here(config, cluster))
     claim = claimed(config.out, accelerator) if job is None else nullcontext()
     if job is None:
         config, job = _predictions(config, accelerator, console)
-    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels, config.runtime)
+    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels, runtime_of(config, cluster))
     calibration = find_calibration(
         config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels
     )
@@ -142,9 +151,21 @@ def audit(
         "object_columns": object_columns(compared=True, calibrated=False),
         "version": __version__,
     }
+    plan = ScoringPlan(
+        job.models,
+        job.model_of,
+        config.levels,
+        scorers.any.runtime,
+        scorers.fingerprint,
+        reader,
+        comparison,
+        columns,
+        config.out / HEATMAPS if config.heatmaps else None,
+        config,
+    )
     with claim:
         parts = _finished(config.out, header, accelerator)
-        scored = _score_all(scorers, reader, job.pairs, parts, config, comparison, console, accelerator, columns)
+        scored = _score_all(plan, scorers, job.pairs, parts, console, accelerator, cluster)
         accelerator.wait_for_everyone()
         if accelerator.num_processes > 1:
             parts.read_others()
@@ -218,39 +239,29 @@ def _predictions(
 
 
 def _score_all(
+    plan: ScoringPlan,
     scorers: Scorers,
-    reader: PairReader,
     pairs: Sequence[Pair],
     parts: Parts,
-    config: AuditConfig,
-    comparison: Comparison | None,
     console: Console | None,
     accelerator: Accelerator,
-    columns: Sequence[str],
+    cluster: RayCluster | None,
 ) -> int:
     """Score this process's share of the pairs that are not finished as they are on disk; returns its number."""
     world = accelerator.num_processes
-    heatmaps = config.out / HEATMAPS if config.heatmaps else None
-
-    def read(pair: Pair) -> ReadPair:
-        return read_pair(scorers.of(pair), pair, comparison, reader, columns)
-
-    def score(item: ReadPair) -> tuple[ReadPair, dict[str, Any], list[JudgedObject]]:
-        return item, *score_pair(scorers.of(item.pair), item, heatmaps)
-
-    unfinished = [pair for pair in pairs if not _is_scored(pair, parts, heatmaps)]
+    unfinished = [pair for pair in pairs if not _is_scored(pair, parts, plan.heatmaps)]
     accelerator.wait_for_everyone()  # a heat map of another process would make a pair look finished
     todo = unfinished[accelerator.process_index :: world]
     with parts.own, make_progress(console, "note") as progress:
         if console and len(unfinished) < len(pairs):
             console.print(f"{len(pairs) - len(unfinished)} of {len(pairs)} pairs were scored before.")
+        if console and todo and cluster is not None:
+            console.print(str(cluster))
         task = progress.add_task("scoring", total=len(todo), note="", visible=bool(todo))
         started, errors = time.monotonic(), 0
-        scored = read_and_score(read, score, todo, accelerator.device, world)
-        for done, (item, row, objects) in enumerate(scored, 1):
-            entry = {"files": item.stamps, "row": row, "objects": [object_row(found, item.ious) for found in objects]}
-            parts.append(item.pair.id, entry)
-            errors += row["status"] == "error"
+        for done, (id_, finished) in enumerate(score_by(cluster, plan, scorers, todo, world), 1):
+            parts.append(id_, finished)
+            errors += finished["row"]["status"] == "error"
             note = f"{world * done / (time.monotonic() - started):.1f} pairs/s" + (
                 f"  {errors} errors" if errors else ""
             )

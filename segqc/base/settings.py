@@ -132,6 +132,22 @@ Device = Annotated[
     str | None, Setting("Device to compute on: cpu, cuda, cuda:1 or mps (default: an accelerator if there is one).")
 ]
 
+EngineName = Literal["local", "ray"]
+Engine = Annotated[
+    EngineName,
+    Setting(
+        "What divides the work: local (this machine's cores, or the processes that torchrun started; default), or ray "
+        "(the workers of a Ray cluster; pip install 'segqc[ray]'). Results are the same."
+    ),
+]
+RayAddress = Annotated[
+    str | None,
+    Setting(
+        "With --engine ray: address of a running cluster, such as auto or 10.0.0.1:6379 (default: that in RAY_ADDRESS, "
+        "else a cluster of this machine's cores, for this command only)."
+    ),
+]
+
 Runtime = Annotated[
     Literal["auto", "onnx", "torch"],
     Setting(
@@ -140,6 +156,18 @@ Runtime = Annotated[
     ),
 ]
 RUNTIMES: tuple[str, ...] = typing.get_args(typing.get_args(Runtime)[0])
+
+
+def check_engine(engine: EngineName, ray_address: str | None) -> None:
+    """Refuse the address of a cluster that would not be used.
+
+    Raises
+    ------
+    ValueError
+        An address is given, and the engine is not Ray.
+    """
+    if ray_address is not None and engine != "ray":
+        raise ValueError(f"ray_address {ray_address!r} applies only to the engine ray; choose it, or leave it out")
 
 
 def to_json(config: Any) -> Any:

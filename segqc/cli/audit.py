@@ -48,7 +48,7 @@ _OF_TRAININGS = {
     *parameters_of(
         AuditConfig,
         first="predictions model images voc_root image_set ground_truth data split layout",
-        unset="predictions model",
+        unset="predictions model engine",
     ),
     *(parameter_of(TrainConfig, name, _OF_TRAININGS[name], _PANEL, unset=True) for name in OF_TRAININGS),
 )

@@ -26,7 +26,7 @@ from two_processes import segqc_by_two
 import segqc
 from evaluation.metrics.classes import mean_dice
 from evaluation.ranking.comparison import DiceComparison
-from segqc.auditing import run as run_module
+from segqc.auditing import worker as worker_module
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import COLUMNS, audit, rank_rows
 from segqc.base import journal as journal_module
@@ -268,9 +268,9 @@ def test_ctrl_c_says_how_to_go_on(
         finished.append(score_pair(*arguments))
         return finished[-1]
 
-    score_pair = run_module.score_pair
+    score_pair = worker_module.score_pair
     monkeypatch.setattr("segqc.base.scoring.usable_cores", lambda: 1)
-    monkeypatch.setattr(run_module, "score_pair", interrupt)
+    monkeypatch.setattr(worker_module, "score_pair", interrupt)
     monkeypatch.setattr(sys, "argv", ["segqc", *command(tiny_model, tiny_predictions, tiny_voc, tmp_path / "out")[3:]])
     with pytest.raises(SystemExit) as stopped:
         app_module.main()

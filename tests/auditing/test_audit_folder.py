@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segqc.auditing import run as audit_module
+from segqc.auditing import worker as worker_module
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.folder import WRITTEN
 from segqc.auditing.run import AuditReport, audit
@@ -137,7 +137,7 @@ def test_lost_heat_maps_come_back(run, folders, tmp_path: Path) -> None:
 
 def test_a_mask_replaced_while_it_is_scored_is_not_recorded_as_scored(run, folders, monkeypatch) -> None:
     changed = sorted(folders[1].iterdir())[0]
-    original = audit_module.score_pair
+    original = worker_module.score_pair
 
     def replace(qc, item, heatmaps):
         if item.pair.mask == changed:
@@ -145,7 +145,7 @@ def test_a_mask_replaced_while_it_is_scored_is_not_recorded_as_scored(run, folde
         return original(qc, item, heatmaps)
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit_module, "score_pair", replace)
+        patch.setattr(worker_module, "score_pair", replace)
         before = scores(run())
     after = scores(run())
     assert {id_ for id_ in before if before[id_] != after[id_]} == {changed.stem}

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evaluation.ranking.comparison import DiceComparison
-from segqc.auditing import run as audit_module
+from segqc.auditing import worker as worker_module
 from segqc.auditing.config import AuditConfig, MergeConfig
 from segqc.auditing.merge import merge
 from segqc.auditing.run import AuditReport, audit
@@ -80,7 +80,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_merged_shards_are_the_undivided_audit(
     whole: Path, shards: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_module, "score_pair", lambda *_: pytest.fail("a pair was scored again"))
+    monkeypatch.setattr(worker_module, "score_pair", lambda *_: pytest.fail("a pair was scored again"))
     out = folder / "audit-merged"
     done = CliRunner().invoke(app, ["merge", *map(str, reversed(shards)), "--out", str(out)])
     assert done.exit_code == 0, done.output

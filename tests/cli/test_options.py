@@ -52,7 +52,7 @@ SWITCHES = {  # options that say how the command behaves, and are no settings
     "monitor": {"strict"},
     "tabular score": {"strict"},
 }
-UNSET = {("audit", "predictions"), ("audit", "model")}  # None says that the option is not given
+UNSET = {("audit", "predictions"), ("audit", "model"), ("audit", "engine")}  # None says that the option is not given
 
 
 def commands() -> dict:
