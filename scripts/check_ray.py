@@ -1,0 +1,140 @@
+"""What do lost machines and killed commands do to an audit by Ray?
+
+    pip install '.[ray]'
+    python scripts/check_ray.py [--times 10] [--minutes 9] [--folder FOLDER] [--page docs/robustness.md]
+
+machine    a cluster of two nodes with one core each on this machine; while an audit runs, SIGKILL of one node with all
+           its processes. Once in five of `--times`.
+kill       SIGKILL of an audit at a random moment, while it runs by a Ray of its own; then the same command again
+
+The result has to be that of an undisturbed audit without Ray, byte for byte. With `--folder`, data, model and that
+result stay there for the next call; the page's counts are added to, as by scripts/check_robustness.py.
+
+Expected time: a minute a trial on two idle cores. Expected result: no row with a failure.
+"""
+
+import argparse
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from check_robustness import Table, Work, make_works, undisturbed
+
+SAME = "the same command ends with the undisturbed result of an audit without Ray"
+
+
+def start(work: Work, out: Path, *more: str) -> subprocess.Popen[str]:
+    """An audit by Ray, not forked: Ray has threads."""
+    command = [sys.executable, "-m", "segqc", *map(str, work.arguments), "--engine", "ray", *more, "--out", str(out)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def rows_in(out: Path) -> int:
+    """Number of finished rows."""
+    return sum(path.read_bytes().count(b"\n") - 1 for path in (out / ".progress").glob("rows-*.jsonl"))
+
+
+def check_machine(work: Work, folder: Path, whole: dict[str, bytes], times: int, table: Table) -> None:
+    from ray.cluster_utils import Cluster
+
+    row = (
+        "| SIGKILL of one of two machines of a Ray cluster | audit (Ray) | the audit ends with the undisturbed result |"
+    )
+    pairs = sum(name.startswith("out/heatmaps/") for name in whole)
+    while not table.is_done(row, times):
+        node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=node)
+        second = cluster.add_node(**node)
+        cluster.wait_for_nodes()
+        command = start(work, folder / "out", "--ray-address", cluster.address)
+        processes = [psutil.Process(info.process.pid) for infos in second.all_processes.values() for info in infos]
+        scoring, before = [], 0
+        while command.poll() is None and not scoring:
+            time.sleep(0.1)
+            before = rows_in(folder / "out")
+            children = [child for process in processes for child in process.children(recursive=True)]
+            if pairs // 4 <= before < pairs:
+                scoring = [child for child in children if "MapWorker" in "".join(child.cmdline())]
+        for process in (*processes, *children):
+            if process.is_running():
+                process.kill()
+        printed = command.communicate()[0]
+        cluster.shutdown()
+        same = work.result(folder) == whole
+        print(f"killed with {before} of {pairs} rows, {len(scoring)} workers there; then: {printed[-300:]}", flush=True)
+        if scoring:  # else the audit ended before the machine had a worker
+            table.add(row, command.returncode == 0 and same)
+        shutil.rmtree(folder / "out")
+
+
+def check_kills(
+    work: Work, folder: Path, whole: dict[str, bytes], times: int, rng: random.Random, table: Table
+) -> None:
+    row = f"| SIGKILL at random moments | audit (Ray) | {SAME} |"
+    seconds = 60.0  # of an undisturbed one by Ray, from the first that is
+    while not table.is_done(row, times):
+        command = start(work, folder / "out")
+        moment = rng.uniform(0, seconds)
+        try:
+            command.wait(moment)
+        except subprocess.TimeoutExpired:
+            command.send_signal(signal.SIGKILL)
+        command.communicate()
+        killed, before = command.returncode == -signal.SIGKILL, rows_in(folder / "out")
+        started = time.monotonic()
+        again = start(work, folder / "out")
+        printed = again.communicate()[0]
+        print(
+            f"killed after {moment:.0f} s with {before} rows; went on in {time.monotonic() - started:.0f} s", flush=True
+        )
+        good = again.returncode == 0 and work.result(folder) == whole
+        if not good:
+            print(printed[-2000:])
+        if killed:
+            table.add(row, good)
+        shutil.rmtree(folder / "out")
+
+
+def prepare(folder: Path) -> tuple[Work, dict[str, bytes]]:
+    """The audit, and its result without Ray; from an earlier call if it has made them."""
+    data, whole = folder / "data", folder / "whole"
+    arguments: tuple[object, ...] = ("audit", "--model", data / "model" / "out", "--predictions", data / "masks")
+    arguments += ("--voc-root", data / "voc", "--image-set", "val", "--device", "cpu")
+    results = ("out/scores.csv", "out/objects.csv", "out/heatmaps/*.png", "out/contact_sheet.png")
+    work = Work("audit (Ray)", arguments, results)
+    if not (whole / "out" / "summary.json").is_file():
+        make_works(data)
+        undisturbed(work, whole)
+    return work, work.result(whole)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--times", type=int, default=10, help="trials of kill; a fifth of it for machine")
+    parser.add_argument("--seed", type=int, help="random seed of the moments (default: another one each time)")
+    parser.add_argument("--only", default="machine,kill", help="faults, with commas between")
+    parser.add_argument("--minutes", type=float, help="begin no trial after so long")
+    parser.add_argument("--folder", type=Path, help="where data and the undisturbed result stay for the next call")
+    parser.add_argument("--page", type=Path, help="a page whose table takes the counts")
+    given = parser.parse_args(arguments)
+    rng, table = random.Random(given.seed), Table(given.page, given.minutes)
+    with tempfile.TemporaryDirectory() as temporary:
+        work, whole = prepare(given.folder or Path(temporary))
+        for fault in given.only.split(","):
+            folder = Path(temporary) / fault
+            if fault == "machine":
+                check_machine(work, folder, whole, max(1, given.times // 5), table)
+            else:
+                check_kills(work, folder, whole, given.times, rng, table)
+    print(table.text())
+    return 1 if table.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
