@@ -46,6 +46,7 @@ from segqc.data.voc import find_voc
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.previews import make_previews
 from segqc.model.regions import worst_region
+from segqc.model.tiled import encode_picture, read_encoded
 
 HERE = Path(__file__).resolve().parents[1]
 BUSY = {
@@ -82,8 +83,8 @@ def stages(pairs: Sequence[Pair], model: str, runtime: str) -> dict[str, list[fl
             truth = timed("read the true mask", reader.truth, pair.ground_truth, image)
             timed("Dice with the true mask", comparison.measure, mask, truth, qc.labels)
             picture, grid = timed("prepare both for the network", qc.prepare, image, mask)
-            context = timed("encoder", qc.model.encode, picture)
-            reading = timed("network and features", qc.model.read_mask, context, grid, qc.levels)
+            context = timed("encoder", encode_picture, qc.model, picture)
+            reading = timed("network", read_encoded, qc.model, context, grid, qc.levels)
             timed("score", qc.model.score_reading, reading, grid)
             timed("most suspect region", worst_region, reading.heat, grid, reading.posterior)
             score, heat = qc.score_grid(picture, grid, mask), Path(folder, "heat.png")

@@ -25,12 +25,14 @@ from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, i
 from segqc.data.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid
 from segqc.data.heat import PackedHeat
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.tiles import Tiling, tile_pictures
 from segqc.model.catalogue import BUNDLED
 from segqc.model.folder import fingerprint, load_model, model_folder
 from segqc.model.levels import check_levels
 from segqc.model.quality_model import QualityModel
 from segqc.model.regions import worst_region
 from segqc.model.runtime import compile_model
+from segqc.model.tiled import read_pair
 from segqc.objects.judge import ObjectFinder
 from segqc.verdict import JudgedObject, Score, SuspectRegion, Verdict
 
@@ -55,13 +57,17 @@ class QualityControl:
         Where the model comes from, as in an audit's summary.json: its folder and its fingerprint.
     runtime : "auto", "onnx" or "torch"
         What computes the model: see `segqc.model.runtime.compile_model`.
+    tiles : int, optional
+        Tiles along a side in which pictures are scored (`segqc.data.tiles`), 1 being the picture as a whole; by default
+        those that the model was trained on.
 
     Raises
     ------
     BadInput
-        The runtime cannot be used.
+        The runtime cannot be used, or the model's scores cannot be read from tiles.
     ValueError
-        Levels that the ladder does not have, repeated or not ascending, or not all for a model whose score needs all.
+        Levels that the ladder does not have, repeated or not ascending, or not all for a model whose score needs all;
+        too many tiles.
     """
 
     def __init__(
@@ -71,8 +77,13 @@ class QualityControl:
         calibration: Calibration | None = None,
         source: dict[str, str] | None = None,
         runtime: str = "auto",
+        tiles: int | None = None,
     ) -> None:
         self.model, self.source = model, source
+        self.tiling = Tiling(model.config.tiles if tiles is None else tiles, model.config.grid_size)
+        if self.tiles > 1 and model.method.needs_all_levels:
+            reason = f"method {model.method.name!r} has no class posterior, by which tiles are merged"
+            raise BadInput("tiles", reason, "leave it out")
         if model.encoder is not None:
             model.encoder.fold()
         self.levels = None if levels is None else check_levels(levels, model)
@@ -83,6 +94,11 @@ class QualityControl:
     def runtime(self) -> Literal["onnx", "torch"]:
         """What computes the model."""
         return "torch" if self.model.compiled is None else "onnx"
+
+    @property
+    def tiles(self) -> int:
+        """Tiles along a side in which pictures are scored."""
+        return self.tiling.count
 
     @property
     def labels(self) -> LabelSpace:
@@ -224,8 +240,8 @@ class QualityControl:
         return self.score_grid(*self.prepare(image, mask), mask)
 
     def prepare(self, image: Image.Image, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Picture uint8 `[3, I, I]` and mask uint8 `[S, S]` for the network; needs no network, so that threads can read
-        ahead.
+        """Picture uint8 `[3, I, I]` and mask uint8 `[S, S]` for the network, or the picture's tiles `[T, 3, I, I]` and
+        the mask on the grid of them all; needs no network, so that threads can read ahead.
 
         Raises
         ------
@@ -239,8 +255,9 @@ class QualityControl:
             )
         if (mask == VOID).all():
             raise ValueError("Expected a mask with labelled pixels, but it is void throughout")
-        config = self.model.config
-        return image_to_grid(image, config.image_size), mask_to_grid(mask, config.grid_size, self.labels)
+        size, tiling = self.model.config.image_size, self.tiling
+        picture = image_to_grid(image, size) if self.tiles == 1 else tile_pictures(image, tiling, size)
+        return picture, mask_to_grid(mask, tiling.side, self.labels)
 
     def score_grid(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray) -> Score:
         """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map
@@ -250,7 +267,7 @@ class QualityControl:
 
     def _score(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray, with_features: bool) -> Score:
         with without_autocast(self.model.device):
-            reading = self.model.read(image, grid, self.levels, with_features)
+            reading = read_pair(self.model, image, grid, self.levels, with_features)
         numbers = self.model.score_reading(reading, grid)
         region = worst_region(reading.heat, grid, reading.posterior)
         size = (mask.shape[1], mask.shape[0])
@@ -269,7 +286,7 @@ class QualityControl:
             feature_names=self.model.config.feature_names,
             worst_class=self.labels.name(region.observed) if region else None,
             expected_class=self.labels.name(region.expected) if region and region.expected is not None else None,
-            worst_box=box_to_pixels(region.box, self.model.config.grid_size, size) if region else None,
+            worst_box=box_to_pixels(region.box, len(grid), size) if region else None,
             draw_heatmap=draw_heatmap,
             find_objects=find_objects,
         )
@@ -281,6 +298,7 @@ def load(
     levels: Sequence[int] | None = None,
     calibration: Path | str | None = None,
     runtime: str = "auto",
+    tiles: int | None = None,
 ) -> QualityControl:
     """Load a model: one that comes with segqc, for the 21 classes of Pascal VOC, or a folder written by `segqc train`.
 
@@ -298,6 +316,9 @@ def load(
     runtime : "auto", "onnx" or "torch"
         What computes the model; by default ONNX Runtime on a CPU, where it can be used. Its graphs are written when the
         model is first loaded, and kept in the user's cache (`segqc.base.cache`).
+    tiles : int, optional
+        Score pictures in N x N overlapping tiles, for objects that are small in large pictures; by default as the model
+        was trained, most often as a whole.
 
     Raises
     ------
@@ -312,13 +333,15 @@ def load(
     """
     folder = model_folder(folder)
     model = load_model(folder, device)
+    scored_in = model.config.tiles if tiles is None else tiles
     given, name = None if calibration is None else Path(calibration), fingerprint(folder)
     return QualityControl(
         model,
         levels,
-        find_calibration(folder, given, name, levels, model.config.score_levels),
+        find_calibration(folder, given, name, levels, model.config.score_levels, scored_in),
         source={"folder": str(folder.resolve()), "fingerprint": name},
         runtime=runtime,
+        tiles=tiles,
     )
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from evaluation.corruption.context import VOID
 from segqc.base.errors import BadInput
+from segqc.model.tiled import read_pair
 from segqc.quality_control import QualityControl
 
 
@@ -22,7 +23,7 @@ def quality_and_cleanlab(qc: QualityControl, image: Image.Image, mask: np.ndarra
     Raises `BadInput` for a model without posterior (method `paper`), or when cleanlab is not installed.
     """
     picture, grid = qc.prepare(image, mask)
-    reading = qc.model.read(picture, grid, qc.levels)
+    reading = read_pair(qc.model, picture, grid, qc.levels)
     if reading.posterior is None:
         raise BadInput(
             "cleanlab", "needs class probabilities, and the method 'paper' has none", "train with another --method"

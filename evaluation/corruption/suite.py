@@ -37,6 +37,7 @@ from segqc.data.labels import LabelSpace
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair, dataset_fingerprint
 from segqc.data.pictures import AS_STORED, PictureReading, read_image
+from segqc.model.tiled import encode_picture, read_encoded
 from segqc.quality_control import QualityControl
 
 ROW_COLUMNS = ("id", "corruption", "strength", "score", "untouched_score", "changed_pixels", "dice")
@@ -58,15 +59,14 @@ def score_masks(qc: QualityControl, image: Image.Image, masks: Sequence[np.ndarr
     BadInput, ValueError
         When `score_pair` raises it.
     """
-    model = qc.model
     grids = [qc.prepare(image, mask) for mask in masks]
     if not grids:
         return []
-    context = model.encode(grids[0][0])
+    context = encode_picture(qc.model, grids[0][0])
     scores = []
     for _, grid in grids:
-        reading = model.read_mask(context, grid, qc.levels, with_features=False)
-        scores.append(model.score_reading(reading, grid).score)
+        reading = read_encoded(qc.model, context, grid, qc.levels)
+        scores.append(qc.model.score_reading(reading, grid).score)
     return scores
 
 

@@ -99,7 +99,8 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
 def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) -> list[dict[str, Any]]:
     summary = study.audit.summary
     folder, levels = Path(summary["model"]["folder"]), study.audit.settings["levels"]
-    qc = QualityControl(load_model(folder, config.device), None if levels is None else tuple(levels))
+    tiles = study.audit.settings.get("tiles")
+    qc = QualityControl(load_model(folder, config.device), None if levels is None else tuple(levels), tiles=tiles)
     items = [
         Pair(example.id, example.image, truth) for example, truth in zip(study.examples, study.truths, strict=True)
     ]
@@ -110,7 +111,8 @@ def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) 
         seed=config.seed,
         out=config.out,
         console=console,
-        scorer_id=f"{fingerprint(folder)} levels {levels} {qc.runtime}",
+        scorer_id=f"{fingerprint(folder)} levels {levels} {qc.runtime}"
+        + (f" tiles {qc.tiles}" if qc.tiles > 1 else ""),
         pictures=study.reader.pictures,
         max_items=config.corruptions,
         resamples=config.resamples,

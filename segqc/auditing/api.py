@@ -28,6 +28,7 @@ def audit(
     results_of: Path | str | None = None,
     min_score: float = AuditConfig.min_score,
     levels: Sequence[int] | None = None,
+    tiles: int | None = None,
     top: int = AuditConfig.top,
     heatmaps: bool = AuditConfig.heatmaps,
     device: str | None = None,
@@ -93,6 +94,9 @@ def audit(
         For annotations that have a score: the least that counts.
     levels : sequence of int, optional
         Noise levels to read, by their index in the model's ladder; by default those of its score. For predictions only.
+    tiles : int, optional
+        Score pictures in N x N overlapping tiles, 1 being the picture as a whole; by default as the model was trained.
+        For predictions only.
     top : int
         Rows of the contact sheet.
     heatmaps : bool
@@ -149,7 +153,7 @@ def audit(
             "predictions": predictions, "out": out, "model": model, "images": images, "voc_root": voc_root,
             "image_set": image_set, "ground_truth": ground_truth, "data": data, "split": split, "layout": layout,
             "prediction_classes": prediction_classes, "results_of": results_of, "min_score": min_score,
-            "levels": levels, "top": top, "heatmaps": heatmaps, "shard": shard,
+            "levels": levels, "tiles": tiles, "top": top, "heatmaps": heatmaps, "shard": shard,
             "track": tuple(track) or None,
             "engine": engine, "ray_address": ray_address,
             "device": device, "runtime": runtime, "calibration": calibration,

@@ -31,8 +31,20 @@ from segqc.data.options import (
     ResultsOf,
     Split,
 )
+from segqc.data.tiles import MOST_TILES
 from segqc.model.catalogue import BUNDLED
 from segqc.training.config import TrainConfig
+
+Tiles = Annotated[
+    int | None,
+    Setting(
+        "Score pictures in N x N overlapping tiles, for objects that are small in large pictures; takes N x N times as "
+        "long. Helps a model that was trained on tiles (`segqc train --tiles N`), and harms where what is to be seen "
+        "is large, since a tile shows little around it (default: as the model was trained; 1: the picture as a whole).",
+        low=1,
+        high=MOST_TILES,
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -90,6 +102,7 @@ class AuditConfig(DataOptions):
             "that the model's score is made of)."
         ),
     ] = None
+    tiles: Tiles = None
     top: Annotated[int, Setting("Number of masks on the contact sheet.", low=1)] = 24
     heatmaps: Annotated[bool, Setting("Write a heat map for each mask.")] = True
     strict_size: Annotated[
@@ -161,7 +174,7 @@ OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache"
 """Fields of `TrainConfig` that an audit of ground truth takes."""
 
 _OF_PREDICTIONS = (
-    *("model", "levels", "calibration", "results_of", "prediction_classes"),
+    *("model", "levels", "tiles", "calibration", "results_of", "prediction_classes"),
     *("engine", "ray_address", "shard", "track"),
 )
 _OF_DATA = ("data", "split", "layout")

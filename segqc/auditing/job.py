@@ -78,7 +78,7 @@ class Scorers:
         As in `AuditJob`.
     device : torch.device
     levels : sequence of int or None
-    runtime : str
+    runtime, tiles
         As for `QualityControl`.
 
     Raises
@@ -94,9 +94,12 @@ class Scorers:
         device: torch.device,
         levels: Sequence[int] | None,
         runtime: str,
+        tiles: int | None = None,
     ) -> None:
         self._model_of = model_of
-        self._all = [QualityControl(load_model(folder, device), levels, runtime=runtime) for folder in models]
+        self._all = [
+            QualityControl(load_model(folder, device), levels, runtime=runtime, tiles=tiles) for folder in models
+        ]
         prints = [fingerprint(folder) for folder in models]
         self.fingerprint = prints[0] if model_of is None else f"{stable_seed(*prints):016x}"
 

@@ -116,7 +116,9 @@ def _check_surroundings(folder: _Folder, config: AuditConfig) -> None:
         raise BadInput(folder.path, f"was written by segqc {folder.summary['segqc']}", "merge with that version")
     if fingerprint(config.model) != folder.summary["model"]["fingerprint"]:
         raise BadInput(config.model, "has changed since the shards were scored", "put the model back, or audit again")
-    runtime = QualityControl(load_model(config.model, config.device), config.levels, runtime=config.runtime).runtime
+    runtime = QualityControl(
+        load_model(config.model, config.device), config.levels, runtime=config.runtime, tiles=config.tiles
+    ).runtime
     if runtime != folder.summary["runtime"]:
         reason = f"was scored by {folder.summary['runtime']}, but here the model runs by {runtime}"
         raise BadInput(folder.path, reason, "merge on a machine like those that scored")

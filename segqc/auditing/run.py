@@ -130,9 +130,16 @@ def _audit(
     claim = claimed(config.out, accelerator) if job is None else nullcontext()
     if job is None:
         config, job = _predictions(config, accelerator, console)
-    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels, runtime_of(config, cluster))
+    runtime = runtime_of(config, cluster)
+    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels, runtime, config.tiles)
+    config = dataclasses.replace(config, tiles=scorers.any.tiles)
     calibration = find_calibration(
-        config.model, config.calibration, scorers.fingerprint, config.levels, scorers.any.model.config.score_levels
+        config.model,
+        config.calibration,
+        scorers.fingerprint,
+        config.levels,
+        scorers.any.model.config.score_levels,
+        scorers.any.tiles,
     )
     console = console if accelerator.is_main_process else None
     with accelerator.main_process_first():
@@ -144,6 +151,7 @@ def _audit(
         "model": scorers.fingerprint,
         "reader": reader.to_dict(),
         "levels": config.levels,
+        "tiles": config.tiles,
         "runtime": scorers.any.runtime,
         "heatmaps": config.heatmaps,
         "compared": comparison is not None,

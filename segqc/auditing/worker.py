@@ -100,7 +100,7 @@ def start_worker(plan: ScoringPlan, device: str) -> Callable[[Iterable[Pair]], I
         The models are not those of the plan, or the runtime cannot be used here.
     """
     raise_limit(plan.options)
-    scorers = Scorers(plan.models, plan.model_of, find_device(device), plan.levels, plan.runtime)
+    scorers = Scorers(plan.models, plan.model_of, find_device(device), plan.levels, plan.runtime, plan.config.tiles)
     if scorers.fingerprint != plan.fingerprint:
         reason = f"is another model on {platform.node()} than where the audit was started"
         raise BadInput(plan.models[0], reason, "let all machines see the same files, and run again")

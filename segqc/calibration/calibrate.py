@@ -68,6 +68,7 @@ def calibrate(config: CalibrateConfig) -> tuple[Calibration, Path]:
             labelled=None if labels is None else ([scores[id_] for id_ in labels], list(labels.values())),
             objects=objects,
             ground_truth=config.ground_truth,
+            tiles=table.summary.get("config", {}).get("tiles") or 1,
             audit=table.folder.name,
             notes=notes,
         )

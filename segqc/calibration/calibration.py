@@ -101,6 +101,8 @@ class Calibration:
     threshold : RiskThreshold or None
     objects : ObjectCalibration or None
         What scores of objects mean.
+    tiles : int
+        Tiles along a side in which the pictures were scored.
     audit : str
         Name of the audit's folder.
     notes : tuple of str
@@ -120,6 +122,7 @@ class Calibration:
     dice: DiceCurve | None
     threshold: RiskThreshold | None
     objects: ObjectCalibration | None = None
+    tiles: int = 1
     audit: str = ""
     notes: tuple[str, ...] = ()
     quantiles: dict[str, float] = field(default_factory=dict)

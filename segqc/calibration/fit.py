@@ -44,6 +44,8 @@ class Evidence:
         Objects whose IoU is known, of a random sample of the predictions.
     ground_truth : bool
         `scores` are those of true masks, and all of them count as accepted.
+    tiles : int
+        Tiles along a side in which the pictures were scored.
     audit : str
         Name of the audit, for the record.
     notes : sequence of str
@@ -62,6 +64,7 @@ class Evidence:
     labelled: tuple[Sequence[float], Sequence[float]] | None = None
     objects: ObjectTruths | None = None
     ground_truth: bool = False
+    tiles: int = 1
     audit: str = ""
     notes: Sequence[str] = ()
 
@@ -132,6 +135,7 @@ def fit_calibration(evidence: Evidence, goals: Goals | None = None, seed: int = 
         dice=curve,
         threshold=threshold,
         objects=objects,
+        tiles=evidence.tiles,
         audit=evidence.audit,
         notes=tuple(evidence.notes),
         quantiles={f"{q:g}": float(np.quantile(scores, q)) for q in _QUANTILES} if len(scores) else {},

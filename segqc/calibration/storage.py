@@ -1,4 +1,4 @@
-"""A calibration on disk, and whether it belongs to the model and the noise levels that are about to score."""
+"""A calibration on disk, and whether it belongs to the model, noise levels and tiles that are about to score."""
 
 import warnings
 from collections.abc import Sequence
@@ -35,7 +35,12 @@ def load_calibration(path: Path) -> Calibration:
 
 
 def check_fits(
-    calibration: Calibration, path: Path | str, model: str, levels: Sequence[int] | None, default: Sequence[int]
+    calibration: Calibration,
+    path: Path | str,
+    model: str,
+    levels: Sequence[int] | None,
+    default: Sequence[int],
+    tiles: int = 1,
 ) -> None:
     """Refuse a calibration that was fitted on other scores.
 
@@ -50,11 +55,13 @@ def check_fits(
         Noise levels that will be read.
     default : sequence of int
         Noise levels that None stands for.
+    tiles : int
+        Tiles along a side in which pictures will be scored.
 
     Raises
     ------
     BadInput
-        It belongs to another model, or to other levels of this one.
+        It belongs to another model, or to other levels or tiles of this one.
     """
     if calibration.model != model:
         reason = f"was fitted on scores of the model {calibration.model}, but this is {model}"
@@ -63,10 +70,19 @@ def check_fits(
     if wanted != fitted:
         reason = f"was fitted on scores of the noise levels {_listed(fitted)}, but {_listed(wanted)} are read"
         raise BadInput(path, reason, "read the same levels, or calibrate on an audit with these")
+    if calibration.tiles != tiles:
+        before, now = _in_tiles(calibration.tiles), _in_tiles(tiles)
+        reason = f"was fitted on scores of pictures in {before}, but they are scored in {now} here"
+        raise BadInput(path, reason, "score in the same tiles, or calibrate on an audit with these")
 
 
 def find_calibration(
-    folder: Path, given: Path | None, model: str, levels: Sequence[int] | None, default: Sequence[int]
+    folder: Path,
+    given: Path | None,
+    model: str,
+    levels: Sequence[int] | None,
+    default: Sequence[int],
+    tiles: int = 1,
 ) -> Calibration | None:
     """The calibration that is `given`, else the one in the model's folder, else None; arguments as in `check_fits`.
 
@@ -74,21 +90,25 @@ def find_calibration(
     ------
     BadInput
         The given one cannot be read or does not fit. One that merely lies in the folder and does not fit (the model was
-        trained anew, or other levels are read) is left aside with a warning instead: it must not stand in the way of
-        the audit that a new one is made from.
+        trained anew, or other levels or tiles are read) is left aside with a warning instead: it must not stand in the
+        way of the audit that a new one is made from.
     """
     path = given or folder / CALIBRATION
     if given is None and not path.is_file():
         return None
     try:
         calibration = load_calibration(path)
-        check_fits(calibration, path, model, levels, default)
+        check_fits(calibration, path, model, levels, default, tiles)
     except BadInput as error:
         if given is not None:
             raise
         warnings.warn(f"not used: {error}", stacklevel=2)
         return None
     return calibration
+
+
+def _in_tiles(count: int) -> str:
+    return f"{count} x {count} tiles" if count > 1 else "one piece"
 
 
 def _listed(levels: Sequence[int]) -> str:

@@ -5,7 +5,7 @@ change nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageEnhance
@@ -17,6 +17,7 @@ from segqc.data.labels import VOID, LabelSpace
 from segqc.data.masks import read_mask
 from segqc.data.pairs import Pair
 from segqc.data.pictures import AS_STORED, PictureReading, read_image
+from segqc.data.tiles import Tiling
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class AugmentConfig:
             raise ValueError(f"Expected `scale` to be two positive fractions in ascending order, but got {self.scale}")
         if not 0 <= self.jitter < 1:
             raise ValueError(f"Expected `jitter` to lie in [0, 1), but got {self.jitter}")
+
+    def within(self, share: float) -> "AugmentConfig":
+        """The same, of tiles whose sides are this share of the picture's in place of whole pictures."""
+        return replace(self, scale=(share * self.scale[0], share * self.scale[1]))
 
 
 def view_generator(seed: int, id_: str, view: int) -> np.random.Generator:
@@ -135,6 +140,9 @@ class PairDataset:
         Random seed for the augmentation.
     pictures : PictureReading
         How picture files are read.
+    tiles : int
+        Tiles along a side in which pictures are scored: then a view is one of a tile, and the pair as it is one tile of
+        it, whose place is a function of (seed, id).
     """
 
     decodes = True  # a sample costs the decoding of its files
@@ -148,12 +156,16 @@ class PairDataset:
         augment: AugmentConfig | None = None,
         seed: int = 0,
         pictures: PictureReading = AS_STORED,
+        tiles: int = 1,
     ) -> None:
         self.pairs = list(pairs)
         self.labels = labels
         self.image_size = image_size
         self.grid_size = grid_size
-        self.augment = augment
+        self.tiles = tiles
+        share = Tiling(tiles, grid_size).share
+        self.augment = None if augment is None else augment.within(share)
+        self._still = AugmentConfig((share, share), flip=False, jitter=0)
         self.seed = seed
         self.pictures = pictures
 
@@ -170,9 +182,9 @@ class PairDataset:
         return None
 
     def mask(self, index: int, view: int | None = None) -> np.ndarray:
-        """The mask of `sample`, uint8 `[S, S]`; the picture is not read when there is no view to cut from it."""
+        """The mask of `sample`, uint8 `[S, S]`; the picture is not read when there is nothing to cut from it."""
         pair = self.pairs[index]
-        if view is not None or pair.mask is None:
+        if view is not None or pair.mask is None or self.tiles > 1:
             return self.sample(index, view)["mask"]
         return mask_to_grid(read_mask(pair.mask, self.labels), self.grid_size, self.labels)
 
@@ -184,7 +196,7 @@ class PairDataset:
         index : int
             Into `pairs`.
         view : int, optional
-            Number of the augmented view, a pure function of (seed, id, view). None: as it is on disk.
+            Number of the augmented view, a pure function of (seed, id, view). None: as it is on disk, or a tile of it.
 
         Returns
         -------
@@ -203,4 +215,6 @@ class PairDataset:
         mask = read_mask(pair.mask, self.labels, image)
         if view is not None and self.augment is not None:
             image, mask = augment(image, mask, view_generator(self.seed, pair.id, view), self.augment)
+        elif self.tiles > 1:
+            image, mask = augment(image, mask, view_generator(self.seed, pair.id, -1), self._still)
         return {"image": image_to_grid(image, self.image_size), "mask": mask_to_grid(mask, self.grid_size, self.labels)}

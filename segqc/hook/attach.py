@@ -95,7 +95,7 @@ def attach(
     policies = make_policies(policy, qc.labels)
     for item in policies:
         if isinstance(item, ReviewFolder) and qc.source is not None:
-            item.belong_to(qc.source, qc.levels)
+            item.belong_to(qc.source, qc.levels, qc.tiles)
     check_options(qc, model, policies, options)
     image_processor = inner_processor(image_processor)
     masks = MaskReader(qc.labels, classes, binary_threshold, image_processor)

@@ -39,6 +39,9 @@ class Judge(Protocol):
     source: dict[str, str] | None
 
     @property
+    def tiles(self) -> int: ...
+
+    @property
     def labels(self) -> LabelSpace: ...
 
     @property

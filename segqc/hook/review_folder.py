@@ -59,7 +59,7 @@ class ReviewFolder:
         self.renew()
         renew_after_fork(self)
 
-    def belong_to(self, source: Mapping[str, str], levels: Sequence[int] | None) -> None:
+    def belong_to(self, source: Mapping[str, str], levels: Sequence[int] | None, tiles: int) -> None:
         """Note which model's scores these are, as an audit does.
 
         Parameters
@@ -68,6 +68,8 @@ class ReviewFolder:
             Folder and fingerprint of the model.
         levels : sequence of int, optional
             Noise levels that scores are read from, where they are not the model's own.
+        tiles : int
+            Tiles along a side in which pictures are scored.
 
         Raises
         ------
@@ -85,7 +87,7 @@ class ReviewFolder:
             return
         self._summary = {
             "model": dict(source),
-            "config": {"levels": None if levels is None else list(levels)},
+            "config": {"levels": None if levels is None else list(levels), "tiles": tiles},
             "working_directory": str(Path.cwd()),
             "segqc": __version__,
         }

@@ -32,6 +32,8 @@ class ModelConfig:
     classifier: bool = False  # the network sees what the encoder's ImageNet classifier sees and says at each place
     noise_seed: int = 0  # of the fixed scoring noise
     mask_only: bool = False  # the network never sees the picture
+    # tiles along a side in which pictures are scored unless told otherwise: as training cut them
+    tiles: int = 1
     pictures: dict[str, Any] = field(default_factory=dict)  # PictureReading.to_dict(): how picture files are read
     # mean score norm of the inliers at each of `score_levels`: the unit of the heat map of method `paper`
     inlier_norm: tuple[float, ...] = ()

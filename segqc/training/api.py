@@ -32,6 +32,7 @@ def train(
     warmup_steps: int | None = None,
     image_size: int | None = None,
     grid_size: int | None = None,
+    tiles: int = TrainConfig.tiles,
     detail: bool = TrainConfig.detail,
     encoder: str | None = None,
     encoder_weights: Path | str | None = None,
@@ -107,6 +108,8 @@ def train(
         Linear warm-up, then a cosine from the first to the second.
     image_size, grid_size : int, optional
         Side of the squashed picture, px, and of the mask grid, cells.
+    tiles : int
+        Tiles along a side of a picture that the model learns, and then scores pictures in; 1: the picture as a whole.
     detail : bool
         Whether to choose both by the sizes of the objects in the masks.
     encoder : str, optional
@@ -204,6 +207,7 @@ def train(
         warmup_steps=warmup_steps,
         image_size=image_size,
         grid_size=grid_size,
+        tiles=tiles,
         detail=detail,
         encoder=encoder,
         encoder_weights=_path(encoder_weights),

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from segqc.base.settings import TRACK_HELP, Device, Images, Setting, Tracker, VocRoot, check_settings
 from segqc.data.options import Data, DataOptions, Layout, Split
+from segqc.data.tiles import MOST_TILES
 from segqc.model.catalogue import Method
 
 
@@ -126,6 +127,15 @@ class TrainConfig(DataOptions):
     grid_size: Annotated[
         int | None, Setting("Side of the grid that masks are reduced to, in cells (default: the preset's).", low=1)
     ] = None
+    tiles: Annotated[
+        int,
+        Setting(
+            "Train on tiles, N along a side of a picture, and score pictures in N x N such tiles: for objects that are "
+            "small in large pictures. A step takes as long as without, a score N x N times as long.",
+            low=1,
+            high=MOST_TILES,
+        ),
+    ] = 1
     detail: Annotated[
         bool,
         Setting(

@@ -40,7 +40,7 @@ def fit_density(
     train_count = len(pairs) - len(validation_pairs)
     stored = model.config
     sizes = config.image_size, config.grid_size
-    dataset = PairDataset(pairs, stored.label_space, *sizes, None, config.seed, stored.picture_reading)
+    dataset = PairDataset(pairs, stored.label_space, *sizes, None, config.seed, stored.picture_reading, stored.tiles)
     world = accelerator.num_processes
     header = {"weights": weights_fingerprint(model), "levels": model.config.score_levels}
     parts = Parts(config.out / "training", "inliers", accelerator.process_index, header)

@@ -28,6 +28,7 @@ def model_config(config: ResolvedTrainConfig, labels: LabelSpace) -> ModelConfig
         draws=method.draws,
         classifier=_uses_classifier(config),
         mask_only=config.mask_only,
+        tiles=config.tiles,
     )
 
 

@@ -13,6 +13,7 @@ from segqc.data.cells import cell_index
 from segqc.data.grid import mask_to_grid
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.masks import read_mask
+from segqc.data.tiles import Tiling
 from segqc.training.config import TrainConfig
 from segqc.training.pairs import TrainingSource
 from segqc.training.resolved import resolve
@@ -62,7 +63,8 @@ def fitted_to_objects(given: TrainConfig, source: TrainingSource, console: Conso
 
     The grid is the smallest of `GRIDS` on which the true masks keep a mean Dice of `KEPT` with themselves over the
     foreground classes; pictures have three pixels a cell or the preset's size, but not more than they are large. Sizes
-    that are given stay. Without `given.detail` nothing changes, and a line says what it would do.
+    that are given stay, and masks are reduced to the grid of all tiles of a picture. Without `given.detail` nothing
+    changes, and a line says what it would do.
     """
     base = resolve(given)
     if given.grid_size is not None or base.encoder is None:
@@ -71,14 +73,15 @@ def fitted_to_objects(given: TrainConfig, source: TrainingSource, console: Conso
     if not masks:
         return given
     foreground, side = list(source.labels.foreground), base.grid_size
-    kept = kept_by_grid(masks, source.labels, side)[foreground]
+    kept = kept_by_grid(masks, source.labels, Tiling(base.tiles, side).side)[foreground]
     if not np.isfinite(kept).any() or np.nanmean(kept) >= KEPT:
         return given
     grid = next(
         (
             size
             for size in GRIDS
-            if size > side and np.nanmean(kept_by_grid(masks, source.labels, size)[foreground]) >= KEPT
+            if size > side
+            and np.nanmean(kept_by_grid(masks, source.labels, Tiling(base.tiles, size).side)[foreground]) >= KEPT
         ),
         GRIDS[-1],
     )

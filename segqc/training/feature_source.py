@@ -81,6 +81,8 @@ def _open_cache(
     seen = [to_json(dataset.augment), dataset.seed, dataset.labels.to_dict()]
     if dataset.pictures != AS_STORED:
         seen.append(dataset.pictures.to_dict())
+    if dataset.tiles > 1:
+        seen.append(dataset.tiles)
     fingerprint = f"{stable_seed(dataset_fingerprint(dataset.pairs), *made, *seen):016x}"
     folder = config.feature_cache or config.out / "training" / "cache"
     return FeatureCache(folder, keys, shapes, config.grid_size, fingerprint, create=accelerator.is_main_process)

@@ -142,6 +142,7 @@ class _Run:
             AugmentConfig(),
             _VIEW_SEED,
             self.source.pictures,
+            self.config.tiles,
         )
         model = new_model(self.config, self.labels).to(self.accelerator.device)
         model.config = dataclasses.replace(model.config, pictures=self.source.pictures.to_dict())
@@ -155,7 +156,7 @@ class _Run:
         fit_density(model, self.config, seen, chosen_by, self.accelerator, self.console)
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
-            model.config = dataclasses.replace(model.config, training=report | self._facts(data))
+            model.config = dataclasses.replace(model.config, training=report | self._facts(data, dataset))
             save_model(self.config.out, model)
             for spent in (self.folder / "cache", *self.folder.glob("guesser-*")):
                 shutil.rmtree(spent, ignore_errors=True)
@@ -258,9 +259,12 @@ class _Run:
         noise = SegmentNoise(class_swaps(looks, self.labels.foreground), self.labels.background)
         return WrongMasks(noise, CrossFitted.train(self.config, build, data, self.accelerator, self.console).belief)
 
-    def _facts(self, data: TrainingData) -> dict[str, Any]:
+    def _facts(self, data: TrainingData, dataset: PairDataset) -> dict[str, Any]:
         """Facts for config.json: counts of the training pairs, versions and settings."""
-        seen, empty = class_pictures(data.source, data.train_rows, self.labels)
+        counted: SampleSource = data.source
+        if self.config.tiles > 1:  # a picture is not empty where a tile of it is
+            counted = PairDataset(dataset.pairs, self.labels, dataset.image_size, dataset.grid_size)
+        seen, empty = class_pictures(counted, data.train_rows, self.labels)
         return {
             "train_pairs": len(data.train_rows),
             "validation_pairs": len(data.validation_rows),

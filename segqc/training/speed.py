@@ -96,7 +96,7 @@ def measure_speed(config: ResolvedTrainConfig, source: TrainingSource, accelerat
     """
     pairs = _readable(config, source)
     dataset = PairDataset(
-        pairs, source.labels, config.image_size, config.grid_size, AugmentConfig(), 0, source.pictures
+        pairs, source.labels, config.image_size, config.grid_size, AugmentConfig(), 0, source.pictures, config.tiles
     )
     model = new_model(config, source.labels).to(accelerator.device)
     bfloat16 = wants_bfloat16(config.precision, accelerator.device)

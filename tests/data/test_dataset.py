@@ -163,6 +163,22 @@ def test_a_view_depends_on_seed_id_and_number_alone(pairs):
     assert same(PairDataset(pairs, VOC_LABELS, 32, 16, None, seed=3).sample(1, 7), dataset.sample(1))
 
 
+def test_views_and_plain_samples_of_tiles_show_a_tile(pairs):
+    """A tile of two along a side has 4/7 of the picture's side; a view has half of that at least."""
+    whole, tiled = (
+        PairDataset(pairs, VOC_LABELS, 32, 16),
+        PairDataset(pairs, VOC_LABELS, 32, 16, AugmentConfig(), tiles=2),
+    )
+    assert tiled.augment.scale == pytest.approx((2 / 7, 4 / 7))
+    image, mask = (tiled.sample(0)[name] for name in ("image", "mask"))
+    assert np.array_equal(mask, tiled.mask(0))
+    assert np.array_equal(image, tiled.sample(0)["image"])
+    assert not np.array_equal(image, whole.sample(0)["image"])
+    assert not np.array_equal(image, tiled.sample(0, 0)["image"])
+    other = PairDataset(pairs, VOC_LABELS, 32, 16, seed=1, tiles=2).sample(0)
+    assert not np.array_equal(image, other["image"]), "another seed shows another tile"
+
+
 def test_the_generator_is_the_same_in_a_process_with_another_hash_seed():
     code = (
         "from segqc.data.dataset import view_generator; "

@@ -28,7 +28,9 @@ def test_every_setting_reaches_the_training(progress: bool, tmp_path: Path, monk
     for number, (name, (hint, setting)) in enumerate(settings_of(TrainConfig).items(), start=2):
         default = getattr(TrainConfig, name)
         other = choices(hint)[-1:] or ([not default] if isinstance(default, bool) else [1 / number])
-        given[name] = other[0] if setting.high == 1 or not isinstance(other[0], float) else number
+        given[name] = (
+            other[0] if setting.high == 1 or not isinstance(other[0], float) else min(number, setting.high or number)
+        )
     assert given.keys() == {field.name for field in dataclasses.fields(TrainConfig)}
     paths = ("out", "voc_root", "images", "masks", "data", "feature_cache", "encoder_weights")
     given |= {name: tmp_path / name for name in paths} | {"track": ("wandb",)}
