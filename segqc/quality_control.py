@@ -24,6 +24,7 @@ from segqc.calibration.storage import find_calibration
 from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, is_floating, is_path
 from segqc.data.grid import box_to_pixels, image_to_grid, map_to_pixels, mask_to_grid
 from segqc.data.heat import PackedHeat
+from segqc.data.instances import Instances
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.tiles import Tiling, tile_pictures
 from segqc.model.catalogue import BUNDLED
@@ -259,13 +260,22 @@ class QualityControl:
         picture = image_to_grid(image, size) if self.tiles == 1 else tile_pictures(image, tiling, size)
         return picture, mask_to_grid(mask, tiling.side, self.labels)
 
-    def score_grid(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray) -> Score:
+    def score_grid(
+        self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray, instances: Instances | None = None
+    ) -> Score:
         """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map
-        is.
+        is; `instances` are its objects where it has others than its connected components.
         """
-        return self._score(image, grid, mask, with_features=True)
+        return self._score(image, grid, mask, True, instances)
 
-    def _score(self, image: np.ndarray, grid: np.ndarray, mask: np.ndarray, with_features: bool) -> Score:
+    def _score(
+        self,
+        image: np.ndarray,
+        grid: np.ndarray,
+        mask: np.ndarray,
+        with_features: bool,
+        instances: Instances | None = None,
+    ) -> Score:
         with without_autocast(self.model.device):
             reading = read_pair(self.model, image, grid, self.levels, with_features)
         numbers = self.model.score_reading(reading, grid)
@@ -277,7 +287,7 @@ class QualityControl:
             draw_heatmap = partial(map_to_pixels, reading.heat, size)
         else:
             draw_heatmap = packed = PackedHeat.pack(reading.posterior, mask)
-            find_objects = ObjectFinder.of(reading.posterior, packed, self.labels)
+            find_objects = ObjectFinder.of(reading.posterior, packed, self.labels, instances)
         return Score(
             score=numbers.score,
             agreement=numbers.agreement,

@@ -37,7 +37,7 @@ class JudgedObject:
     Attributes
     ----------
     number : int
-        From 1, unique in its picture: the objects of the mask first.
+        From 1, unique in its picture: the objects of the mask first, instances by their own ids.
     kind : "predicted" or "missed"
     name : str
         Class that the mask has there; of a missed object, the one that most of its region has.

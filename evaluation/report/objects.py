@@ -25,10 +25,11 @@ from segqc.base.console import make_progress
 from segqc.base.parallel import ordered_map
 from segqc.base.tables import write_table
 from segqc.data.components import Components, mask_components
+from segqc.data.instances import mask_objects
 from segqc.data.labels import VOID
 from segqc.data.reader import PairReader
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
-from segqc.results.objects import read_objects
+from segqc.results.objects import audited_instances, read_objects
 
 OWN = "segqc"
 LARGE = 500
@@ -139,6 +140,7 @@ def study_objects(study: Study, seed: int = 0, console: Console | None = None) -
     BadInput
         A file of the audit, or of the options, cannot be read.
     """
+    instances = audited_instances(study.audit, study.ids)
     listed = dict[str, list[dict[str, Any]]]()
     for row in read_objects(study.audit.folder):
         listed.setdefault(row["id"], []).append(row)
@@ -146,7 +148,8 @@ def study_objects(study: Study, seed: int = 0, console: Console | None = None) -
         return None
 
     def judge(pair: tuple[Example, Path]) -> JudgedPicture:
-        return judge_picture(*pair, listed.get(pair[0].id, []), study.audit.heatmap(pair[0].id))
+        id_ = pair[0].id
+        return judge_picture(*pair, listed.get(id_, []), study.audit.heatmap(id_), instances.get(id_))
 
     pairs = list(zip(study.examples, study.truths, strict=True))
     judged = []
@@ -159,22 +162,27 @@ def study_objects(study: Study, seed: int = 0, console: Console | None = None) -
 
 
 def judge_picture(
-    example: Example, truth_file: Path, listed: Sequence[Mapping[str, Any]], heatmap: Path | None
+    example: Example,
+    truth_file: Path,
+    listed: Sequence[Mapping[str, Any]],
+    heatmap: Path | None,
+    instance_file: Path | None = None,
 ) -> JudgedPicture:
     """The objects of one picture that an audit lists, against its true mask."""
     labels, mask = example.labels, example.mask()
     reader, size = example.reader or PairReader(labels), (mask.shape[1], mask.shape[0])
     truth = reader.truth(truth_file, size)
-    found = mask_components(mask, labels, SMALL_OBJECT_PIXELS)
+    instances = None if instance_file is None else reader.instances(instance_file, size)
+    found = mask_objects(mask, labels, SMALL_OBJECT_PIXELS, instances)
     true = mask_components(truth, labels)
     own = {row["object"]: row for row in listed if row["kind"] == "predicted"}
     columns: dict[str, np.ndarray] = {
-        "object": np.arange(1, len(found.classes) + 1),
+        "object": found.ids,
         "class": found.classes,
         "area": found.sizes,
         "iou": object_ious(found.numbers, found.classes, true.numbers, true.classes, truth != VOID),
-        "expected_iou": np.array([own[i + 1]["expected_iou"] for i in range(len(found.classes))], np.float64),
-        OWN: np.array([own[i + 1]["score"] for i in range(len(found.classes))], np.float64),
+        "expected_iou": np.array([own[number]["expected_iou"] for number in found.ids.tolist()], np.float64),
+        OWN: np.array([own[number]["score"] for number in found.ids.tolist()], np.float64),
         object_scores.AREA: -found.sizes.astype(np.float64),
     }
     if heatmap is not None:

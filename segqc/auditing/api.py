@@ -25,6 +25,7 @@ def audit(
     split: str | None = None,
     layout: LayoutName = AuditConfig.layout,
     prediction_classes: str | None = None,
+    instances: Path | str | None = None,
     results_of: Path | str | None = None,
     min_score: float = AuditConfig.min_score,
     levels: Sequence[int] | None = None,
@@ -87,6 +88,9 @@ def audit(
     prediction_classes : str, optional
         Classes of predicted masks whose values or colours are not the model's, as `segqc.train(classes=...)` takes
         them. For predictions only.
+    instances : Path or str, optional
+        Folder of instance masks, named as the predictions: objects keep these ids. Annotations bring their own. For
+        predictions only.
     results_of : Path or str, optional
         For COCO results or YOLO labels: the data set's own COCO JSON or data.yaml; by default that of `ground_truth` or
         `data`.
@@ -152,8 +156,8 @@ def audit(
         {
             "predictions": predictions, "out": out, "model": model, "images": images, "voc_root": voc_root,
             "image_set": image_set, "ground_truth": ground_truth, "data": data, "split": split, "layout": layout,
-            "prediction_classes": prediction_classes, "results_of": results_of, "min_score": min_score,
-            "levels": levels, "tiles": tiles, "top": top, "heatmaps": heatmaps, "shard": shard,
+            "prediction_classes": prediction_classes, "instances": instances, "results_of": results_of,
+            "min_score": min_score, "levels": levels, "tiles": tiles, "top": top, "heatmaps": heatmaps, "shard": shard,
             "track": tuple(track) or None,
             "engine": engine, "ray_address": ray_address,
             "device": device, "runtime": runtime, "calibration": calibration,

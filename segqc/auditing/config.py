@@ -93,6 +93,13 @@ class AuditConfig(DataOptions):
             'them: names by value ({"17": "cat"} in a JSON file), a list of names, or the name of a public data set.'
         ),
     ] = None
+    instances: Annotated[
+        Path | None,
+        Setting(
+            "Folder of instance masks, named as the predictions: the id of each pixel's object, a whole number, or 0 "
+            "for none (default: ids of annotations where they are single objects, else connected components)."
+        ),
+    ] = None
     results_of: ResultsOf = None
     min_score: MinScore = MIN_SCORE
     levels: Annotated[
@@ -174,7 +181,7 @@ OF_TRAININGS = ("classes", "folds", "method", "preset", "steps", "feature_cache"
 """Fields of `TrainConfig` that an audit of ground truth takes."""
 
 _OF_PREDICTIONS = (
-    *("model", "levels", "tiles", "calibration", "results_of", "prediction_classes"),
+    *("model", "levels", "tiles", "calibration", "results_of", "prediction_classes", "instances"),
     *("engine", "ray_address", "shard", "track"),
 )
 _OF_DATA = ("data", "split", "layout")

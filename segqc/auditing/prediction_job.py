@@ -31,6 +31,7 @@ def prediction_sources(config: AuditConfig) -> PredictionSources:
         config.min_score,
         patterns(config),
         written_paths(config.out),
+        config.instances,
     )
 
 
@@ -69,7 +70,8 @@ def prediction_job(config: AuditConfig, sources: PredictionSources) -> tuple[Aud
         truth_labels=truths,
     )
     truth = found.ground_truth if config.ground_truth is not None else None
-    return dataclasses.replace(config, predictions=found.predictions or named, ground_truth=truth), job
+    predictions = found.predictions or named
+    return dataclasses.replace(config, predictions=predictions, ground_truth=truth, instances=found.instances), job
 
 
 def _read_predictions(labels: LabelSpace, classes: str | None) -> LabelSpace | None:

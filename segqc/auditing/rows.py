@@ -15,6 +15,7 @@ from segqc.base.errors import BadInput
 from segqc.base.files import FLAT_PNG, atomic_path
 from segqc.base.fingerprints import file_stamp
 from segqc.data.components import mask_components
+from segqc.data.instances import Instances, mask_objects
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.pairs import Pair, Problem
 from segqc.data.reader import PairReader
@@ -69,12 +70,13 @@ class ReadPair:
     image: np.ndarray | None = None  # as the network sees it, as is the grid
     grid: np.ndarray | None = None
     mask: np.ndarray | None = None  # at the picture's size
+    instances: Instances | None = None
     ious: Mapping[int, float] = field(default_factory=dict)  # by the number of the object, where its truth is known
 
 
 def pair_stamps(pair: Pair) -> list[list[Any]]:
     """Stamps of the pair's files."""
-    return [file_stamp(path) for path in (pair.image, pair.mask, pair.ground_truth) if path is not None]
+    return [file_stamp(path) for path in (pair.image, pair.mask, pair.ground_truth, pair.instances) if path is not None]
 
 
 def read_pair(
@@ -98,6 +100,7 @@ def read_pair(
         image = reader.picture(pair.image)
         row |= {"width": image.width, "height": image.height}
         mask, stored_size = reader.sized_prediction(pair.mask, image)
+        instances = None if pair.instances is None else reader.instances(pair.instances, image)
         prepared = qc.prepare(image, mask)
     except (BadInput, ValueError) as error:
         return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
@@ -113,18 +116,24 @@ def read_pair(
         try:
             truth = reader.truth(pair.ground_truth, image)
             row["dice"] = comparison.measure(mask, truth, qc.labels)
-            ious = object_ious(mask, truth, qc.labels, comparison)
+            ious = object_ious(mask, truth, qc.labels, comparison, instances)
         except BadInput as error:  # the score does not need the ground truth
             warnings[NOT_COMPARED] = f"{WITHOUT_DICE}{error}"
     row |= {"warnings": ";".join(warnings), "reason": "; ".join(warnings.values())}
-    return ReadPair(pair, stamps, row, *prepared, mask, ious)
+    return ReadPair(pair, stamps, row, *prepared, mask, instances, ious)
 
 
-def object_ious(mask: np.ndarray, truth: np.ndarray, labels: LabelSpace, comparison: Comparison) -> Mapping[int, float]:
+def object_ious(
+    mask: np.ndarray,
+    truth: np.ndarray,
+    labels: LabelSpace,
+    comparison: Comparison,
+    instances: Instances | None = None,
+) -> Mapping[int, float]:
     """Intersection over union of each object of a mask, by its number, where enough of its truth is known."""
-    found, true = mask_components(mask, labels, SMALL_OBJECT_PIXELS), mask_components(truth, labels)
+    found, true = mask_objects(mask, labels, SMALL_OBJECT_PIXELS, instances), mask_components(truth, labels)
     ious = comparison.measure_objects(found.numbers, found.classes, true.numbers, true.classes, truth != VOID)
-    return {number: iou for number, iou in enumerate(ious.tolist(), 1) if not math.isnan(iou)}
+    return {number: iou for number, iou in zip(found.ids.tolist(), ious.tolist(), strict=True) if not math.isnan(iou)}
 
 
 def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:
@@ -143,7 +152,7 @@ def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> tup
     """The finished row of a pair, and its objects; its heat map is on disk before the row is."""
     if item.image is None or item.grid is None or item.mask is None:
         return item.row, []
-    score = qc.score_grid(item.image, item.grid, item.mask)
+    score = qc.score_grid(item.image, item.grid, item.mask, item.instances)
     if heatmaps is not None:
         write_heat(heatmaps / f"{item.pair.id}.png", score.heatmap)
     row = dict(item.row)

@@ -237,6 +237,8 @@ def _predictions(
     raise_limit(config)
     if holds_volumes(config.predictions):
         refuse_shard(config.shard, "volumes")
+        if config.instances is not None:
+            raise BadInput("--instances", "applies to pictures, not to volumes", "leave it out")
         return volume_job(config, accelerator, console)
     sources = prediction_sources(config)
     if not are_drawn(sources):

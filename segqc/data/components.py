@@ -13,24 +13,27 @@ EIGHT_NEIGHBOURS = np.ones((3, 3), bool)
 
 @dataclass(frozen=True)
 class Components:
-    """The N objects of a mask, numbered from 1 by class, then by their first pixel in reading order.
+    """The N objects of a mask. Connected ones are numbered from 1 by class, then by their first pixel in reading order.
 
     Attributes
     ----------
     numbers : ndarray `[H, W]` int32
-        Number of each pixel's object; 0: none.
+        Place of each pixel's object in the arrays below, from 1; 0: none.
     classes : ndarray `[N]` int64
         Class index of each object.
     sizes : ndarray `[N]` int64
         Pixels of each object.
     windows : list of (slice, slice)
         Rows and columns of each object's bounding box.
+    ids : ndarray `[N]` int64
+        Number by which each is known: its place, or its own id where objects are instances.
     """
 
     numbers: np.ndarray
     classes: np.ndarray
     sizes: np.ndarray
     windows: list[tuple[slice, slice]]
+    ids: np.ndarray
 
 
 def mask_components(mask: np.ndarray, labels: LabelSpace, smallest: int = 1) -> Components:
@@ -62,7 +65,8 @@ def mask_components(mask: np.ndarray, labels: LabelSpace, smallest: int = 1) -> 
         windows.extend(_shifted(inner[part - 1], window) for part in kept)
         sizes.extend(size[kept].tolist())
         classes.extend([label] * len(kept))
-    return Components(numbers, np.array(classes, np.int64), np.array(sizes, np.int64), windows)
+    ids = np.arange(1, len(classes) + 1)
+    return Components(numbers, np.array(classes, np.int64), np.array(sizes, np.int64), windows, ids)
 
 
 def _shifted(inner: tuple[slice, slice], outer: tuple[slice, slice]) -> tuple[slice, slice]:

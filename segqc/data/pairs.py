@@ -20,12 +20,15 @@ from segqc.data.pictures import IMAGE_SUFFIXES
 
 @dataclass(frozen=True)
 class Pair:
-    """An image, its mask (None where none is needed), and the ground truth of that mask if there is one."""
+    """An image, its mask (None where none is needed), the ground truth of that mask if there is one, and its map of
+    instance ids likewise.
+    """
 
     id: str
     image: Path
     mask: Path | None
     ground_truth: Path | None = None
+    instances: Path | None = None
 
 
 @dataclass(frozen=True)

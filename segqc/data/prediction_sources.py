@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segqc.base.errors import BadInput
+from segqc.data.instances import instance_files
 from segqc.data.labels import LabelSpace
 from segqc.data.layouts import find_dataset
 from segqc.data.layouts.dataset import DRAWN, DataSet, pair_annotations
@@ -44,6 +45,7 @@ class PredictionSources:
     min_score: float | None = None
     names: Names = (None, None)
     leave_out: Collection[Path] = ()
+    instances: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class FoundPredictions:
         Classes that a data set names for its own true masks.
     predictions, ground_truth : Path or None
         Where later commands find the masks: what was given, or the folder in which they were drawn.
+    instances : Path or None
+        The same of the maps of instance ids.
     """
 
     pairs: PredictionPairs
@@ -69,6 +73,7 @@ class FoundPredictions:
     truth_labels: LabelSpace | None = None
     predictions: Path | None = None
     ground_truth: Path | None = None
+    instances: Path | None = None
 
 
 def are_drawn(sources: PredictionSources) -> bool:
@@ -104,20 +109,41 @@ def find_predictions(sources: PredictionSources, labels: LabelSpace | None, work
         files = {row.id: [row.prediction] for row in table.rows if row.prediction is not None}
         pairs = pair_predictions(predictions.parent, files, pictures)
         pairs.problems.extend(table.problems)
-        return FoundPredictions(pairs, tuple(said), None, None, predictions, truth_folder)
+        pairs = _with_instances(pairs, sources.instances)
+        return FoundPredictions(pairs, tuple(said), None, None, predictions, truth_folder, sources.instances)
     truth_labels = None if dataset is None or sources.ground_truth is not None else dataset.labels
     reading = Reading(_results_of(sources, dataset), sources.min_score, predicted=True)
     annotations = find_annotations(predictions, pictures.known, reading)
     if annotations is None:
         files = prediction_files(predictions, sources.leave_out)
-        pairs = pair_predictions(predictions, files, pictures, sources.names)
-        return FoundPredictions(pairs, tuple(said), None, truth_labels, predictions, truth_folder)
-    folder = work / DRAWN / "predictions"
-    drawn = pair_annotations("", annotations, pictures.known, folder, labels)
+        pairs = _with_instances(pair_predictions(predictions, files, pictures, sources.names), sources.instances)
+        return FoundPredictions(pairs, tuple(said), None, truth_labels, predictions, truth_folder, sources.instances)
+    if sources.instances is not None:
+        raise BadInput("--instances", "is not needed: annotations bring their own ids", "leave it out")
+    folder, ids = work / DRAWN / "predictions", work / DRAWN / "instances"
+    drawn = pair_annotations("", annotations, pictures.known, folder, labels, instances=ids)
     pairs = pair_predictions(folder, _masks(drawn), pictures)
     pairs.problems.extend(drawn.problems)
+    found = instance_files(ids, [pair.id for pair in pairs.pairs]) if ids.is_dir() else {}
+    pairs.pairs[:] = [dataclasses.replace(pair, instances=found.get(pair.id)) for pair in pairs.pairs]
     said += [f"predictions of {annotations.path}: {line}" for line in drawn.said]
-    return FoundPredictions(pairs, tuple(said), drawn.labels, truth_labels, folder, truth_folder)
+    said += [f"instances: {len(found):,} masks keep the ids of their objects"] if found else []
+    return FoundPredictions(
+        pairs, tuple(said), drawn.labels, truth_labels, folder, truth_folder, ids if found else None
+    )
+
+
+def _with_instances(pairs: PredictionPairs, folder: Path | None) -> PredictionPairs:
+    """The pairs with their maps of instance ids; one that has none is a problem."""
+    if folder is None:
+        return pairs
+    found = instance_files(folder.expanduser(), [pair.id for pair in pairs.pairs])
+    without = [pair for pair in pairs.pairs if pair.id not in found]
+    problems = [
+        Problem(pair.id, pair.mask or pair.image, f"has no instance mask in {folder}", (0, 1)) for pair in without
+    ]
+    kept = [dataclasses.replace(pair, instances=found[pair.id]) for pair in pairs.pairs if pair.id in found]
+    return PredictionPairs(kept, [*pairs.problems, *problems], pairs.images_without_prediction)
 
 
 def _is_table(path: Path) -> bool:

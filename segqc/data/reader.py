@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from segqc.data.instances import Instances, read_instances
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import check_size, to_labels
 from segqc.data.pictures import AS_STORED, PictureReading, read_image
@@ -63,6 +64,10 @@ class PairReader:
             check_size(path, raster.size, size)  # type: ignore[arg-type]  # not None, as `wanted` is not
         mask = Image.fromarray(to_labels(path, raster, mask_of)).resize(wanted, Image.Resampling.NEAREST)
         return np.array(mask), raster.size
+
+    def instances(self, path: Path, size: tuple[int, int] | Image.Image) -> Instances:
+        """The instances of a predicted mask at its picture's size; see `segqc.data.instances.read_instances`."""
+        return read_instances(path, size, resize=not self.strict_size)
 
     def truth(self, path: Path, size: tuple[int, int] | Image.Image | None = None) -> np.ndarray:
         """A true mask, uint8 `[H, W]`, which must have the size.

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from segqc.data.cells import cell_index
-from segqc.data.components import mask_components
+from segqc.data.components import Components
 from segqc.data.heat import PackedHeat
+from segqc.data.instances import Instances, mask_objects
 from segqc.data.labels import LabelSpace
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
 from segqc.model.agreement import sharpen
@@ -28,23 +29,30 @@ class ObjectFinder:
     total : ndarray `[S, S]` float64
         Denominator of the belief in each cell, all classes counted.
     labels : LabelSpace
+    instances : Instances or None
     """
 
     packed: PackedHeat
     total: np.ndarray
     labels: LabelSpace
+    instances: Instances | None = None
 
     @classmethod
-    def of(cls, posterior: np.ndarray, packed: PackedHeat, labels: LabelSpace) -> "ObjectFinder":
-        """From a posterior `[K, S, S]` and what was packed of it and of the mask."""
-        return cls(packed, sharpen(posterior)[1], labels)
+    def of(
+        cls, posterior: np.ndarray, packed: PackedHeat, labels: LabelSpace, instances: Instances | None = None
+    ) -> "ObjectFinder":
+        """From a posterior `[K, S, S]`, what was packed of it and of the mask, and the mask's instances."""
+        return cls(packed, sharpen(posterior)[1], labels, instances)
 
     def __call__(self) -> list[JudgedObject]:
         """`judge_objects` of the pair."""
-        return judge_objects(sharpen(self.packed.full_posterior)[0] / self.total, self.packed.mask, self.labels)
+        belief = sharpen(self.packed.full_posterior)[0] / self.total
+        return judge_objects(belief, self.packed.mask, self.labels, self.instances)
 
 
-def judge_objects(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> list[JudgedObject]:
+def judge_objects(
+    belief: np.ndarray, mask: np.ndarray, labels: LabelSpace, instances: Instances | None = None
+) -> list[JudgedObject]:
     """The objects of a mask and those that it lacks, worst first.
 
     The score of a predicted object is the mean of two probabilities of being wrong, by which it serves both to find
@@ -60,10 +68,13 @@ def judge_objects(belief: np.ndarray, mask: np.ndarray, labels: LabelSpace) -> l
         Class indices, 255 where void.
     labels : LabelSpace
         Background is no object; every other 8-connected component of at least 10 pixels is one.
+    instances : Instances, optional
+        Objects are then these, by their ids.
     """
     cells = cell_index(mask.shape, belief.shape[1])
-    predicted = _predicted(belief, mask, cells, labels)
-    objects = [*predicted, *_missed(belief, mask, cells, labels, len(predicted) + 1)]
+    found = mask_objects(mask, labels, SMALL_OBJECT_PIXELS, instances)
+    missed = _missed(belief, mask, cells, labels, int(found.ids.max(initial=0)) + 1)
+    objects = [*_predicted(belief, mask, cells, labels, found), *missed]
     return sorted(objects, key=lambda found: (-found.score, found.number))
 
 
@@ -72,8 +83,9 @@ def object_scores(expected_iou: np.ndarray, none_right: np.ndarray) -> np.ndarra
     return (1 - expected_iou + none_right) / 2
 
 
-def _predicted(belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: LabelSpace) -> list[JudgedObject]:
-    found = mask_components(mask, labels, SMALL_OBJECT_PIXELS)
+def _predicted(
+    belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: LabelSpace, found: Components
+) -> list[JudgedObject]:
     if not len(found.classes):
         return []
     evidence = read_evidence(belief, CellCounts.count(found, belief.shape[1], cells))
@@ -84,7 +96,7 @@ def _predicted(belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: 
         box = (columns.start, rows.start, columns.stop, rows.stop)
         objects.append(
             JudgedObject(
-                number=i + 1,
+                number=int(found.ids[i]),
                 kind="predicted",
                 name=labels.name(own),
                 expected=None if likeliest == own else labels.name(likeliest),

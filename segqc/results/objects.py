@@ -1,5 +1,6 @@
 """The objects of an audit, read back from its folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ import pyarrow
 import pyarrow.parquet
 
 from segqc.base.errors import BadInput
+from segqc.data.instances import instance_files
 from segqc.results.schema import OBJECT_COLUMNS, names
+from segqc.results.table import AuditTable
 
 OBJECTS = "objects.parquet"
 
@@ -31,3 +34,15 @@ def read_objects(folder: Path) -> list[dict[str, Any]]:
     if missing:
         raise BadInput(path, f"lacks the columns {', '.join(missing)}", "run the audit again")
     return table.to_pylist()
+
+
+def audited_instances(table: AuditTable, ids: Sequence[str]) -> dict[str, Path]:
+    """The maps of instance ids that an audit read, by picture; empty where its objects are connected components.
+
+    Raises
+    ------
+    BadInput
+        They are no longer there.
+    """
+    folder = table.settings.get("instances")
+    return {} if folder is None else instance_files(table.locate(folder, "--audit, after a new audit"), ids)

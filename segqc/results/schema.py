@@ -81,7 +81,7 @@ DECISION_COLUMNS = (
 
 OBJECT_COLUMNS = (
     Column("id", "text", "id of the picture in scores.csv"),
-    Column("object", "integer", "number of the object in its picture; those of the mask first"),
+    Column("object", "integer", "number of the object in its picture, or its instance id; those of the mask first"),
     Column("rank", "integer", "1 for the most suspect object of the whole audit"),
     Column("kind", "text", "predicted, or missed where the model expects an object that the mask lacks"),
     Column("class", "text", "class that the mask has there"),

@@ -1,6 +1,7 @@
 """objects.csv: the objects of all masks in one ranking, the same numbers as from Python, and after a restart."""
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from scipy import ndimage
 from tiny import LABELS, blobs
 
 import segqc
+from evaluation.ranking.comparison import DiceComparison
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import audit
-from segqc.data.masks import read_mask
+from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.object_sheet import ObjectSheet, largest_suspects, surroundings
@@ -51,6 +54,48 @@ def test_objects_are_one_ranking_with_the_numbers_that_python_gives(audited, tin
     predicted = [row for row in audited.objects if row["kind"] == "predicted"]
     assert predicted
     assert all(0 <= row["expected_iou"] <= 1 and row["area"] >= 10 for row in predicted)
+
+
+def test_the_columns_are_those_of_a_reference(tiny_voc, tiny_model, tmp_path) -> None:
+    """Ragged masks with void, against true masks with void: every object of at least 10 pixels and no other, counted by
+    SciPy on whole masks and by sets of pixels.
+    """
+    names, rng = sorted(path.stem for path in (tiny_voc / "SegmentationClass").iterdir())[:2], np.random.default_rng(0)
+    masks = {}
+    for name in names:
+        blocks = np.kron(rng.choice([0, 0, 0, 1, 2, 3, 255], (17, 22)), np.ones((4, 4), int))[:66, :88]
+        masks[name] = np.where(rng.random((66, 88)) < 0.25, 0, blocks).astype(np.uint8)
+        write_mask(tmp_path / "masks" / f"{name}.png", masks[name], DEMO_LABELS)
+    given = config(tiny_voc, tmp_path / "masks", tiny_model, tmp_path / "out")
+    given = dataclasses.replace(given, ground_truth=tiny_voc / "SegmentationClass", heatmaps=False)
+    rows = [row for row in audit(given, DiceComparison()).objects if row["kind"] == "predicted"]
+    found = {(row["id"], row["class"], row["x0"], row["y0"], row["x1"], row["y1"], row["area"]): row for row in rows}
+    expected = {}
+    for name, mask in masks.items():
+        truth = read_mask(tiny_voc / "SegmentationClass" / f"{name}.png", DEMO_LABELS)
+        for label in (1, 2, 3):
+            parts, count = ndimage.label(mask == label, np.ones((3, 3)))
+            true_parts, _ = ndimage.label(truth == label, np.ones((3, 3)))
+            for part in range(1, count + 1):
+                inside = parts == part
+                if inside.sum() < 10:
+                    continue
+                ys, xs = np.nonzero(inside)
+                box = (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1)
+                union = (inside & (truth != 255)) | np.isin(
+                    true_parts, np.unique(true_parts[inside & (true_parts > 0)])
+                )
+                known = (inside & (truth != 255)).sum()
+                iou = (inside & (truth == label)).sum() / union.sum() if known >= 10 else None
+                border = box[0] == 0 or box[1] == 0 or box[2] == 88 or box[3] == 66
+                expected[name, DEMO_LABELS.name(label), *box, inside.sum()] = (iou, border)
+    assert found.keys() == expected.keys()
+    assert len(expected) > 30
+    assert {row["area"] for row in rows} >= {10, 11}
+    for key, (iou, border) in expected.items():
+        assert found[key]["touches_border"] == border
+        assert found[key]["iou"] == (None if iou is None else pytest.approx(iou))
+    assert {iou is None for iou, _ in expected.values()} == {True, False}
 
 
 def test_parquet_has_the_types_of_the_schema(audited) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, Region, are_instances
 from segqc.data.annotations.matching import picture_id
 from segqc.data.annotations.shapes import decode_runs
 from segqc.data.decoding import decode
@@ -76,7 +76,7 @@ def read_coco(path: Path, results_of: Path | None = None, min_score: float | Non
 def _annotations(path: Path, content: Mapping[str, Any], min_score: float | None) -> Annotations:
     names = {int(category["id"]): str(category["name"]) for category in content["categories"]}
     images = {str(image["id"]): image for image in content["images"]}
-    kept, passed_over = _kept(content["annotations"], names, set(images), min_score)
+    kept, passed_over = _kept(_numbered(content["annotations"]), names, set(images), min_score)
     scored = [annotation for annotation in kept if "score" in annotation]
     notes: tuple[str, ...] = ()
     if not kept and passed_over[_BOXES]:
@@ -98,6 +98,21 @@ def _annotations(path: Path, content: Mapping[str, Any], min_score: float | None
             draw = partial(_regions, path, own, names, width, height)
         pictures.append(AnnotatedPicture(picture_id(str(image["file_name"])), width, height, draw, not own))
     return Annotations(path, tuple(dict.fromkeys(names.values())), tuple(pictures), dict(passed_over), notes)
+
+
+def _numbered(annotations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The annotations with an id each, where they are single objects, else with None: their own, or, as pycocotools
+    numbers results, which have none, the place in the file from 1.
+    """
+    by_image: dict[str, list[str]] = {}
+    for annotation in annotations:
+        by_image.setdefault(str(annotation["image_id"]), []).append(str(annotation.get("category_id")))
+    if not are_instances(by_image.values()):
+        return [{**annotation, "id": None} for annotation in annotations]
+    own = [annotation.get("id") for annotation in annotations]
+    known = all(isinstance(number, int) and number > 0 for number in own) and len(set(own)) == len(own)
+    numbers = own if known else range(1, len(own) + 1)
+    return [{**annotation, "id": number} for annotation, number in zip(annotations, numbers, strict=True)]
 
 
 def _kept(
@@ -122,10 +137,11 @@ def _kept(
 
 def _regions(
     path: Path, annotations: list[Mapping[str, Any]], names: Mapping[int, str], width: int, height: int
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Iterator[Region]:
     for annotation in annotations:
         try:
-            yield names[int(annotation["category_id"])], _decode(annotation["segmentation"], width, height)
+            pixels = _decode(annotation["segmentation"], width, height)
+            yield Region(names[int(annotation["category_id"])], pixels, annotation["id"])
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BadInput(path, f"holds an annotation that cannot be drawn: {error!r}", "export it again") from error
 
@@ -158,9 +174,7 @@ def _decode(segmentation: Any, width: int, height: int) -> np.ndarray:
     return coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))).astype(bool)
 
 
-def _panoptic_regions(
-    path: Path, annotation: Mapping[str, Any], names: Mapping[int, str]
-) -> Iterator[tuple[str, np.ndarray]]:
+def _panoptic_regions(path: Path, annotation: Mapping[str, Any], names: Mapping[int, str]) -> Iterator[Region]:
     """Segment ids are R + 256 G + 256^2 B of a PNG in a folder that is named after the file, or beside it."""
     name = str(annotation.get("file_name", ""))
     beside = [folder / name for folder in sorted(path.parent.iterdir()) if folder.is_dir()]
@@ -171,6 +185,6 @@ def _panoptic_regions(
     ids = pixels @ np.array([1, 256, 65536])
     for segment in annotation["segments_info"]:
         try:
-            yield names[int(segment["category_id"])], ids == int(segment["id"])
+            yield Region(names[int(segment["category_id"])], ids == int(segment["id"]), int(segment["id"]))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise BadInput(path, f"holds a segment that cannot be drawn: {error!r}", "export it again") from error

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from segqc.base.errors import BadInput
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, Region, are_instances
 from segqc.data.annotations.matching import picture_id
 from segqc.data.annotations.shapes import decode_runs, fill_outline
 from segqc.data.annotations.xml import read_xml, text
@@ -41,7 +41,11 @@ def read_cvat(path: Path) -> Annotations:
     names = [text(label, "name") for label in tree.findall("meta//labels/label")]
     pictures = []
     passed_over: Counter[str] = Counter()
-    for image in tree.findall("image"):
+    images = tree.findall("image")
+    numbered = are_instances(
+        [child.attrib.get("label", "") for child in image if child.tag in _REGIONS] for image in images
+    )
+    for image in images:
         try:
             width, height = int(image.attrib["width"]), int(image.attrib["height"])
             name = image.attrib["name"]
@@ -50,7 +54,7 @@ def read_cvat(path: Path) -> Annotations:
         passed_over.update(child.tag for child in image if child.tag in _NO_REGIONS)
         shapes = sorted((child for child in image if child.tag in _REGIONS), key=_depth)
         names += [shape.attrib["label"] for shape in shapes if shape.attrib.get("label") not in (*names, None, "")]
-        draw = partial(_regions, path, shapes, width, height)
+        draw = partial(_regions, path, shapes, width, height, numbered)
         pictures.append(AnnotatedPicture(picture_id(name), width, height, draw, not shapes))
     return Annotations(path, tuple(dict.fromkeys(filter(None, names))), tuple(pictures), dict(passed_over))
 
@@ -60,10 +64,11 @@ def _depth(shape: Element) -> int:
     return int(shape.attrib.get("z_order", "0"))
 
 
-def _regions(path: Path, shapes: Sequence[Element], width: int, height: int) -> Iterator[tuple[str, np.ndarray]]:
-    for shape in shapes:
+def _regions(path: Path, shapes: Sequence[Element], width: int, height: int, numbered: bool) -> Iterator[Region]:
+    """`numbered`: whether shapes are single objects, which are known by their place from below."""
+    for place, shape in enumerate(shapes, 1):
         try:
-            yield shape.attrib["label"], _region(shape, width, height)
+            yield Region(shape.attrib["label"], _region(shape, width, height), place if numbered else None)
         except (KeyError, ValueError, OverflowError) as error:
             raise BadInput(path, f"holds a {shape.tag} that cannot be drawn: {error!r}", "export it again") from error
 

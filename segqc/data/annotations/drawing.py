@@ -1,16 +1,17 @@
 """From annotated regions to masks: later regions lie above earlier ones, and what they cover is counted."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from segqc.base.errors import BadInput
 from segqc.base.parallel import ordered_map
 from segqc.data.decoding import check_pixels
+from segqc.data.instances import write_instances
 from segqc.data.label_names import class_of
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.masks import read_mask, write_mask
@@ -18,10 +19,20 @@ from segqc.data.masks import read_mask, write_mask
 _LISTED = 5
 
 
-class Draw(Protocol):
-    """Regions of one picture, from below to above: class name and bool `[H, W]`."""
+class Region(NamedTuple):
+    """A class name, pixels `[H, W]` bool, and, where regions are single objects, an id from 1 that is unique in the
+    picture.
+    """
 
-    def __call__(self) -> Iterable[tuple[str, np.ndarray]]: ...
+    name: str
+    pixels: np.ndarray
+    id: int | None = None
+
+
+class Draw(Protocol):
+    """Regions of one picture, from below to above."""
+
+    def __call__(self) -> Iterable[Region]: ...
 
 
 @dataclass(frozen=True)
@@ -100,12 +111,15 @@ class DrawnMask:
         Regions that were drawn.
     unknown : Counter of str
         Regions by name, of names that are no class; they were not drawn.
+    instances : ndarray `[H, W]` int64
+        Id of the region that lies on top of each pixel; 0 where there is none, or it has no id.
     """
 
     mask: np.ndarray
     covered: int
     known: int
     unknown: Counter[str]
+    instances: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -144,8 +158,9 @@ class Drawn:
         return "; ".join(parts)
 
 
-def draw_masks(annotations: Annotations, labels: LabelSpace, folder: Path) -> Drawn:
-    """Write the masks of all pictures as palette PNGs below `folder`, by id, which must be a path below it.
+def draw_masks(annotations: Annotations, labels: LabelSpace, folder: Path, instances: Path | None = None) -> Drawn:
+    """Write the masks of all pictures as palette PNGs below `folder`, by id, which must be a path below it; and below
+    `instances` the ids of their regions, of pictures that have any.
 
     A file that holds its mask already is left as it is: what was made from it stays valid. Regions of a class that
     `labels` does not have are left out and counted.
@@ -159,6 +174,12 @@ def draw_masks(annotations: Annotations, labels: LabelSpace, folder: Path) -> Dr
         path = folder / f"{picture.id}.png"
         if not _holds(path, drawn.mask, labels):
             write_mask(path, drawn.mask, labels)
+        if instances is not None:
+            ids = instances / f"{picture.id}.npz"
+            if drawn.instances.any():
+                write_instances(ids, drawn.instances)
+            else:
+                ids.unlink(missing_ok=True)
         return drawn
 
     masks = empty = covered = known = 0
@@ -192,10 +213,10 @@ def draw_mask(picture: AnnotatedPicture, labels: LabelSpace, path: Path) -> Draw
         raise BadInput(path, f"gives no size of {picture.id}", "state width and height of every picture")
     check_pixels(path, picture.width * picture.height)
     mask = np.full((picture.height, picture.width), VOID if labels.background is None else labels.background, np.uint8)
-    drawn = np.zeros(mask.shape, bool)
+    drawn, instances = np.zeros(mask.shape, bool), np.zeros(mask.shape, np.int64)
     covered = known = 0
     unknown = Counter[str]()
-    for name, region in picture.draw():
+    for name, region, id_ in picture.draw():
         if region.shape != mask.shape:
             stated = f"{picture.width}x{picture.height}"
             raise BadInput(
@@ -209,8 +230,17 @@ def draw_mask(picture: AnnotatedPicture, labels: LabelSpace, path: Path) -> Draw
         known += 1
         covered += int((region & drawn & (mask != index)).sum())
         mask[region] = index
+        instances[region] = id_ or 0
         drawn |= region
     if labels.background is None and labels.void is None and not drawn.all():
         reason = f"leaves pixels of {picture.id} without a class, and there is neither a background nor void"
         raise BadInput(path, reason, "name a background class, or state a void value in a classes JSON")
-    return DrawnMask(mask, covered, known, unknown)
+    return DrawnMask(mask, covered, known, unknown, instances)
+
+
+def are_instances(pictures: Iterable[Sequence[str]]) -> bool:
+    """Whether annotations are single objects, by the class names of each picture's: some picture has two of a class.
+
+    Else each may be all that a picture has of a class.
+    """
+    return any(len(set(names)) < len(names) for names in pictures)

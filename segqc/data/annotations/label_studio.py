@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from segqc.base.errors import BadInput
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, Region
 from segqc.data.decoding import decode
 
 _NAME = re.compile(r"task-(\d+)-annotation-(\d+)-by-.*?-tag-(.+)-(\d+)\.png")
@@ -58,9 +58,9 @@ def read_label_studio(folder: Path, pictures: Mapping[int, str]) -> Annotations:
     return Annotations(folder, tuple(names), tuple(found))
 
 
-def _regions(layers: Sequence[tuple[str, Path]], width: int, height: int) -> Iterator[tuple[str, np.ndarray]]:
+def _regions(layers: Sequence[tuple[str, Path]], width: int, height: int) -> Iterator[Region]:
     for label, path in layers:
         region = np.asarray(decode(path, ("PNG",), "is not a PNG", "export it again").convert("L")) > 0
         if region.shape != (height, width):
             raise BadInput(path, f"is {region.shape[1]}x{region.shape[0]} pixels, not {width}x{height}")
-        yield label, region
+        yield Region(label, region)

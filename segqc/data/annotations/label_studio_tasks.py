@@ -11,7 +11,7 @@ import numpy as np
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, Region
 from segqc.data.annotations.matching import address_id
 from segqc.data.annotations.shapes import decode_brush, fill_outline
 
@@ -101,14 +101,12 @@ def _label(region: Mapping[str, Any]) -> str:
     return str(region["value"][region["type"]][0])
 
 
-def _regions(
-    path: Path, regions: Sequence[Mapping[str, Any]], width: int, height: int
-) -> Iterator[tuple[str, np.ndarray]]:
+def _regions(path: Path, regions: Sequence[Mapping[str, Any]], width: int, height: int) -> Iterator[Region]:
     for region in regions:
         try:
             if region.get("image_rotation"):
                 raise ValueError("its picture was rotated in Label Studio")
-            yield _label(region), _region(region["type"], region["value"], width, height)
+            yield Region(_label(region), _region(region["type"], region["value"], width, height))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError, IndexError) as error:
             raise BadInput(path, f"holds a region that cannot be drawn: {error}", "export the project again") from error
 

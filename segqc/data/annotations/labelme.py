@@ -15,7 +15,7 @@ from PIL import Image
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, Region
 from segqc.data.annotations.shapes import fill_polygon
 from segqc.data.annotations.xml import number, read_xml, text
 from segqc.data.decoding import decode
@@ -61,19 +61,20 @@ def read_labelme(folder: Path) -> Annotations:
     return Annotations(folder, tuple(sorted(names)), (*pictures, *broken), dict(passed_over))
 
 
-def _refuse(error: BadInput) -> Iterator[tuple[str, np.ndarray]]:
+def _refuse(error: BadInput) -> Iterator[Region]:
     """The regions of a file that cannot be read: its picture has no mask, and the others have theirs."""
     raise error
 
 
-def _regions(
-    path: Path, shapes: Sequence[Mapping[str, Any]], width: int, height: int
-) -> Iterator[tuple[str, np.ndarray]]:
-    for shape in shapes:
-        if shape.get("shape_type") == "mask":
-            yield str(shape["label"]), _mask(path, shape, width, height)
-        else:
-            yield str(shape["label"]), fill_polygon(_corners(shape), width, height)
+def _regions(path: Path, shapes: Sequence[Mapping[str, Any]], width: int, height: int) -> Iterator[Region]:
+    """Shapes of one label and group are one object (the tool's "group id"); it is known by the place of its first."""
+    first = dict[Any, int]()
+    for place, shape in enumerate(shapes, 1):
+        label, group = str(shape["label"]), shape.get("group_id")
+        id_ = place if group is None else first.setdefault((label, str(group)), place)
+        masked = shape.get("shape_type") == "mask"
+        pixels = _mask(path, shape, width, height) if masked else fill_polygon(_corners(shape), width, height)
+        yield Region(label, pixels, id_)
 
 
 def _has_area(shape: Mapping[str, Any]) -> bool:
@@ -139,17 +140,15 @@ def read_labelme_xml(root: Path) -> Annotations:
     return Annotations(root, tuple(sorted(names)), tuple(pictures))
 
 
-def _xml_regions(
-    path: Path, objects: Sequence[Element], masks: Path, width: int, height: int
-) -> Iterator[tuple[str, np.ndarray]]:
+def _xml_regions(path: Path, objects: Sequence[Element], masks: Path, width: int, height: int) -> Iterator[Region]:
     for found in objects:
         polygon, segment = found.find("polygon"), found.find("segm")
         if polygon is not None:
             points = [(number(path, point, "x"), number(path, point, "y")) for point in polygon.iter("pt")]
-            yield text(found, "name"), fill_polygon(points, width, height)
+            yield Region(text(found, "name"), fill_polygon(points, width, height))
         elif segment is not None and text(segment, "mask"):
             name = PurePosixPath(text(segment, "mask")).name
             region = np.asarray(decode(masks / name, ("PNG",), "is not a PNG", "export it again").convert("L")) > 0
             if region.shape != (height, width):
                 raise BadInput(masks / name, f"is {region.shape[1]}x{region.shape[0]} pixels, not {width}x{height}")
-            yield text(found, "name"), region
+            yield Region(text(found, "name"), region)

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from segqc.base.errors import BadInput
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, Region
 from segqc.data.annotations.shapes import fill_polygon
 from segqc.data.pictures import stored_size
 
@@ -22,6 +22,7 @@ class _Polygon(NamedTuple):
     name: str
     points: list[tuple[float, float]]
     score: float | None
+    line: int
 
 
 def read_yolo(
@@ -74,16 +75,16 @@ def _polygon(path: Path, place: int, parts: list[str], names: Sequence[str]) -> 
             raise ValueError("not a class index and at least three points")
     except (ValueError, OverflowError) as error:
         raise BadInput(path, f"line {place} is no polygon: {error}", "export YOLO segmentation labels again") from error
-    return _Polygon(names[index], list(zip(values[::2], values[1::2], strict=True)), score)
+    return _Polygon(names[index], list(zip(values[::2], values[1::2], strict=True)), score, place)
 
 
-def _regions(polygons: Sequence[_Polygon], picture: Path, error: BadInput | None) -> Iterator[tuple[str, np.ndarray]]:
+def _regions(polygons: Sequence[_Polygon], picture: Path, error: BadInput | None) -> Iterator[Region]:
     if error is not None:
         raise error
     width, height = stored_size(picture)
     for polygon in polygons:
         points = [(x * width, y * height) for x, y in polygon.points]
-        yield polygon.name, fill_polygon(points, width, height)
+        yield Region(polygon.name, fill_polygon(points, width, height), polygon.line)
 
 
 def yaml_names(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from segqc.base.errors import BadInput
-from segqc.data.annotations.drawing import AnnotatedPicture, Annotations
+from segqc.data.annotations.drawing import AnnotatedPicture, Annotations, Region
 from segqc.data.decoding import decode
 from segqc.data.label_lists import ADE20K
 from segqc.data.layouts.dataset import Annotated, DataSet, choose_split, pair_folders
@@ -61,9 +61,9 @@ def _objects(path: Path) -> tuple[dict[int, str], int]:
     return objects, parts
 
 
-def _regions(path: Path, objects: dict[int, str]) -> Iterator[tuple[str, np.ndarray]]:
+def _regions(path: Path, objects: dict[int, str]) -> Iterator[Region]:
     """Instances are numbered in the order of the blue channel's values, 0 being no object."""
     blue = np.asarray(decode(path, ("PNG",), "is not a PNG", "copy it again").convert("RGB"))[..., 2]
     for place, value in enumerate(sorted(set(np.unique(blue).tolist()) - {0}), 1):
         if place in objects:
-            yield objects[place], blue == value
+            yield Region(objects[place], blue == value)

@@ -190,6 +190,7 @@ def pair_annotations(
     folder: Path,
     labels: LabelSpace | None = None,
     said: tuple[str, ...] = (),
+    instances: Path | None = None,
 ) -> DataSet:
     """Draw the masks of annotations below `folder`, and pair them with the pictures.
 
@@ -204,6 +205,8 @@ def pair_annotations(
         Classes to draw; by default those of the file.
     said : tuple of str
         What was decided before, to be printed first.
+    instances : Path, optional
+        Folder for the ids of single objects.
 
     Raises
     ------
@@ -223,7 +226,7 @@ def pair_annotations(
             problems.append(Problem(picture.id, annotations.path, "is in the annotation file more than once", (0, 1)))
         else:
             drawable[names[picture.id]] = _sized(picture, names[picture.id], pictures[names[picture.id]])
-    drawn = draw_masks(dataclasses.replace(annotations, pictures=tuple(drawable.values())), space, folder)
+    drawn = draw_masks(dataclasses.replace(annotations, pictures=tuple(drawable.values())), space, folder, instances)
     if labels is not None and drawn.unknown and not drawn.known:
         found = ", ".join(list(drawn.unknown)[:8])
         reason = f"has no annotation of a known class: it has {found}; known are {', '.join(space.names[:8])}"
