@@ -163,6 +163,7 @@ def _audit(
         job.models,
         job.model_of,
         config.levels,
+        scorers.any.tiles,
         scorers.any.runtime,
         scorers.fingerprint,
         reader,

@@ -34,6 +34,8 @@ class ScoringPlan:
         As in `AuditJob`.
     levels : tuple of int or None
         As for `QualityControl`.
+    tiles : int
+        Tiles along a side in which pictures are scored.
     runtime : str
         What computes the models: "onnx" or "torch".
     fingerprint : str
@@ -51,6 +53,7 @@ class ScoringPlan:
     models: Sequence[Path]
     model_of: Mapping[str, int] | None
     levels: tuple[int, ...] | None
+    tiles: int
     runtime: str
     fingerprint: str
     reader: PairReader
@@ -100,7 +103,7 @@ def start_worker(plan: ScoringPlan, device: str) -> Callable[[Iterable[Pair]], I
         The models are not those of the plan, or the runtime cannot be used here.
     """
     raise_limit(plan.options)
-    scorers = Scorers(plan.models, plan.model_of, find_device(device), plan.levels, plan.runtime, plan.config.tiles)
+    scorers = Scorers(plan.models, plan.model_of, find_device(device), plan.levels, plan.runtime, plan.tiles)
     if scorers.fingerprint != plan.fingerprint:
         reason = f"is another model on {platform.node()} than where the audit was started"
         raise BadInput(plan.models[0], reason, "let all machines see the same files, and run again")
