@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable
 import pytest
 
 NO_CHROMIUM = "no program named chromium is on the PATH"
+INSTALL = "pip install '.[dev,consumers,ray]'"
 NO_DATA = "the folder ../shared/data is not beside this checkout"
 
 _PACKAGE = re.compile(r"could not import '([\w.]+)'|^([\w.-]+) is not installed$")
@@ -33,7 +34,7 @@ def what_was_skipped(reasons: Iterable[str]) -> str | None:
     names = {
         NO_CHROMIUM: "in a browser (install Chromium: apt-get install chromium)",
         NO_DATA: "on real data (they read the folder ../shared/data)",
-        "package": f"with optional packages (pip install '.[dev,consumers]'; missing: {', '.join(sorted(packages))})",
+        "package": f"with optional packages ({INSTALL}; missing: {', '.join(sorted(packages))})",
     }
     parts = [f"{count} {names.get(kind, f'({kind})')}" for kind, count in counts.most_common()]
     total = sum(counts.values())

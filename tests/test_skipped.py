@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from skipped import NO_CHROMIUM, NO_DATA, what_was_skipped
+from skipped import INSTALL, NO_CHROMIUM, NO_DATA, what_was_skipped
 
 SUITE = """
 import pytest
@@ -22,7 +22,7 @@ def test_the_line_counts_by_cause():
     reasons = [NO_CHROMIUM] * 3 + [NO_DATA, "could not import 'medpy.metric': No module named 'medpy'"]
     assert what_was_skipped([*reasons, "cvat-sdk is not installed", "a whim"]) == (
         "7 tests did not run: 3 in a browser (install Chromium: apt-get install chromium); "
-        "2 with optional packages (pip install '.[dev,consumers]'; missing: cvat-sdk, medpy); "
+        "2 with optional packages (pip install '.[dev,consumers,ray]'; missing: cvat-sdk, medpy); "
         "1 on real data (they read the folder ../shared/data); 1 (a whim)."
     )
     assert what_was_skipped([]) is None
@@ -37,7 +37,7 @@ def test_the_line_stands_above_the_counts(processes, tmp_path):
     environment["PYTHONPATH"] = str(Path(__file__).parent)
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     *_, line, counts = done.stdout.splitlines()
-    assert line == "1 test did not run: 1 with optional packages (pip install '.[dev,consumers]'; missing: cvat-sdk)."
+    assert line == f"1 test did not run: 1 with optional packages ({INSTALL}; missing: cvat-sdk)."
     assert "1 passed, 1 skipped" in counts
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from segqc.base.settings import Device, Images, Setting, VocRoot, check_settings
+from segqc.base.settings import Device, Engine, Images, RayAddress, Setting, VocRoot, check_engine, check_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,9 @@ class PredictConfig:
     resize: Annotated[int, Setting("Shorter side of the network's input, in pixels.", low=1)] = 520
     overwrite: Annotated[bool, Setting("Predict again where a mask exists already.")] = False
     device: Device = None
+    engine: Engine = "local"
+    ray_address: RayAddress = None
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_engine(self.engine, self.ray_address)

@@ -2,32 +2,32 @@
 
 No batches, because images differ in size: on a CPU several images at a time, with one thread of arithmetic each. A run
 may be killed and repeated: masks that are there are not made
-again.
+again. The workers of a Ray cluster do the same with the same function.
 """
 
 import dataclasses
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
-from segqc.base.files import atomic_path, read_json, write_json
-from segqc.base.scoring import read_and_score
+from segqc.base.files import read_json, write_json
+from segqc.base.ray_cluster import ray_cluster
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.listing import passed_over
-from segqc.data.masks import write_mask
 from segqc.data.pairs import Problem
-from segqc.data.pictures import IMAGE_SUFFIXES, read_image
+from segqc.data.pictures import IMAGE_SUFFIXES
 from segqc.data.voc import list_images
 from segqc.predict.config import PredictConfig
-from segqc.predict.segmenter import Segmenter, load_segmenter, segment
+from segqc.predict.segmenter import Segmenter, load_segmenter
+from segqc.predict.worker import MaskFolder, Outcome, predict_images, start_worker
 
 
 @dataclass(frozen=True)
@@ -65,17 +65,23 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
         config.images, config.voc_root, None if config.voc_root is None else config.image_set
     )
     out = _out_folder(config)
-    device = find_device(config.device)
-    segmenter = load_segmenter(config.model, config.weights, config.num_classes, config.resize)
-    run = _Run(config, out, segmenter, str(device), problems)
-    run.claim_folder(images)
-    segmenter.model.to(device)
-    run.write_note(complete=False)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console) as progress:
-        predicted = read_and_score(run.read, run.predict, images.items(), device, most=_MOST_AT_A_TIME)
-        for outcome in progress.track(predicted, len(images), description="Predicting"):
-            run.count(outcome)
+    with ray_cluster(config.ray_address, config.device) if config.engine == "ray" else nullcontext() as cluster:
+        device = str(find_device(config.device)) if cluster is None else cluster.device
+        segmenter = load_segmenter(config.model, config.weights, config.num_classes, config.resize)
+        run = _Run(config, out, segmenter, device, problems)
+        run.claim_folder(images)
+        run.write_note(complete=False)
+        if cluster is None:
+            segmenter.model.to(device)
+            outcomes = predict_images(segmenter, run.folder, images.items())
+        else:
+            start = partial(start_worker, config, run.folder, segmenter.weights_id)
+            outcomes = cluster.map(start, list(images.items()))
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=console) as progress:
+            for outcome in progress.track(outcomes, len(images), description="Predicting"):
+                run.count(outcome)
+    run.failed.sort(key=lambda row: row["id"])  # Ray's workers end in any order
     run.write_note(complete=True)
     if not run.written and not run.skipped:
         why = commonest_reason([(failed["image"], failed["reason"]) for failed in run.failed])
@@ -86,19 +92,6 @@ def predict(config: PredictConfig, console: Console | None = None) -> PredictSum
         )
     others = () if config.images is None else passed_over(config.images.expanduser(), IMAGE_SUFFIXES)
     return PredictSummary(out, run.written, run.skipped, run.failed, others)
-
-
-_MOST_AT_A_TIME = 4  # a segmenter's maps of one picture take a few hundred megabytes
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """An image to predict; without pixels where its mask is there, or with the reason why it cannot be predicted."""
-
-    id: str
-    path: Path
-    image: Image.Image | None = None
-    failure: str | None = None
 
 
 class _Run:
@@ -119,6 +112,7 @@ class _Run:
         self, config: PredictConfig, out: Path, segmenter: Segmenter, device: str, problems: list[Problem]
     ) -> None:
         self.config, self.out, self.segmenter = config, out, segmenter
+        self.folder = MaskFolder(out, config.probs)
         self.settings = {**dataclasses.asdict(config), "device": device}
         self.made_by = {"model": config.model, "weights": segmenter.weights_id, "resize": config.resize}
         self.written = self.skipped = 0
@@ -138,41 +132,17 @@ class _Run:
             _check_maker(self.out / "predict.json", self.made_by)
             return
         for id_ in ids:
-            self._mask_file(id_).unlink(missing_ok=True)
-            self._probs_file(id_).unlink(missing_ok=True)
+            self.folder.mask(id_).unlink(missing_ok=True)
+            self.folder.probs(id_).unlink(missing_ok=True)
 
-    def read(self, item: tuple[str, Path]) -> _Picture:
-        """Decode one image, unless its mask is there; called in threads, as is `predict`."""
-        id_, path = item
-        if self._mask_file(id_).is_file() and (not self.config.probs or self._probs_file(id_).is_file()):
-            return _Picture(id_, path)
-        try:
-            return _Picture(id_, path, read_image(path))
-        except BadInput as error:
-            return _Picture(id_, path, failure=error.reason)
-
-    def predict(self, picture: _Picture) -> _Picture:
-        """Write the mask of one image."""
-        if picture.image is None:
-            return picture
-        try:
-            mask, probs = segment(self.segmenter, picture.image, self.config.probs)
-        except BadInput as error:
-            return _Picture(picture.id, picture.path, failure=error.reason)
-        if probs is not None:  # before the mask: a mask that is there has its probabilities
-            with atomic_path(self._probs_file(picture.id)) as temporary:
-                np.savez_compressed(temporary, probs=probs)
-        write_mask(self._mask_file(picture.id), mask, self.segmenter.labels)
-        return picture
-
-    def count(self, picture: _Picture) -> None:
+    def count(self, outcome: Outcome) -> None:
         """Note what became of an image."""
-        if picture.failure is not None:
-            self.failed.append({"id": picture.id, "image": str(picture.path), "reason": picture.failure})
-        elif picture.image is None:
-            self.skipped += 1
-        else:
+        if outcome.failure is not None:
+            self.failed.append({"id": outcome.id, "image": str(outcome.path), "reason": outcome.failure})
+        elif outcome.is_new:
             self.written += 1
+        else:
+            self.skipped += 1
 
     def write_note(self, complete: bool) -> None:
         """Write ``predict.json``."""
@@ -186,12 +156,6 @@ class _Run:
             "config": self.settings,
         }
         write_json(self.out / "predict.json", note)
-
-    def _mask_file(self, id_: str) -> Path:
-        return self.out / f"{id_}.png"
-
-    def _probs_file(self, id_: str) -> Path:
-        return self.out / f"{id_}.npz"
 
 
 def _out_folder(config: PredictConfig) -> Path:

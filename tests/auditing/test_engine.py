@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from command_line import segqc as segqc_command
+from dealt import Deal
 
 from evaluation.ranking.comparison import DiceComparison
 from segqc.auditing import engine as engine_module
@@ -45,21 +46,6 @@ def rows(out: Path) -> dict[str, Any]:
     return {line["key"]: line["row"]["row"] for line in map(json.loads, lines)}
 
 
-class Deal:
-    """In place of a cluster: workers that get what was sent to them, in an order of their own."""
-
-    device = "cpu"
-
-    def __init__(self, workers: int) -> None:
-        self.workers, self.plans = workers, []
-
-    def map(self, start, items):
-        self.plans.append(pickle.loads(pickle.dumps(start)))
-        workers = [self.plans[-1]("cpu") for _ in range(self.workers)]
-        for number in reversed(range(len(items))):
-            yield from workers[number % self.workers]([pickle.loads(pickle.dumps(items[number]))])
-
-
 def test_workers_in_any_order_write_what_one_process_writes(run, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run("whole").out
     deal = Deal(2)
@@ -74,7 +60,7 @@ def test_workers_in_any_order_write_what_one_process_writes(run, monkeypatch: py
     assert run("dealt").summary["config"]["engine"] == "local", "one engine goes on with what the other began"
     assert result(dealt) == result(whole)
     assert run("whole", engine="ray").summary["pairs_per_second"] is None, "nothing is scored again"
-    plan: ScoringPlan = deal.plans[0].args[0]
+    plan: ScoringPlan = deal.started[0].args[0]
     with pytest.raises(BadInput, match=r"is another model on .* than where the audit was started"):
         start_worker(dataclasses.replace(plan, fingerprint="other"), "cpu")
 

@@ -3,12 +3,14 @@
 import argparse
 import json
 import socket
+from contextlib import nullcontext
 from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
 import torchvision
+from dealt import Deal
 from PIL import Image
 from torch.nn import functional
 
@@ -19,6 +21,7 @@ from segqc.data.masks import read_mask
 from segqc.predict.config import PredictConfig
 from segqc.predict.run import predict
 from segqc.predict.segmenter import load_segmenter
+from segqc.predict.worker import MaskFolder, start_worker
 
 SMALL = "lraspp_mobilenet_v3_large"
 DEFAULT = "deeplabv3_mobilenet_v3_large"
@@ -129,6 +132,22 @@ def test_a_repeated_run_makes_only_what_is_missing(images, tmp_path, five):
     assert (out / "a.png").stat().st_mtime_ns > first
 
 
+def test_workers_of_a_cluster_write_the_same_masks_and_note(images, tmp_path, five, monkeypatch):
+    (images / "d.jpg").write_bytes((images / "a.jpg").read_bytes()[:200])
+    (images / "e.png").touch()
+    monkeypatch.setattr("segqc.predict.run.ray_cluster", lambda *_: nullcontext(Deal(2)))
+    here, there = (
+        predict(config(images, tmp_path / name, five[1], probs=True, engine=name)) for name in ("local", "ray")
+    )
+    assert (there.written, there.failed) == (here.written, here.failed)
+    names = {path.relative_to(here.out) for path in here.out.rglob("*.*") if path.suffix in (".png", ".npz")}
+    assert len(names) == 6
+    assert all((here.out / name).read_bytes() == (there.out / name).read_bytes() for name in names)
+    assert predict(config(images, there.out, five[1], probs=True)).skipped == 3
+    with pytest.raises(BadInput, match="is another file there"):
+        start_worker(config(images, there.out, five[1]), MaskFolder(there.out, False), "sha256:other", "cpu")
+
+
 def test_masks_of_another_model_are_not_mixed_in(images, tmp_path, five):
     out = tmp_path / "out"
     predict(config(images, out, five[1]))
@@ -144,7 +163,7 @@ def test_a_killed_overwrite_leaves_no_old_mask(images, tmp_path, five, monkeypat
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("segqc.predict.run.segment", killed)
+    monkeypatch.setattr("segqc.predict.worker.segment", killed)
     with pytest.raises(KeyboardInterrupt):
         predict(config(images, out, five[1], resize=40, overwrite=True))
     assert list(out.rglob("*.png")) == []
