@@ -112,7 +112,7 @@ def test_true_masks_are_announced(by_acceptance):
     assert "true masks" in calibration.warning
     assert by_acceptance.warning is None
     rows = [{"id": "a", "status": "ok", "score": 0.2}]
-    assert calibration.warning in summarise_decisions(judge_rows(rows, calibration), calibration)["warnings"]
+    assert calibration.warning in summarise_decisions(judge_rows(rows, calibration), [], calibration)["warnings"]
     with pytest.raises(ValueError, match="do not mix"):
         fit_calibration(Evidence(MODEL, [0.1], accepted=[0.1], ground_truth=True))
 
@@ -183,7 +183,7 @@ def test_rows_get_the_same_numbers_as_single_scores_and_a_batch_its_flags(by_acc
     np.testing.assert_array_equal([row["flagged"] for row in judged[:-1]], benjamini_hochberg(p_values, 0.1))
     assert all(row["flagged"] for row in judged[40:50])
     assert judged[-1] == bad | dict.fromkeys(names(DECISION_COLUMNS)) | {"decision": "review"}
-    summary = summarise_decisions(judged, by_acceptance)
+    summary = summarise_decisions(judged, [], by_acceptance)
     assert sum(summary["decisions"].values()) == 51
     assert summary["flagged"] == sum(bool(row["flagged"]) for row in judged)
 
@@ -196,7 +196,9 @@ def test_it_says_when_a_batch_is_too_large_for_so_few_accepted(by_acceptance, ba
             [{"id": f"{i}", "status": "ok", "score": score} for i, score in enumerate(scores)], by_acceptance
         )
         assert sum(bool(row["flagged"]) for row in rows) == (above if above >= (needed or 1) else 0)
-        said = [text for text in summarise_decisions(rows, by_acceptance)["statements"] if "flagging begins" in text]
+        said = [
+            text for text in summarise_decisions(rows, [], by_acceptance)["statements"] if "flagging begins" in text
+        ]
         assert said == [] if needed is None else f"when {needed} of the batch" in said[0]
 
 
@@ -208,7 +210,7 @@ def test_an_audit_whose_scores_have_moved_is_warned_of(by_acceptance):
     moved = judge_rows(
         [{"id": f"{i}", "status": "ok", "score": s} for i, s in enumerate(rng.random(100) + 0.5)], by_acceptance
     )
-    assert summarise_decisions(same, by_acceptance)["warnings"] == []
-    summary = summarise_decisions(moved, by_acceptance)
+    assert summarise_decisions(same, [], by_acceptance)["warnings"] == []
+    summary = summarise_decisions(moved, [], by_acceptance)
     assert summary["drift"]["drifted"]
     assert "higher" in summary["warnings"][0]
