@@ -99,15 +99,15 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Bring [N, C, H, W] to [N, C, *size] exactly: adaptive average when both axes shrink, bilinear otherwise, nothing
     when equal.
     """
-    current = (x.shape[-2], x.shape[-1])
-    if current == tuple(size):
+    current, size = (int(x.shape[-2]), int(x.shape[-1])), (int(size[0]), int(size[1]))  # constants to tracers
+    if current == size:
         return x
     if current[0] >= size[0] and current[1] >= size[1]:
         # The same means, written as torch's ONNX exporter can follow: it knows no size of an interpolated map.
         if current[0] % size[0] == current[1] % size[1] == 0:
             return F.avg_pool2d(x, (current[0] // size[0], current[1] // size[1]))
         if torch.onnx.is_in_onnx_export():
-            rows, columns = (_averaging(int(has), int(wanted)) for has, wanted in zip(current, size, strict=True))
+            rows, columns = (_averaging(has, wanted) for has, wanted in zip(current, size, strict=True))
             return rows @ x @ columns.T
         return F.adaptive_avg_pool2d(x, size)
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

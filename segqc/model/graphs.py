@@ -5,8 +5,11 @@ Both take one item: a CPU gains nothing from a batch.
 """
 
 import io
+import os
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -112,7 +115,7 @@ def write_graphs(model: QualityModel) -> tuple[bytes, bytes]:
 def to_onnx(graph: nn.Module, inputs: Sequence[Tensor], names: Sequence[str], outputs: Sequence[str]) -> bytes:
     """An ONNX file of a graph, of the very shapes of its inputs."""
     stream = io.BytesIO()
-    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+    with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings(), _silent():
         # Of its exporters, torch wants the newer one used, which takes ten times as long and a further package.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -125,3 +128,17 @@ def to_onnx(graph: nn.Module, inputs: Sequence[Tensor], names: Sequence[str], ou
             output_names=list(outputs),
         )
     return stream.getvalue()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing reaches standard output: where it fails, torch's exporter writes its whole graph there, from C++."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

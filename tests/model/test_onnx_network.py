@@ -17,7 +17,7 @@ import segqc
 from segqc import QualityControl
 from segqc.base.errors import BadInput
 from segqc.model import onnx_network
-from segqc.model.graphs import averaging_matrix
+from segqc.model.graphs import averaging_matrix, to_onnx
 from segqc.model.quality_model import QualityModel
 from segqc.results.table import read_audit_table
 
@@ -47,16 +47,22 @@ def both(make: Callable[[], QualityModel]) -> tuple[QualityModel, QualityModel]:
         {"encoder": False},
         {"image_size": 96},  # maps that are brought down to the grid
         {"mask_only": True},
-        {"folded": 3},  # a grid worked on at 6 and 3 cells: no map fits, and 6 is interpolated, then averaged
-        {"folded": 4},  # at 4 and 2, from maps between them
+        {"network": {"patch": 3}},  # 16 cells worked on at 6 and 3, of which neither has a map's size
+        # 128 cells worked on at 32, 16 and 8: the coarsest averages a map that was interpolated
+        {
+            "network": {"patch": 4, "grid_size": 128, "channel_mult": (1, 2, 2), "context_sizes": (96, 48, 24, 12, 12)},
+            "image_size": 384,
+            "grid_size": 128,
+        },
     ],
     ids=lambda settings: "-".join(f"{value}" for value in settings.values()),
 )
 def test_readings_are_those_of_pytorch(settings: dict) -> None:
-    if "folded" in settings:
-        settings = {"network": dataclasses.replace(tiny_model_config().network, patch=settings["folded"])}
+    if "network" in settings:
+        settings = settings | {"network": dataclasses.replace(tiny_model_config().network, **settings["network"])}
     by_torch, by_onnx = both(lambda: tiny_model(**settings))
-    image, mask = picture(1, by_torch.config.image_size), blobs(1)
+    side = by_torch.config.grid_size
+    image, mask = picture(1, by_torch.config.image_size), blobs(1, side, side)
     expected, found = by_torch.read(image, mask), by_onnx.read(image, mask)
     np.testing.assert_allclose(found.heat, expected.heat, atol=1e-5)
     np.testing.assert_allclose(found.features, expected.features, rtol=1e-4, atol=1e-5)
@@ -150,6 +156,20 @@ def test_graphs_that_compute_something_else_are_refused(monkeypatch: pytest.Monk
         assert QualityControl(tiny_model("structured")).runtime == "torch"
     with pytest.raises(BadInput, match="ONNX Runtime cannot be used"):
         QualityControl(tiny_model("structured"), runtime="onnx")
+
+
+def test_an_export_that_fails_prints_no_graph(capfd: pytest.CaptureFixture[str]) -> None:
+    class Odd(torch.nn.Module):
+        """An adaptive average of an interpolated map: an operator that the exporter refuses."""
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            side = x.shape[-1] * 2
+            return F.adaptive_avg_pool2d(F.interpolate(x, size=(side, side)), 3)
+
+    with pytest.raises(Exception, match="adaptive_avg_pool2d"):
+        to_onnx(Odd(), [torch.randn(1, 2, 4, 4)], ["x"], ["y"])
+    print("still printed")
+    assert capfd.readouterr().out == "still printed\n"
 
 
 def test_the_environment_says_what_auto_means(monkeypatch: pytest.MonkeyPatch) -> None:
