@@ -149,7 +149,8 @@ def study_objects(study: Study, seed: int = 0, console: Console | None = None) -
 
     def judge(pair: tuple[Example, Path]) -> JudgedPicture:
         id_ = pair[0].id
-        return judge_picture(*pair, listed.get(id_, []), study.audit.heatmap(id_), instances.get(id_))
+        heat = study.audit.heatmap(study.audit.by_id[id_])
+        return judge_picture(*pair, listed.get(id_, []), heat, instances.get(id_))
 
     pairs = list(zip(study.examples, study.truths, strict=True))
     judged = []

@@ -115,7 +115,8 @@ def _sheet_entries(study: Study, method: Contender) -> list[GalleryEntry]:
         }
         heat = None
         if method.audit is not None:
-            row, heat = row | method.audit.by_id[example.id], method.audit.heatmap(example.id)
+            row |= method.audit.by_id[example.id]
+            heat = method.audit.heatmap(row)
         row |= {"rank": rank, "score": score, "dice": dice}
         entries.append(
             GalleryEntry(row, example.image, example.mask_file, heat, study.truths[place], reader=example.reader)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from segqc.base.lazy import Computed
 from segqc.calibration.calibration import Calibration
 from segqc.calibration.drift import SMALLEST_SAMPLE, compare_scores
 from segqc.calibration.objects import ObjectCalibration
@@ -14,37 +15,44 @@ from segqc.results.schema import DECISION_COLUMNS, OBJECT_DECISION_COLUMNS, name
 _ADDED, _ADDED_TO_OBJECTS = names(DECISION_COLUMNS), names(OBJECT_DECISION_COLUMNS)
 
 
-def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> list[dict[str, Any]]:
-    """Rows of an audit with `DECISION_COLUMNS`, in the same order.
+def judge_rows(rows: Sequence[dict[str, Any]], calibration: Calibration) -> Sequence[dict[str, Any]]:
+    """Rows of an audit with `DECISION_COLUMNS`, in the same order; they are made as they are asked for.
 
     `decision` is that of `Calibration.judge`, one prediction alone; `flagged` is the batch's: Benjamini and Hochberg
     over all scored rows. A row that could not be scored is for review and has no numbers.
     """
-    judged = []
-    for row in rows:
+    scored = [place for place, row in enumerate(rows) if row["status"] == "ok"]
+    flags = dict[int, bool]()
+    if calibration.accepted is not None:
+        judgements = (calibration.judge(rows[place]["score"]) for place in scored)
+        p_values = [found.p_value for found in judgements if found.p_value is not None]
+        flags = dict(zip(scored, calibration.flag(p_values).tolist(), strict=True))
+
+    def judged(place: int) -> dict[str, Any]:
+        row = rows[place]
         if row["status"] != "ok":
-            judged.append(row | dict.fromkeys(_ADDED) | {"decision": "review" if calibration.decides else None})
-            continue
+            return row | dict.fromkeys(_ADDED) | {"decision": "review" if calibration.decides else None}
         found = calibration.judge(row["score"])
         low, high = found.interval or (None, None)
-        numbers = (found.p_value, None, found.expected_dice, low, high, found.decision)
-        judged.append(row | dict(zip(_ADDED, numbers, strict=True)))
-    if calibration.accepted is not None:
-        scored = [row for row in judged if row["status"] == "ok"]
-        for row, flagged in zip(scored, calibration.flag([row["p_value"] for row in scored]).tolist(), strict=True):
-            row["flagged"] = flagged
-    return judged
+        numbers = (found.p_value, flags.get(place), found.expected_dice, low, high, found.decision)
+        return row | dict(zip(_ADDED, numbers, strict=True))
+
+    return Computed(len(rows), judged)
 
 
-def judge_objects(objects: Sequence[dict[str, Any]], calibration: ObjectCalibration) -> list[dict[str, Any]]:
-    """Rows of objects.csv with `OBJECT_DECISION_COLUMNS`, in the same order; empty for objects that a mask lacks."""
-    judged = []
-    for row in objects:
+def judge_objects(objects: Sequence[dict[str, Any]], calibration: ObjectCalibration) -> Sequence[dict[str, Any]]:
+    """Rows of objects.csv with `OBJECT_DECISION_COLUMNS`, in the same order; empty for objects that a mask lacks. They
+    are made as they are asked for.
+    """
+
+    def judged(place: int) -> dict[str, Any]:
+        row = objects[place]
         ends, decision = None, None
         if row["expected_iou"] is not None:
             ends, decision = calibration.judge(row["score"], row["expected_iou"])
-        judged.append(row | dict(zip(_ADDED_TO_OBJECTS, (*(ends or (None, None)), decision), strict=True)))
-    return judged
+        return row | dict(zip(_ADDED_TO_OBJECTS, (*(ends or (None, None)), decision), strict=True))
+
+    return Computed(len(objects), judged)
 
 
 def summarise_decisions(

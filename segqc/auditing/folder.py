@@ -12,8 +12,9 @@ from segqc.base.files import read_json
 from segqc.base.locks import exclusive
 from segqc.base.parts import part_paths
 from segqc.data.layouts.dataset import DRAWN
+from segqc.results.heatmaps import HEATMAPS
 
-HEATMAPS, SLICES = "heatmaps", "slices"
+SLICES = "slices"
 VOLUME_TABLES = ("volumes.csv", "volumes.parquet", "volume_classes.csv", "volume_classes.parquet")
 OBJECTS = ("objects.csv", "objects.parquet", "objects.png")
 WRITTEN = (

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from segqc.auditing.config import AuditConfig, MergeConfig
-from segqc.auditing.folder import HEATMAPS, ROWS, claimed, parts_folder, start_afresh
+from segqc.auditing.folder import ROWS, claimed, parts_folder, start_afresh
 from segqc.auditing.rows import Comparison
 from segqc.auditing.run import AuditReport, audit
 from segqc.auditing.shards import Shard, parse_shard
@@ -27,6 +27,7 @@ from segqc.base.settings import from_json
 from segqc.base.version import __version__
 from segqc.model.folder import fingerprint, load_model
 from segqc.quality_control import QualityControl
+from segqc.results.heatmaps import HEATMAPS
 from segqc.results.table import read_finished_audit
 
 _OWN = ("shard", "out", "device", "track", "engine", "ray_address")

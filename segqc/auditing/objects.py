@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from segqc.base.lazy import Computed
 from segqc.base.tables import write_table
 from segqc.objects.judge import SUSPECT
 from segqc.results.schema import OBJECT_DECISION_COLUMNS, names, object_columns
@@ -36,15 +39,26 @@ def object_row(found: JudgedObject, ious: Mapping[int, float]) -> dict[str, Any]
     }
 
 
-def rank_objects(objects_of: Mapping[str, Sequence[Mapping[str, Any]]], compared: bool) -> list[dict[str, Any]]:
-    """The rows of all pictures' objects, given by the pictures' ids, worst first with ranks from 1; equal scores by id,
-    then by number. With the column of ground truth where any was `compared`.
+def rank_objects(
+    ids: Sequence[str], objects_of: Sequence[Sequence[Mapping[str, Any]]], columns: Sequence[str]
+) -> Sequence[dict[str, Any]]:
+    """The rows of all pictures' objects, given beside the pictures' ids, worst first with ranks from 1; equal scores by
+    id, then by number. They have these columns, and are made as they are asked for: see `segqc.base.lazy`.
     """
-    columns = object_columns(compared, calibrated=False)
-    rows = [{"id": id_, **row} for id_, objects in objects_of.items() for row in objects]
-    rows.sort(key=lambda row: (-row["score"], row["id"], row["object"]))
-    ranked = (row | {"rank": place} for place, row in enumerate(rows, 1))
-    return [{name: row[name] for name in columns} for row in ranked]
+    found = [[(-row["score"], row["object"]) for row in objects] for objects in objects_of]
+    picture = np.repeat(np.arange(len(ids)), [len(of_one) for of_one in found])
+    place = np.concatenate([np.arange(len(of_one)) for of_one in found] or [np.empty(0, np.int64)])
+    score, number = np.array([key for of_one in found for key in of_one], np.float64).reshape(-1, 2).T
+    by_id = np.empty(len(ids), np.int64)
+    by_id[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
+    order = np.lexsort((number, by_id[picture], score))
+
+    def ranked(rank: int) -> dict[str, Any]:
+        index = int(picture[order[rank]])
+        row = {"id": ids[index], **objects_of[index][int(place[order[rank]])], "rank": rank + 1}
+        return {name: row[name] for name in columns}
+
+    return Computed(len(order), ranked)
 
 
 def write_objects(out: Path, rows: Sequence[dict[str, Any]], compared: bool, calibrated: bool) -> None:

@@ -1,6 +1,8 @@
 """What an audit writes when its rows are known: tables, contact sheet, review page and summary."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,13 +11,13 @@ from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.decisions import summarise_decisions
-from segqc.auditing.folder import HEATMAPS
 from segqc.auditing.job import AuditJob, Scorers
 from segqc.auditing.objects import write_objects
 from segqc.auditing.rows import WITHOUT_DICE, Comparison
 from segqc.base.console import make_progress
 from segqc.base.devices import peak_memory_gib
 from segqc.base.files import write_json
+from segqc.base.lazy import Computed
 from segqc.base.settings import to_json
 from segqc.base.tables import write_table
 from segqc.base.version import __version__
@@ -54,16 +56,16 @@ def summarise(
     """The audit's summary.json: counts, score quantiles, what the calibration says, and how well the ranking did where
     ground truth is known.
     """
-    good = [row for row in rows if row["status"] == "ok"]
-    scores = np.array([row["score"] for row in good])
+    seen = _Seen.of(rows)
+    scores = np.array(seen.scores)
     summary: dict[str, Any] = {
         "judged": job.judged,
         "predictions": len(rows),
-        "scored": len(good),
-        "errors": len(rows) - len(good),
-        "resized": sum(RESIZED in split_list(row["warnings"]) for row in good),
-        "hardly_seen": sum(HARDLY_SEEN in split_list(row["warnings"]) for row in good),
-        "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in _QUANTILES} if good else None,
+        "scored": len(scores),
+        "errors": len(rows) - len(scores),
+        "resized": seen.warnings[RESIZED],
+        "hardly_seen": seen.warnings[HARDLY_SEEN],
+        "score_quantiles": {str(q): float(np.quantile(scores, q)) for q in _QUANTILES} if len(scores) else None,
         "method": scorers.any.model.config.method,
         "runtime": scorers.any.runtime,
         "model": {"folder": str(job.models[0].resolve()), "fingerprint": scorers.fingerprint},
@@ -79,24 +81,54 @@ def summarise(
     if calibration is not None:
         summary["calibration"] = summarise_decisions(rows, objects, calibration)
     if comparison is not None:
-        summary |= _compare(good, job, comparison, config.ground_truth is not None)
+        summary |= _compare(seen, job, comparison, config.ground_truth is not None)
     return summary
 
 
-def _compare(good: Sequence[dict[str, Any]], job: AuditJob, comparison: Comparison, was_given: bool) -> dict[str, Any]:
+@dataclass
+class _Seen:
+    """What the summary counts in the rows that were scored, from one look at each.
+
+    Attributes
+    ----------
+    scores : list of float
+    compared : list of (float, float)
+        Score and Dice where ground truth is known.
+    refused : list of (str, str)
+        Id of each row whose ground truth cannot be used, and why.
+    warnings : Counter of str
+    """
+
+    scores: list[float] = field(default_factory=list)
+    compared: list[tuple[float, float]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    warnings: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, rows: Sequence[dict[str, Any]]) -> "_Seen":
+        seen = cls()
+        for row in rows:
+            if row["status"] != "ok":
+                continue
+            seen.scores.append(row["score"])
+            if row["dice"] is not None:
+                seen.compared.append((row["score"], row["dice"]))
+            warnings = split_list(row["warnings"])
+            seen.warnings.update(warnings)
+            if NOT_COMPARED in warnings:
+                seen.refused.append((row["id"], row["reason"].rpartition(WITHOUT_DICE)[2]))
+        return seen
+
+
+def _compare(seen: _Seen, job: AuditJob, comparison: Comparison, was_given: bool) -> dict[str, Any]:
     """How well the ranking did where ground truth is known, and, where it was given, why something is not known."""
-    compared = [row for row in good if row["dice"] is not None]
-    refused = [
-        (row["id"], row["reason"].rpartition(WITHOUT_DICE)[2])
-        for row in good
-        if NOT_COMPARED in split_list(row["warnings"])
-    ]
+    compared, refused = seen.compared, seen.refused
     without = [pair.id for pair in job.pairs if pair.ground_truth is None]
     if len(without) == len(job.pairs) and not was_given:
         return {}
     found: dict[str, Any] = {}
     if len(compared) >= _COMPARED_AT_LEAST:
-        quality = comparison.judge([row["score"] for row in compared], [row["dice"] for row in compared])
+        quality = comparison.judge([score for score, _ in compared], [dice for _, dice in compared])
         found["quality"] = {"compared": len(compared)} | quality
     else:
         found["not_judged"] = f"{len(compared)} predictions could be compared with ground truth; a ranking takes three"
@@ -113,22 +145,31 @@ def write_audit(
     reader: PairReader,
     rows: Sequence[dict[str, Any]],
     objects: Sequence[dict[str, Any]],
+    of_pictures: Sequence[Sequence[dict[str, Any]]],
     summary: dict[str, Any],
     console: Console | None,
 ) -> None:
     """Write tables, contact sheets and review page to `config.out`, and last the summary, by which a finished audit is
-    known. Sheet and page are drawn from one decoding of each file.
+    known. Sheet and page are drawn from one decoding of each file. `of_pictures`: the objects of each pair.
     """
     for name in ("scores.csv", "scores.parquet"):
         write_table(config.out / name, rows, audit_columns("calibration" in summary, job.volumes is not None))
     of_objects = "calibration" in summary and summary["calibration"]["objects"] is not None
     write_objects(config.out, objects, job.compared, of_objects)
-    pairs = {pair.id: pair for pair in job.pairs}
+    places = {pair.id: place for place, pair in enumerate(job.pairs)}
     if not summary["scored"]:  # nothing to look at
         write_json(config.out / SUMMARY, summary)
         return
     labels, quality = reader.labels, summary.get("quality", {})
-    entries = [_entry(row, pairs.get(row["id"]) if row["image"] else None, config.out, reader) for row in rows]
+
+    def entry(rank: int) -> GalleryEntry:
+        row = rows[rank]
+        return _entry(row, job.pairs[places[row["id"]]] if row["image"] else None, config.out, reader)
+
+    def objects_of(id_: str) -> list[dict[str, Any]]:
+        return sorted(of_pictures[places[id_]], key=lambda row: (-row["score"], row["object"])) if id_ in places else []
+
+    entries = Computed(len(rows), entry)
     sheet = ContactSheet(entries[: config.top], labels, judged=job.judged)
     object_sheet = ObjectSheet(largest_suspects(objects, config.top), labels)
 
@@ -144,7 +185,7 @@ def write_audit(
             labels,
             title=job.title,
             summary={name: value for name, value in quality.items() if name in ("mean_dice", "spearman")} | summary,
-            objects=objects,
+            objects_of=objects_of,
             name=config.out.resolve().name,
             judged=job.judged,
             on_read=show,
@@ -159,6 +200,6 @@ def _entry(row: dict[str, Any], pair: Pair | None, out: Path, reader: PairReader
     """A row with its pictures; one that makes no pair has none."""
     if pair is None:
         return GalleryEntry(row, Path(row["prediction"]))
-    heat = out / HEATMAPS / f"{row['id']}.png"
-    shown = heat if heat.is_file() and row["status"] == "ok" else None
+    heat = out / row["heatmap"] if row["heatmap"] else None
+    shown = heat if heat is not None and heat.is_file() else None
     return GalleryEntry(row, pair.image, pair.mask, shown, pair.ground_truth, reader=reader)

@@ -14,6 +14,7 @@ from segqc.auditing.volume_score import slice_weight
 from segqc.base.errors import BadInput
 from segqc.base.files import FLAT_PNG, atomic_path
 from segqc.base.fingerprints import file_stamp
+from segqc.base.lazy import Computed
 from segqc.data.components import mask_components
 from segqc.data.instances import Instances, mask_objects
 from segqc.data.labels import VOID, LabelSpace
@@ -21,6 +22,7 @@ from segqc.data.pairs import Pair, Problem
 from segqc.data.reader import PairReader
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
 from segqc.quality_control import QualityControl, predicted_classes
+from segqc.results.heatmaps import Heatmaps
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns
 from segqc.verdict import JudgedObject
 
@@ -148,13 +150,15 @@ def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:
     return ", ".join(f"{qc.labels.name(c)} ({rare[c]} training pictures)" for c in unfamiliar)
 
 
-def score_pair(qc: QualityControl, item: ReadPair, heatmaps: Path | None) -> tuple[dict[str, Any], list[JudgedObject]]:
+def score_pair(
+    qc: QualityControl, item: ReadPair, heatmaps: Heatmaps | None
+) -> tuple[dict[str, Any], list[JudgedObject]]:
     """The finished row of a pair, and its objects; its heat map is on disk before the row is."""
     if item.image is None or item.grid is None or item.mask is None:
         return item.row, []
     score = qc.score_grid(item.image, item.grid, item.mask, item.instances)
     if heatmaps is not None:
-        write_heat(heatmaps / f"{item.pair.id}.png", score.heatmap)
+        write_heat(heatmaps.path(item.pair.id), score.heatmap)
     row = dict(item.row)
     if "volume_weight" in row:
         probabilities = None if score.agreement is None else score.heatmap
@@ -187,10 +191,12 @@ def error_row(problem: Problem) -> dict[str, Any]:
     }
 
 
-def rank_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Worst first with ranks from 1; equal scores by id; errors last, without a score."""
-    ordered = sorted(
-        rows,
-        key=lambda row: (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]),
-    )
-    return [row | {"rank": place} for place, row in enumerate(ordered, 1)]
+def rank_rows(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Worst first with ranks from 1; equal scores by id; errors last, without a score. They are made as they are asked
+    for: see `segqc.base.lazy`.
+    """
+    keys = [
+        (row["status"] != "ok", -(row["score"] or 0.0) if row["status"] == "ok" else 0.0, row["id"]) for row in rows
+    ]
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+    return Computed(len(order), lambda place: rows[int(order[place])] | {"rank": place + 1})

@@ -18,10 +18,11 @@ from accelerate import Accelerator
 from rich.console import Console
 
 from segqc.auditing.config import AuditConfig
-from segqc.auditing.decisions import judge_objects, judge_rows
+from segqc.auditing.decisions import judge_rows
 from segqc.auditing.engine import device_here, engine_of, runtime_of, score_by
+from segqc.auditing.finished import finished_objects, finished_rows
 from segqc.auditing.first_look import reader_of
-from segqc.auditing.folder import HEATMAPS, ROWS, claimed, parts_folder, start_afresh
+from segqc.auditing.folder import ROWS, claimed, parts_folder, start_afresh
 from segqc.auditing.job import AuditJob, Scorers
 from segqc.auditing.objects import rank_objects
 from segqc.auditing.output import Spent, summarise, write_audit
@@ -30,13 +31,12 @@ from segqc.auditing.rows import (
     COLUMNS,
     OF_SLICES,
     Comparison,
-    error_row,
     pair_stamps,
     rank_rows,
 )
 from segqc.auditing.shards import refuse_shard, shard_of
 from segqc.auditing.volume_job import volume_job
-from segqc.auditing.volume_tables import summarise_volumes, with_volumes, write_volumes
+from segqc.auditing.volume_tables import summarise_volumes, write_volumes
 from segqc.auditing.worker import ScoringPlan
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
@@ -52,6 +52,7 @@ from segqc.data.pairs import Pair
 from segqc.data.prediction_sources import are_drawn
 from segqc.data.volumes.files import holds_volumes
 from segqc.model.folder import model_folder
+from segqc.results.heatmaps import IN_ONE_FOLDER, Heatmaps
 from segqc.results.schema import object_columns
 
 
@@ -61,23 +62,23 @@ class AuditReport:
 
     Attributes
     ----------
-    rows : list of dict
-        As in scores.csv, worst first, errors last.
+    rows : sequence of dict
+        As in scores.csv, worst first, errors last. Each is made when it is asked for, as are objects.
     summary : dict
         As in summary.json.
     out : Path
         The audit's folder.
-    volumes : list of dict
+    volumes : sequence of dict
         As in volumes.csv, worst first; empty where pictures were audited.
-    objects : list of dict
+    objects : sequence of dict
         As in objects.csv, worst first.
     """
 
-    rows: list[dict[str, Any]]
+    rows: Sequence[dict[str, Any]]
     summary: dict[str, Any]
     out: Path
-    volumes: list[dict[str, Any]] = field(default_factory=list)
-    objects: list[dict[str, Any]] = field(default_factory=list)
+    volumes: Sequence[dict[str, Any]] = field(default_factory=list)
+    objects: Sequence[dict[str, Any]] = field(default_factory=list)
 
     @property
     def errors(self) -> list[dict[str, Any]]:
@@ -144,6 +145,7 @@ def _audit(
     console = console if accelerator.is_main_process else None
     with accelerator.main_process_first():
         reader = reader_of(config, scorers.any.model.config, job, console)
+    heatmaps = Heatmaps(config.out, spread=len(job.pairs) > IN_ONE_FOLDER) if config.heatmaps else None
     job = shard_of(job, config.shard)
     of_slices = job.volumes is not None
     columns = OF_SLICES if of_slices else COLUMNS
@@ -169,7 +171,7 @@ def _audit(
         reader,
         comparison,
         columns,
-        config.out / HEATMAPS if config.heatmaps else None,
+        heatmaps,
         config,
     )
     with claim:
@@ -179,22 +181,21 @@ def _audit(
         if accelerator.num_processes > 1:
             parts.read_others()
         entries = parts.rows_of(pair.id for pair in job.pairs)
-        scored_rows = with_volumes(_rows(job.pairs, entries), job.volumes or ())
-        objects_of = {pair.id: entry["objects"] for pair, entry in zip(job.pairs, entries, strict=True)}
-        objects = rank_objects(objects_of, job.compared)
-        ranked = rank_rows([*scored_rows, *map(error_row, job.problems)])
+        of_pictures = finished_objects(entries, calibration)
+        of_objects = calibration is not None and calibration.objects is not None
+        objects = rank_objects([pair.id for pair in job.pairs], of_pictures, object_columns(job.compared, of_objects))
+        ranked = rank_rows(finished_rows(job, entries, heatmaps))
         if calibration is not None:
             ranked = judge_rows(ranked, calibration)
-            objects = objects if calibration.objects is None else judge_objects(objects, calibration.objects)
         spent = Spent(time.monotonic() - started, scored)
         summary = summarise(config, job, scorers, ranked, objects, comparison, calibration, spent)
         summary["reader"] = reader.to_dict()
-        volumes: list[dict[str, Any]] = []
+        volumes: Sequence[dict[str, Any]] = []
         if accelerator.is_main_process:
             if of_slices:
                 volumes = write_volumes(config.out, job, reader, ranked, comparison, header, console)
                 summary["volumes"] = summarise_volumes(volumes)
-            write_audit(config, job, reader, ranked, objects, summary, console)
+            write_audit(config, job, reader, ranked, objects, of_pictures, summary, console)
             _track(config, summary)
         accelerator.wait_for_everyone()
     if not summary["scored"]:
@@ -280,19 +281,11 @@ def _score_all(
     return len(todo)
 
 
-def _is_scored(pair: Pair, parts: Parts, heatmaps: Path | None) -> bool:
+def _is_scored(pair: Pair, parts: Parts, heatmaps: Heatmaps | None) -> bool:
     """Whether the last row is of the very files that the pair has now, and its heat map, if there should be one, is
     there.
     """
     entry = parts.latest(pair.id)
     if entry is None or entry["files"] != pair_stamps(pair):
         return False
-    return heatmaps is None or entry["row"]["status"] == "error" or (heatmaps / f"{pair.id}.png").is_file()
-
-
-def _rows(pairs: Sequence[Pair], entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Finished rows with the paths as they are written now."""
-    return [
-        entry["row"] | {"image": str(pair.image), "prediction": str(pair.mask)}
-        for entry, pair in zip(entries, pairs, strict=True)
-    ]
+    return heatmaps is None or entry["row"]["status"] == "error" or heatmaps.holds(pair.id)

@@ -15,6 +15,7 @@ from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.base.fingerprints import file_stamp
 from segqc.base.journal import Journal
+from segqc.base.lazy import Computed
 from segqc.base.parallel import ordered_map
 from segqc.base.tables import write_table
 from segqc.data.pairs import Problem
@@ -33,7 +34,7 @@ def write_volumes(
     comparison: Comparison | None,
     header: dict[str, Any],
     console: Console | None,
-) -> list[dict[str, Any]]:
+) -> Sequence[dict[str, Any]]:
     """Rank the volumes of a job by their slices, compare them with ground truth in three dimensions, and write
     volumes.csv and, where there is ground truth, volume_classes.csv; both as Parquet too.
 
@@ -54,7 +55,7 @@ def write_volumes(
 
     Returns
     -------
-    list of dict
+    sequence of dict
         Rows of volumes.csv, worst first.
     """
     by_id = {row["id"]: row for row in slices}
@@ -79,10 +80,14 @@ def write_volumes(
     return ranked
 
 
-def with_volumes(rows: Sequence[dict[str, Any]], volumes: Sequence[SlicedVolume]) -> list[dict[str, Any]]:
+def with_volumes(rows: Sequence[dict[str, Any]], volumes: Sequence[SlicedVolume]) -> Sequence[dict[str, Any]]:
     """Rows of slices with the volume that they are of, and their spacing."""
     known = {id_: volume for volume in volumes for id_ in volume.slices}
-    return [row | _of_slice(known[row["id"]]) for row in rows] if known else list(rows)
+    return Computed(len(rows), lambda place: _with_volume(rows[place], known)) if known else rows
+
+
+def _with_volume(row: dict[str, Any], known: Mapping[str, SlicedVolume]) -> dict[str, Any]:
+    return row | _of_slice(known[row["id"]])
 
 
 def summarise_volumes(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

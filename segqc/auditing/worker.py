@@ -19,6 +19,7 @@ from segqc.data.choices import raise_limit
 from segqc.data.options import DataOptions
 from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
+from segqc.results.heatmaps import Heatmaps
 
 Finished = tuple[str, dict[str, Any]]
 """A pair's id, and JSON values: its "row", the rows of its "objects", and the stamps of the "files" that were read."""
@@ -44,8 +45,8 @@ class ScoringPlan:
     comparison : Comparison or None
     columns : sequence of str
         Columns of a row.
-    heatmaps : Path or None
-        Folder of the heat maps; None: none are written.
+    heatmaps : Heatmaps or None
+        Where heat maps go; None: none are written.
     options : DataOptions
         Of which the limit of pixels holds for a whole process.
     """
@@ -59,7 +60,7 @@ class ScoringPlan:
     reader: PairReader
     comparison: Comparison | None
     columns: Sequence[str]
-    heatmaps: Path | None
+    heatmaps: Heatmaps | None
     options: DataOptions
 
 

@@ -5,12 +5,13 @@ begins and appends to its own; so 1, then 4, then 2 processes lose no finished r
 several parts: each row holds the turn of its run, and the latest counts.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from segqc.base.errors import BadInput
 from segqc.base.journal import Journal
+from segqc.base.lazy import Computed
 
 
 def part_path(folder: Path, stem: str, rank: int) -> Path:
@@ -64,22 +65,26 @@ class Parts:
         found = [part.rows[key] for part in self._all() if key in part]
         return max(found, key=lambda entry: entry["turn"])["row"] if found else None
 
-    def rows_of(self, keys: Iterable[str]) -> list[dict[str, Any]]:
-        """The last row of each key, all of which were done by this run's processes or before.
+    def rows_of(self, keys: Iterable[str]) -> Sequence[dict[str, Any]]:
+        """The last row of each key, all of which were done by this run's processes or before; made anew at each look.
 
         Raises
         ------
         BadInput
             One has none: the processes do not write to one folder.
         """
-        found = []
-        for key in keys:
-            row = self.latest(key)
-            if row is None:
+        known = list(keys)
+        for key in known:
+            if not any(key in part for part in self._all()):
                 reason = f"has no row of {key}, which another process of this run has done"
                 raise BadInput(self.own.path.parent, reason, "let all processes write to one folder, and run again")
-            found.append(row)
-        return found
+
+        def row(place: int) -> dict[str, Any]:
+            found = self.latest(known[place])
+            assert found is not None
+            return found
+
+        return Computed(len(known), row)
 
     def append(self, key: str, row: dict[str, Any]) -> None:
         """Add a row of JSON values to the own part; it survives a kill from here on."""

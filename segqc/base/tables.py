@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from segqc.base.files import atomic_path
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 """Pattern of text that is a plain number."""
 
+_BATCH = 10_000  # rows that are turned into cells at a time
 
 # A spreadsheet takes a text cell that begins with one of these for a formula and may run it (OWASP, "CSV injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t")
@@ -47,12 +48,60 @@ def csv_cell(value: Any) -> Any:
     return f"'{value}" if value.startswith(_FORMULA_STARTS) and not re.fullmatch(NUMBER, value) else value
 
 
-def _parquet_column(values: list[Any]) -> pyarrow.Array:
-    """One typed column. A numeric column may mark absent values by "" as well as None; both become null."""
-    present = [value for value in values if value is not None and value != ""]
-    if present and not any(isinstance(value, str) for value in present):
+def _parquet_column(values: list[Any], kind: pyarrow.DataType) -> pyarrow.Array:
+    """A part of a column. A column that is not of text may mark absent values by "" as well as None."""
+    if kind != pyarrow.string():
         values = [None if value == "" else value for value in values]
-    return pyarrow.array(values)
+    return pyarrow.array(values, kind)
+
+
+def _parquet_schema(batches: Iterable[list[list[Any]]], columns: Sequence[str]) -> pyarrow.Schema:
+    """Types of the columns of these rows of cells.
+
+    Raises
+    ------
+    pyarrow.ArrowException
+        A column holds values that have no type in common.
+    """
+    kinds, blank = [pyarrow.null()] * len(columns), [False] * len(columns)
+    for batch in batches:
+        for i, values in enumerate(zip(*batch, strict=True)):
+            present = [value for value in values if value is not None and value != ""]
+            blank[i] |= "" in values
+            found = [kind for kind in (kinds[i], pyarrow.infer_type(present)) if kind != pyarrow.null()]
+            if {*found} == {pyarrow.int64(), pyarrow.float64()}:
+                found = [pyarrow.float64()]
+            if len({*found}) > 1:
+                raise pyarrow.ArrowInvalid(f"the column {columns[i]} holds {' and '.join(map(str, found))}")
+            kinds[i] = found[0] if found else kinds[i]
+    of_text = (kind == pyarrow.null() and blank[i] for i, kind in enumerate(kinds))
+    return pyarrow.schema(
+        (name, pyarrow.string() if text else kind) for name, kind, text in zip(columns, kinds, of_text, strict=True)
+    )
+
+
+def _write_parquet(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    schema = _parquet_schema(_batches(rows, columns), columns)
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        for batch in _batches(rows, columns):
+            of_columns = zip(zip(*batch, strict=True), schema.types, strict=True)
+            parts = [_parquet_column(list(values), kind) for values, kind in of_columns]
+            writer.write_table(pyarrow.Table.from_arrays(parts, schema=schema))
+
+
+def _batches(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> Iterator[list[list[Any]]]:
+    """The rows as cells, `_BATCH` at a time."""
+    known, batch = set(columns), list[list[Any]]()
+    for row in rows:
+        if not known.issuperset(row):
+            unknown = ", ".join(sorted(set(row) - known))
+            raise ValueError(f"Expected rows with the columns {', '.join(columns)}, but got also {unknown}")
+        batch.append([_cell(row.get(column)) for column in columns])
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
@@ -63,7 +112,8 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
     path : Path or str
         Ends in ``.csv`` or ``.parquet``.
     rows : sequence of dict
-        One dict a row; a missing key or None is an empty cell.
+        One dict a row; a missing key or None is an empty cell. It is gone through once for CSV and twice for Parquet,
+        and few rows are in memory at a time.
     columns : sequence of str
         The columns in order.
 
@@ -78,20 +128,14 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
         When a row has a key that is not a column, or the suffix is neither of the two.
     """
     path = Path(path)
-    known = set(columns)
-    for row in rows:
-        if not known.issuperset(row):
-            unknown = ", ".join(sorted(set(row) - known))
-            raise ValueError(f"Expected rows with the columns {', '.join(columns)}, but got also {unknown}")
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     if path.suffix == ".csv":
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows([csv_cell(cell) for cell in row] for row in cells)
+            for batch in _batches(rows, columns):
+                writer.writerows([csv_cell(cell) for cell in row] for row in batch)
     elif path.suffix == ".parquet":
-        table = pyarrow.table({column: _parquet_column([row[i] for row in cells]) for i, column in enumerate(columns)})
         with atomic_path(path) as temporary:
-            pyarrow.parquet.write_table(table, temporary)
+            _write_parquet(temporary, rows, columns)
     else:
         raise ValueError(f"Expected `path` to end in .csv or .parquet, but got {path.name}")

@@ -1,5 +1,6 @@
 """`segqc audit`: of predictions, or of ground truth."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -129,7 +130,7 @@ def _written(report: "AuditReport") -> str:
     return f"volumes.csv, {_WRITTEN}" if report.volumes else _WRITTEN
 
 
-def _print_volumes(rows: list[dict[str, Any]]) -> None:
+def _print_volumes(rows: Sequence[dict[str, Any]]) -> None:
     """Print the ten worst volumes with their worst slices, and how many could not be scored."""
     if not rows:
         return
@@ -153,7 +154,7 @@ def _print_volumes(rows: list[dict[str, Any]]) -> None:
         console.print(f"  {row['id']}: {row['reason']}", soft_wrap=True)
 
 
-def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
+def _print_audit(rows: Sequence[dict[str, Any]], summary: dict[str, Any]) -> None:
     """Print the ten worst, the counts, and the comparison with ground truth if there is one."""
     table = Table(title="The ten most suspect", box=SIMPLE_HEAD, pad_edge=False)  # fits a terminal of 80 columns
     for name in ("rank", "id", "score", "worst class", "expected", "box (px)") + (
@@ -161,7 +162,7 @@ def _print_audit(rows: list[dict[str, Any]], summary: dict[str, Any]) -> None:
     ):
         # numbers are not cut in two
         table.add_column(name, overflow="fold", no_wrap=name not in ("id", "worst class", "expected"))
-    for row in [row for row in rows if row["status"] == "ok"][:10]:
+    for row in [row for row in rows[:10] if row["status"] == "ok"]:
         cells = [
             str(row["rank"]),
             row["id"],

@@ -164,7 +164,7 @@ def load_items(
         except BadInput as error:
             return Skipped(id_, str(error))
         review = chosen.review.items.get(id_) if chosen.review else None
-        return Item(row, image, location, mask, table.heatmap(id_), review, picture_orientation(image))
+        return Item(row, image, location, mask, table.heatmap(row), review, picture_orientation(image))
 
     for item in ordered_map(load, chosen.rows):
         if isinstance(item, Skipped):

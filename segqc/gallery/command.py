@@ -15,7 +15,7 @@ from segqc.gallery.config import GalleryConfig
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery
 from segqc.gallery.rows import compare_rows
-from segqc.results.objects import read_objects
+from segqc.results.objects import objects_by_id
 from segqc.results.table import (
     AuditTable,
     audit_fingerprint,
@@ -77,7 +77,7 @@ def make_gallery(config: GalleryConfig, console: Console | None = None) -> Path:
             labels,
             title,
             facts | quality | table.summary,
-            objects=read_objects(table.folder),
+            objects_of=objects_by_id(table.folder),
             judged=str(table.summary.get("judged", "prediction")),
             audit=audit_fingerprint(table.rows),
             name=table.folder.resolve().name,
@@ -121,7 +121,7 @@ def _entry(
         row,
         table.path(row, "image") if row.get("image") else prediction,
         prediction if row.get("prediction") else None,
-        table.heatmap(row["id"]),
+        table.heatmap(row),
         truth,
         # The same file judged twice needs no second picture.
         mask_there if mask_there is not None and mask_there.resolve() != prediction.resolve() else None,

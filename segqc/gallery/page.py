@@ -28,8 +28,8 @@ from segqc.gallery.colours import photo_palette
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import heat_rgba
 from segqc.gallery.previews import Previews, previews_in_order
-from segqc.gallery.rows import columns_of, objects_by_id, page_row, plain_value, schema_words
-from segqc.gallery.store import FineBudget, PictureFolder, PicturesInside, remove_old_pictures, write_block
+from segqc.gallery.rows import page_objects, page_row, plain_value, schema_words
+from segqc.gallery.store import FineBudget, PageRows, PictureFolder, PicturesInside, remove_old_pictures
 from segqc.results.review import REVIEW_FORMAT, REVIEW_TAGS
 from segqc.results.table import audit_fingerprint, is_scored
 
@@ -52,7 +52,7 @@ def write_gallery(
     title: str,
     summary: Mapping[str, Any],
     *,
-    objects: Iterable[Mapping[str, Any]] = (),
+    objects_of: Callable[[str], Sequence[Mapping[str, Any]]] = lambda id_: (),
     judged: str = "prediction",
     audit: str | None = None,
     name: str | None = None,
@@ -77,8 +77,9 @@ def write_gallery(
     summary : mapping
         Shown on demand; nested mappings are flattened. The header says what it says of the data, the model and the
         quality (`segqc.gallery.about`).
-    objects : iterable of mapping
-        Rows of objects.csv, the worst first; of each entry the worst `segqc.gallery.rows.OBJECTS_SHOWN` are listed.
+    objects_of : callable, optional
+        Rows of objects.csv by the id of an entry, the worst first; the worst `segqc.gallery.rows.OBJECTS_SHOWN` are
+        listed.
     judged : str
         What the masks are called, in the singular.
     audit : str, optional
@@ -104,25 +105,22 @@ def write_gallery(
         When the file cannot be written.
     """
     path = Path(path)
-    found = objects_by_id(objects)
-    prepared = _prepared(entries, labels, found, workers, on_read, on_progress or (lambda done: None))
-    rows: list[dict[str, Any]] = []
+    prepared = _prepared(entries, labels, objects_of, workers, on_read, on_progress or (lambda done: None))
+    rows = PageRows()
     beside = _is_beside(thumbnails, entries)
     folder = _write_pictures_beside(path, prepared, rows) if beside else None
     head, tail = _page_around_data(title, judged.capitalize(), beside)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         stream.write(head)
         _write_pictures(PicturesInside(stream), prepared, rows, path.parent)  # none are left where they lie beside
-        scored = sum(row["status"] == "ok" for row in rows)
         data = _shared_data(labels, judged, summary) | {
-            "intro": introduction(summary, judged, scored, len(rows) - scored),
+            "intro": introduction(summary, judged, rows.scored, len(rows) - rows.scored),
             "name": name or title,
             "count": len(rows),
-            "columns": columns_of(rows),
             "pictures": folder,
             "audit": audit or audit_fingerprint(entry.row for entry in entries),
         }
-        write_block(stream, "rows", data)
+        rows.write(stream, "rows", data)
         stream.write(tail)
     remove_old_pictures(path, folder)
 
@@ -135,7 +133,7 @@ def _is_beside(thumbnails: str, entries: Sequence[GalleryEntry]) -> bool:
 
 
 def _write_pictures_beside(
-    path: Path, prepared: Iterable[tuple[dict[str, Any], Previews | None]], rows: list[dict[str, Any]]
+    path: Path, prepared: Iterable[tuple[dict[str, Any], Previews | None]], rows: PageRows
 ) -> str:
     """Write the pictures of all entries beside the page, add their rows to `rows`, and return the folder's address."""
     with PictureFolder(path) as store:
@@ -146,7 +144,7 @@ def _write_pictures_beside(
 def _write_pictures(
     store: PicturesInside | PictureFolder,
     prepared: Iterable[tuple[dict[str, Any], Previews | None]],
-    rows: list[dict[str, Any]],
+    rows: PageRows,
     folder: Path,
 ) -> None:
     """Write the pictures of all entries and add their rows, which say where the original is from `folder`."""
@@ -159,7 +157,7 @@ def _write_pictures(
             row["fine"] = fine is not None
             if previews.source is not None:
                 row["source"] = _address(previews.source, folder)
-        rows.append(row)
+        rows.add(row)
 
 
 def _address(file: Path, folder: Path) -> str:
@@ -222,7 +220,7 @@ def _csp_hash(text: str) -> str:
 def _prepared(
     entries: Sequence[GalleryEntry],
     labels: LabelSpace,
-    objects: Mapping[str, list[dict[str, Any]]],
+    objects_of: Callable[[str], Sequence[Mapping[str, Any]]],
     workers: int | None,
     on_read: Callable[[int, Layers], None] | None,
     on_progress: Callable[[int], None],
@@ -231,7 +229,8 @@ def _prepared(
     for done, (entry, previews) in enumerate(
         zip(entries, previews_in_order(entries, labels, workers, on_read), strict=True), start=1
     ):
-        row = page_row(entry.row) | {"layers": [], "problem": "", "objects": objects.get(str(entry.row["id"]), [])}
+        objects = page_objects(objects_of(str(entry.row["id"])))
+        row = page_row(entry.row) | {"layers": [], "problem": "", "objects": objects}
         if previews is not None:
             row |= {"layers": previews.layers, "problem": previews.problem}
             if previews.size is not None:

@@ -1,7 +1,7 @@
 """Rows of an audit as the gallery's page reads them, alone or beside those of another audit."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ def page_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
     Columns of its own stay as they are.
     """
-    plain = {key: plain_value(value) for key, value in row.items()}
+    plain = {key: plain_value(value) for key, value in row.items() if key != "heatmap"}  # among the pictures
     box = parse_box(plain.get("worst_box"))
     numbers = {name: parse_number(plain.get(name)) for name in NUMBERS}
     texts = {name: str(plain.get(name) or "") for name in TEXTS}
@@ -50,17 +50,6 @@ def plain_value(value: Any) -> Any:
     return str(value)
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The rows by columns, as the page reads them: a list a column, None where a row lacks it, or ``{"all": value}``
-    where all rows have the same.
-    """
-    columns: dict[str, Any] = {}
-    for name in dict.fromkeys(name for row in rows for name in row):
-        values = [row.get(name) for row in rows]
-        columns[name] = {"all": values[0]} if all(value == values[0] for value in values) else values
-    return columns
-
-
 OBJECTS_SHOWN = 20
 """So many objects of a picture are listed, the worst: a scene of hundreds would fill the page."""
 
@@ -69,14 +58,9 @@ _OF_OBJECT = (
 )  # fmt: skip
 
 
-def objects_by_id(objects: Iterable[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """The first `OBJECTS_SHOWN` objects of each picture, in their order, with what the page shows of them."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in objects:
-        of_picture = found.setdefault(str(row["id"]), [])
-        if len(of_picture) < OBJECTS_SHOWN:
-            of_picture.append({name: plain_value(row.get(name)) for name in _OF_OBJECT})
-    return found
+def page_objects(objects: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The first `OBJECTS_SHOWN` objects of a picture, with what the page shows of them."""
+    return [{name: plain_value(row.get(name)) for name in _OF_OBJECT} for row in objects[:OBJECTS_SHOWN]]
 
 
 def schema_words() -> dict[str, dict[str, str]]:

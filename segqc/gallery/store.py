@@ -8,6 +8,8 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -106,6 +108,55 @@ def remove_old_pictures(page: Path, keep: str | None) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     if not any(parent.iterdir()):
         parent.rmdir()
+
+
+class PageRows:
+    """The rows of a page by columns, as the page reads them: a list a column, null where a row lacks it, or
+    ``{"all": value}`` where all rows have the same.
+
+    Columns are kept as the text that goes into the page: as objects the rows of a large audit would take ten times the
+    memory.
+
+    Attributes
+    ----------
+    scored : int
+        Rows whose status is "ok".
+    """
+
+    def __init__(self) -> None:
+        self.scored = 0
+        self._count = 0
+        self._columns: dict[str, BytesIO] = {}  # each value after a comma, in ASCII
+        self._only: dict[str, str | None] = {}  # the value that all rows have, None where they differ
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a row of JSON values."""
+        for name in row:
+            if name not in self._columns:
+                self._columns[name] = BytesIO()
+                self._columns[name].write(b",null" * self._count)
+                self._only[name] = "null" if self._count else script_json(row[name])
+        for name, text in self._columns.items():
+            value = script_json(row.get(name))
+            text.write(f",{value}".encode())
+            if value != self._only[name]:
+                self._only[name] = None
+        self.scored += row["status"] == "ok"
+        self._count += 1
+
+    def write(self, stream: TextIO, name: str, data: Mapping[str, Any]) -> None:
+        """Write an inert block with the rows under "columns" and the values of `data`."""
+        stream.write(f'<script type="application/json" id="{name}">{{"columns":{{')
+        for place, (column, text) in enumerate(self._columns.items()):
+            stream.write(f"{',' * (place > 0)}{script_json(column)}:")
+            if self._only[column] is not None:
+                stream.write(f'{{"all":{self._only[column]}}}')
+            else:
+                stream.write(f"[{text.getvalue()[1:].decode()}]")
+        stream.write("}," + script_json(data)[1:] + "</script>\n")
 
 
 def write_block(stream: TextIO, name: str, value: Any) -> None:

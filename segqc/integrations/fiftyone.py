@@ -87,6 +87,6 @@ def _fill(sample: Any, row: dict[str, Any], table: AuditTable, field: str) -> No
     sample[f"{field}_score"] = row["score"] if is_scored(row) else None
     sample[f"{field}_decision"] = row.get("decision")
     sample[f"{field}_reason"] = row.get("reason")
-    heat = table.heatmap(row["id"])
+    heat = table.heatmap(row)
     if heat is not None:
         sample[f"{field}_heatmap"] = fiftyone.Heatmap(map_path=str(heat.resolve()))

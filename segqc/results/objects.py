@@ -1,9 +1,10 @@
 """The objects of an audit, read back from its folder."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 
@@ -23,9 +24,38 @@ def read_objects(folder: Path) -> list[dict[str, Any]]:
     BadInput
         The file is no Parquet table, or not one of objects.
     """
+    table = _read_table(folder)
+    return [] if table is None else table.to_pylist()
+
+
+def objects_by_id(folder: Path) -> Callable[[str], list[dict[str, Any]]]:
+    """The rows of `read_objects` by the id of their picture, of which only the columns are kept in memory.
+
+    Raises
+    ------
+    BadInput
+        As `read_objects`.
+    """
+    table = _read_table(folder)
+    if table is None or not table.num_rows:
+        return lambda id_: []
+    sorted_by_id = table.sort_by([("id", "ascending"), ("rank", "ascending")]).combine_chunks()
+    counts = sorted_by_id.column("id").value_counts()
+    lengths = counts.field("counts").to_numpy()
+    starts = dict(zip(counts.field("values").to_pylist(), np.cumsum(lengths) - lengths, strict=True))
+    of_id = dict(zip(starts, lengths, strict=True))
+
+    def rows(id_: str) -> list[dict[str, Any]]:
+        return sorted_by_id.slice(starts[id_], of_id[id_]).to_pylist() if id_ in starts else []
+
+    return rows
+
+
+def _read_table(folder: Path) -> pyarrow.Table | None:
+    """The table of objects, None where there is none."""
     path = folder / OBJECTS
     if not path.is_file():
-        return []
+        return None
     try:
         table = pyarrow.parquet.read_table(path)
     except (OSError, pyarrow.ArrowException) as error:
@@ -33,7 +63,7 @@ def read_objects(folder: Path) -> list[dict[str, Any]]:
     missing = [name for name in names(OBJECT_COLUMNS) if name not in table.column_names]
     if missing:
         raise BadInput(path, f"lacks the columns {', '.join(missing)}", "run the audit again")
-    return table.to_pylist()
+    return table
 
 
 def audited_instances(table: AuditTable, ids: Sequence[str]) -> dict[str, Path]:

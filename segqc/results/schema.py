@@ -68,6 +68,7 @@ SCORE_COLUMNS = (
     Column("height", "integer", "height of the picture", "pixels"),
     Column("image", "text", "file of the picture; a relative path starts in the audit's working_directory"),
     Column("prediction", "text", "file of the mask; a relative path starts in the audit's working_directory"),
+    Column("heatmap", "text", "file of the heat map below the folder of this table; empty where there is none"),
 )
 
 DECISION_COLUMNS = (

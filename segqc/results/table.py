@@ -21,6 +21,7 @@ from segqc.data.label_files import parse_classes
 from segqc.data.labels import LabelSpace
 from segqc.data.reader import PairReader
 from segqc.model.config import ModelConfig
+from segqc.results.heatmaps import Heatmaps
 from segqc.results.schema import (
     DECISION_COLUMNS,
     REQUIRED,
@@ -31,7 +32,7 @@ from segqc.results.schema import (
     split_list,
 )
 
-SUMMARY, CLASSES, HEATMAPS = "summary.json", "classes.json", "heatmaps"
+SUMMARY, CLASSES = "summary.json", "classes.json"
 _READ = (*SCORE_COLUMNS, *DECISION_COLUMNS, *STATE_COLUMNS, *VOLUME_COLUMNS)
 _PROBED = 100  # relative paths that are tried to find where they start
 
@@ -132,9 +133,9 @@ class AuditTable:
             raise _not_found(path, starts, f"name it with {option}")
         return found
 
-    def heatmap(self, id_: str) -> Path | None:
-        """The heat map of a mask, where there is one."""
-        path = self.folder / HEATMAPS / f"{id_}.png"
+    def heatmap(self, row: Mapping[str, Any]) -> Path | None:
+        """The heat map of a row's mask, where there is one. A hook's table does not name it: all lie in one folder."""
+        path = self.folder / (row.get("heatmap") or Heatmaps(self.folder, spread=False).name(row["id"]))
         return path if path.is_file() else None
 
     def labels(self, classes: str | None = None, fix: str = "name the classes with --classes") -> LabelSpace:

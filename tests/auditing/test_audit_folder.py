@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gallery_data import page_data
 
+from segqc.auditing import run as audit_module
 from segqc.auditing import worker as worker_module
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.folder import WRITTEN
@@ -22,6 +24,7 @@ from segqc.base.errors import BadInput
 from segqc.base.parts import Parts
 from segqc.data.masks import read_mask
 from segqc.demo.scenes import DEMO_LABELS
+from segqc.results.table import read_audit_table
 
 
 @pytest.fixture
@@ -133,6 +136,25 @@ def test_lost_heat_maps_come_back(run, folders, tmp_path: Path) -> None:
     shutil.rmtree(heatmaps)
     run()
     assert snapshot(heatmaps) == before
+
+
+def test_heat_maps_of_many_pairs_lie_in_many_folders(run, tmp_path: Path, monkeypatch) -> None:
+    """Two of three pairs are many here. The table names the files, and an audit that grows moves those it has."""
+    few = run()
+    assert [row["heatmap"] for row in few.rows] == [f"heatmaps/{row['id']}.png" for row in few.rows]
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out" / "heatmaps").glob("*.png")}
+    monkeypatch.setattr(audit_module, "IN_ONE_FOLDER", 2)
+    many, anew = run(), run(out=tmp_path / "anew")
+    assert not scored_anew(many)
+    for row in many.rows:
+        assert re.fullmatch(rf"heatmaps/[0-9a-f]{{2}}/{row['id']}\.png", row["heatmap"])
+        assert (tmp_path / "out" / row["heatmap"]).read_bytes() == before[f"{row['id']}.png"]
+    assert not list((tmp_path / "out" / "heatmaps").glob("*.png"))
+    assert [row["heatmap"] for row in anew.rows] == [row["heatmap"] for row in many.rows]
+    table = read_audit_table(tmp_path / "out")
+    assert [table.heatmap(row) for row in table.rows] == [tmp_path / "out" / row["heatmap"] for row in many.rows]
+    assert all("heat" in row["layers"] for row in page_data(tmp_path / "out" / "gallery.html")["rows"])
+    assert {row["heatmap"] for row in run(out=tmp_path / "without", heatmaps=False).rows} == {None}
 
 
 def test_a_mask_replaced_while_it_is_scored_is_not_recorded_as_scored(run, folders, monkeypatch) -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from segqc.base import tables
 from segqc.base.errors import BadInput, describe_os_error
 from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.lazy import Computed
 from segqc.base.tables import write_table
 
 
@@ -188,6 +190,28 @@ def test_tables_take_no_rows_numpy_paths_and_undecodable_names(tmp_path, name):
     else:
         row = {"id": "caf\ufffd", "rank": 3, "score": 0.5, "dice": None}
         assert pyarrow.parquet.read_table(tmp_path / name).to_pylist() == [row]
+
+
+def test_the_types_of_a_column_are_those_of_all_its_batches(tmp_path, monkeypatch):
+    """In batches of two rows, against the same table in one."""
+    columns = {
+        "numbers": [None, "", 1, 2, 0.5, None, 7], "whole": [None, None, 3, None, "", 4, 5], "void": [None] * 7,
+        "blank": [None, "", None, "", "", None, ""], "text": ["", None, "a", "", "b", "c", None],
+        "flags": [None, None, None, True, False, "", True],
+    }  # fmt: skip
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    write_table(tmp_path / "one.parquet", rows, list(columns))
+    monkeypatch.setattr(tables, "_BATCH", 2)
+    write_table(tmp_path / "many.parquet", Computed(len(rows), rows.__getitem__), list(columns))
+    table = pyarrow.parquet.read_table(tmp_path / "many.parquet")
+    assert table == pyarrow.parquet.read_table(tmp_path / "one.parquet")
+    assert list(map(str, table.schema.types)) == ["double", "int64", "null", "string", "string", "bool"]
+    assert table.column("numbers").to_pylist() == [None, None, 1, 2, 0.5, None, 7]
+    assert table.column("text").to_pylist() == columns["text"]
+    with pytest.raises(pyarrow.ArrowException, match="the column a holds"):
+        write_table(tmp_path / "t.parquet", [{"a": 1}, {"a": 2}, {"a": "x"}], ["a"])
+    write_table(tmp_path / "many.csv", rows, list(columns))
+    assert (tmp_path / "many.csv").read_text().splitlines()[3:6] == ["1,3,,,a,", "2,,,,,True", "0.5,,,,b,False"]
 
 
 def test_tables_refuse_unknown_columns_and_suffixes(tmp_path):

@@ -10,7 +10,7 @@ from gallery_pictures import Pictures
 
 from segqc.data.labels import VOC_LABELS
 from segqc.gallery.page import write_gallery
-from segqc.gallery.rows import OBJECTS_SHOWN, objects_by_id
+from segqc.gallery.rows import OBJECTS_SHOWN, page_objects
 
 case = pytest.mark.case
 
@@ -22,10 +22,9 @@ def found(id_: str, score: float, kind: str = "predicted", **changes) -> dict:
 
 
 def test_the_worst_objects_of_each_picture_are_kept_in_their_order():
-    rows = [found("a", 1 - number / 100) for number in range(30)] + [found("b", 0.1, area=7)]
-    kept = objects_by_id(rows)
-    assert [row["score"] for row in kept["a"]] == [1 - number / 100 for number in range(OBJECTS_SHOWN)]
-    assert "area" not in kept["b"][0]
+    kept = page_objects([found("a", 1 - number / 100, area=7) for number in range(30)])
+    assert [row["score"] for row in kept] == [1 - number / 100 for number in range(OBJECTS_SHOWN)]
+    assert "area" not in kept[0]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,8 @@ def test_objects_are_listed_gone_to_and_sorted_by(browser, tmp_path):
         found("pair_0002", 0.8),
         found("pair_0001", 0.3, expected_iou_low=0.0, expected_iou_high=0.314, decision="fail"),
     ]
-    write_gallery(tmp_path / "page.html", entries, VOC_LABELS, "Title", {}, objects=objects)
+    of_id = {id_: [row for row in objects if row["id"] == id_] for id_ in pair(0, 1, 2)}
+    write_gallery(tmp_path / "page.html", entries, VOC_LABELS, "Title", {}, objects_of=of_id.__getitem__)
     assert [len(row["objects"]) for row in page_data(tmp_path / "page.html")["rows"]] == [0, 1, 2]
     opened = Opened(browser, tmp_path / "page.html")
     page = opened.page
