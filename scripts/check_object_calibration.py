@@ -34,8 +34,8 @@ def mean_by_picture(pictures: np.ndarray, values: np.ndarray) -> float:
 
 def figures(fitted: ObjectCalibration, checked: ObjectTruths) -> dict[str, float]:
     """Shares of the checked objects: covered and width, by picture and of all; bad ones that pass; decisions."""
-    assert fitted.interval is not None
-    assert fitted.threshold is not None
+    if fitted.interval is None or fitted.threshold is None:
+        raise SystemExit(f"too few pictures to calibrate on half of them; {'; '.join(fitted.statements())}")
     low, high = fitted.interval.ends(checked.expected)
     covered = (low <= checked.ious) & (checked.ious <= high)
     bad, passed = checked.ious < fitted.iou_limit, checked.scores < fitted.threshold
