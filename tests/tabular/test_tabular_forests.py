@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segqc.tabular.counting import forests
 from segqc.tabular.counting import tree as tree_module
+from segqc.tabular.counting import walk
 from segqc.tabular.counting.forests import ConditionalForests
 from segqc.tabular.counting.order import CellOrder
 from segqc.tabular.counting.tree import Tree
@@ -124,7 +124,7 @@ def test_scores_are_independent_of_companions(monkeypatch: pytest.MonkeyPatch) -
     codes = copied()
     found = fit(codes)
     whole = surprise(found, codes)
-    monkeypatch.setattr(forests, "_BLOCK", 7)
+    monkeypatch.setattr(walk, "_BLOCK", 7)
     assert np.array_equal(surprise(found, codes), whole)
     assert np.array_equal(surprise(found, codes[3:4]), whole[3:4])
 

@@ -15,22 +15,23 @@ for each other there.
 a is chosen for every column by the likelihood of held-out rows. That each column is predicted from all others, and the
 surprises are added up, is the idea of attribute-wise outlier detection (Paulheim and Meusel 2015).
 
-All trees are arrays: scoring walks them side by side.
+All trees are arrays: scoring walks them side by side (`segqc.tabular.counting.walk`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
 from segqc.tabular.counting.tree import Tree
+from segqc.tabular.counting.walk import Walk
 
 MOST_TREES, FEWEST_TREES = 8, 3  # of a column
 SMOOTHING = (0.5, 2.0, 8.0, 30.0, 100.0)  # candidates for a
 _USUAL_SMOOTHING = 2.0  # where there are too few held-out rows to choose
 _ENOUGH = 30  # held-out rows
 _HALF = 0.5  # of a row, added to every outcome of a column
-_BLOCK = 256  # rows that walk side by side: what they touch stays in the processor's cache
 _NEVER = np.finfo(np.float32).min  # threshold of a leaf: no value goes left
 
 
@@ -110,23 +111,15 @@ class ConditionalForests:
         if len(self.target):
             columns, first = np.unique(self.target, return_index=True)
             trees = np.diff(np.append(first, len(self.target)))
-            for start in range(0, len(codes), _BLOCK):
-                block = slice(start, start + _BLOCK)
-                leaf = self.leaf[self._walk(np.ascontiguousarray(values[block]))]
-                said = self.table[leaf + codes[block][:, self.target]]
+            for block in self._walk.blocks(len(codes)):
+                leaf = self.leaf.take(self._walk.leaves(values[block]))
+                said = self.table.take(leaf + codes[block][:, self.target])
                 found[block, columns] = np.add.reduceat(said, first, axis=1, dtype=np.float64) / trees
         return found
 
-    def _walk(self, values: np.ndarray) -> np.ndarray:
-        """The leaf that each row reaches in each tree, int32 `[n, T]`."""
-        flat, rows = values.reshape(-1), np.arange(len(values), dtype=np.int32)[:, None] * np.int32(values.shape[1])
-        node = np.repeat(self.root.astype(np.int32)[None], len(values), axis=0)
-        while True:
-            left = flat.take(self.feature.take(node) + rows) <= self.threshold.take(node)
-            following = np.where(left, node + np.int32(1), self.right.take(node))
-            if np.array_equal(following, node):
-                return node
-            node = following
+    @cached_property
+    def _walk(self) -> Walk:
+        return Walk(self.root, self.feature, self.threshold, self.right)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Named arrays, which the constructor takes back."""

@@ -42,7 +42,7 @@ def is_missing(column: np.ndarray) -> np.ndarray:
 
 
 def _all_text(column: np.ndarray) -> bool:
-    return all(value is None or type(value) is str for value in column)
+    return set(map(type, column)) <= {str, type(None)}
 
 
 def _arrow_text(column: np.ndarray) -> pyarrow.Array:
