@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncsnpp.normalisation import GroupNorm, norm_swish
 from ncsnpp.resample import FIRDownsample, FIRUpsample
 
 SKIP_RESCALE = 1 / math.sqrt(2)  # keeps the variance of a sum of two unit-variance terms at one
@@ -28,12 +29,12 @@ def _initialise(layer, zero: bool):
     return layer
 
 
-def group_norm(channels: int) -> nn.GroupNorm:
+def group_norm(channels: int) -> GroupNorm:
     """GroupNorm with at least 4 channels a group and at most 32 groups; fewer groups where channels do not divide."""
     groups = max(1, min(channels // 4, 32))
     while channels % groups:
         groups -= 1
-    return nn.GroupNorm(groups, channels, eps=1e-6)
+    return GroupNorm(groups, channels, eps=1e-6)
 
 
 class LevelEmbedding(nn.Module):
@@ -103,20 +104,18 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor, embedding: Tensor | None = None, size: tuple[int, int] | None = None) -> Tensor:
         """x [N, in, H, W], embedding [N, embedding]; `size` is the exact size to come back to when upsampling."""
-        h = F.silu(self.norm0(x))
+        h = norm_swish(self.norm0, x)
         if self.down is not None:
             h, x = self.down(h), self.down(x)
         if self.up is not None:
             h, x = self.up(h, size), self.up(x, size)
         h = self.conv0(h)
-        if self.level is None:
-            h = self.norm1(h)
-        elif self.film:
-            scale, shift = self.level(embedding)[:, :, None, None].chunk(2, dim=1)
-            h = torch.addcmul(shift, self.norm1(h), 1 + scale)
-        else:
-            h = self.norm1(h + self.level(embedding)[:, :, None, None])
-        h = self.conv1(self.dropout(F.silu(h)))
+        film = None
+        if self.level is not None:
+            film = self.level(embedding)
+            if not self.film:
+                h, film = h + film[:, :, None, None], None
+        h = self.conv1(self.dropout(norm_swish(self.norm1, h, film)))
         return (self.shortcut(x) + h) * SKIP_RESCALE
 
 
@@ -136,9 +135,8 @@ class Attention(nn.Module):
         self.output = conv(channels, channels, kernel=1, zero=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        # [N, 3, heads, C / heads, H W]
-        projected = self.query_key_value(self.norm(x)).flatten(2).unflatten(1, (3, self.heads, -1))
-        query, key, value = projected.transpose(-1, -2).unbind(1)
-        mixed = F.scaled_dot_product_attention(query, key, value).transpose(-1, -2)
-        return (x + self.output(mixed.flatten(1, 2).unflatten(-1, (height, width)))) * SKIP_RESCALE
+        # [3, N, heads, H W, C / heads], without a copy where the map is channels-last
+        projected = self.query_key_value(self.norm(x)).permute(0, 2, 3, 1).flatten(1, 2)
+        query, key, value = projected.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        return (x + self.output(mixed.unflatten(1, x.shape[-2:]).permute(0, 3, 1, 2))) * SKIP_RESCALE

@@ -55,4 +55,4 @@ def restore_training_state(
         if f"exp_avg.{name}" in tensors:
             # preserve_format: the moments take the parameter's memory format, as AdamW makes them itself
             moments = {moment: torch.empty_like(parameter).copy_(tensors[f"{moment}.{name}"]) for moment in _MOMENTS}
-            optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+            optimizer.state[parameter] = {"step": torch.tensor(float(step), device=parameter.device), **moments}

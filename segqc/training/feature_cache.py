@@ -135,10 +135,10 @@ class FeatureCache:
         return np.array(self._masks[self.row_of[index, view]])
 
     def sample(self, index: int, view: int | None = None) -> dict[str, Any]:
-        """`{"features": list of ndarray [C, h, w] float32, "mask": ndarray [S, S] uint8}` of a filled key."""
+        """`{"features": list of ndarray [C, h, w] float16, "mask": ndarray [S, S] uint8}` of a filled key."""
         row = self.row_of[index, view]
         parts = np.split(self._features[row], np.cumsum([math.prod(shape) for shape in self.shapes])[:-1])
-        features = [np.array(part, np.float32).reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        features = [np.array(part).reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
         return {"features": features, "mask": np.array(self._masks[row])}
 
     def __getitem__(self, key: Key) -> dict[str, Any]:

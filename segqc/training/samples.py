@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from segqc.gumbel import sample_exponential
+from segqc.gumbel import NoiseLadder, sample_exponential
 from segqc.model.quality_model import QualityModel
 from segqc.training.schedule import Draw
 
@@ -34,7 +34,7 @@ class SampleSource(Protocol):
         -------
         dict
             ``mask``, ndarray `[S, S]` uint8, and either ``image``, ndarray `[3, I, I]` uint8, or ``features``, list of
-            ndarray `[C, h, w]` float32.
+            ndarray `[C, h, w]` float16.
         """
 
     def mask(self, index: int, view: int | None = None) -> np.ndarray:
@@ -106,7 +106,7 @@ class Batch:
     Attributes
     ----------
     images : Tensor `[N, 3, I, I]` uint8, or None where the features are cached
-    features : list of Tensor `[N, C, h, w]` float32; empty where there are images
+    features : list of Tensor `[N, C, h, w]`, float16 as they are cached; empty where there are images
     masks : Tensor `[N, S, S]` uint8
     draws : list of Draw
     rows : list of int
@@ -128,15 +128,16 @@ class Batch:
             return model.image_features(self.images.to(model.device))
         return [maps.to(model.device) for maps in self.features]
 
-    def noise(self, num_classes: int, device: torch.device) -> Tensor:
-        """E `[N, K, S, S]`: each sample's own generator, on the device that will use it."""
-        shape = (num_classes, *self.masks.shape[1:])
-        return torch.stack(
-            [
-                sample_exponential(shape, torch.Generator(device).manual_seed(draw.noise_seed), device)
-                for draw in self.draws
-            ]
-        )
+    def noise(self, num_classes: int, ladder: NoiseLadder, device: torch.device) -> Tensor:
+        """E `[N, K, S, S]`: each sample's own generator, on the device that will use it; its mean, 1, at t = 0, where
+        the network is shown nothing of it.
+        """
+        noise = torch.ones(len(self.draws), num_classes, *self.masks.shape[1:], dtype=torch.float32, device=device)
+        for sample, draw in zip(noise, self.draws, strict=True):
+            if ladder.keep[draw.level] > 0:
+                generator = torch.Generator(device).manual_seed(draw.noise_seed)
+                sample.copy_(sample_exponential(sample.shape, generator, device))
+        return noise
 
 
 def collate(samples: list[dict[str, Any]]) -> Batch:

@@ -79,7 +79,7 @@ class Trainer:
         self.parameters = dict(self.network.named_parameters())
         self.ema = {name: parameter.detach().clone() for name, parameter in self.parameters.items()}
         self.optimizer = torch.optim.AdamW(
-            self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.parameters.values(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self.bfloat16 = wants_bfloat16(config.precision, accelerator.device)
         self.step, self.best_loss = 0, math.inf
@@ -182,15 +182,17 @@ class Trainer:
     def _loss(self, batch: Batch) -> Tensor:
         """The model's loss of a batch, through the wrapper that shares gradients between processes."""
         device = self.accelerator.device
+        # Under autocast every first convolution would round them to bfloat16 by itself.
+        dtype = torch.bfloat16 if self.bfloat16 else torch.float32
         maps = batch.image_features(self.model)
-        features = [f.contiguous(memory_format=torch.channels_last) for f in maps]
+        features = [f.to(dtype, memory_format=torch.channels_last) for f in maps]
         ladder = self.model.config.ladder
         levels = ladder.at([draw.level for draw in batch.draws]).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             observed = None
             if self.wrong_masks is not None:
                 observed = self.wrong_masks.draw(features, batch, ladder).to(device)
-            noise = batch.noise(self.model.config.num_classes, device)
+            noise = batch.noise(self.model.config.num_classes, ladder, device)
             return self.wrapped(features, batch.masks.to(device), levels, noise, observed)
 
     @torch.no_grad()

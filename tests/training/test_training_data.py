@@ -20,6 +20,7 @@ from segqc.data.masks import write_mask
 from segqc.data.pairs import dataset_fingerprint
 from segqc.data.voc import voc_pairs
 from segqc.demo.scenes import DEMO_LABELS
+from segqc.gumbel import NoiseLadder
 from segqc.training.config import TrainConfig
 from segqc.training.design import new_model
 from segqc.training.pairs import check_pairs, training_labels, training_source
@@ -148,28 +149,40 @@ def test_cache_keys_list_all_views_of_training_pairs_then_the_validation_pairs_a
 # Noise and batches
 
 
+LADDER = NoiseLadder((0.2, 0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9), (1.0,) * 8)
+
+
 def batch_of(draws: list[Draw], size: int = 4) -> Batch:
     return Batch(None, [], torch.zeros(len(draws), size, size, dtype=torch.uint8), draws, list(range(len(draws))))
 
 
 def test_noise_depends_on_its_draw_alone():
     draws = SCHEDULE.batch(0)
-    noise = batch_of(draws).noise(5, torch.device("cpu"))
+    noise = batch_of(draws).noise(5, LADDER, torch.device("cpu"))
     assert noise.shape == (6, 5, 4, 4)
     assert noise.dtype == torch.float32
     assert (noise > 0).all()
-    assert torch.equal(batch_of(draws[::-1]).noise(5, torch.device("cpu")), noise.flip(0))
-    assert torch.equal(batch_of(draws[2:3]).noise(5, torch.device("cpu"))[0], noise[2])
+    assert torch.equal(batch_of(draws[::-1]).noise(5, LADDER, torch.device("cpu")), noise.flip(0))
+    assert torch.equal(batch_of(draws[2:3]).noise(5, LADDER, torch.device("cpu"))[0], noise[2])
     for rank in range(3):
-        assert torch.equal(batch_of(draws[rank::3]).noise(5, torch.device("cpu")), noise[rank::3])
+        assert torch.equal(batch_of(draws[rank::3]).noise(5, LADDER, torch.device("cpu")), noise[rank::3])
     state = torch.get_rng_state()
     torch.manual_seed(9)
-    assert torch.equal(batch_of(draws).noise(5, torch.device("cpu")), noise)
+    assert torch.equal(batch_of(draws).noise(5, LADDER, torch.device("cpu")), noise)
     torch.set_rng_state(state)
     other = dataclasses.replace(draws[0], noise_seed=draws[0].noise_seed + 1)
-    assert not torch.equal(batch_of([other]).noise(5, torch.device("cpu"))[0], noise[0])
+    assert not torch.equal(batch_of([other]).noise(5, LADDER, torch.device("cpu"))[0], noise[0])
     elsewhere = dataclasses.replace(draws[0], index=99, level=0, view=7)
-    assert torch.equal(batch_of([elsewhere]).noise(5, torch.device("cpu"))[0], noise[0])
+    assert torch.equal(batch_of([elsewhere]).noise(5, LADDER, torch.device("cpu"))[0], noise[0])
+
+
+def test_no_noise_is_drawn_where_the_network_sees_nothing_of_the_mask():
+    draws = SCHEDULE.batch(0)
+    draws[0] = dataclasses.replace(draws[0], level=0)
+    noisy = batch_of(draws).noise(5, LADDER, torch.device("cpu"))
+    blind = batch_of(draws).noise(5, NoiseLadder((0.0, *LADDER.keep[1:]), LADDER.temperature), torch.device("cpu"))
+    for draw, with_noise, found in zip(draws, noisy, blind, strict=True):
+        assert torch.equal(found, torch.ones_like(found) if draw.level == 0 else with_noise)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
