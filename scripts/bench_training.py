@@ -1,0 +1,115 @@
+"""How long a step of `segqc train` takes, and that its losses are those of another version.
+
+    python scripts/bench_training.py --voc-root VOCdevkit [--preset cpu] [--steps 40]
+    python scripts/bench_training.py --voc-root VOCdevkit --against CHECKOUT [--rounds 3]
+
+The steps are those of the method `structured` with its segment noise, on the features of 64 pairs that are kept in
+memory; the two guessing networks have random weights, which costs the same. CPU seconds on one thread, the lower
+quartile of the steps: whatever else the machine does only adds to them. --against lets another checkout take turns, and
+prints the ratio of each round and the largest difference of the losses of a step.
+
+Takes about a minute a round and version. Expected results: docs/performance.md.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parents[1]
+_PAIRS = 64
+
+
+def measure(voc_root: Path, preset: str, steps: int) -> dict[str, list[float]]:
+    """CPU seconds and losses of the steps of a training by the code that Python finds."""
+    import torch
+    from accelerate import Accelerator
+
+    from segqc.data.dataset import PairDataset
+    from segqc.model.segment_noise import SegmentNoise, class_swaps
+    from segqc.training.config import TrainConfig
+    from segqc.training.design import new_model
+    from segqc.training.feature_cache import FeatureCache
+    from segqc.training.guessers import CrossFitted
+    from segqc.training.pairs import training_source
+    from segqc.training.resolved import resolve
+    from segqc.training.samples import TrainingData
+    from segqc.training.statistics import class_looks
+    from segqc.training.trainer import Trainer
+    from segqc.training.wrong_masks import WrongMasks
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        given: dict[str, Any] = {"preset": preset, "voc_root": voc_root, "out": Path(folder), "views": 1}
+        config = resolve(TrainConfig(**given, steps=steps, validate_every=10**9, checkpoint_every=10**9))
+        found = training_source(config)
+        dataset = PairDataset(found.pairs[:_PAIRS], found.labels, config.image_size, config.grid_size, None, 0)
+        rows, model = range(len(dataset)), new_model(config, found.labels)
+        blank = torch.zeros(1, 3, config.image_size, config.image_size, dtype=torch.uint8)
+        shapes = [tuple(maps.shape[1:]) for maps in model.image_features(blank)]
+        keys = [(row, None) for row in rows] + [(row, 0) for row in rows]
+        cache = FeatureCache(Path(folder, "cache"), keys, shapes, config.grid_size, "")
+        cache.fill(cache.missing, model, dataset, lambda _: None)
+        noise = SegmentNoise(class_swaps(class_looks(model, cache, rows), found.labels.foreground), 0)
+        guessers = [
+            new_model(dataclasses.replace(config, method="segmenter", seed=seed), found.labels)
+            .eval()
+            .requires_grad_(False)
+            for seed in (1, 2)
+        ]
+        for guesser in guessers:
+            guesser.encoder = model.encoder
+        wrong = WrongMasks(noise, CrossFitted(guessers, 0).belief)
+        trainer = Trainer(config, model, TrainingData(cache, rows, rows), Accelerator(cpu=True), None, wrong)
+        seconds, losses, started = [], [], time.process_time()
+        for batch in trainer._batches():
+            losses.append(trainer._step(batch)[0])
+            trainer.step += 1
+            seconds.append(time.process_time() - started)
+            started = time.process_time()
+    return {"seconds": seconds[1:], "losses": losses}
+
+
+def run(checkout: Path, given: argparse.Namespace) -> tuple[float, list[float]]:
+    """Seconds of a step, the lower quartile, and losses, by the code of `checkout` in a process of its own."""
+    command = [sys.executable, __file__, "--voc-root", str(given.voc_root.resolve()), "--preset", given.preset]
+    command += ["--steps", str(given.steps), "--child"]
+    variables = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=checkout, env=os.environ | variables, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr[-2000:])
+    found = json.loads(done.stdout.splitlines()[-1])
+    return statistics.quantiles(found["seconds"], n=4)[0], found["losses"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voc-root", type=Path, required=True)
+    parser.add_argument("--preset", default="cpu", choices=("cpu", "fast"))
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--against", type=Path, help="another checkout of segqc")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        print(json.dumps(measure(given.voc_root, given.preset, given.steps)))
+        return
+    for number in range(given.rounds):
+        here, losses = run(HERE, given)
+        said = f"round {number + 1}: {here:.3f} CPU s a step, loss {losses[0]:.3f} to {losses[-1]:.3f}"
+        if given.against is not None:
+            there, others = run(given.against.resolve(), given)
+            apart = max(abs(one - other) for one, other in zip(losses, others, strict=True))
+            said += f"; there {there:.3f}, ratio {there / here:.2f}, losses differ by {apart:.1e} at most"
+        print(said, flush=True)
+
+
+if __name__ == "__main__":
+    main()
