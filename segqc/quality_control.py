@@ -19,6 +19,7 @@ from PIL import Image
 
 from segqc.base.devices import without_autocast
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import as_path
 from segqc.calibration.calibration import Calibration
 from segqc.calibration.storage import find_calibration
 from segqc.data.arrays import as_image, as_labels, as_list, as_mask, is_batch, is_floating, is_path
@@ -344,7 +345,7 @@ def load(
     folder = model_folder(folder)
     model = load_model(folder, device)
     scored_in = model.config.tiles if tiles is None else tiles
-    given, name = None if calibration is None else Path(calibration), fingerprint(folder)
+    given, name = None if calibration is None else as_path(calibration), fingerprint(folder)
     return QualityControl(
         model,
         levels,

@@ -24,7 +24,9 @@ class EvaluateConfig:
         Path | None,
         Setting("Folder of the audited masks; it must be the one that was audited (default: as the audit recorded)."),
     ] = None
-    out: Annotated[Path, Setting("Folder for the tables, the figures and the report.")] = Path("evaluation")
+    out: Annotated[Path, Setting("Folder for the tables, the figures and the report.", on_disk=True)] = Path(
+        "evaluation"
+    )
     voc_root: VocRoot = None
     ground_truth: Annotated[
         Path | None,

@@ -1,6 +1,5 @@
 """The folder of an audit: what is written there, whose it is, and one audit at a time."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from segqc.base.errors import BadInput
-from segqc.base.files import read_json
+from segqc.base.files import read_json, remove_folder
 from segqc.base.locks import exclusive
 from segqc.base.parts import part_paths
 from segqc.data.layouts.dataset import DRAWN
@@ -78,7 +77,7 @@ def start_afresh(out: Path) -> None:
     """
     for path in part_paths(parts_folder(out), ROWS):
         path.unlink()
-    shutil.rmtree(out / HEATMAPS, ignore_errors=True)
+    remove_folder(out / HEATMAPS)
     for name in (*VOLUME_TABLES, *OBJECTS):
         (out / name).unlink(missing_ok=True)
 

@@ -22,6 +22,7 @@ from segqc.auditing.shards import Shard, parse_shard
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path
 from segqc.base.parts import part_path, part_paths
 from segqc.base.settings import from_json
 from segqc.base.version import __version__
@@ -134,7 +135,8 @@ def _copy_rows(folders: Sequence[Path], out: Path) -> None:
     """Every part of every shard as a part of the whole."""
     parts = [part for folder in folders for part in part_paths(parts_folder(folder), ROWS)]
     for rank, part in enumerate(parts):
-        shutil.copyfile(part, part_path(parts_folder(out), ROWS, rank))
+        with atomic_path(part_path(parts_folder(out), ROWS, rank)) as temporary:
+            shutil.copyfile(part, temporary)
 
 
 def _copy_heatmaps(folders: Sequence[Path], out: Path, console: Console | None) -> None:
@@ -143,10 +145,9 @@ def _copy_heatmaps(folders: Sequence[Path], out: Path, console: Console | None) 
     with make_progress(console) as progress:
         task = progress.add_task("heat maps", total=len(maps), visible=bool(maps))
         for root, path in maps:
-            target = out / HEATMAPS / path.relative_to(root)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, target)
-            except OSError:
-                shutil.copyfile(path, target)
+            with atomic_path(out / HEATMAPS / path.relative_to(root)) as temporary:
+                try:
+                    os.link(path, temporary)
+                except OSError:
+                    shutil.copyfile(path, temporary)
             progress.advance(task)

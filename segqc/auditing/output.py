@@ -19,6 +19,7 @@ from segqc.base.devices import peak_memory_gib
 from segqc.base.files import write_json
 from segqc.base.lazy import Computed
 from segqc.base.settings import to_json
+from segqc.base.storage.paths import as_path
 from segqc.base.tables import write_table
 from segqc.base.version import __version__
 from segqc.calibration.calibration import Calibration
@@ -199,7 +200,7 @@ def write_audit(
 def _entry(row: dict[str, Any], pair: Pair | None, out: Path, reader: PairReader) -> GalleryEntry:
     """A row with its pictures; one that makes no pair has none."""
     if pair is None:
-        return GalleryEntry(row, Path(row["prediction"]))
+        return GalleryEntry(row, as_path(row["prediction"]))
     heat = out / row["heatmap"] if row["heatmap"] else None
     shown = heat if heat is not None and heat.is_file() else None
     return GalleryEntry(row, pair.image, pair.mask, shown, pair.ground_truth, reader=reader)

@@ -112,7 +112,7 @@ def audit(
         No predictions, no images, or no model there; `config.out` holds files of somebody else, or another audit is
         writing there. A bad pair is a row instead.
     """
-    check_trackers(config.track)
+    check_trackers(config.track, config.out)
     config = dataclasses.replace(config, model=model_folder(config.model))
     with engine_of(config) as cluster:
         return _audit(config, comparison, console, job, cluster)

@@ -27,6 +27,29 @@ class BadInput(Exception):
         return f"{self.path}: {self.reason}" + (f" ({self.fix})" if self.fix else "")
 
 
+class StorageError(Exception):
+    """An object store that does not answer, or refuses: the work ends, and the same command continues it.
+
+    It is no `BadInput`, which costs one file: with the store away, every later file would be one.
+
+    Parameters
+    ----------
+    address : str
+        The object or folder.
+    reason, fix : str
+        As for `BadInput`.
+    """
+
+    def __init__(self, address: str, reason: str, fix: str) -> None:
+        super().__init__(address, reason, fix)
+        self.address = address
+        self.reason = reason
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.reason} ({self.fix})"
+
+
 def describe_os_error(error: OSError) -> str:
     """What the system would not do, in one line: the file and the reason."""
     reason = error.strerror or str(error)

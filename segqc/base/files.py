@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import secrets
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,12 @@ from typing import Any
 import numpy as np
 
 from segqc.base.errors import BadInput
+from segqc.base.parallel import ordered_map
+from segqc.base.storage import objects
+from segqc.base.storage.copies import sent_when_written
+from segqc.base.storage.paths import RemotePath, as_path
+
+_AT_ONCE = 16  # transfers, which mostly wait
 
 FLAT_PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """How Pillow writes masks and heat maps: their rows are runs of equal steps, which zlib's search for longer repetitions
@@ -30,13 +37,20 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary sibling of `path`, renamed over it on success and removed on error.
 
     The sibling has the suffix of `path`, since many writers choose their format by it. Missing parent folders are made.
+    For an object in a store it is a local file, which is sent on success.
 
     Raises
     ------
     OSError
         When the folder cannot be made or written to.
+    StorageError
+        The store does not take the object.
     """
-    path = Path(path)
+    path = as_path(path)
+    if isinstance(path, RemotePath):
+        with sent_when_written(str(path), path.name) as local:
+            yield local
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")
     try:
@@ -49,6 +63,23 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def send_folder(source: Path, target: RemotePath) -> None:
+    """Copy all files of a local folder to one of a store, many at a time."""
+    files = [path for path in source.rglob("*") if path.is_file()]
+    for _ in ordered_map(
+        lambda path: objects.send(path, f"{target}/{path.relative_to(source).as_posix()}"), files, workers=_AT_ONCE
+    ):
+        pass
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and all that is in it, as far as the system allows; none may be there."""
+    if isinstance(folder, RemotePath):
+        objects.remove([str(folder)])
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plain(value: Any) -> Any:
@@ -97,7 +128,7 @@ def read_json(path: Path | str) -> Any:
         When the file is missing, unreadable, or not JSON (with line and column).
     """
     try:
-        return json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        return json.loads(as_path(path).read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         raise BadInput(path, "does not exist") from None
     except OSError as error:

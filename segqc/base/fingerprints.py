@@ -8,6 +8,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from segqc.base.storage.paths import RemotePath
+
 
 def stable_seed(*parts: object) -> int:
     """A 63-bit seed of any values, by their `repr`."""
@@ -59,8 +61,11 @@ def file_stamp(path: Path) -> list[Any]:
     """What changes when a file is replaced, as JSON values: where it really lies, its size, and when it and its entry
     in the folder changed.
 
-    The last is there for archives, which set a file's own time back to what it was.
+    The last is there for archives, which set a file's own time back to what it was. An object in a store has its own
+    stamp.
     """
+    if isinstance(path, RemotePath):
+        return path.stamp()
     real = path.resolve()
     try:
         stat = real.stat()

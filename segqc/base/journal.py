@@ -11,9 +11,11 @@ import zlib
 from collections.abc import Iterator, MutableMapping
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from segqc.base.files import atomic_path
+from segqc.base.storage.growing import Appendable, open_to_append
+from segqc.base.storage.paths import as_path
 
 
 class PackedRows(MutableMapping[str, dict[str, Any]]):
@@ -55,14 +57,14 @@ class Journal:
     """
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
-        self.path = Path(path)
+        self.path = as_path(path)
         self.header = json.loads(json.dumps(header))
         self.rows = PackedRows()
         lines = _whole_lines(self.path)
         if next(lines, None) == {"header": self.header}:
             for line in takewhile(_is_row, lines):
                 self.rows[line["key"]] = line["row"]
-        self._file: TextIO | None = None
+        self._file: Appendable | None = None
 
     def __contains__(self, key: str) -> bool:
         return key in self.rows
@@ -88,7 +90,7 @@ class Journal:
         with atomic_path(self.path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(json.dumps({"header": self.header}) + "\n")
             file.writelines(_line(key, row) for key, row in self.rows.items())
-        self._file = self.path.open("a", encoding="utf-8")
+        self._file = open_to_append(self.path)
 
     def close(self) -> None:
         if self._file is not None:

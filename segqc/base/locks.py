@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from segqc.base.errors import BadInput
+from segqc.base.files import atomic_path
+from segqc.base.fingerprints import short_digest
+from segqc.base.storage.copies import copies_folder
+from segqc.base.storage.paths import RemotePath
 
 
 @contextmanager
 def exclusive(path: Path, folder: Path, work: str) -> Iterator[None]:
     """Hold the lock on `path`, which is made where it is missing.
 
-    No lock on Windows, nor on file systems that have none.
+    No lock on Windows, nor on file systems that have none. In a store the lock file is only left as a mark: the lock
+    itself is on this machine, and keeps no other machine out.
 
     It is a record lock, since processes that are forked do not inherit it: a loader's workers may outlive their killed
     parent for seconds. Within a process it excludes nobody.
@@ -37,6 +42,8 @@ def exclusive(path: Path, folder: Path, work: str) -> Iterator[None]:
     OSError
         The file cannot be made.
     """
+    if isinstance(path, RemotePath):
+        path = _local_lock(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         if _held_by_another(file):
@@ -61,6 +68,14 @@ def locked(file: IO[Any]) -> Iterator[None]:
         yield
     finally:
         fcntl.lockf(file, fcntl.LOCK_UN)
+
+
+def _local_lock(path: RemotePath) -> Path:
+    """Leave the lock file in the store, and return the file whose lock stands for it on this machine."""
+    if not path.is_file():
+        with atomic_path(path) as temporary:
+            temporary.touch()
+    return copies_folder() / "locks" / short_digest(str(path), size=16)
 
 
 def _held_by_another(file: TextIO) -> bool:

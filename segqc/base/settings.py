@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from segqc.base.errors import BadInput
+from segqc.base.storage.paths import as_path, is_address
+
 T = TypeVar("T")
 
 
@@ -35,6 +38,8 @@ class Setting:
         Whether a tuple is given by repeating the option; other tuples are given with commas between their items.
     python_only : bool
         Whether the command line leaves it out.
+    on_disk : bool
+        Whether a path must be local, because files there are written in place.
     """
 
     help: str
@@ -45,6 +50,7 @@ class Setting:
     positional: bool = False
     repeated: bool = False
     python_only: bool = False
+    on_disk: bool = False
 
 
 @cache
@@ -79,7 +85,8 @@ def choices(hint: Any) -> tuple[Any, ...]:
 
 
 def check_settings(config: Any) -> None:
-    """Refuse numbers outside the range of their `Setting`, and values that their Literal does not list.
+    """Refuse numbers outside the range of their `Setting`, and values that their Literal does not list; make paths that
+    are addresses of a store (s3://...) such paths.
 
     None is always allowed: it stands for a default.
 
@@ -87,9 +94,18 @@ def check_settings(config: Any) -> None:
     ------
     ValueError
         Names the field, the values that it may have, and its value.
+    BadInput
+        A path that must be local is an address.
     """
     for name, (hint, setting) in settings_of(config.__class__).items():
         value = getattr(config, name)
+        if isinstance(value, Path) and is_address(value):
+            if setting.on_disk:
+                fix = "give a local folder; a tool of the store, such as `aws s3 sync`, copies it when it is finished"
+                raise BadInput(as_path(value), f"cannot be `{name}`: files there are written in place", fix)
+            object.__setattr__(config, name, as_path(value))  # before the config, which is frozen, is seen by anybody
+        elif item_type(hint) is Path:
+            object.__setattr__(config, name, tuple(map(as_path, value)))
         for item in value if isinstance(value, tuple) else (value,):
             if item is not None:
                 _check_choice(name, item, choices(hint))
@@ -214,4 +230,4 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(_convert(inner, item, where) for item in value)
     if hint is Path and not isinstance(value, (str, Path)):
         raise ValueError(f"Expected a path at {where}, but got {value!r}")
-    return Path(value) if hint is Path else value
+    return as_path(value) if hint is Path else value

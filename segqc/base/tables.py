@@ -11,6 +11,7 @@ import pyarrow
 import pyarrow.parquet
 
 from segqc.base.files import atomic_path
+from segqc.base.storage.paths import as_path
 
 NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 """Pattern of text that is a plain number."""
@@ -127,7 +128,7 @@ def write_table(path: Path | str, rows: Sequence[dict[str, Any]], columns: Seque
     ValueError
         When a row has a key that is not a column, or the suffix is neither of the two.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix == ".csv":
         with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")

@@ -5,6 +5,7 @@ The format itself checks that the file has its length and nothing else: a flippe
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def save_checked(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
         The file cannot be written.
     """
     stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(Path(path)) as temporary:
+    with atomic_path(path) as temporary:
         checked = {"digest": _digest(stored, metadata), "metadata": dict(metadata)}
         save_file(stored, str(temporary), {_CHECKED: json.dumps(checked)})
 
@@ -65,7 +66,7 @@ def load_vouched(path: Path, fix: str) -> tuple[dict[str, Tensor], dict[str, str
 def _load(path: Path, fix: str) -> tuple[dict[str, Tensor], dict[str, str], bool]:
     """Tensors and metadata, and whether they had a digest, which then fits."""
     try:
-        with safe_open(str(path), framework="pt") as file:
+        with safe_open(os.fspath(path), framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             found = dict(file.metadata() or {})
         checked = json.loads(found[_CHECKED]) if _CHECKED in found else None

@@ -16,6 +16,7 @@ from typing import Any
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
+from segqc.base.storage.paths import RemotePath
 
 PROJECT = "segqc"
 """Experiment of MLflow and project of Weights & Biases, unless the environment names another."""
@@ -23,14 +24,18 @@ PROJECT = "segqc"
 _RUNS = "tracked.json"
 
 
-def check_trackers(names: Sequence[str]) -> None:
-    """Refuse trackers that are not installed, before any work.
+def check_trackers(names: Sequence[str], folder: Path) -> None:
+    """Refuse trackers that are not installed, or cannot write to the folder of the run, before any work.
 
     Raises
     ------
     BadInput
-        Names the package and how to install it.
+        Names the package and how to install it; or the folder is one of a store.
     """
+    if names and isinstance(folder, RemotePath):
+        raise BadInput(
+            "--track", f"keeps files that grow beside the results, but {folder} is no local folder", "leave it out"
+        )
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise BadInput("--track", f"needs {name}, which is not installed", "pip install 'segqc[track]'")

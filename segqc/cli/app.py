@@ -10,7 +10,7 @@ from rich.text import Text
 
 from segqc.base.console import console, error_console
 from segqc.base.cores import wait_passively
-from segqc.base.errors import BadInput, describe_os_error
+from segqc.base.errors import BadInput, StorageError, describe_os_error
 from segqc.base.version import __version__
 from segqc.cli import audit, calibration, demo, evaluate, export_model, inspect, predict, review, tabular, train
 
@@ -68,7 +68,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         app()
-    except (BadInput, ValueError, FloatingPointError, OSError) as error:
+    except (BadInput, StorageError, ValueError, FloatingPointError, OSError) as error:
         said = describe_os_error(error) if isinstance(error, OSError) else str(error)
         error_console.print(Text.assemble(("segqc:", "bold red"), " ", said), soft_wrap=True)
         sys.exit(2)

@@ -2,12 +2,14 @@
 
 import logging
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import as_path
 
 RAISE_LIMIT = "if you trust the file, raise the limit with --max-pixels (in Python: PIL.Image.MAX_IMAGE_PIXELS)"
 
@@ -19,13 +21,16 @@ def check_file(path: Path | str) -> None:
     ------
     BadInput
         Missing, a folder, 0 bytes, or unreadable.
+    StorageError
+        The file lies in a store that does not give it.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         if not path.is_file():
             raise BadInput(path, "is a folder, not a file" if path.is_dir() else "does not exist")
         if path.stat().st_size == 0:
             raise BadInput(path, "is empty (0 bytes)", "write or copy it again")
+        os.fspath(path)  # fetches an object of a store, so that no decoder meets the store's errors
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise BadInput(path, f"cannot be read: {error}") from error
 

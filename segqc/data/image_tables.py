@@ -5,6 +5,7 @@ needed.
 """
 
 import io
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def image_columns(path: Path) -> list[str]:
         if path.suffix == ".parquet":
             schema = pyarrow.parquet.read_schema(path)
         else:
-            with pyarrow.memory_map(str(path)) as source:
+            with pyarrow.memory_map(os.fspath(path)) as source:
                 schema = pyarrow.ipc.open_stream(source).schema
     except (OSError, pyarrow.ArrowException):
         return []
@@ -74,7 +75,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]
             for batch in pyarrow.parquet.ParquetFile(path).iter_batches(_AT_ONCE, columns=list(columns)):
                 yield from batch.to_pylist()
             return
-        with pyarrow.memory_map(str(path)) as source:
+        with pyarrow.memory_map(os.fspath(path)) as source:
             for batch in pyarrow.ipc.open_stream(source):
                 batch.validate(full=True)  # offsets of a damaged stream would lead outside of it
                 for row in range(batch.num_rows):  # a batch may be as large as the file

@@ -7,6 +7,7 @@ from typing import Any
 
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json
+from segqc.base.storage.paths import as_path
 from segqc.data.label_lists import LABEL_LISTS
 from segqc.data.labels import LabelSpace, palette_of
 
@@ -62,7 +63,7 @@ def read_label_file(path: Path | str) -> LabelSpace:
     BadInput
         The file is none of these, or its classes make no label space.
     """
-    path = Path(path).expanduser()
+    path = as_path(path).expanduser()
     try:
         if path.suffix.lower() == ".json":
             return _from_json(read_json(path))

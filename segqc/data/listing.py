@@ -1,12 +1,12 @@
 """Files of a folder by id: the path below the folder, without suffix, by which pictures and masks find each other."""
 
-import os
 import zipfile
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import walk
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, NamePattern
 from segqc.data.pictures import IMAGE_SUFFIXES
@@ -42,24 +42,19 @@ def files_by_id(
         Each list sorted; empty where there is no such folder.
     """
     found: dict[str, list[Path]] = {}
-    visited: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
+    for parent, folders, names in walk(folder):
+        real = parent.resolve() if leave_out else parent
         hidden = {name for name in folders + names if name.startswith(".")}
-        passed_over = hidden | ({n for n in folders + names if Path(real, n) in leave_out} if leave_out else set())
+        passed_over = hidden | ({n for n in folders + names if real / n in leave_out} if leave_out else set())
         folders[:] = sorted(set(folders) - passed_over)
-        below = Path(parent).relative_to(folder).as_posix()
+        below = parent.relative_to(folder).as_posix()
         for name in sorted(set(names) - passed_over):
             stem, _, ending = name.rpartition(".")  # text: a `Path` of each of many thousand files takes seconds
             stem, suffix = (stem, f".{ending.lower()}") if stem and ending else (name, "")
             wanted = suffix != ".json" if suffixes is None else suffix in suffixes
             id_ = pattern.id_of(stem if below == "." else f"{below}/{stem}") if wanted else None
             if id_ is not None:
-                path = Path(parent, name)
+                path = parent / name
                 if not (suffix == ".npz" and _holds_probabilities(path)):
                     found.setdefault(id_, []).append(path)
     return found
@@ -86,8 +81,8 @@ def passed_over(folder: Path, suffixes: tuple[str, ...], leave_out: Collection[P
         As for `files_by_id`.
     """
     kinds: Counter[str] = Counter()
-    for parent, folders, names in os.walk(folder):
-        hidden = {name for name in folders + names if name.startswith(".") or Path(parent, name).resolve() in leave_out}
+    for parent, folders, names in walk(folder):
+        hidden = {name for name in folders + names if name.startswith(".") or (parent / name).resolve() in leave_out}
         folders[:] = [name for name in folders if name not in hidden]
         found = (Path(name).suffix.lower() for name in names if name not in hidden)
         kinds.update(suffix or "without suffix" for suffix in found if suffix not in suffixes)

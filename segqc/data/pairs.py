@@ -5,13 +5,13 @@ files are passed over. Symbolic links may lead out of a folder; ids may not ("..
 elsewhere must not name files at will.
 """
 
-import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from segqc.base.errors import BadInput
 from segqc.base.fingerprints import stable_seed
+from segqc.base.storage.paths import as_path
 from segqc.data.listing import files_by_id, require_files
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, NamePattern, find_mask_pattern, find_patterns
@@ -71,10 +71,10 @@ def folder_pairs(
         When either folder is missing or has no such file; when both are the same and names do not tell the masks; or
         when several kinds of mask fit.
     """
-    images, masks = Path(images).expanduser(), Path(masks).expanduser()
+    images, masks = as_path(images).expanduser(), as_path(masks).expanduser()
     found_images = require_files(images, IMAGE_SUFFIXES, "image", leave_out)
     found_masks = require_files(masks, MASK_SUFFIXES, "mask", leave_out)
-    if os.path.samefile(images, masks):
+    if images.samefile(masks):
         of_masks = names[1] or find_mask_pattern(sorted(found_images.keys() | found_masks.keys()))
         if of_masks is None:
             fix = "give --mask-suffix, such as _mask, or keep them in two folders"

@@ -1,6 +1,6 @@
 """Tables that list a data set's files: a row a picture, with columns for its mask, its prediction, its id and its part.
 
-Columns are known by their names; paths are relative to the table's folder, or absolute.
+Columns are known by their names; paths are relative to the table's folder, absolute, or addresses (s3://...).
 """
 
 import csv
@@ -13,6 +13,7 @@ import pyarrow
 import pyarrow.parquet
 
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import absolute_text, as_path, common_folder
 from segqc.data.listing import is_plain_id
 from segqc.data.pairs import Problem
 
@@ -136,7 +137,7 @@ def _of_split(
 def _rows(path: Path, cells: list[dict[str, str]], columns: dict[str, str]) -> tuple[list[TableRow], list[Problem]]:
     files: list[dict[str, Path]] = [
         {
-            role: path.parent / Path(row[columns[role]]).expanduser()
+            role: path.parent / as_path(row[columns[role]]).expanduser()
             for role in ("image", "mask", "prediction")
             if role in columns and row[columns[role]]
         }
@@ -167,10 +168,10 @@ def _ids(cells: list[dict[str, str]], files: list[dict[str, Path]], columns: dic
     """The ids that the table gives; else the pictures' paths below the folder that they share, without suffix."""
     if "id" in columns:
         return [row[columns["id"]] for row in cells]
-    folders = {os.path.abspath(named["image"].parent) for named in files if "image" in named}
-    shared = os.path.commonpath(folders) if folders else ""
+    pictures = [named["image"] for named in files if "image" in named]
+    shared = absolute_text(common_folder(pictures)) if pictures else ""
     return [
-        Path(os.path.relpath(os.path.abspath(named["image"]), shared)).with_suffix("").as_posix()
+        Path(os.path.relpath(absolute_text(named["image"]), shared)).with_suffix("").as_posix()
         if "image" in named
         else ""
         for named in files

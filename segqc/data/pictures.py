@@ -13,6 +13,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import as_path
 from segqc.data.decoding import check_file, decode, read_tiff_array
 
 FORMATS = {
@@ -83,8 +84,8 @@ def read_image(path: Path | str, reading: PictureReading = AS_STORED) -> Image.I
         When the file is missing, empty, truncated, too large, or of no known format, whatever its name says.
     """
     is_tiff = Path(path).suffix.lower() in FORMATS["TIFF"]
-    if is_tiff and (reading.bands is not None or _needs_tifffile(Path(path))):
-        return _from_bands(path, _read_tiff(Path(path)), reading)
+    if is_tiff and (reading.bands is not None or _needs_tifffile(as_path(path))):
+        return _from_bands(path, _read_tiff(as_path(path)), reading)
     image = decode(path, _NAMES, f"is none of {', '.join(_NAMES)}", "convert it to one of them")
     try:
         if reading.upright:

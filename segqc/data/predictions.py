@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segqc.base.storage.paths import as_path
 from segqc.data.listing import LOSSY_SUFFIXES, require_files
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairing import AS_IT_IS, find_patterns
@@ -78,7 +79,7 @@ def audit_pairs(
     BadInput
         When a folder is missing, `predictions` has no file, or there are no images.
     """
-    predictions = Path(predictions).expanduser()
+    predictions = as_path(predictions).expanduser()
     pictures = picture_set(images, voc_root, ground_truth, image_set, leave_out)
     return pair_predictions(predictions, prediction_files(predictions, leave_out), pictures, names)
 
@@ -111,7 +112,7 @@ def picture_set(
     """
     known, ambiguous = list_images(images, voc_root, leave_out=leave_out)
     expected = known if image_set is None else list_images(images, voc_root, image_set, leave_out)[0]
-    truths = {} if ground_truth is None else true_masks(Path(ground_truth).expanduser(), known, leave_out)
+    truths = {} if ground_truth is None else true_masks(as_path(ground_truth).expanduser(), known, leave_out)
     return PictureSet(known, list(expected), truths, {problem.id: problem.reason for problem in ambiguous})
 
 

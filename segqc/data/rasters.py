@@ -16,6 +16,7 @@ from numpy.lib import format as npy_format
 from PIL import Image
 
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import as_path
 from segqc.data.channels import channel_axis, class_indices
 from segqc.data.decoding import check_file, check_pixels, decode, read_tiff_array
 
@@ -68,7 +69,7 @@ def read_raster(path: Path | str) -> Raster:
         if suffix in (".jpg", ".jpeg", ".webp"):
             raise BadInput(path, reason, _LOSSY)
         raise BadInput(path, reason, f"use one of {', '.join(READERS)}")
-    return reader(Path(path))
+    return reader(as_path(path))
 
 
 def _read_picture_file(path: Path) -> Raster:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import as_path
 from segqc.data.listing import files_by_id, is_plain_id, require_files
 from segqc.data.masks import MASK_SUFFIXES
 from segqc.data.pairs import Pair, Problem, only_file
@@ -38,7 +39,7 @@ def find_voc(root: Path | str) -> VocFolder:
     BadInput
         When it is none of these; the reason lists where was looked.
     """
-    root = Path(root).expanduser()
+    root = as_path(root).expanduser()
     places = [root, root / "VOC2012", root / "VOCdevkit" / "VOC2012"]
     for place in places:
         if (place / "JPEGImages").is_dir() and (place / "SegmentationClass").is_dir():
@@ -96,7 +97,7 @@ def list_images(
         When the folder or the list is missing or empty, or not exactly one of `images` and `voc_root` is given.
     """
     if images is not None and voc_root is None:
-        folder = Path(images).expanduser()
+        folder = as_path(images).expanduser()
     elif voc_root is not None and images is None:
         folder = find_voc(voc_root).images
     else:

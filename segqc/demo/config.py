@@ -19,7 +19,7 @@ def _size(help_: str) -> Setting:
 class DemoConfig:
     """`segqc demo`; how long the defaults take is in `DURATION`."""
 
-    out: Annotated[Path, Setting("Folder for all files of the demo.")] = Path("demo")
+    out: Annotated[Path, Setting("Folder for all files of the demo.", on_disk=True)] = Path("demo")
     seed: Annotated[int, Setting("Random seed for scenes and trainings.", low=0)] = 0
     train_scenes: Annotated[int, _size("Number of scenes that the segmenter and the quality model are trained on.")] = (
         400

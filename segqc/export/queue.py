@@ -4,7 +4,7 @@ about them.
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from segqc.base.errors import BadInput
 from segqc.base.parallel import ordered_map
+from segqc.base.storage.paths import absolute_text
 from segqc.data.labels import LabelSpace
 from segqc.data.pictures import picture_orientation
 from segqc.export.config import ExportConfig
@@ -200,7 +201,7 @@ class Locator:
         BadInput
             When it lies outside the root, or its name is one that JSON or XML cannot hold.
         """
-        path = Path(os.path.relpath(image, self.root)).as_posix()
+        path = Path(os.path.relpath(absolute_text(image), absolute_text(self.root))).as_posix()
         if path.startswith("../") and not self.outside:
             raise BadInput(image, f"lies outside {self.root}", "name a folder above all pictures with --images-root")
         if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in path):
@@ -210,11 +211,6 @@ class Locator:
                 "rename the file and its prediction",
             )
         return path if self.url_prefix is None else self.url_prefix + quote(path)
-
-
-def common_folder(images: Sequence[Path]) -> Path:
-    """The innermost folder above all pictures; the current one where there are none."""
-    return Path(os.path.commonpath([os.path.abspath(image.parent) for image in images])) if images else Path.cwd()
 
 
 def reason_of(row: dict[str, Any]) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
 from segqc.base.settings import to_json
+from segqc.base.storage.paths import common_folder
 from segqc.base.tables import write_table
 from segqc.base.version import __version__
 from segqc.data.inspection.survey import commonest_reason
 from segqc.export import coco, csv_table, cvat, fiftyone, label_studio
 from segqc.export.config import ExportConfig
-from segqc.export.queue import Item, Locator, Skipped, choose, common_folder, load_items
+from segqc.export.queue import Item, Locator, Skipped, choose, load_items
 from segqc.results.objects import read_objects
 from segqc.results.schema import object_columns
 from segqc.results.table import audit_fingerprint, read_audit_table
@@ -73,7 +74,8 @@ def export(config: ExportConfig) -> ExportReport:
     table = read_audit_table(config.audit)
     labels, objects = table.labels(config.classes), read_objects(table.folder)
     chosen = choose(table, config)
-    root = config.images_root or common_folder([table.path(row, "image") for row in table.rows if row.get("image")])
+    pictures = [table.path(row, "image") for row in table.rows if row.get("image")]
+    root = config.images_root or (common_folder(pictures) if pictures else Path.cwd())
     skipped, tally = list(chosen.unscored), _Tally()
     items = load_items(chosen, table, labels, _locator(config, root), skipped)
     first = next(items, None)

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from segqc.base.files import atomic_path
 from segqc.base.fingerprints import text_sha256
+from segqc.base.storage.paths import RemotePath, absolute_text, as_path
 from segqc.base.version import __version__
 from segqc.data.labels import LabelSpace
 from segqc.gallery.about import header_facts, introduction
@@ -104,7 +105,7 @@ def write_gallery(
     OSError
         When the file cannot be written.
     """
-    path = Path(path)
+    path = as_path(path)
     prepared = _prepared(entries, labels, objects_of, workers, on_read, on_progress or (lambda done: None))
     rows = PageRows()
     beside = _is_beside(thumbnails, entries)
@@ -161,7 +162,12 @@ def _write_pictures(
 
 
 def _address(file: Path, folder: Path) -> str:
-    """Address of a file from a page in `folder`; an absolute one where no relative path leads there."""
+    """Address of a file from a page in `folder`; an absolute one where no relative path leads there, and none from a
+    disk or a bucket into another bucket, which browsers cannot follow.
+    """
+    if isinstance(file, RemotePath) or isinstance(folder, RemotePath):
+        same = isinstance(file, RemotePath) and file.parts[:2] == folder.parts[:2]
+        return quote(os.path.relpath(absolute_text(file), absolute_text(folder))) if same else ""
     try:
         return quote(Path(os.path.relpath(file, folder)).as_posix())
     except ValueError:  # another drive of Windows

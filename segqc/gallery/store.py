@@ -8,12 +8,15 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
 
+from segqc.base.files import remove_folder, send_folder
+from segqc.base.storage.paths import RemotePath
 from segqc.gallery.previews import Packet, Previews
 
 FINE, SMALL = ".fine", ""  # what is added to an entry's number in the name of a packet; web/pictures.js has the same
@@ -58,14 +61,17 @@ class PictureFolder:
     """Pictures as files beside a page, in a folder named by their content: ``gallery_files/<name>`` for
     ``gallery.html``. Photos are JPEG files, rasters scripts that hand their data to the page.
 
-    They are written under a hidden name first. Until the new page is in place the old one keeps the folder that it
-    refers to; `remove_old_pictures` then clears it away. Used as a context manager, which removes what was not
-    finished.
+    They are written under a hidden name first, or to a temporary folder of the disk where the page goes to a store.
+    Until the new page is in place the old one keeps the folder that it refers to; `remove_old_pictures` then clears it
+    away. Used as a context manager, which removes what was not finished.
     """
 
     def __init__(self, page: Path) -> None:
         self.parent = page.with_name(f"{page.stem}_files")
-        self._temporary = self.parent / f".{secrets.token_hex(8)}.tmp"
+        if isinstance(page, RemotePath):
+            self._temporary = Path(tempfile.gettempdir(), f"segqc-{secrets.token_hex(8)}")
+        else:
+            self._temporary = self.parent / f".{secrets.token_hex(8)}.tmp"
         self._digest = hashlib.blake2b(digest_size=8)
 
     def __enter__(self) -> PictureFolder:
@@ -93,7 +99,9 @@ class PictureFolder:
     def finish(self) -> str:
         """Give the folder its name, and return its address from the page."""
         folder = self.parent / self._digest.hexdigest()
-        if not folder.exists():
+        if isinstance(folder, RemotePath):
+            send_folder(self._temporary, folder)
+        elif not folder.exists():
             os.replace(self._temporary, folder)
         return f"{quote(self.parent.name)}/{folder.name}"
 
@@ -105,7 +113,7 @@ def remove_old_pictures(page: Path, keep: str | None) -> None:
         return
     for folder in parent.iterdir():
         if _FOLDER_NAME.fullmatch(folder.name) and (keep is None or folder.name != keep.rsplit("/", 1)[1]):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
     if not any(parent.iterdir()):
         parent.rmdir()
 

@@ -14,6 +14,7 @@ from segqc.base.errors import BadInput
 from segqc.base.files import json_bytes, read_json, write_json
 from segqc.base.fingerprints import bytes_sha256, file_sha256, files_digest
 from segqc.base.settings import from_json, to_json
+from segqc.base.storage.paths import as_path
 from segqc.base.tensor_files import load_vouched, save_checked
 from segqc.density import DensityHead
 from segqc.model.catalogue import BUNDLED_MODELS
@@ -41,7 +42,7 @@ def save_model(folder: Path, model: QualityModel, compact: bool = False) -> None
     """
     if model.encoder is not None and model.encoder.folded:
         raise ValueError("Expected a model whose encoder is not folded: save it before it is given to QualityControl")
-    folder = Path(folder)
+    folder = as_path(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if compact:
         own = model.config.training.get("config", {}).get("encoder_weights")
@@ -75,7 +76,7 @@ def load_model(folder: Path, device: str | torch.device | None = None) -> Qualit
     BadInput
         The folder is not a whole model, or comes from a newer version; or there is no such device.
     """
-    folder, device = Path(folder), find_device(device)
+    folder, device = as_path(folder), find_device(device)
     config = load_config(folder)
     check_checksums(folder, (WEIGHTS, DENSITY), _FIX)
     tensors, _ = load_vouched(folder / WEIGHTS, _FIX)
@@ -135,9 +136,10 @@ def model_folder(model: Path | str) -> Path:
     """The folder that is meant: the given one, or that of the model of this name that comes with segqc, where there is
     no such folder here.
     """
-    return Path(model) if Path(model).exists() else BUNDLED_MODELS.get(str(model), Path(model))
+    path = as_path(model)
+    return path if path.exists() else BUNDLED_MODELS.get(str(model), path)
 
 
 def fingerprint(folder: Path) -> str:
     """A short name for the content of a model folder, from the bytes of its files."""
-    return files_digest([Path(folder) / name for name in (CONFIG, WEIGHTS, DENSITY)])
+    return files_digest([as_path(folder) / name for name in (CONFIG, WEIGHTS, DENSITY)])

@@ -17,6 +17,7 @@ from segqc.base.errors import BadInput
 from segqc.base.files import read_json
 from segqc.base.fingerprints import short_digest
 from segqc.base.settings import from_json
+from segqc.base.storage.paths import as_path
 from segqc.data.label_files import parse_classes
 from segqc.data.labels import LabelSpace
 from segqc.data.reader import PairReader
@@ -93,12 +94,12 @@ class AuditTable:
         a file; the very first where none does.
         """
         named = (row.get(column) for row in self.rows for column in ("prediction", "image"))
-        paths = list(islice((path for path in named if path and not Path(path).is_absolute()), _PROBED))
+        paths = list(islice((path for path in named if path and not as_path(path).is_absolute()), _PROBED))
         return next((start for start in self.starts if any((start / path).is_file() for path in paths)), self.starts[0])
 
     def path(self, row: Mapping[str, Any], column: str) -> Path:
         """The file that a row names in `column` ("image", "prediction"), there or not; `base` where it names none."""
-        return self.base / (row.get(column) or "")
+        return self.base / as_path(row.get(column) or "")
 
     def file(self, row: Mapping[str, Any], column: str) -> Path:
         """The file that a row names in `column`.
@@ -115,7 +116,7 @@ class AuditTable:
         path = self.path(row, column)
         if path.is_file():
             return path
-        if Path(row[column]).is_absolute():
+        if as_path(row[column]).is_absolute():
             raise BadInput(path, f"does not exist; it is the {column} of {row['id']}", "put it back, or audit again")
         raise _not_found(row[column], self.starts, "run the command in the folder in which the audit was run")
 
@@ -127,8 +128,8 @@ class AuditTable:
         BadInput
             When it is not there; the reason says where it was looked for, and the fix to name it with `option`.
         """
-        starts = [self.base, *self.starts] if not Path(path).is_absolute() else [Path()]
-        found = next((start / path for start in starts if (start / path).exists()), None)
+        starts = [self.base, *self.starts] if not as_path(path).is_absolute() else [Path()]
+        found = next((start / as_path(path) for start in starts if (start / as_path(path)).exists()), None)
         if found is None:
             raise _not_found(path, starts, f"name it with {option}")
         return found
@@ -151,7 +152,7 @@ class AuditTable:
             return parse_classes(classes)
         if (self.folder / CLASSES).is_file():
             return parse_classes(str(self.folder / CLASSES))
-        model = Path(str(self.summary.get("model", {}).get("folder", "")))
+        model = as_path(str(self.summary.get("model", {}).get("folder", "")))
         try:
             return from_json(ModelConfig, read_json(model / "config.json")).label_space
         except (BadInput, ValueError) as error:
@@ -177,7 +178,7 @@ def read_audit_table(path: Path | str) -> AuditTable:
     BadInput
         When there is no table, or it is not one of an audit.
     """
-    path = Path(path)
+    path = as_path(path)
     tables = [path / "scores.parquet", path / "scores.csv"] if path.is_dir() else [path]
     table = next((table for table in tables if table.is_file()), None)
     if table is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segqc.base.console import console
 from segqc.base.settings import Tracker
+from segqc.base.storage.paths import as_path
 from segqc.data.options import Exif, LayoutName, MaskValues
 from segqc.model.catalogue import Method
 from segqc.training.config import Precision, PresetName, TrainConfig
@@ -179,7 +180,7 @@ def train(
     >>> qc = segqc.load(folder)  # doctest: +SKIP
     """
     config = TrainConfig(
-        out=Path(out),
+        out=as_path(out),
         voc_root=_path(voc_root),
         image_set=image_set,
         images=_path(images),
@@ -240,4 +241,4 @@ def train(
 
 
 def _path(given: Path | str | None) -> Path | None:
-    return None if given is None else Path(given)
+    return None if given is None else as_path(given)

@@ -52,7 +52,7 @@ PRESETS: dict[PresetName, Preset] = {
 class TrainConfig(DataOptions):
     """`segqc train`. Relative paths are relative to the working directory."""
 
-    out: Annotated[Path, Setting("Run folder, which becomes the model folder.")] = Path("runs/segqc")
+    out: Annotated[Path, Setting("Run folder, which becomes the model folder.", on_disk=True)] = Path("runs/segqc")
     voc_root: VocRoot = None
     image_set: Annotated[str, Setting("With --voc-root: name of the list in ImageSets/Segmentation, without .txt.")] = (
         "train"
@@ -184,7 +184,10 @@ class TrainConfig(DataOptions):
     mask_only: Annotated[bool, Setting("Hide the image from the network (an ablation).")] = False
     feature_cache: Annotated[
         Path | None,
-        Setting("Folder for cached features, which runs on the same images share (default: in the run folder)."),
+        Setting(
+            "Folder for cached features, which runs on the same images share (default: in the run folder).",
+            on_disk=True,
+        ),
     ] = None
     density_items: Annotated[
         int,

@@ -85,7 +85,7 @@ def train(given: TrainConfig, console: Console | None = None, found: TrainingSou
             f"{config.batch_size} cannot be shared by {accelerator.num_processes} processes",
             "give a multiple",
         )
-    check_trackers(config.track)
+    check_trackers(config.track, config.out)
     console = console if accelerator.is_main_process else None
     if found is None:
         with accelerator.main_process_first():

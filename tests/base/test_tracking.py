@@ -87,13 +87,13 @@ def test_nothing_is_tracked_unasked_or_by_another_process(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_a_package_that_is_missing_is_named_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_that_is_missing_is_named_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         BadInput, match=r"--track: needs mlflow, which is not installed \(pip install 'segqc\[track\]'\)"
     ):
-        check_trackers(("mlflow",))
-    check_trackers(())
+        check_trackers(("mlflow",), tmp_path)
+    check_trackers((), tmp_path)
 
 
 def test_numbers_in_a_summary() -> None:

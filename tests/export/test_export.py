@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from segqc.base.errors import BadInput
 from segqc.base.files import write_json
+from segqc.base.storage.paths import common_folder
 from segqc.base.tables import write_table
 from segqc.cli.app import app
 from segqc.export.config import ExportConfig
-from segqc.export.queue import Locator, common_folder, reason_of
+from segqc.export.queue import Locator, reason_of
 from segqc.export.run import TARGETS, ExportReport, export
 from segqc.export.xml_files import xml_text
 from segqc.results.review import REVIEW_TAGS, read_review

@@ -35,7 +35,8 @@ class InspectConfig(DataOptions):
         ),
     ] = None
     work: Annotated[
-        Path, Setting("Folder for what is kept: facts about files, and masks drawn from annotation files.")
+        Path,
+        Setting("Folder for what is kept: facts about files, and masks drawn from annotation files.", on_disk=True),
     ] = Path("runs/inspect")
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segqc.base.errors import BadInput
+from segqc.base.storage.paths import as_path
 from segqc.data.image_tables import image_columns, picture_and_mask, read_rows, save_image
 from segqc.data.label_files import find_label_file, read_label_file
 from segqc.data.layouts.dataset import DataSet, choose_split
@@ -29,7 +30,7 @@ def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
         try:
             image = save_image(table, row[picture], folder / "images" / id_)
         except BadInput as error:
-            problems.append(Problem(id_, Path(error.path), error.reason, (1, 0)))
+            problems.append(Problem(id_, as_path(error.path), error.reason, (1, 0)))
             continue
         try:
             if mask is None:
@@ -37,7 +38,7 @@ def find(root: Path, split: str | None, work: Path | None) -> DataSet | None:
             pairs.append(Pair(id_, image, save_image(table, row[mask], folder / "masks" / id_)))
         except BadInput as error:
             unmasked[id_] = image
-            problems.append(Problem(id_, Path(error.path), error.reason, (1, 0)))
+            problems.append(Problem(id_, as_path(error.path), error.reason, (1, 0)))
     said = f"part {chosen} of {', '.join(parts)}", f"pictures from {picture!r}, masks from {mask!r}; ids count the rows"
     places = (root, *parts[chosen][0].parents[:2])
     file = next((found for place in places if (found := find_label_file(place)) is not None), None)

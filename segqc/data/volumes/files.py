@@ -1,5 +1,6 @@
 """NIfTI files: which files they are, and their voxels."""
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def read_volume(path: Path) -> Volume:
     import nibabel
 
     try:
-        image: Any = nibabel.load(path)
+        image: Any = nibabel.load(os.fspath(path))
         shape = tuple(length for place, length in enumerate(image.shape) if place < 3 or length != 1)
         shape += (1,) * (3 - len(shape))
         if len(shape) != 3 or min(shape) < 1:
