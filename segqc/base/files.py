@@ -50,6 +50,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     if isinstance(path, RemotePath):
         with sent_when_written(str(path), path.name) as local:
             yield local
+        path.forget()
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp{path.suffix}")

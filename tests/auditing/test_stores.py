@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from evaluation.ranking.comparison import DiceComparison
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import AuditReport, audit
-from segqc.base.errors import StorageError
+from segqc.base.errors import BadInput, StorageError
 from segqc.base.files import read_json, remove_folder
 from segqc.base.storage import growing, objects
 from segqc.base.storage.paths import RemotePath, as_path
@@ -47,7 +47,7 @@ def local(tiny_voc: Path, tiny_predictions: Path, tiny_model: Path, tmp_path_fac
     (folder / "masks" / "broken.png").write_bytes(b"no picture")
     shutil.copy(next((folder / "images").glob("*.jpg")), folder / "images" / "broken.jpg")
     write_mask(folder / "masks" / "alone.png", np.zeros((9, 9), np.uint8), DEMO_LABELS)
-    for name in ("config.json", "model.safetensors", "density.safetensors"):
+    for name in ("config.json", "model.safetensors", "density.safetensors", "SHA256SUMS"):
         (folder / "model").mkdir(exist_ok=True)
         shutil.copy(tiny_model / name, folder / "model" / name)
     return folder
@@ -226,7 +226,7 @@ def test_a_training_on_a_store_gives_the_local_weights(store: FaultyStore, tiny_
     store.every = 10
     out = train(tiny_train_config(as_path(f"{BUCKET}/VOC2012"), tmp_path / "run"))
     assert (out / "model.safetensors").read_bytes() == (tiny_model / "model.safetensors").read_bytes()
-    with pytest.raises(ValueError, match=r"s3://bucket/run.*written in place"):
+    with pytest.raises(BadInput, match=r"s3://bucket/run.*written in place"):
         tiny_train_config(tmp_path, as_path(f"{BUCKET}/run"))
 
 

@@ -37,7 +37,7 @@ class GrowingObject:
 
     def __init__(self, path: RemotePath) -> None:
         self._sending = sent_when_written(str(path), path.name)
-        self._address, self._local = str(path), self._sending.__enter__()
+        self._path, self._local = path, self._sending.__enter__()
         shutil.copyfile(path, self._local)
         self._file = self._local.open("a", encoding="utf-8")
         self._due = time.monotonic() + LEAST_PAUSE
@@ -49,10 +49,11 @@ class GrowingObject:
         self._file.flush()
         began = time.monotonic()
         if began >= self._due:
-            objects.send(self._local, self._address)
+            objects.send(self._local, str(self._path))
             ended = time.monotonic()
             self._due = ended + max(LEAST_PAUSE, _SHARE * (ended - began))
 
     def close(self) -> None:
         self._file.close()
         self._sending.__exit__(None, None, None)
+        self._path.forget()

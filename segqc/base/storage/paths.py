@@ -78,6 +78,10 @@ class RemotePath(PosixPath):
             self._known = objects.find(str(self))
         return self._known
 
+    def forget(self) -> None:
+        """Ask the store again from now on: the object was written by this path."""
+        self._known = None
+
     def stamp(self) -> list[Any]:
         """What changes when the object is replaced, as JSON values: its address, size and tag."""
         entry = self._entry()
@@ -162,7 +166,7 @@ class RemotePath(PosixPath):
         if not missing_ok and not self.exists():
             raise FileNotFoundError(errno.ENOENT, "does not exist", str(self))
         objects.remove([str(self)])
-        self._known = None
+        self.forget()
 
 
 def _restored(text: str, known: Entry | None) -> RemotePath:
