@@ -20,6 +20,7 @@ from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
 from segqc.base.ray_cluster import ray_cluster
+from segqc.base.storage.paths import as_path
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.listing import passed_over
 from segqc.data.pairs import Problem
@@ -160,8 +161,8 @@ class _Run:
 
 def _out_folder(config: PredictConfig) -> Path:
     """The folder to write to; refused where its masks would be taken for images."""
-    out = Path(config.out).expanduser()
-    if config.images is not None and out.resolve().is_relative_to(Path(config.images).expanduser().resolve()):
+    out = as_path(config.out).expanduser()
+    if config.images is not None and out.resolve().is_relative_to(as_path(config.images).expanduser().resolve()):
         raise BadInput(
             out, "lies in the folder of images, where masks would be taken for images", "choose another --out"
         )

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from segqc.base.errors import BadInput
 from segqc.base.fingerprints import file_sha256
+from segqc.base.storage.paths import as_path
 from segqc.data.arrays import highest_class
 from segqc.data.labels import MAX_CLASSES, VOC_LABELS, LabelSpace
 
@@ -97,7 +98,7 @@ def load_segmenter(
     if model not in names:
         raise BadInput(f"model {model!r}", f"is no torchvision segmentation model; there are {', '.join(names)}")
     own = torchvision.models.get_model_weights(model).DEFAULT
-    path = _hub_weights(own.url) if weights is None else Path(weights).expanduser()
+    path = _hub_weights(own.url) if weights is None else as_path(weights).expanduser()
     state = _read_state_dict(path)
     classes = _count_classes(path, state, model, num_classes)
     network = torchvision.models.get_model(
