@@ -230,10 +230,13 @@ def test_a_training_on_a_store_gives_the_local_weights(store: FaultyStore, tiny_
         tiny_train_config(tmp_path, as_path(f"{BUCKET}/run"))
 
 
-def test_what_cannot_be_read_is_named(store: FaultyStore, local: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_named(
+    store: FaultyStore, local: Path, tmp_path: Path, another_machine: Callable[[], None]
+) -> None:
     call = ["audit", "--images", f"{BUCKET}/images", "--model", str(local / "model"), "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, [*call, "--predictions", f"{BUCKET}/nothing"])
     assert "s3://bucket/nothing: is not a folder" in str(result.exception)
+    another_machine()
     store.denied = "sub/"
     result = CliRunner().invoke(app, [*call, "--predictions", f"{BUCKET}/masks"])
     assert isinstance(result.exception, StorageError)

@@ -193,7 +193,7 @@ def test_failures_are_tried_again_and_then_named(bucket: Path, monkeypatch: pyte
     with pytest.raises(StorageError) as caught:
         path.read_bytes()
     assert str(caught.value).startswith(
-        f"{path}: could not be fetched in 6 attempts: the line went dead (check the net"
+        f"{path}: could not be fetched in 8 attempts: the line went dead (check the net"
     )
     with pytest.raises(StorageError):
         read_image(path)  # no decoder takes it for a damaged picture

@@ -18,9 +18,12 @@ from segqc.base.errors import StorageError
 
 T = TypeVar("T")
 
-ATTEMPTS = 6
+ATTEMPTS = 8
 FIRST_PAUSE = 0.5
 """Seconds before the second attempt, on average; each later pause is twice as long."""
+
+_OF_S3 = {"config_kwargs": {"retries": {"total_max_attempts": 1}}}
+"""botocore's own attempts, five with pauses of up to 20 s, would be multiplied by those here."""
 
 _LISTED_FROM = 16  # questions after single objects of one folder, from which the folder is listed instead
 _TRUSTED = 60  # seconds for which such a list is believed
@@ -142,15 +145,20 @@ def _system(address: str) -> Any:
     try:
         import fsspec
 
-        return fsspec.filesystem(address.partition("://")[0], use_listings_cache=False)
+        options: dict[str, Any] = _OF_S3 if _is_s3(address) else {}
+        return fsspec.filesystem(address.partition("://")[0], use_listings_cache=False, **options)
     except ImportError as error:
         raise StorageError(address, f"needs a package that is not installed: {error}", _install(address)) from error
     except ValueError as error:
         raise StorageError(address, f"is of no known kind: {error}", "give a local path or s3://BUCKET/KEY") from error
 
 
+def _is_s3(address: str) -> bool:
+    return address.startswith(("s3:", "s3a:"))
+
+
 def _install(address: str) -> str:
-    if address.startswith(("s3:", "s3a:")):
+    if _is_s3(address):
         return "pip install 'segqc[s3]'"
     return "install fsspec and its package for this protocol"
 
@@ -176,7 +184,7 @@ def _is_refused(error: Exception) -> bool:
 
 def _storage_error(address: str, what: str, attempts: int, error: Exception) -> StorageError:
     said = " ".join(str(error).split()) or type(error).__name__
-    of_s3 = address.startswith(("s3:", "s3a:"))
+    of_s3 = _is_s3(address)
     if not _is_refused(error):
         fix = f"check the network{' and AWS_ENDPOINT_URL' if of_s3 else ''}, then run the same command again"
         return StorageError(address, f"could not be {what} in {attempts} attempts: {said}", fix)
