@@ -104,6 +104,8 @@ def test_questions_are_answered_as_for_files(bucket: Path) -> None:
         (bucket / "a.txt").open("a")
     listed = pickle.loads(pickle.dumps(next(iter(bucket.glob("a.*")))))
     assert listed == bucket / "a.txt"
+    assert (bucket / "a.txt").replace(bucket / "moved" / "a.txt").read_text() == "one"
+    (bucket / "moved" / "a.txt").replace(bucket / "a.txt")
     (bucket / "a.txt").unlink()
     (bucket / "a.txt").unlink(missing_ok=True)
     remove_folder(bucket / "sub")

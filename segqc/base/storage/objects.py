@@ -119,6 +119,21 @@ def send(source: Path, address: str) -> None:
     _listed.cache_clear()
 
 
+def move(address: str, target: str) -> None:
+    """Give an object another address in the same store.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such object.
+    StorageError
+        As for `children`.
+    """
+    system = _system(address)
+    _tried(lambda: system.mv(system._strip_protocol(address), system._strip_protocol(target)), address, "moved")
+    _listed.cache_clear()
+
+
 def remove(addresses: Iterable[str]) -> None:
     """Remove objects, and folders with all that is in them; one that is not there is passed over.
 

@@ -162,6 +162,11 @@ class RemotePath(PosixPath):
     def rmdir(self) -> None:
         """Nor anything to remove."""
 
+    def replace(self, target: str | PurePath) -> Path:  # type: ignore[override]
+        objects.move(str(self), str(target))
+        self.forget()
+        return as_path(target)
+
     def unlink(self, missing_ok: bool = False) -> None:
         if not missing_ok and not self.exists():
             raise FileNotFoundError(errno.ENOENT, "does not exist", str(self))
