@@ -40,8 +40,9 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--masks", type=Path, required=True)
     parser.add_argument("--each", type=int, default=2, help="removed objects of each size in a picture (default: 2)")
+    parser.add_argument("--tiles", type=int, help="tiles along a side (default: as the model was trained)")
     arguments = parser.parse_args()
-    qc = segqc.load(arguments.model)
+    qc = segqc.load(arguments.model, tiles=arguments.tiles)
     truths = masks_by_id(arguments.masks)
     pairs = [(path, truths[path.stem]) for path in sorted(arguments.images.iterdir()) if path.stem in truths]
     alarms, found = list[float](), {size: list[float]() for size in SIZES}

@@ -39,8 +39,8 @@ Tiles = Annotated[
     int | None,
     Setting(
         "Score pictures in N x N overlapping tiles, for objects that are small in large pictures; takes N x N times as "
-        "long. Helps a model that was trained on tiles (`segqc train --tiles N`), and harms where what is to be seen "
-        "is large, since a tile shows little around it (default: as the model was trained; 1: the picture as a whole).",
+        "long. Ranks worse where objects are large, since a tile shows little around them, and lists more objects as "
+        "missed that are not (default: as the model was trained, by `segqc train --tiles`; 1: the picture as a whole).",
         low=1,
         high=MOST_TILES,
     ),
