@@ -7,10 +7,7 @@ import csv
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +17,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from command_line import segqc as segqc_command
+from killed import killed_when
 from PIL import Image
 from two_processes import segqc_by_two
 
@@ -243,12 +241,10 @@ def test_killed_and_repeated_gives_the_same_table(
 ) -> None:
     arguments = command(tiny_model, tiny_predictions, tiny_voc, tmp_path / "out")
     journal = tmp_path / "out" / ".progress" / "rows-0.jsonl"
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not (journal.is_file() and journal.read_bytes().count(b"\n") >= 3):
-        time.sleep(0.01)
-    assert process.poll() is None, "the audit ended before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    in_the_middle = killed_when(
+        lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 3, segqc_command, *arguments[3:]
+    )
+    assert in_the_middle, "the audit ended before it could be killed"
     assert not (tmp_path / "out" / "scores.csv").exists()
     done = segqc_command(*arguments[3:])
     assert "were scored before" in done.stdout

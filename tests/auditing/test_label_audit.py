@@ -6,10 +6,6 @@ import csv
 import dataclasses
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import DEMO_CLASSES, tiny_train_config
+from killed import killed_when
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -41,14 +38,6 @@ from segqc.training.feature_cache import FeatureCache
 from segqc.training.run import train
 
 runner = CliRunner(env={"COLUMNS": "250", "NO_COLOR": "1", "TERM": "dumb"})
-
-CHILD = """
-import json, sys
-from segqc.auditing.config import LabelAuditConfig
-from segqc.base.settings import from_json
-from segqc.auditing.ground_truth import audit_labels
-audit_labels(from_json(LabelAuditConfig, json.loads(sys.argv[1])))
-"""
 
 
 def trainings(root: Path, **changes: Any) -> TrainConfig:
@@ -140,10 +129,15 @@ def test_the_cache_of_a_plain_training_is_used_again_and_left_as_it_is(
     train(tiny_train_config(tiny_voc, tmp_path / "plain", steps=1, method="segmenter", feature_cache=cache))
     files = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
     fills = count_fills(monkeypatch)
-    report = audit_labels(LabelAuditConfig(trainings(tiny_voc, feature_cache=cache), tmp_path / "out"))
+    jobs: list[Any] = []
+    monkeypatch.setattr(label_audit, "audit", lambda scoring, console, job: jobs.append(job))
+    audit_labels(LabelAuditConfig(trainings(tiny_voc, feature_cache=cache), tmp_path / "out"))
     assert fills == [0, 0, 0]
     assert files == {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
-    assert (report.out / "scores.csv").read_bytes() == (audited.report.out / "scores.csv").read_bytes()
+    assert len(jobs[0].models) == 3
+    for model in jobs[0].models:
+        for name in ("model.safetensors", "density.safetensors"):
+            assert (model / name).read_bytes() == (audited.report.out / "models" / model.name / name).read_bytes()
 
 
 @pytest.mark.parametrize("views", [1, 0])
@@ -206,35 +200,22 @@ def test_a_replaced_mask_changes_no_weight_of_the_model_that_scores_it(
 
 @pytest.mark.slow
 def test_killed_in_a_training_between_folds_and_in_scoring_it_ends_with_the_same_scores(
-    tiny_voc: Path, tmp_path: Path
+    audited: Audited, tiny_voc: Path, tmp_path: Path
 ) -> None:
-    configs = {
-        name: LabelAuditConfig(trainings(tiny_voc, checkpoint_every=1), tmp_path / name) for name in ("out", "whole")
-    }
-    command = [sys.executable, "-c", CHILD, json.dumps(dataclasses.asdict(configs["out"]), default=str)]
-
-    def killed_when(ready: Callable[[], bool]) -> None:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        while process.poll() is None and not ready():
-            time.sleep(0.005)
-        assert process.poll() is None, (
-            f"the audit ended before it could be killed: {process.stderr and process.stderr.read()!r}"
-        )
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-
-    models, journal = tmp_path / "out" / "models", tmp_path / "out" / ".progress" / "rows-0.jsonl"
-    killed_when((models / "fold-0-of-3-seed-0" / "config.json").is_file)
+    """As one that was left alone, and wrote its checkpoints at other steps."""
+    config = LabelAuditConfig(trainings(tiny_voc, checkpoint_every=1), tmp_path / "out")
+    models, journal = config.out / "models", config.out / ".progress" / "rows-0.jsonl"
+    assert killed_when((models / "fold-0-of-3-seed-0" / "config.json").is_file, audit_labels, config)
     assert not (models / "fold-1-of-3-seed-0" / "config.json").exists()
-    killed_when((models / "fold-1-of-3-seed-0" / "training" / "last.safetensors").is_file)
+    last = models / "fold-1-of-3-seed-0" / "training" / "last.safetensors"
+    assert killed_when(last.is_file, audit_labels, config)
     assert not (models / "fold-1-of-3-seed-0" / "config.json").exists()
-    killed_when(lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 4)
-    assert not (tmp_path / "out" / "scores.csv").exists()
-    for config in configs.values():
-        audit_labels(config)
-    assert (tmp_path / "out" / "scores.csv").read_bytes() == (tmp_path / "whole" / "scores.csv").read_bytes()
-    for heat in (tmp_path / "whole" / "heatmaps").iterdir():
-        assert heat.read_bytes() == (tmp_path / "out" / "heatmaps" / heat.name).read_bytes()
+    assert killed_when(lambda: journal.is_file() and journal.read_bytes().count(b"\n") >= 4, audit_labels, config)
+    assert not (config.out / "scores.csv").exists()
+    audit_labels(config)
+    assert (config.out / "scores.csv").read_bytes() == (audited.report.out / "scores.csv").read_bytes()
+    for heat in (audited.report.out / "heatmaps").iterdir():
+        assert heat.read_bytes() == (config.out / "heatmaps" / heat.name).read_bytes()
 
 
 def test_bad_pairs_are_rows_with_reasons(tiny_voc: Path, tmp_path: Path) -> None:

@@ -4,16 +4,15 @@ import dataclasses
 import json
 import math
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from command_line import segqc
 from conftest import DEMO_CLASSES, tiny_train_config
+from killed import killed_when
 from rich.console import Console
 from safetensors.torch import load_file
 from two_processes import segqc_by_two
@@ -37,27 +36,16 @@ def command(root: Path, out: Path) -> list[str]:
     return [sys.executable, "-m", "segqc", "train", *(str(part) for pair in options.items() for part in pair)]
 
 
-def killed_when(arguments: list[str], ready) -> bool:
-    """Start a command and SIGKILL it as soon as `ready()`; False if it ended before."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None:
-        if ready():
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return True
-        time.sleep(0.02)
-    return False
-
-
 @pytest.mark.slow
 def test_a_training_killed_twice_ends_with_the_same_bits(tiny_voc: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert segqc(*command(tiny_voc, whole)[3:]).returncode == 0
     last, inliers = broken / "training" / "last.safetensors", broken / "training" / "inliers-0.jsonl"
-    assert killed_when(command(tiny_voc, broken), last.is_file), "the run ended before it could be killed"
-    assert killed_when(command(tiny_voc, broken), lambda: inliers.is_file() and inliers.read_bytes().count(b"\n") > 3)
+    again = command(tiny_voc, broken)[3:]
+    assert killed_when(last.is_file, segqc, *again), "the run ended before it could be killed"
+    assert killed_when(lambda: inliers.is_file() and inliers.read_bytes().count(b"\n") > 3, segqc, *again)
     assert not (broken / "config.json").exists()
-    done = segqc(*command(tiny_voc, broken)[3:])
+    done = segqc(*again)
     assert "Wrote the model folder" in done.stdout
     for name in ("model.safetensors", "density.safetensors"):
         assert (whole / name).read_bytes() == (broken / name).read_bytes(), name
