@@ -43,7 +43,15 @@ def test_a_table_of_an_audit_has_the_names_as_they_are(
     summary |= {"peak_memory_gib": 1}
     cli_audit._print_audit([row], summary)
     cli_calibration.print_calibrated(
-        {"source": "accepted", "decisions": {ODD: 1}, "fdr": 0.1, "flagged": 1, "statements": [ODD], "warnings": [ODD]}
+        {
+            "source": "accepted",
+            "decisions": {ODD: 1},
+            "fdr": 0.1,
+            "flagged": 1,
+            "statements": [ODD],
+            "warnings": [ODD],
+            "objects": None,
+        }
     )
     said = capsys.readouterr().out
     assert said.count(ODD) == 6
