@@ -9,9 +9,9 @@ temperatures, VOC train (or another list), Gaussian mixture on the score norms. 
 SVDD with an EfficientNetV2-S backbone. Prints the headline with the paper's figures: Pearson with Dice, MSD and HD95 of
 -0.53, +0.14, +0.30 for GNSM and -0.03, -0.12, -0.11 for Deep SVDD.
 
-For GPUs: days on one, `accelerate launch scripts/reproduce_paper_voc.py ...` for several. Nobody has run it at full
-size yet; the tests run four steps of it at 32 x 32, which proves that it works, nothing about its figures. Stopped at
-any point, the same command continues.
+For GPUs: days on one, `torchrun --nproc_per_node 4 scripts/reproduce_paper_voc.py ...` for several. Nobody has run it
+at full size yet; the tests run four steps of it at 32 x 32, which proves that it works, nothing about its figures.
+Stopped at any point, the same command continues.
 """
 
 import argparse

@@ -1,13 +1,14 @@
-"""What do lost machines and killed commands do to an audit by Ray?
+"""What do lost machines, killed commands and another number of workers do to an audit?
 
     pip install '.[ray]'
-    python scripts/check_ray.py [--times 10] [--minutes 9] [--folder FOLDER] [--page docs/robustness.md]
+    python scripts/check_workers.py [--times 10] [--minutes 9] [--folder FOLDER] [--page docs/robustness.md]
 
+processes  SIGKILL of an audit by one process, and of one by four that goes on with it; then two end it
 machine    a cluster of two nodes with one core each on this machine; while an audit runs, SIGKILL of one node with all
-           its processes. Once in five of `--times`.
+           its processes. A fifth of `--times`, as for processes.
 kill       SIGKILL of an audit at a random moment, while it runs by a Ray of its own; then the same command again
 
-The result has to be that of an undisturbed audit without Ray, byte for byte. With `--folder`, data, model and that
+The result has to be that of an undisturbed audit by one process, byte for byte. With `--folder`, data, model and that
 result stay there for the next call; the page's counts are added to, as by scripts/check_robustness.py.
 
 Expected time: a minute a trial on two idle cores. Expected result: no row with a failure.
@@ -26,6 +27,7 @@ from pathlib import Path
 import psutil
 from check_robustness import Table, Work, make_works, undisturbed
 
+LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node")
 SAME = "the same command ends with the undisturbed result of an audit without Ray"
 
 
@@ -40,13 +42,39 @@ def rows_in(out: Path) -> int:
     return sum(path.read_bytes().count(b"\n") - 1 for path in (out / ".progress").glob("rows-*.jsonl"))
 
 
+def pairs_of(whole: dict[str, bytes]) -> int:
+    """Number of pairs of an audit with this result."""
+    return sum(name.startswith("out/heatmaps/") for name in whole)
+
+
+def check_processes(work: Work, folder: Path, whole: dict[str, bytes], times: int, table: Table) -> None:
+    row = "| SIGKILL of one process, then of four, then two go on | audit | no row is scored twice; the same result |"
+    pairs = pairs_of(whole)
+    while not table.is_done(row, times):
+        seen, killed, code = [], 0, None
+        for count, enough in ((1, pairs // 4), (4, pairs // 2), (2, pairs + 1)):
+            arguments = [*map(str, work.arguments), "--out", str(folder / "out")]
+            command = psutil.Popen([sys.executable, *LAUNCHER, str(count), "-m", "segqc", *arguments])
+            while command.poll() is None and rows_in(folder / "out") < enough:
+                time.sleep(0.01)
+            for process in (*command.children(recursive=True), command) if command.poll() is None else ():
+                process.kill()
+                killed += process.pid == command.pid
+            code = command.wait()
+            seen.append(rows_in(folder / "out"))
+        print(f"finished rows after 1, 4 and 2 processes: {seen} of {pairs}", flush=True)
+        if killed == 2:  # else one had ended before its kill
+            table.add(row, code == 0 and seen[-1] == pairs and work.result(folder) == whole)
+        shutil.rmtree(folder / "out")
+
+
 def check_machine(work: Work, folder: Path, whole: dict[str, bytes], times: int, table: Table) -> None:
     from ray.cluster_utils import Cluster
 
     row = (
         "| SIGKILL of one of two machines of a Ray cluster | audit (Ray) | the audit ends with the undisturbed result |"
     )
-    pairs = sum(name.startswith("out/heatmaps/") for name in whole)
+    pairs = pairs_of(whole)
     while not table.is_done(row, times):
         node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=node)
@@ -116,9 +144,9 @@ def prepare(folder: Path) -> tuple[Work, dict[str, bytes]]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=10, help="trials of kill; a fifth of it for machine")
+    parser.add_argument("--times", type=int, default=10, help="trials of kill; a fifth of it for the others")
     parser.add_argument("--seed", type=int, help="random seed of the moments (default: another one each time)")
-    parser.add_argument("--only", default="machine,kill", help="faults, with commas between")
+    parser.add_argument("--only", default="processes,machine,kill", help="faults, with commas between")
     parser.add_argument("--minutes", type=float, help="begin no trial after so long")
     parser.add_argument("--folder", type=Path, help="where data and the undisturbed result stay for the next call")
     parser.add_argument("--page", type=Path, help="a page whose table takes the counts")
@@ -128,7 +156,9 @@ def main(arguments: list[str] | None = None) -> int:
         work, whole = prepare(given.folder or Path(temporary))
         for fault in given.only.split(","):
             folder = Path(temporary) / fault
-            if fault == "machine":
+            if fault == "processes":
+                check_processes(work, folder, whole, max(1, given.times // 5), table)
+            elif fault == "machine":
                 check_machine(work, folder, whole, max(1, given.times // 5), table)
             else:
                 check_kills(work, folder, whole, given.times, rng, table)
