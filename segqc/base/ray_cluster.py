@@ -10,6 +10,7 @@ import math
 import os
 import pickle
 import platform
+import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,12 +181,20 @@ def _connect(ray: ModuleType, address: str | None) -> None:
     own = {"num_cpus": usable_cores(), "object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False}
     settings: dict[str, Any] = {"address": where} if where else {"address": "local"} | own
     try:
+        _reach(where)
         ray.init(**settings, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         if where is None:
             raise BadInput("--engine", f"Ray cannot be started here: {_first_line(error)}", "use local") from error
         fix = "start one by `ray start --head`, or leave --ray-address out"
         raise BadInput("--ray-address", f"there is no Ray cluster at {where}: {_first_line(error)}", fix) from error
+
+
+def _reach(address: str | None) -> None:
+    """Raise an OSError where nobody listens: Ray would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _workers(ray: ModuleType, device: str | None) -> RayCluster:

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import pickle
+import socket
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import pytest
 from command_line import segqc as segqc_command
@@ -19,7 +21,7 @@ from segqc.auditing.run import AuditReport, audit
 from segqc.auditing.worker import ScoringPlan, start_worker
 from segqc.base import ray_cluster as ray_module
 from segqc.base.errors import BadInput
-from segqc.base.ray_cluster import RayCluster, ray_cluster
+from segqc.base.ray_cluster import RayCluster
 
 
 @pytest.fixture
@@ -120,6 +122,14 @@ def test_a_worker_for_each_core_or_accelerator(device, resources, expected) -> N
         ray_module._workers(fake, device)
 
 
+def test_an_address_where_nobody_listens_is_refused_at_once() -> None:
+    with socket.socket() as taken:  # and not listening
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(BadInput, match=f"--ray-address: there is no Ray cluster at {address}: .*refused"):
+            ray_module._connect(cast("ModuleType", FakeRay()), address)
+
+
 def test_workers_send_errors_back_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # which the workers leave
 
@@ -145,8 +155,3 @@ def test_an_audit_by_ray_goes_on_with_a_local_one(run) -> None:
     part.write_text("".join(part.read_text().splitlines(keepends=True)[:3]))
     assert run("begun", engine="ray").summary["pairs_per_second"] is not None
     assert result(begun) == result(whole)
-    with (
-        pytest.raises(BadInput, match="--ray-address: there is no Ray cluster at"),
-        ray_cluster("127.0.0.1:9", None),
-    ):
-        pass
