@@ -2,10 +2,12 @@
 
 Two lines load the compiler (`torch._dynamo`) while timm is imported: torchvision's `ops/roi_align.py` takes a function
 from it, and timm's `models/naflexvit.py` decorates functions with `torch.compiler.disable`. In both places the compiler
-is loaded once such a function is called. Import timm from here: `from ncsnpp.light_timm import timm`.
+is loaded once such a function is called. Import timm from here: `from ncsnpp.light_timm import timm`. Beside other
+threads, which may import the compiler meanwhile, timm is imported as it is.
 """
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -13,7 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch._compile import _disable_dynamo
+
+try:
+    from torch._compile import _disable_dynamo
+except ImportError:  # not part of torch's public interface
+    _disable_dynamo = None  # type: ignore[assignment]
 
 _COMPILER = "torch._dynamo.utils"
 
@@ -38,8 +44,8 @@ def _disable(function: Any = None, recursive: bool = True, *, reason: str | None
 
 @contextmanager
 def _compiler_on_demand() -> Iterator[None]:
-    """Inside, an import does not load the compiler; nothing changes where it is loaded already."""
-    if _COMPILER in sys.modules:
+    """Inside, an import does not load the compiler; nothing changes where it is loaded already, or beside threads."""
+    if _disable_dynamo is None or _COMPILER in sys.modules or threading.active_count() > 1:
         yield
         return
     stand_in, disable = _CompilerOnDemand(_COMPILER), torch.compiler.disable

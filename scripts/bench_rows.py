@@ -40,9 +40,17 @@ def entry(number: int) -> dict[str, Any]:
         "height": 375, "classes": "person;bicycle", "suspect_objects": 2, "missed_objects": 1, "warnings": "",
         "image": paths[0], "prediction": paths[1],
     }  # fmt: skip
-    found = {"kind": "predicted", "class": "person", "expected_class": None, "x0": 103, "y0": 22, "x1": 310, "y1": 275}
+    found: dict[str, int | float | str | None] = {
+        "kind": "predicted",
+        "class": "person",
+        "expected_class": None,
+        "x0": 103,
+        "y0": 22,
+        "x1": 310,
+        "y1": 275,
+    }
     found |= {"area": 20231, "expected_iou": 1 - score, "touches_border": False, "iou": None}
-    objects = [{"object": place, "score": score / (place + 1)} | found for place in range(OBJECTS)]
+    objects = [found | {"object": place, "score": score / (place + 1)} for place in range(OBJECTS)]
     return {"files": [[path, 80_000, 10**18 + number, 10**18] for path in paths], "row": row, "objects": objects}
 
 

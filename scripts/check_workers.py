@@ -82,7 +82,7 @@ def check_machine(work: Work, folder: Path, whole: dict[str, bytes], times: int,
         cluster.wait_for_nodes()
         command = start(work, folder / "out", "--ray-address", cluster.address)
         processes = [psutil.Process(info.process.pid) for infos in second.all_processes.values() for info in infos]
-        scoring, before = [], 0
+        scoring, before = list[psutil.Process](), 0
         while command.poll() is None and not scoring:
             time.sleep(0.1)
             before = rows_in(folder / "out")

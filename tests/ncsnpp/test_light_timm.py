@@ -52,3 +52,16 @@ def test_uninitialised_weights_are_not_drawn_while_constants_and_buffers_are_as_
     assert 0.9 < buffer.std() < 1.1
     nn.Linear(3, 4)
     assert not torch.equal(torch.get_rng_state(), before)
+
+
+def test_beside_other_threads_timm_is_imported_as_it_is() -> None:
+    code = (
+        "import sys, threading, torch\n"
+        "done = threading.Event()\n"
+        "threading.Thread(target=done.wait).start()\n"
+        "import ncsnpp\n"
+        "done.set()\n"
+        "assert 'torch._dynamo' in sys.modules\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
