@@ -48,7 +48,7 @@ def judge(audit: Path, truths: Path) -> HeatJudgement:
     heats, errors, single = [], [], []
     table, truth_of = read_audit_table(audit), masks_by_id(truths)
     for row in filter(is_scored, table.rows):
-        heat_file, truth_file = table.heatmap(row["id"]), truth_of.get(row["id"])
+        heat_file, truth_file = table.heatmap(row), truth_of.get(row["id"])
         if heat_file is None or truth_file is None:
             missing = f"a heat map in {audit}" if heat_file is None else f"a true mask in {truths}"
             raise BadInput(row["id"], f"lacks {missing}")

@@ -24,6 +24,7 @@ from segqc.base.settings import (
 from segqc.data.options import (
     DATA_OPTIONS,
     MIN_SCORE,
+    MOST_TILES,
     Data,
     DataOptions,
     Layout,
@@ -31,7 +32,6 @@ from segqc.data.options import (
     ResultsOf,
     Split,
 )
-from segqc.data.tiles import MOST_TILES
 from segqc.model.catalogue import BUNDLED
 from segqc.training.config import TrainConfig
 

@@ -10,6 +10,10 @@ from typing import Annotated, Literal
 
 from segqc.base.settings import Setting
 
+MOST_TILES = 8
+"""Tiles along a side, at most: 64 of a picture, which is what scoring keeps in memory of it."""
+
+
 LayoutName = Literal[
     "auto",
     "table",

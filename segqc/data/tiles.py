@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-MOST_TILES = 8
-"""Tiles along a side, at most: 64 of a picture, which is what scoring keeps in memory of it."""
+from segqc.data.options import MOST_TILES
 
 _SHARED = 4  # neighbours share one part in so many
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from segqc.base.settings import TRACK_HELP, Device, Images, Setting, Tracker, VocRoot, check_settings
-from segqc.data.options import Data, DataOptions, Layout, Split
-from segqc.data.tiles import MOST_TILES
+from segqc.data.options import MOST_TILES, Data, DataOptions, Layout, Split
 from segqc.model.catalogue import Method
 
 

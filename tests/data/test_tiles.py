@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from segqc.data.grid import image_to_grid
-from segqc.data.tiles import MOST_TILES, Tiling, tile_pictures
+from segqc.data.options import MOST_TILES
+from segqc.data.tiles import Tiling, tile_pictures
 
 
 @pytest.mark.parametrize("cells", [5, 16, 64])

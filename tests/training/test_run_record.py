@@ -109,5 +109,5 @@ def test_a_run_that_began_before_a_setting_was_there_goes_on(run) -> None:
         del there[name]
     record(config).write_text(json.dumps(there))
     claim_run(config, pairs)
-    with pytest.raises(BadInput, match="detail was False, now True"):
-        claim_run(dataclasses.replace(config, detail=True), pairs)
+    with pytest.raises(BadInput, match="detail was True, now False"):
+        claim_run(dataclasses.replace(config, detail=False), pairs)

@@ -251,7 +251,7 @@ class SVDDTraining:
         workers = self.config.workers if self.source.decodes else 0
         for batch in DataLoader(cast(Dataset, self.source), batch_sampler=keys, num_workers=workers):
             if "features" in batch:
-                maps = [features.to(self.device) for features in batch["features"]]
+                maps = [features.to(self.device, torch.float32) for features in batch["features"]]
             else:
                 maps = encode(self.encoder, batch["image"].to(self.device))
             yield maps, batch["mask"].to(self.device)
