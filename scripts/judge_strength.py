@@ -1,5 +1,5 @@
 """What is the score worth when the judged network is better than the quality model? The table and the plot of
-docs/limits.md.
+docs/results-strength.md.
 
     python scripts/judge_strength.py --model 250=runs/steps-250 [3000=runs/steps-3000 ...] --images IMAGES \\
         --masks MASKS --predictions NAME=FOLDER [NAME=FOLDER ...] --plot docs/images/strength.png
