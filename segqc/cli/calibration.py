@@ -25,7 +25,8 @@ def calibrate(config: CalibrateConfig) -> None:
 
     calibration, path = run(config)
     counts = ", ".join(f"{count} {name}" for name, count in calibration.counts.items())
-    console.print(f"Fitted on {calibration.source} predictions: {counts}.", highlight=False)
+    fitted = "objects of known IoU" if calibration.source == "objects" else f"{calibration.source} predictions"
+    console.print(f"Fitted on {fitted}: {counts}.", highlight=False)
     for said in calibration.statements():
         console.print(f"- {said}", soft_wrap=True, highlight=False)
     print_warnings([*calibration.notes, *([calibration.warning] if calibration.warning else [])])
