@@ -40,7 +40,7 @@ class ScoringPlan:
     runtime : str
         What computes the models: "onnx" or "torch".
     fingerprint : str
-        Of the models, by which a worker sees that it has the same ones.
+        Digest of the models, by which a worker sees that it has the same ones.
     reader : PairReader
     comparison : Comparison or None
     columns : sequence of str
@@ -48,7 +48,7 @@ class ScoringPlan:
     heatmaps : Heatmaps or None
         Where heat maps go; None: none are written.
     options : DataOptions
-        Of which the limit of pixels holds for a whole process.
+        Options on the data; their limit of pixels holds for a whole process.
     """
 
     models: Sequence[Path]

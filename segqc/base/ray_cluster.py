@@ -3,6 +3,9 @@
 A worker is an actor: a process with one core, or with one accelerator, that holds what it works with (a model) for its
 life. Ray places workers, deals the items, and deals those of a worker or a machine that died to the others. Results
 come in any order, and the caller writes what must not get lost.
+
+Items and results are pickled between the processes of the cluster, as Ray pickles the work itself: whoever may send to
+a cluster may run code on it. Nothing of that is written to a file.
 """
 
 import logging

@@ -52,7 +52,7 @@ def read_instances(path: Path, size: tuple[int, int] | Image.Image, resize: bool
     path : Path
         PNG, TIFF, BMP, NPY or NPZ of whole numbers.
     size : (width, height) or PIL image
-        Of the picture, px.
+        Size of the picture, px.
     resize : bool
         Whether a map of another size is brought to that of the picture by nearest neighbour.
 
@@ -123,7 +123,7 @@ def mask_objects(
     smallest : int
         Pixels.
     instances : Instances, optional
-        Of the same size.
+        Instances of the same picture, in a map of the same size.
     """
     if instances is None:
         return mask_components(mask, labels, smallest)

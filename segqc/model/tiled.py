@@ -54,7 +54,7 @@ def read_tiles(
     Parameters
     ----------
     model : QualityModel
-        Of a method with a class posterior.
+        Model of a method with a class posterior.
     tiles : ndarray uint8 `[T, 3, I, I]`, or the T contexts of `encode_picture`
     grid : ndarray uint8 `[G, G]`
         The mask.
