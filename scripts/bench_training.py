@@ -5,8 +5,9 @@
 
 The steps are those of the method `structured` with its segment noise, on the features of 64 pairs that are kept in
 memory; the two guessing networks have random weights, which costs the same. CPU seconds on one thread, the lower
-quartile of the steps: whatever else the machine does only adds to them. --against lets another checkout take turns, and
-prints the ratio of each round and the largest difference of the losses of a step.
+quartile of the steps: whatever else the machine does only adds to them. A guess is kept, so that steps get cheaper as
+the same views come again: those of the first and of the second half are told apart. --against lets another checkout
+take turns, and prints the ratio of each round and the losses of both.
 
 Takes about a minute a round and version. Expected results: docs/performance.md.
 """
@@ -25,6 +26,15 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parents[1]
 _PAIRS = 64
+
+
+def remembered(guess: Any) -> Any:
+    """Guesses as `segqc train` asks for them, of an earlier checkout too."""
+    try:
+        from segqc.training.remembered import RememberedGuesses
+    except ImportError:
+        return guess
+    return RememberedGuesses(guess)
 
 
 def measure(voc_root: Path, preset: str, steps: int) -> dict[str, list[float]]:
@@ -66,7 +76,7 @@ def measure(voc_root: Path, preset: str, steps: int) -> dict[str, list[float]]:
         ]
         for guesser in guessers:
             guesser.encoder = model.encoder
-        wrong = WrongMasks(noise, CrossFitted(guessers, 0).belief)
+        wrong = WrongMasks(noise, remembered(CrossFitted(guessers, 0).belief))
         trainer = Trainer(config, model, TrainingData(cache, rows, rows), Accelerator(cpu=True), None, wrong)
         seconds, losses, started = [], [], time.process_time()
         for batch in trainer._batches():
@@ -77,8 +87,10 @@ def measure(voc_root: Path, preset: str, steps: int) -> dict[str, list[float]]:
     return {"seconds": seconds[1:], "losses": losses}
 
 
-def run(checkout: Path, given: argparse.Namespace) -> tuple[float, list[float]]:
-    """Seconds of a step, the lower quartile, and losses, by the code of `checkout` in a process of its own."""
+def run(checkout: Path, given: argparse.Namespace) -> tuple[list[float], list[float]]:
+    """Seconds of a step in the first and in the second half, their lower quartiles, and the losses, by the code of
+    `checkout` in a process of its own.
+    """
     command = [sys.executable, __file__, "--voc-root", str(given.voc_root.resolve()), "--preset", given.preset]
     command += ["--steps", str(given.steps), "--child"]
     variables = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
@@ -86,7 +98,9 @@ def run(checkout: Path, given: argparse.Namespace) -> tuple[float, list[float]]:
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
     found = json.loads(done.stdout.splitlines()[-1])
-    return statistics.quantiles(found["seconds"], n=4)[0], found["losses"]
+    half = len(found["seconds"]) // 2
+    halves = (found["seconds"][:half], found["seconds"][half:])
+    return [statistics.quantiles(seconds, n=4)[0] for seconds in halves], found["losses"]
 
 
 def main() -> None:
@@ -103,12 +117,19 @@ def main() -> None:
         return
     for number in range(given.rounds):
         here, losses = run(HERE, given)
-        said = f"round {number + 1}: {here:.3f} CPU s a step, loss {losses[0]:.3f} to {losses[-1]:.3f}"
+        said = f"round {number + 1}: {here[0]:.3f} and {here[1]:.3f} CPU s a step, {_said(losses)}"
         if given.against is not None:
             there, others = run(given.against.resolve(), given)
-            apart = max(abs(one - other) for one, other in zip(losses, others, strict=True))
-            said += f"; there {there:.3f}, ratio {there / here:.2f}, losses differ by {apart:.1e} at most"
+            ratios = [before / now for before, now in zip(there, here, strict=True)]
+            said += f"; there {there[0]:.3f} and {there[1]:.3f}, {_said(others)}; "
+            said += f"ratio {ratios[0]:.2f} and {ratios[1]:.2f}"
         print(said, flush=True)
+
+
+def _said(losses: list[float]) -> str:
+    """The loss at the start and at the end, a quarter of the steps each."""
+    quarter = max(1, len(losses) // 4)
+    return f"loss {statistics.mean(losses[:quarter]):.3f} to {statistics.mean(losses[-quarter:]):.3f}"
 
 
 if __name__ == "__main__":

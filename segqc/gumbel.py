@@ -24,6 +24,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -206,6 +207,14 @@ def sample_exponential(
     """E = exp(-G), i.i.d. Exp(1), float32 and safe to take the log of."""
     noise = torch.empty(tuple(shape), dtype=torch.float32, device=device).exponential_(generator=generator)
     return noise.clamp_(_MIN_EXPONENTIAL, _MAX_EXPONENTIAL)
+
+
+def seeded_exponential(shape: Sequence[int], seed: int, device: torch.device | str = "cpu") -> Tensor:
+    """`sample_exponential` from a generator of its own; on a CPU NumPy's, which takes a third of PyTorch's time."""
+    if torch.device(device).type != "cpu":
+        return sample_exponential(shape, torch.Generator(device).manual_seed(seed), device)
+    noise = np.random.Generator(np.random.SFC64(seed)).standard_exponential(tuple(shape), np.float32)
+    return torch.from_numpy(noise).clamp_(_MIN_EXPONENTIAL, _MAX_EXPONENTIAL)
 
 
 def sample_expconcrete(log_a: Tensor, levels: Levels, exponential: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from segqc.base.fingerprints import stable_seed
 from segqc.model.quality_model import QualityModel
+from segqc.training.feature_cache import Key
 from segqc.training.resolved import ResolvedTrainConfig
 from segqc.training.samples import TrainingData
 from segqc.training.trainer import Trainer
@@ -106,18 +107,18 @@ class CrossFitted:
             models.append(model.eval().requires_grad_(False))
         return cls(models, config.seed, data.groups)
 
-    def belief(self, features: Sequence[Tensor], rows: Sequence[int]) -> np.ndarray:
-        """log p(class | picture), float32 `[M, K, S, S]`, of M pictures by `image_features` and row, each from a
-        network that has not seen it.
+    def belief(self, features: Sequence[Tensor], keys: Sequence[Key]) -> np.ndarray:
+        """log p(class | picture), float32 `[M, K, S, S]`, of M pictures by `image_features` and (row, view), each from
+        a network that has not seen it.
         """
-        folds = np.array([fold_of(row, self.seed, self.groups) for row in rows])
+        folds = np.array([fold_of(row, self.seed, self.groups) for row, _ in keys])
         beliefs: np.ndarray | None = None
         for fold in np.unique(folds):
             mine = np.flatnonzero(folds == fold)
             shown = [maps[torch.from_numpy(mine).to(maps.device)] for maps in features]
             of_fold = self.models[fold].belief(shown).cpu().numpy()
             if beliefs is None:
-                beliefs = np.empty((len(rows), *of_fold.shape[1:]), np.float32)
+                beliefs = np.empty((len(keys), *of_fold.shape[1:]), np.float32)
             beliefs[mine] = of_fold
         if beliefs is None:
             raise ValueError("Expected at least one picture, but got none")

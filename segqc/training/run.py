@@ -44,6 +44,7 @@ from segqc.training.first_look import look_first
 from segqc.training.guessers import CrossFitted
 from segqc.training.pairs import TrainingSource, check_pairs, training_source
 from segqc.training.plan import planned
+from segqc.training.remembered import RememberedGuesses
 from segqc.training.resolved import ResolvedTrainConfig, resolve
 from segqc.training.run_record import claim_run
 from segqc.training.samples import SampleSource, TrainingData
@@ -257,7 +258,10 @@ class _Run:
 
         looks = class_looks(model, data.source, data.train_rows)
         noise = SegmentNoise(class_swaps(looks, self.labels.foreground), self.labels.background)
-        return WrongMasks(noise, CrossFitted.train(self.config, build, data, self.accelerator, self.console).belief)
+        guessers = CrossFitted.train(self.config, build, data, self.accelerator, self.console)
+        # An accelerator guesses at a batch at little cost; without numbered views no guess is wanted twice.
+        remember = self.accelerator.device.type == "cpu" and self.config.views > 0
+        return WrongMasks(noise, RememberedGuesses(guessers.belief) if remember else guessers.belief)
 
     def _facts(self, data: TrainingData, dataset: PairDataset) -> dict[str, Any]:
         """Facts for config.json: counts of the training pairs, versions and settings."""

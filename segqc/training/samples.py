@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from segqc.gumbel import NoiseLadder, sample_exponential
+from segqc.gumbel import NoiseLadder, seeded_exponential
 from segqc.model.quality_model import QualityModel
 from segqc.training.schedule import Draw
 
@@ -135,8 +135,7 @@ class Batch:
         noise = torch.ones(len(self.draws), num_classes, *self.masks.shape[1:], dtype=torch.float32, device=device)
         for sample, draw in zip(noise, self.draws, strict=True):
             if ladder.keep[draw.level] > 0:
-                generator = torch.Generator(device).manual_seed(draw.noise_seed)
-                sample.copy_(sample_exponential(sample.shape, generator, device))
+                sample.copy_(seeded_exponential(sample.shape, draw.noise_seed, device))
         return noise
 
 

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from segqc.gumbel import NoiseLadder
 from segqc.model.segment_noise import SegmentNoise
+from segqc.training.feature_cache import Key
 from segqc.training.samples import Batch
 
-Guess = Callable[[Sequence[Tensor], Sequence[int]], np.ndarray]
-"""log p(class | picture) `[M, K, S, S]` of M pictures, given by their image features and rows, from networks that have
-not seen them."""
+Guess = Callable[[Sequence[Tensor], Sequence[Key]], Sequence[np.ndarray]]
+"""log p(class | picture), M times `[K, S, S]`, of M pictures, given by their image features and their (row, view), from
+networks that have not seen them."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class WrongMasks:
         guessed = [n for n in noisy if self.noise.needs_guess(batch.draws[n].noise_seed)]
         beliefs: dict[int, np.ndarray] = {}
         if guessed:
-            rows = [batch.rows[n] for n in guessed]
-            beliefs = dict(zip(guessed, self.guess([maps[guessed] for maps in features], rows), strict=True))
+            keys = [(batch.rows[n], batch.draws[n].view) for n in guessed]
+            beliefs = dict(zip(guessed, self.guess([maps[guessed] for maps in features], keys), strict=True))
         masks = batch.masks.numpy().copy()
         for n in noisy:
             seed = batch.draws[n].noise_seed

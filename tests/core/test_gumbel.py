@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from scipy.stats import kstest
 from torch.distributions import Dirichlet
 
 from segqc import gumbel as g
@@ -95,6 +96,15 @@ def test_argmax_keeps_the_class_with_the_stated_probability(keep: float) -> None
     kept = (x_tilde.argmax(1) == onehot.argmax(1)).float().mean().item()
     stated = keep + (1 - keep) / K
     assert kept == pytest.approx(stated, abs=5 * math.sqrt(stated * (1 - stated) / 100_000))
+
+
+def test_seeded_noise_is_exponential_and_a_function_of_its_seed() -> None:
+    noise = g.seeded_exponential((3, 50_000), seed=8)
+    assert noise.dtype == torch.float32
+    assert kstest(noise.flatten().numpy(), "expon").pvalue > 1e-3
+    assert torch.equal(g.seeded_exponential((3, 50_000), seed=8), noise)
+    assert not torch.equal(g.seeded_exponential((3, 50_000), seed=9), noise)
+    assert noise.min() > 0
 
 
 def test_temperature_carries_no_information() -> None:

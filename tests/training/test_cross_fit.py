@@ -38,7 +38,7 @@ def test_each_picture_is_guessed_at_by_the_model_of_its_own_fold_alone() -> None
     rows = [5, 0, 11, 3, 8]
     assert {fold_of(row, 0) for row in rows} == set(range(FOLDS))
     features = models[0].image_features(torch.from_numpy(np.stack([picture(row) for row in rows])))
-    beliefs = guessers.belief(features, rows)
+    beliefs = guessers.belief(features, [(row, None) for row in rows])
     np.testing.assert_allclose(np.exp(beliefs).sum(1), 1, rtol=1e-4)
     for n, row in enumerate(rows):
         alone = models[fold_of(row, 0)].belief([maps[n : n + 1] for maps in features])[0].numpy()
