@@ -14,20 +14,14 @@ bits    a random bit flipped, `--times` times each, in what a run goes on from (
 two     a second audit into the folder of one that is running
 stop    Ctrl-C in the middle of an audit, a fifth of `--times`
 
-Every command runs in a process of its own, forked from one that has imported the libraries: half of a small command's
-time would be imports, and most kills would hit nothing else.
-
 Prints a table in Markdown. With `--page`, counts go into the table of that page and are added to those that it has of
 the same fault, until each stands at `--times`: with `--minutes`, the work can be done in pieces by the same command.
 Expected time: half an hour on an idle core with 50 times. Expected result: no row with a failure.
 """
 
 import argparse
-import importlib
-import multiprocessing
-import os
+import dataclasses
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -35,171 +29,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from disturbed import Command, Table, Work, import_libraries, make_works, undisturbed
 
-from segqc.base.files import atomic_path
-from segqc.data.masks import read_mask, write_mask
-from segqc.demo.scenes import DEMO_LABELS, render_dataset
 from segqc.model.catalogue import BUNDLED_MODELS
 
-SCENES, AUDITED = 24, 24
 KILLS_IN_A_ROW = 3
-IMPORTED = (
-    "segqc.cli.app", "segqc.training.run", "segqc.training.trainer", "segqc.auditing.api", "segqc.tabular.commands.fit",
-    "segqc.tabular.commands.score", "evaluation.ranking.comparison", "sklearn.mixture", "scipy.stats", "timm",
-    "torch.utils.tensorboard", "onnxruntime",
-)  # fmt: skip
-TITLE = "| fault | command | what was seen | how often |\n|---|---|---|---|\n"
-_FORKING = multiprocessing.get_context("fork")
-
-
-class Command:
-    """A running `segqc` command, and what it prints."""
-
-    def __init__(self, arguments: list[str], printed: Path) -> None:
-        printed.parent.mkdir(parents=True, exist_ok=True)
-        self._printed = printed
-        self._process = _FORKING.Process(target=_segqc, args=(arguments, printed))
-        self._process.start()
-
-    @property
-    def ended(self) -> bool:
-        return not self._process.is_alive()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Whether it ended within so many seconds."""
-        self._process.join(seconds)
-        return self.ended
-
-    def signal(self, number: signal.Signals) -> None:
-        assert self._process.pid is not None
-        os.kill(self._process.pid, number)
-
-    def result(self) -> tuple[int, str]:
-        """Exit code, and what was printed, at its end."""
-        self._process.join()
-        assert self._process.exitcode is not None
-        return self._process.exitcode, self._printed.read_text(errors="replace")
-
-
-def _segqc(arguments: list[str], printed: Path) -> None:
-    """The command line in this process."""
-    from segqc.cli.app import main
-
-    with printed.open("w") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    os.environ["COLUMNS"] = "1000"  # paths stay on one line
-    sys.argv = ["segqc", *arguments]
-    main()
-
-
-@dataclass(frozen=True)
-class Work:
-    """A command, but for its `--out`, and the files of its result below that."""
-
-    name: str
-    arguments: tuple[object, ...]
-    results: tuple[str, ...]
-    out_name: str = "out"
-
-    def start(self, folder: Path) -> Command:
-        arguments = [*map(str, self.arguments), "--out", str(folder / self.out_name)]
-        return Command(arguments, folder.with_name(f"{folder.name}.printed"))
-
-    def run(self, folder: Path) -> tuple[int, str]:
-        """Exit code, and what was printed."""
-        return self.start(folder).result()
-
-    def result(self, folder: Path) -> dict[str, bytes]:
-        paths = [path for name in self.results for path in sorted(folder.glob(name)) if path.is_file()]
-        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
-class Table:
-    """Rows of the table with how often each went well, printed and written to the page as they come.
-
-    Parameters
-    ----------
-    page : Path or None
-        A page with the table, to which counts are added.
-    minutes : float or None
-        After so long, no further trial begins.
-    """
-
-    def __init__(self, page: Path | None, minutes: float | None) -> None:
-        self._page = page
-        self._end = None if minutes is None else time.monotonic() + 60 * minutes
-        self._rows = {} if page is None else _counts(page.read_text(encoding="utf-8"))
-
-    @property
-    def failures(self) -> int:
-        return sum(times - good for good, times in self._rows.values())
-
-    def is_done(self, row: str, times: int) -> bool:
-        """Whether a row has so many trials, or time is up."""
-        return self._rows.get(row, (0, 0))[1] >= times or (self._end is not None and time.monotonic() > self._end)
-
-    def add(self, row: str, good: bool) -> None:
-        before = self._rows.get(row, (0, 0))
-        self._rows[row] = (before[0] + good, before[1] + 1)
-        print(f"{row} {'good' if good else 'FAILED'}: {self._rows[row][0]} of {self._rows[row][1]}", flush=True)
-        if self._page is not None:
-            text = self._page.read_text(encoding="utf-8")
-            above, _, rest = text.partition(TITLE)
-            below = rest.splitlines(keepends=True)[len(_counts(text)) :]
-            with atomic_path(self._page) as temporary:
-                temporary.write_text(above + self.text() + "".join(below), encoding="utf-8")
-
-    def text(self) -> str:
-        """The table in Markdown."""
-        return TITLE + "".join(f"{row} {good} of {times} |\n" for row, (good, times) in self._rows.items())
-
-
-def _counts(page: str) -> dict[str, tuple[int, int]]:
-    """How often each fault of a page's table went well, and of how many."""
-    found = re.findall(r"^(\|.*\|) (\d+) of (\d+) \|$", page, re.MULTILINE)
-    return {row: (int(good), int(times)) for row, good, times in found}
-
-
-def make_works(root: Path) -> dict[str, Work]:
-    """The data, a model, and the commands on them."""
-    render_dataset(root / "voc", train=SCENES, audit=AUDITED, size=(88, 66))
-    for name in (root / "voc" / "ImageSets" / "Segmentation" / "val.txt").read_text().split():
-        mask = read_mask(root / "voc" / "SegmentationClass" / f"{name}.png", DEMO_LABELS)
-        write_mask(root / "masks" / f"{name}.png", mask * (mask != 255), DEMO_LABELS)
-    rng = np.random.default_rng(0)
-    cells = rng.choice(list("abcd"), (400, 5))
-    (root / "table.csv").write_text("a,b,c,d,e\n" + "".join(",".join(row) + "\n" for row in cells))
-    train: tuple[object, ...] = ("train", "--voc-root", root / "voc", "--classes", ",".join(DEMO_LABELS.names))
-    train += ("--method", "segmenter", "--encoder", "tf_efficientnet_lite0", "--image-size", 64, "--grid-size", 16)
-    train += ("--steps", 12, "--batch-size", 2, "--views", 1, "--validate-every", 4, "--checkpoint-every", 2)
-    train += ("--density-items", 16, "--device", "cpu", "--precision", "fp32")
-    works = {"train": Work("train", train, ("out/*.safetensors",))}
-    _expect(works["train"].run(root / "model"))
-    audit = ("audit", "--model", root / "model" / "out", "--predictions", root / "masks", "--voc-root", root / "voc")
-    results = ("out/scores.csv", "out/objects.csv", "out/heatmaps/*.png", "out/contact_sheet.png")
-    works["audit"] = Work("audit", (*audit, "--image-set", "val", "--device", "cpu"), results)
-    works["fit"] = Work("tabular fit", ("tabular", "fit", "--data", root / "table.csv"), ("out/*",))
-    _expect(works["fit"].run(root / "table"))
-    score = ("tabular", "score", "--data", root / "table.csv", "--model", root / "table" / "out")
-    works["score"] = Work("tabular score", score, ("scores.csv",), "scores.csv")
-    return works
-
-
-def _expect(done: tuple[int, str]) -> None:
-    if done[0]:
-        raise SystemExit(f"an undisturbed command failed: {done[1][-2000:]}")
-
-
-def undisturbed(work: Work, folder: Path) -> tuple[dict[str, bytes], float]:
-    """The result of a run that nothing disturbs, and its seconds."""
-    started = time.monotonic()
-    _expect(work.run(folder))
-    return work.result(folder), time.monotonic() - started
 
 
 def check_kills(work: Work, root: Path, times: int, rng: random.Random, table: Table) -> None:
@@ -215,9 +51,11 @@ def check_kills(work: Work, root: Path, times: int, rng: random.Random, table: T
             if not command.wait(rng.uniform(0, seconds)):
                 command.signal(signal.SIGKILL)
             kills -= command.result()[0] != -signal.SIGKILL
-        code, _ = work.run(folder)
+        wrong = work.difference(folder, whole)
         if kills:  # else each command had ended before its kill
-            table.add(row, code == 0 and work.result(folder) == whole)
+            table.add(row, wrong)
+        if wrong is not None:
+            shutil.copytree(folder, Path(tempfile.mkdtemp(prefix=f"killed-{work.name}-")), dirs_exist_ok=True)
         shutil.rmtree(folder)
 
 
@@ -242,11 +80,10 @@ def check_disk(work: Work, root: Path, table: Table) -> None:
             code, printed = work.run(disk)
             refused = code == 2 and str(disk) in printed and "Traceback" not in printed
             subprocess.run(["mount", "-o", after, disk], check=True)
-            again, _ = work.run(disk)
-            good = refused and again == 0 and work.result(disk) == whole
+            wrong = work.difference(disk, whole) if refused else f"exit code {code}: {printed[-2000:]}"
         finally:
             subprocess.run(["umount", disk], check=True)
-        table.add(row, good)
+        table.add(row, wrong)
 
 
 def flip(path: Path, rng: random.Random) -> None:
@@ -272,7 +109,7 @@ def check_bits_of_states(works: dict[str, Work], root: Path, times: int, rng: ra
             folder = Path(shutil.copytree(root / said, root / "flipped"))
             flip(folder / damaged, rng)
             (folder / finished).unlink()
-            table.add(row, work.run(folder)[0] == 0 and work.result(folder) == whole)
+            table.add(row, work.difference(folder, whole))
             shutil.rmtree(folder)
 
 
@@ -291,9 +128,11 @@ def check_bits_of_models(works: dict[str, Work], root: Path, times: int, rng: ra
             while (source / file).is_file() and not table.is_done(row, times):
                 model = Path(shutil.copytree(source, root / "model"))
                 flip(model / file, rng)
-                other = Work(work.name, (*work.arguments[:place], model, *work.arguments[place + 1 :]), work.results)
+                arguments = (*work.arguments[:place], model, *work.arguments[place + 1 :])
+                other = dataclasses.replace(work, arguments=arguments)
                 code, printed = other.run(root / "scored")
-                table.add(row, code == 2 and str(model) in printed and "Traceback" not in printed)
+                refused = code == 2 and str(model) in printed and "Traceback" not in printed
+                table.add(row, None if refused else f"exit code {code}: {printed[-2000:]}")
                 shutil.rmtree(model)
 
 
@@ -313,8 +152,13 @@ def check_two(work: Work, root: Path, table: Table) -> None:
     arguments = [*map(str, work.arguments), "--out", str(root / "out" / "out")]
     code, printed = Command(arguments, root / "second.printed").result()
     first.signal(signal.SIGCONT)
-    refused = code == 2 and "another audit is writing here" in printed
-    table.add(row, first.result()[0] == 0 and refused and work.result(root / "out") == whole)
+    if code != 2 or "another audit is writing here" not in printed:
+        wrong: str | None = f"the second's exit code {code}: {printed[-2000:]}"
+    elif first.result()[0]:
+        wrong = "the first failed"
+    else:
+        wrong = None if work.result(root / "out") == whole else "other bytes"
+    table.add(row, wrong)
 
 
 def check_stop(work: Work, root: Path, times: int, table: Table) -> None:
@@ -329,7 +173,7 @@ def check_stop(work: Work, root: Path, times: int, table: Table) -> None:
         command.signal(signal.SIGINT)
         code, printed = command.result()
         said = code == 130 and "Run the same command again to continue" in printed
-        table.add(row, said and work.run(folder)[0] == 0 and work.result(folder) == whole)
+        table.add(row, work.difference(folder, whole) if said else f"exit code {code}: {printed[-2000:]}")
         shutil.rmtree(folder)
 
 
@@ -342,8 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help="begin no trial after so long")
     parser.add_argument("--page", type=Path, help="a page whose table takes the counts")
     given = parser.parse_args(arguments)
-    for name in IMPORTED:
-        importlib.import_module(name)
+    import_libraries()
     rng, table = random.Random(given.seed), Table(given.page, given.minutes)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)

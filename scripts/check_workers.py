@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 import psutil
-from check_robustness import Table, Work, make_works, undisturbed
+from disturbed import Table, Work, make_works, undisturbed
 
 LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node")
 SAME = "the same command ends with the undisturbed result of an audit without Ray"
@@ -64,7 +64,8 @@ def check_processes(work: Work, folder: Path, whole: dict[str, bytes], times: in
             seen.append(rows_in(folder / "out"))
         print(f"finished rows after 1, 4 and 2 processes: {seen} of {pairs}", flush=True)
         if killed == 2:  # else one had ended before its kill
-            table.add(row, code == 0 and seen[-1] == pairs and work.result(folder) == whole)
+            good = code == 0 and seen[-1] == pairs and work.result(folder) == whole
+            table.add(row, None if good else f"exit code {code}, rows {seen}")
         shutil.rmtree(folder / "out")
 
 
@@ -97,7 +98,7 @@ def check_machine(work: Work, folder: Path, whole: dict[str, bytes], times: int,
         same = work.result(folder) == whole
         print(f"killed with {before} of {pairs} rows, {len(scoring)} workers there; then: {printed[-300:]}", flush=True)
         if scoring:  # else the audit ended before the machine had a worker
-            table.add(row, command.returncode == 0 and same)
+            table.add(row, None if command.returncode == 0 and same else f"exit code {command.returncode}")
         shutil.rmtree(folder / "out")
 
 
@@ -125,7 +126,7 @@ def check_kills(
         if not good:
             print(printed[-2000:])
         if killed:
-            table.add(row, good)
+            table.add(row, None if good else f"exit code {again.returncode}")
         shutil.rmtree(folder / "out")
 
 
