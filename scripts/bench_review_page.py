@@ -30,7 +30,7 @@ from segqc.data.masks import write_mask
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.page import write_gallery
 
-PICTURES, SIZE = 40, (240, 180)
+PICTURES, SIZE, OBJECTS = 40, (240, 180), 5
 SCROLL = """() => new Promise((done) => {
   const box = document.getElementById('scroller');
   let step = 0;
@@ -57,26 +57,59 @@ def write_page(folder: Path, rows: int, pictures: bool) -> Path:
     for place in range(rows):
         index = place % PICTURES
         row: dict[str, Any] = {
+            "agreement": place / rows, "density": -31.5 + place / rows, "suspect_objects": place % 3,
+            "missed_objects": 0, "prediction": f"predictions/{place:06d}.png",
             "id": f"city_{place // 100:04d}/frame_{place:06d}", "rank": place + 1,
             "score": 1 - place / rows, "status": "ok", "reason": "", "worst_class": VOC_LABELS.names[1 + index % 20],
-            "expected_class": "background", "worst_box": "20,20,120,90",
+            "worst_box": f"{place % 71},{place % 53},{100 + place % 97},{90 + place % 83}",
+            "expected_class": "background",
             "classes": ";".join(VOC_LABELS.names[1 + (index + k) % 20] for k in range(3)),
-            "dice": float(rng.random()), "width": width, "height": height, "image": f"images/{place:06d}.jpg",
+            "dice": float(rng.random()), "width": width + place % 7, "height": height + place % 5,
+            "image": f"images/{place:06d}.jpg",
         }  # fmt: skip
         files = folder / f"{index}.jpg", folder / f"{index}.png", folder / f"{index}_heat.png"
         entries.append(GalleryEntry(row, *files) if pictures else GalleryEntry(row, Path("none")))
     page = folder / "page.html"
-    write_gallery(page, entries, VOC_LABELS, f"{rows:,} synthetic predictions", {})
+    thumbnails = "auto" if pictures else "beside"
+    title = f"{rows:,} synthetic predictions"
+    write_gallery(page, entries, VOC_LABELS, title, {}, objects_of=objects_of, thumbnails=thumbnails)
     return page
 
 
-def longest_task(trace: dict[str, Any]) -> tuple[float, float]:
-    """Time by the clock and of the CPU, in ms, of the longest task of a page's main thread."""
+def objects_of(id_: str) -> list[dict[str, Any]]:
+    """Rows of objects.csv of an entry, the worst first."""
+    number = int(id_.rsplit("_", 1)[1])
+    worst = (number * 7919 % 100_003) / 100_003
+    objects: list[dict[str, Any]] = []
+    for place in range(OBJECTS):
+        names = {
+            "kind": "predicted",
+            "class": VOC_LABELS.names[1 + (number + place) % 20],
+            "expected_class": "background",
+        }
+        box = {"x0": 10 + 30 * place, "y0": 20, "x1": 40 + 30 * place, "y1": 90}
+        objects.append(names | box | {"score": worst / (place + 1), "expected_iou": 1 - worst / (place + 1)})
+    return objects
+
+
+def main_tasks(trace: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tasks of the page's main thread."""
     events = trace["traceEvents"]
     mains = {
         (e["pid"], e["tid"]) for e in events if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"
     }
-    tasks = [e for e in events if e["name"] == "RunTask" and (e["pid"], e["tid"]) in mains and "tdur" in e]
+    return [e for e in events if e["name"] == "RunTask" and (e["pid"], e["tid"]) in mains and "tdur" in e]
+
+
+def all_tasks(trace: dict[str, Any]) -> tuple[float, float]:
+    """Time by the clock and of the CPU, in ms, of all tasks of the main thread together."""
+    tasks = main_tasks(trace)
+    return sum(task["dur"] / 1000 for task in tasks), sum(task["tdur"] / 1000 for task in tasks)
+
+
+def longest_task(trace: dict[str, Any]) -> tuple[float, float]:
+    """Time by the clock and of the CPU, in ms, of the longest task of a page's main thread."""
+    tasks = main_tasks(trace)
     return max((e["dur"] / 1000 for e in tasks), default=0), max((e["tdur"] / 1000 for e in tasks), default=0)
 
 
@@ -89,10 +122,13 @@ def measure(page_file: Path) -> None:
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(viewport={"width": 1440, "height": 900})
+        browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline"])
         start = time.perf_counter()
         page.goto(page_file.as_uri())
         page.locator("#grid canvas, #grid .placeholder").first.wait_for()
-        print(f"opening to the first card: {time.perf_counter() - start:.2f} s")
+        seconds = time.perf_counter() - start
+        wall, cpu = all_tasks(json.loads(browser.stop_tracing()))
+        print(f"opening to the first card: {seconds:.2f} s; tasks of {cpu / 1000:.2f} s of CPU, {wall / 1000:.2f} s")
 
         def press(key: str, times: int = 1) -> None:
             for _ in range(times):
@@ -129,6 +165,7 @@ def measure(page_file: Path) -> None:
         longest("all classes", lambda: click("#class-clear"))
         longest("sorting by Dice", lambda: sort("dice"))
         longest("sorting by id", lambda: sort("id"))
+        longest("sorting by the worst object", lambda: sort("object"))
         longest("dragging the score's handle", drag)
         longest("resetting filters", lambda: click("#reset"))
         longest("10 verdicts", lambda: press("r", 10))
@@ -136,6 +173,7 @@ def measure(page_file: Path) -> None:
         longest("undoing that", lambda: page.keyboard.press("z"))
         longest("opening one", lambda: page.keyboard.press("Enter"))
         longest("10 pictures on", lambda: press("j", 10))
+        longest("its objects", lambda: press("x", 5))
         press("Escape")
         longest("the plot", lambda: press("p"))
         browser.close()

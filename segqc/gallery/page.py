@@ -5,6 +5,9 @@ hash). Per entry it has a small JPEG of the photo, and masks and heat map as def
 over the photo. They sit in the page, in inert blocks that are parsed when a card comes near the window, or, for large
 audits, as files in a folder beside it (`segqc.gallery.store`). The large view shows the original photo where the page
 reaches it; the worst entries have larger previews for where it does not.
+
+What filters, orders and cards need of each row is in the page. What only the large view shows (objects, files, other
+columns) is too, or, for large audits, lies beside it in scripts of a hundred rows each.
 """
 
 from __future__ import annotations
@@ -40,8 +43,8 @@ STYLES = ("page.css", "detail.css")
 SCRIPTS = tuple(
     f"{part}.js"
     for part in (
-        "data", "state", "review", "pictures", "paint", "cards", "grid", "scene", "viewer", "detail", "filters",
-        "scatter", "gallery", "judging", "keys", "start",
+        "data", "details", "state", "review", "pictures", "paint", "cards", "grid", "scene", "viewer", "detail",
+        "filters", "scatter", "gallery", "judging", "keys", "start",
     )
 )  # fmt: skip
 
@@ -89,8 +92,8 @@ def write_gallery(
     name : str, optional
         What people call the audit: saved reviews and their files carry it; the title by default.
     thumbnails : "auto", "inline" or "beside"
-        Pictures in the page itself, or as files in the folder ``<stem>_files`` beside it, which then has to go where
-        the page goes. "auto": in the page up to `INLINE_COUNT` entries.
+        Pictures and details in the page itself, or as files in the folder ``<stem>_files`` beside it, which then has to
+        go where the page goes. "auto": in the page up to `INLINE_COUNT` entries.
     workers : int, optional
         Threads that make previews; None takes one a core. The file does not depend on it, and no more pictures than
         this are in memory.
@@ -158,7 +161,7 @@ def _write_pictures(
             row["fine"] = fine is not None
             if previews.source is not None:
                 row["source"] = _address(previews.source, folder)
-        rows.add(row)
+        rows.add(store.in_page(row))
 
 
 def _address(file: Path, folder: Path) -> str:
@@ -236,7 +239,8 @@ def _prepared(
         zip(entries, previews_in_order(entries, labels, workers, on_read), strict=True), start=1
     ):
         objects = page_objects(objects_of(str(entry.row["id"])))
-        row = page_row(entry.row) | {"layers": [], "problem": "", "objects": objects}
+        worst = objects[0]["score"] if objects else None  # they come worst first
+        row = page_row(entry.row) | {"layers": [], "problem": "", "objects": objects, "worst_object": worst}
         if previews is not None:
             row |= {"layers": previews.layers, "problem": previews.problem}
             if previews.size is not None:

@@ -24,6 +24,14 @@ NUMBERS = names(_SHOWN, "integer", "number")
 TEXTS = ("id", "reason", "worst_class", "expected_class", "decision")
 LISTS = names(COLUMNS.values(), "list")
 
+IN_PAGE = frozenset((
+    "id", "rank", "score", "status", "reason", "worst_class", "expected_class", "worst_box", "classes",
+    "suspect_objects", "missed_objects", "worst_object", "dice", "width", "height", "p_value", "expected_dice",
+    "decision", "volume", "volume_weight", *COMPARED, "layers", "problem",
+))  # fmt: skip
+"""What filters, orders, the plot and cards read of a row. The large view alone reads the rest, which a page of many
+rows does not hold itself."""
+
 
 def page_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row as the page reads it: numbers or null, lists for classes and box, text for the rest.

@@ -1,4 +1,4 @@
-"""Where a review page keeps its pictures: in the page itself, or as files in a folder beside it."""
+"""Where a review page keeps its pictures and the details of its rows: in the page itself, or as files beside it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from urllib.parse import quote
 from segqc.base.files import remove_folder, send_folder
 from segqc.base.storage.paths import RemotePath
 from segqc.gallery.previews import Packet, Previews
+from segqc.gallery.rows import IN_PAGE
 
 FINE, SMALL = ".fine", ""  # what is added to an entry's number in the name of a packet; web/pictures.js has the same
 _FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
 _FILES_PER_FOLDER = 500  # entries; folders of more files than some thousands are slow to list
+_ROWS_PER_SCRIPT = 100  # details that come together; web/details.js has the same
 
 FINE_BUDGET = 160_000_000
 """Bytes of base64 that fine packets may take in all. Small ones take at most some 40 million in a page, so that no page
@@ -43,9 +45,10 @@ class FineBudget:
 
 
 class PicturesInside:
-    """Pictures in inert blocks of the page, of which the browser parses one when its card comes near."""
+    """Pictures in inert blocks of the page, of which the browser parses one when its card comes near.
 
-    address: str | None = None
+    The page's data hold all of every row.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -56,10 +59,15 @@ class PicturesInside:
         if fine is not None:
             write_block(self._stream, f"pictures-{index}{FINE}", fine.text_with_photo)
 
+    def in_page(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the page's own data hold of a row: all of it."""
+        return row
+
 
 class PictureFolder:
-    """Pictures as files beside a page, in a folder named by their content: ``gallery_files/<name>`` for
-    ``gallery.html``. Photos are JPEG files, rasters scripts that hand their data to the page.
+    """Pictures and details as files beside a page, in a folder named by their content: ``gallery_files/<name>`` for
+    ``gallery.html``. Photos are JPEG files; rasters, and the details of a hundred rows, are scripts that hand their
+    data to the page.
 
     They are written under a hidden name first, or to a temporary folder of the disk where the page goes to a store.
     Until the new page is in place the old one keeps the folder that it refers to; `remove_old_pictures` then clears it
@@ -73,6 +81,8 @@ class PictureFolder:
         else:
             self._temporary = self.parent / f".{secrets.token_hex(8)}.tmp"
         self._digest = hashlib.blake2b(digest_size=8)
+        self._rows = 0
+        self._details: list[dict[str, Any]] = []  # of the script that is not full yet
 
     def __enter__(self) -> PictureFolder:
         self._temporary.mkdir(parents=True)
@@ -83,8 +93,6 @@ class PictureFolder:
 
     def add(self, index: int, previews: Previews, fine: Packet | None) -> None:
         """Write the pictures of entry `index`."""
-        folder = self._temporary / str(index // _FILES_PER_FOLDER)
-        folder.mkdir(exist_ok=True)
         for suffix, packet in ((SMALL, previews.small), (FINE, fine)):
             if packet is None:
                 continue
@@ -93,11 +101,35 @@ class PictureFolder:
             if packet.photo is not None:
                 files[f"{name}.jpg"] = packet.photo
             for file, data in files.items():
-                (folder / file).write_bytes(data)
-                self._digest.update(f"{file}.{len(data)}".encode() + data)
+                self._write(index, file, data)
+
+    def in_page(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the page's own data hold of a row; the details go to the script of its hundred."""
+        # The page itself lists why a prediction has no score; of the others the reason is a detail.
+        names = IN_PAGE - {"reason"} if row["status"] == "ok" else IN_PAGE
+        self._details.append({name: value for name, value in row.items() if name not in names})
+        self._rows += 1
+        if len(self._details) == _ROWS_PER_SCRIPT:
+            self._write_details()
+        return {name: value for name, value in row.items() if name in names}
+
+    def _write_details(self) -> None:
+        number = (self._rows - 1) // _ROWS_PER_SCRIPT
+        text = f'segqcDetails("{number}",{script_json(self._details)});\n'
+        self._write(number * _ROWS_PER_SCRIPT, f"rows-{number}.js", text.encode())
+        self._details = []
+
+    def _write(self, index: int, file: str, data: bytes) -> None:
+        """Write a file into the folder of entry `index`."""
+        folder = self._temporary / str(index // _FILES_PER_FOLDER)
+        folder.mkdir(exist_ok=True)
+        (folder / file).write_bytes(data)
+        self._digest.update(f"{file}.{len(data)}".encode() + data)
 
     def finish(self) -> str:
-        """Give the folder its name, and return its address from the page."""
+        """Write what is left, give the folder its name, and return its address from the page."""
+        if self._details:
+            self._write_details()
         folder = self.parent / self._digest.hexdigest()
         if isinstance(folder, RemotePath):
             send_folder(self._temporary, folder)

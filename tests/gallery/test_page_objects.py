@@ -74,3 +74,44 @@ def test_objects_are_listed_gone_to_and_sorted_by(browser, tmp_path):
     assert " ".join(text.split()) == "cat → dog fail, IoU 0.00 to 0.31 0.30"
     assert opened.complaints == []
     page.context.close()
+
+
+@case("See", "objects of large audits", "objects and fields come from beside the page when a picture is opened")
+@needs_chromium
+def test_a_large_page_reads_the_details_of_what_is_opened(browser, tmp_path):
+    pictures = Pictures(tmp_path)
+    entries = [pictures.entry(index, size=(400, 300), agreement=index / 8, suspect_objects=1) for index in range(3)]
+    objects = {id_: [found(id_, 0.3 + index / 10)] for index, id_ in enumerate(pair(0, 1, 2))}
+    page_file = tmp_path / "page.html"
+    write_gallery(page_file, entries, VOC_LABELS, "Title", {}, objects_of=objects.__getitem__, thumbnails="beside")
+    assert not {"objects", "agreement", "source"} & set(page_data(page_file)["rows"][0])
+    opened = Opened(browser, page_file)
+    page = opened.page
+    page.select_option("#sort", "object")
+    assert opened.ids() == pair(2, 1, 0)
+    assert not [file for file in opened.files if "rows-" in file]
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    for score, agreement in (("0.50", "0.25"), ("0.40", "0.125")):
+        opened.wait_until(lambda score=score: page.locator("#objects .number").all_inner_texts() == [score])
+        assert agreement in page.locator("#fields dd").all_inner_texts()
+        page.keyboard.press("x")
+        assert page.locator("#detail-announcer").inner_text().startswith("Object 1 of 1: cat → dog")
+        page.keyboard.press("j")
+    assert len([file for file in opened.files if "rows-" in file]) == 1
+    assert opened.complaints == []
+    page.context.close()
+
+
+@needs_chromium
+def test_a_large_page_says_that_the_details_are_gone(browser, tmp_path):
+    page_file = tmp_path / "page.html"
+    write_gallery(page_file, [Pictures(tmp_path).entry(0)], VOC_LABELS, "Title", {}, thumbnails="beside")
+    (script,) = tmp_path.rglob("rows-0.js")
+    script.unlink()
+    page = Opened(browser, page_file).page
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.locator("#fields dd", has_text="not found beside the page").wait_for()
+    assert "pair_0000" in page.locator("#fields dd").all_inner_texts()
+    page.context.close()

@@ -18,7 +18,6 @@ function rowsOf(columns, count) {
     row.index = index;
     row.lot = lotOf(row.id);
     row.searched = row.id.toLowerCase();
-    row.worst_object = row.objects[0]?.score ?? null; // they come worst first
     return row;
   });
 }

@@ -35,7 +35,7 @@ function fieldList(fields, target) {
 
 class Detail {
   constructor(dialog, review, { onMove, onClose, onJudge, onNote, onTag, onNewTag, look }) {
-    Object.assign(this, { dialog, review, look, row: null, scene: null, blinking: false });
+    Object.assign(this, { dialog, review, look, row: null, objects: [], scene: null, blinking: false });
     this.note = document.getElementById("note");
     this.readout = document.getElementById("readout");
     this.viewer = new Viewer(document.getElementById("panels"), {
@@ -94,18 +94,26 @@ class Detail {
     const scene = this.scene = new Scene(row);
     this.readout.textContent = "";
     this.layOut();
-    scene.load(() => {
+    this.fillClasses();
+    this.fillObjects([]);
+    document.getElementById("fields").replaceChildren();
+    withDetails(row, (full) => { if (this.scene === scene) this.fill(full); });
+  }
+
+  // All that is known of the row that is shown.
+  fill(full) {
+    const { scene } = this;
+    scene.load(full, () => {
       if (this.scene !== scene) return;
       this.fillClasses();
       this.readout.textContent = scene.photoWords();
       this.viewer.schedule();
     });
-    this.fillClasses();
-    this.fillObjects();
-    const first = FIRST_FIELDS.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]]);
-    const { expected_dice: expected, expected_dice_low: low, expected_dice_high: high } = row;
+    this.fillObjects(full.objects);
+    const first = FIRST_FIELDS.filter((name) => Object.hasOwn(full, name)).map((name) => [name, full[name]]);
+    const { expected_dice: expected, expected_dice_low: low, expected_dice_high: high } = full;
     const interval = isKnown(low) && isKnown(high) ? { expected_dice: `${expected.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})` } : {};
-    fieldList({ ...Object.fromEntries(first), ...row, ...interval }, document.getElementById("fields"));
+    fieldList({ ...Object.fromEntries(first), ...full, ...interval }, document.getElementById("fields"));
     document.getElementById("fields-box").scrollTop = 0;
   }
 
@@ -174,8 +182,8 @@ class Detail {
 
   // Objects, the worst first ---------------------------------------------------------------------------------------------------------
 
-  fillObjects() {
-    const { objects } = this.row;
+  fillObjects(objects) {
+    this.objects = objects;
     document.getElementById("objects-part").hidden = !objects.length;
     document.getElementById("objects").replaceChildren(...objects.map((found) => {
       const { kind, class: name, expected_class: expected, score } = found;
@@ -189,7 +197,7 @@ class Detail {
 
   // Shows the object at `place` of the list, as large as its surroundings allow.
   goToObject(place) {
-    const found = this.row.objects[place];
+    const found = this.objects[place];
     this.scene.chosen = found;
     [...document.getElementById("objects").children].forEach((item, index) => item.firstChild.setAttribute("aria-pressed", index === place));
     this.viewer.goTo([found.x0, found.y0, found.x1, found.y1]);
@@ -197,7 +205,7 @@ class Detail {
 
   // The next or the one before, round and round. Returns what it is, in words.
   stepObject(direction) {
-    const { objects } = this.row;
+    const { objects } = this;
     if (!objects.length) return "No objects are listed.";
     const before = objects.indexOf(this.scene.chosen);
     const place = before < 0 ? (direction > 0 ? 0 : objects.length - 1) : (before + direction + objects.length) % objects.length;

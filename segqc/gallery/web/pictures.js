@@ -9,7 +9,8 @@ const MASKS = ["prediction", "other", "truth"];
 const waiting = new Map(); // name of a packet that is on its way -> what to do with it
 window.segqcPictures = (name, packet) => waiting.get(name)?.(packet);
 
-const addressOf = (row) => `${DATA.pictures}/${Math.floor(row.index / ENTRIES_PER_FOLDER)}/${row.index}`;
+const folderOf = (index) => `${DATA.pictures}/${Math.floor(index / ENTRIES_PER_FOLDER)}`;
+const addressOf = (row) => `${folderOf(row.index)}/${row.index}`;
 
 function scriptPacket(row, suffix) {
   const name = `${row.index}${suffix}`;

@@ -11,6 +11,7 @@ const PANELS = [
 class Scene {
   constructor(row) {
     this.row = row;
+    this.source = ""; // address of the original photo, where there is one
     this.size = { width: row.width || 4, height: row.height || 3 };
     this.photo = null;
     this.kind = "small"; // of the photo: "small", "preview" or "original"
@@ -20,15 +21,16 @@ class Scene {
     this.drawings = new Map(); // mask -> { fill, outline }, for the classes that are on
   }
 
-  // Small pictures first, then the best that can be had; `onChange` after each.
-  async load(onChange) {
-    const small = smallPictures(this.row), fine = finePictures(this.row);
+  // Small pictures first, then the best that can be had of all that is known of the row; `onChange` after each.
+  async load(full, onChange) {
+    const small = smallPictures(this.row), fine = finePictures(full);
+    this.source = full.source;
     const take = async (packet) => { this.setRasters(await packet.rasters); onChange(); };
     const photo = async () => {
       if (!this.row.layers.includes("photo")) return;
       const first = decoded(small.photo);
       first.then((image) => { if (image && !this.photo) { this.photo = image; onChange(); } });
-      const best = await bestPhoto(this.row, fine);
+      const best = await bestPhoto(full, fine);
       if (best) [this.photo, this.kind] = [best.image, best.kind];
       else this.photo = await first;
       onChange();
@@ -96,7 +98,7 @@ class Scene {
     if (!this.photo) return this.row.problem || "";
     if (this.kind === "original" || this.photo.naturalWidth >= this.row.width) return "";
     return `Preview: ${formatNumber(this.photo.naturalWidth)} of ${formatNumber(this.row.width)} px wide` +
-      (this.row.source ? "; the original is not where it was." : "; a browser cannot show the original.");
+      (this.source ? "; the original is not where it was." : "; a browser cannot show the original.");
   }
 
   // Drawing in pixels of the picture; `scale` is how many px of the page one takes.
