@@ -1,8 +1,10 @@
 """Frozen image features on disk, so that an epoch costs no encoder.
 
-One row per (picture, view): the encoder's maps in float16 beside the mask on the grid, in two flat memory-mapped files.
-Rows are computed in fixed blocks and a block is marked done after it is written: a killed run computes at most one
-block again, and always with the same companions, so that resumed features are equal to the last bit.
+One row per (picture, view): the encoder's maps beside the mask on the grid, in flat memory-mapped files. In eight bits,
+between its least and its largest value, a channel of a map has noise of a half to one per cent of its standard
+deviation (EfficientNet-Lite2, pictures of Pascal VOC), and takes half the space of float16. Rows are computed in fixed
+blocks and a block is marked done after it is written: a killed run computes at most one block again, and always with
+the same companions, so that resumed features are equal to the last bit.
 """
 
 import math
@@ -38,7 +40,7 @@ class FeatureCache:
     Parameters
     ----------
     folder : Path
-        Holds `features.f16`, `masks.u8`, `done.u8` and `cache.json`.
+        Holds `features.u8` or `features.f16`, `ranges.f32`, `masks.u8`, `done.u8` and `cache.json`.
     keys : sequence of (pair index, view)
     shapes : list of `(C, h, w)`
         Shapes of the encoder's maps.
@@ -48,6 +50,8 @@ class FeatureCache:
         Hash of all other settings that the rows depend on; a mismatch rebuilds the cache.
     create : bool
         False in processes that only wait for another to create it.
+    bits : int
+        Of a feature: 8, or 16 for float16.
     """
 
     decodes = False  # a sample is read from memory-mapped files
@@ -60,14 +64,17 @@ class FeatureCache:
         grid_size: int,
         fingerprint: str,
         create: bool = True,
+        bits: int = 8,
     ) -> None:
         self.folder = Path(folder)
         self.row_of = {key: row for row, key in enumerate(keys)}
         self.keys = list(keys)
         self.shapes = [tuple(int(n) for n in shape) for shape in shapes]
         self.blocks = math.ceil(len(self.keys) / BLOCK)
+        name, dtype = ("features.u8", np.uint8) if bits == 8 else ("features.f16", np.float16)
         sizes = {
-            "features.f16": (np.float16, (len(keys), sum(math.prod(s) for s in self.shapes))),
+            name: (dtype, (len(keys), sum(math.prod(s) for s in self.shapes))),
+            "ranges.f32": (np.float32, (len(keys), 2, sum(shape[0] for shape in self.shapes))),
             "masks.u8": (np.uint8, (len(keys), grid_size, grid_size)),
             "done.u8": (np.uint8, (self.blocks,)),
         }
@@ -76,13 +83,14 @@ class FeatureCache:
                 sizes,
                 {
                     "fingerprint": fingerprint,
+                    "bits": bits,
                     "rows": len(self.keys),
                     "shapes": [list(s) for s in self.shapes],
                     "grid_size": grid_size,
                 },
             )
-        self._features, self._masks, self._done = (
-            np.memmap(self.folder / name, dtype=dtype, mode="r+", shape=shape) for name, (dtype, shape) in sizes.items()
+        self._features, self._ranges, self._masks, self._done = (
+            np.memmap(self.folder / file, dtype=kind, mode="r+", shape=shape) for file, (kind, shape) in sizes.items()
         )
 
     def _create(self, sizes: dict, header: dict) -> None:
@@ -110,7 +118,7 @@ class FeatureCache:
         bfloat16: bool = False,
     ) -> None:
         """Compute these blocks; `advance(rows)` is called after each. `bfloat16`: autocast the encoder, whose maps are
-        rounded to float16 anyway.
+        rounded anyway.
         """
 
         def pictures(block: int) -> tuple[int, list[dict[str, np.ndarray]]]:
@@ -120,8 +128,13 @@ class FeatureCache:
             rows = slice(block * BLOCK, block * BLOCK + len(samples))
             with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
                 maps = model.image_features(torch.from_numpy(np.stack([s["image"] for s in samples])).to(model.device))
-            flat = torch.cat([m.flatten(1).half().cpu() for m in maps], dim=1)
-            self._features[rows] = flat.numpy()
+            if self._features.dtype == np.uint8:
+                packed = [_to_bytes(map_.float().cpu()) for map_ in maps]
+                self._ranges[rows] = np.concatenate([ranges for _, ranges in packed], axis=2)
+                values = [levels for levels, _ in packed]
+            else:
+                values = [map_.half().cpu().numpy() for map_ in maps]
+            self._features[rows] = np.concatenate([value.reshape(len(samples), -1) for value in values], axis=1)
             self._masks[rows] = np.stack([s["mask"] for s in samples])
             self._done[block] = 1
             advance(len(samples))
@@ -138,9 +151,27 @@ class FeatureCache:
         """`{"features": list of ndarray [C, h, w] float16, "mask": ndarray [S, S] uint8}` of a filled key."""
         row = self.row_of[index, view]
         parts = np.split(self._features[row], np.cumsum([math.prod(shape) for shape in self.shapes])[:-1])
-        features = [np.array(part).reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        ranges = np.split(self._ranges[row], np.cumsum([shape[0] for shape in self.shapes])[:-1], axis=1)
+        features = [
+            _unpacked(part.reshape(shape), *own) for part, shape, own in zip(parts, self.shapes, ranges, strict=True)
+        ]
         return {"features": features, "mask": np.array(self._masks[row])}
 
     def __getitem__(self, key: Key) -> dict[str, Any]:
         """`sample` of a key: what a DataLoader's sampler yields."""
         return self.sample(*key)
+
+
+def _to_bytes(maps: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Maps `[M, C, h, w]` as uint8, and the least value and the step of each channel, float32 `[M, 2, C]`."""
+    least, most = maps.amin((2, 3)), maps.amax((2, 3))
+    step = ((most - least) / 255).clamp_min(torch.finfo(torch.float32).tiny)
+    levels = ((maps - least[:, :, None, None]) / step[:, :, None, None]).round_().clamp_(0, 255)
+    return levels.to(torch.uint8).numpy(), torch.stack([least, step], dim=1).numpy()
+
+
+def _unpacked(levels: np.ndarray, least: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """One picture's map, float16 `[C, h, w]`, from uint8 levels and the range of each channel `[C]`, or as it is."""
+    if levels.dtype == np.float16:
+        return np.array(levels)
+    return (levels * step[:, None, None] + least[:, None, None]).astype(np.float16)

@@ -117,7 +117,7 @@ def measure_speed(config: ResolvedTrainConfig, source: TrainingSource, accelerat
         view_seconds,
         max(1e-6, step_seconds - (0 if not config.views else view_seconds * config.batch_size)),
         time.perf_counter() - started,
-        2 * sum(math.prod(shape) for shape in shapes) + config.grid_size**2,
+        sum(math.prod(shape) + 8 * shape[0] for shape in shapes) + config.grid_size**2,
         sum(4 * parameter.numel() for parameter in model.network.parameters()),
         peak_memory_gib(accelerator.device),
     )

@@ -12,7 +12,7 @@ from segqc.model.segment_noise import SegmentNoise
 from segqc.training.feature_cache import Key
 from segqc.training.samples import Batch
 
-Guess = Callable[[Sequence[Tensor], Sequence[Key]], Sequence[np.ndarray]]
+Guess = Callable[[Sequence[Tensor], Sequence[Key]], Sequence[np.ndarray] | np.ndarray]
 """log p(class | picture), M times `[K, S, S]`, of M pictures, given by their image features and their (row, view), from
 networks that have not seen them."""
 

@@ -119,7 +119,7 @@ def test_features_are_computed_for_the_first_fold_alone_and_then_deleted(audited
     assert others == [0, 0]
     models = audited.report.out / "models"
     assert sorted(path.name for path in models.iterdir()) == [f"fold-{fold}-of-3-seed-0" for fold in range(3)]
-    assert not list(models.rglob("features.f16"))
+    assert not list(models.rglob("features.u8"))
 
 
 def test_the_cache_of_a_plain_training_is_used_again_and_left_as_it_is(

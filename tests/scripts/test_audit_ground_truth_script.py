@@ -194,7 +194,7 @@ def test_folds_share_the_features_of_the_copy_and_a_cache_of_the_dataset_is_left
     script.main(arguments(tiny_voc, tmp_path / "out", "--feature-cache", str(cache)))
     assert fills[0] > 0
     assert fills[1:] == [0, 0]
-    assert (cache / "with-label-errors" / "features.f16").is_file()
+    assert (cache / "with-label-errors" / "features.u8").is_file()
     assert before == {
         path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in cache.iterdir() if path.is_file()
     }

@@ -40,8 +40,8 @@ def make(tmp_path, shapes):
     return cache
 
 
-def content(cache: FeatureCache) -> tuple[bytes, bytes, bytes]:
-    return tuple((cache.folder / name).read_bytes() for name in ("features.f16", "masks.u8", "done.u8"))
+def content(cache: FeatureCache) -> tuple[bytes, ...]:
+    return tuple((cache.folder / name).read_bytes() for name in ("features.u8", "ranges.f32", "masks.u8", "done.u8"))
 
 
 def test_rows_are_the_encoders_features_and_the_datasets_masks(make, model, dataset, shapes):
@@ -58,21 +58,48 @@ def test_rows_are_the_encoders_features_and_the_datasets_masks(make, model, data
         assert [tuple(m.shape) for m in row["features"]] == shapes
         for stored, expected in zip(map(torch.from_numpy, row["features"]), maps, strict=True):
             assert stored.dtype == torch.float16
-            # Half precision: 11 bits, and 2^-25 near zero; the rest is the encoder's rounding in another batch.
-            torch.testing.assert_close(stored.float(), expected[0], rtol=2**-11 + 1e-4, atol=1e-4)
+            # Half a step of the channel's range, half precision, and the encoder's rounding in another batch.
+            step = (expected[0].amax((1, 2), keepdim=True) - expected[0].amin((1, 2), keepdim=True)) / 255
+            off = (stored.float() - expected[0]).abs() - 0.5 * step - 2**-11 * expected[0].abs()
+            assert off.max() < 1e-4
     views = [cache[0, view]["features"][0] for view in range(4)]
     assert all(not np.array_equal(views[i], views[j]) for i in range(4) for j in range(i))
 
 
-def test_features_are_cast_to_half_precision_and_nothing_else(make, model, dataset):
-    cache = make()
+def test_sixteen_bits_are_half_precision_and_nothing_else(make, model, dataset):
+    cache = make(bits=16)
     cache.fill([2], model, dataset, lambda _: None)
     keys = KEYS[2 * BLOCK :]
     with torch.no_grad():
         maps = model.image_features(torch.from_numpy(np.stack([dataset.sample(*key)["image"] for key in keys])))
     for i, key in enumerate(keys):
         for stored, expected in zip(cache[key]["features"], maps, strict=True):
-            assert torch.equal(torch.from_numpy(stored), expected[i].half().float())
+            assert torch.equal(torch.from_numpy(stored), expected[i].half())
+    assert make().missing == [0, 1, 2], "eight bits are another cache"
+
+
+def test_the_least_and_the_largest_value_of_a_channel_are_kept_and_a_constant_one_too(make, model, dataset):
+    maps = [torch.randn(9, 3, 4, 4), torch.full((9, 2, 2, 2), 0.3)]
+    maps[0][:, 1] *= 1e4  # a channel that must not cost the others their detail
+    shapes = [tuple(map_.shape[1:]) for map_ in maps]
+
+    class Fixed:
+        device = torch.device("cpu")
+
+        def image_features(self, images):
+            return maps
+
+    cache = make(keys=KEYS[2 * BLOCK :], shapes=shapes)
+    cache.fill([0], Fixed(), dataset, lambda _: None)
+    for n, key in enumerate(KEYS[2 * BLOCK :]):
+        varied, constant = (torch.from_numpy(stored) for stored in cache[key]["features"])
+        expected = maps[0][n]
+        for extreme in (torch.amin, torch.amax):
+            torch.testing.assert_close(
+                extreme(varied, (1, 2)).float(), extreme(expected, (1, 2)), rtol=2**-10, atol=2**-10
+            )
+        assert (varied.float() - expected).abs()[[0, 2]].max() < 0.03
+        assert torch.equal(constant, torch.full((2, 2, 2), 0.3, dtype=torch.float16))
 
 
 def test_a_killed_run_finds_its_missing_blocks_and_ends_with_the_same_bytes(make, model, dataset):
@@ -171,16 +198,20 @@ def test_a_process_that_only_opens_creates_nothing(make, model, dataset, tmp_pat
 def test_files_are_flat_and_say_what_they_are(make, shapes):
     cache = make()
     width = sum(np.prod(shape) for shape in shapes)
-    assert (cache.folder / "features.f16").stat().st_size == 2 * len(KEYS) * width
+    assert (cache.folder / "features.u8").stat().st_size == len(KEYS) * width
+    assert (cache.folder / "ranges.f32").stat().st_size == 8 * len(KEYS) * sum(shape[0] for shape in shapes)
     assert (cache.folder / "masks.u8").stat().st_size == len(KEYS) * 16 * 16
     header = json.loads((cache.folder / "cache.json").read_text())
     assert header == {
         "fingerprint": "f",
+        "bits": 8,
         "rows": len(KEYS),
         "shapes": [list(shape) for shape in shapes],
         "grid_size": 16,
     }
-    assert sorted(path.name for path in cache.folder.iterdir()) == ["cache.json", "done.u8", "features.f16", "masks.u8"]
+    assert sorted(path.name for path in cache.folder.iterdir()) == [
+        "cache.json", "done.u8", "features.u8", "masks.u8", "ranges.f32",
+    ]  # fmt: skip
 
 
 def test_an_unknown_key_is_an_error(make):

@@ -237,9 +237,9 @@ class DeepSVDD(Baseline):
             return dataset
         kind = "lite" if config.network == "frozen_lite" else "pixels"
         fingerprint = f"{stable_seed(header['training'], header['labels'], kind, config.size):016x}"
-        cache = FeatureCache(
-            self.cache or folder / "inputs", [(i, None) for i in range(items)], shapes, self.grid_size_, fingerprint
-        )
+        keys = [(i, None) for i in range(items)]
+        # A rival is shown what the paper would show it: sixteen bits.
+        cache = FeatureCache(self.cache or folder / "inputs", keys, shapes, self.grid_size_, fingerprint, bits=16)
         task = progress.add_task(
             "reading pairs", total=items, completed=max(0, items - len(cache.missing) * BLOCK), note=""
         )
