@@ -21,7 +21,7 @@ from segqc.data.labels import VOID, LabelSpace
 from segqc.data.pairs import Pair, Problem
 from segqc.data.reader import PairReader
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
-from segqc.quality_control import QualityControl, predicted_classes
+from segqc.quality_control import QualityControl
 from segqc.results.heatmaps import Heatmaps
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns
 from segqc.verdict import JudgedObject
@@ -106,7 +106,7 @@ def read_pair(
         prepared = qc.prepare(image, mask)
     except (BadInput, ValueError) as error:
         return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
-    row["classes"] = ";".join(predicted_classes(mask, qc.labels))
+    row["classes"] = ";".join(_predicted_classes(mask, qc.labels))
     warnings: dict[str, str] = {}
     ious: Mapping[int, float] = {}
     if stored_size is not None:
@@ -200,3 +200,9 @@ def rank_rows(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     ]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
     return Computed(len(order), lambda place: rows[int(order[place])] | {"rank": place + 1})
+
+
+def _predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:
+    """Names of the foreground classes of a mask, in the order of their indices."""
+    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    return [labels.name(int(c)) for c in present if c in labels.foreground]
