@@ -7,13 +7,14 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from segqc.base.errors import BadInput
-from segqc.base.files import read_json, remove_folder
+from segqc.base.files import read_json, remove_folder, remove_leftovers
 from segqc.base.locks import exclusive
 from segqc.base.parts import part_paths
 from segqc.data.layouts.dataset import DRAWN
 from segqc.results.heatmaps import HEATMAPS
 
 SLICES = "slices"
+GALLERY_FILES = "gallery_files"
 VOLUME_TABLES = ("volumes.csv", "volumes.parquet", "volume_classes.csv", "volume_classes.parquet")
 OBJECTS = ("objects.csv", "objects.parquet", "objects.png")
 WRITTEN = (
@@ -27,7 +28,7 @@ WRITTEN = (
     "summary.json",
     "contact_sheet.png",
     "gallery.html",
-    "gallery_files",
+    GALLERY_FILES,
 )
 ROWS = "rows"
 """Name of the parts that hold finished rows."""
@@ -67,6 +68,8 @@ def claimed(out: Path, accelerator: Accelerator) -> Iterator[None]:
     # From the first heat map on, the lock file says that the folder is an audit's.
     lock = exclusive(out / _PROGRESS / _LOCK, out, "audit") if accelerator.is_main_process else nullcontext()
     with lock:
+        if accelerator.is_main_process:
+            remove_leftovers(out, (HEATMAPS, DRAWN, SLICES, GALLERY_FILES, _PROGRESS))
         accelerator.wait_for_everyone()
         yield
 

@@ -8,10 +8,11 @@ passes over hidden files.
 import dataclasses
 import json
 import os
+import re
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from segqc.base.storage.copies import sent_when_written
 from segqc.base.storage.paths import RemotePath, as_path
 
 _AT_ONCE = 16  # transfers, which mostly wait
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp(\..+)?")
 
 FLAT_PNG: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 """How Pillow writes masks and heat maps: their rows are runs of equal steps, which zlib's search for longer repetitions
@@ -81,6 +83,20 @@ def remove_folder(folder: Path) -> None:
         objects.remove([str(folder)])
     else:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, below: Iterable[str] = ()) -> None:
+    """Remove temporary files and folders that a killed command left in `folder` and anywhere in its subfolders `below`;
+    nobody else may be writing there.
+    """
+    if isinstance(folder, RemotePath) or not folder.is_dir():
+        return
+    inside = (path for name in below for path in (folder / name).rglob(".*"))
+    for path in [path for path in (*folder.glob(".*"), *inside) if _TEMPORARY.fullmatch(path.name)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

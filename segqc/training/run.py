@@ -21,7 +21,7 @@ from rich.text import Text
 from segqc.base.console import make_progress
 from segqc.base.devices import make_accelerator
 from segqc.base.errors import BadInput
-from segqc.base.files import write_json
+from segqc.base.files import remove_leftovers, write_json
 from segqc.base.journal import Journal
 from segqc.base.locks import exclusive
 from segqc.base.settings import to_json
@@ -105,6 +105,8 @@ def train(given: TrainConfig, console: Console | None = None, found: TrainingSou
     with exclusive(config.out / "training" / "run.lock", config.out, "training") if locked else nullcontext():
         if accelerator.is_main_process:
             claim_run(config, found.pairs, console)
+        if locked:
+            remove_leftovers(config.out, ("training",))
         accelerator.wait_for_everyone()
         if not finished:
             _Run(config, found, accelerator, console).finish()

@@ -246,8 +246,11 @@ def test_killed_and_repeated_gives_the_same_table(
     )
     assert in_the_middle, "the audit ended before it could be killed"
     assert not (tmp_path / "out" / "scores.csv").exists()
+    half_written = tmp_path / "out" / "heatmaps" / ".0123456789abcdef.tmp.png"  # as where the kill meets a write
+    half_written.touch()
     done = segqc_command(*arguments[3:])
     assert "were scored before" in done.stdout
+    assert not half_written.exists()
     assert (tmp_path / "out" / "scores.csv").read_bytes() == (audited.out / "scores.csv").read_bytes()
 
 

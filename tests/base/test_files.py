@@ -3,6 +3,8 @@
 import csv
 import errno
 import json
+import multiprocessing
+import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 
 from segqc.base import tables
 from segqc.base.errors import BadInput, describe_os_error
-from segqc.base.files import atomic_path, read_json, write_json
+from segqc.base.files import atomic_path, read_json, remove_leftovers, write_json
 from segqc.base.lazy import Computed
 from segqc.base.tables import write_table
 
@@ -75,6 +77,27 @@ def test_atomic_path_leaves_the_old_file_on_error(tmp_path):
 class Point:
     x: int
     where: Path
+
+
+def test_what_a_killed_command_left_goes_and_nothing_else(tmp_path):
+    def die(path: Path) -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(b"half")
+            os._exit(0)  # no clean-up
+
+    for name in ("a.json", "maps/0f/b.png", "others/c.png"):
+        process = multiprocessing.get_context("fork").Process(target=die, args=(tmp_path / name,))
+        process.start()
+        process.join()
+    (tmp_path / "maps" / ".0123456789abcdef.tmp").mkdir()
+    kept = [tmp_path / "maps" / name for name in (".tmp.png", ".hidden", "0123456789abcdef.tmp.png")]
+    for path in kept:
+        path.touch()
+    assert len(list(tmp_path.rglob(".????????????????.tmp*"))) == 4
+    remove_leftovers(tmp_path, ("maps", "missing"))
+    left = list(tmp_path.rglob(".????????????????.tmp*"))
+    assert [path.parent for path in left] == [tmp_path / "others"]
+    assert all(path.is_file() for path in kept)
 
 
 def test_json_round_trip_of_numpy_paths_dataclasses_and_odd_file_names(tmp_path):

@@ -44,9 +44,12 @@ def test_a_training_killed_twice_ends_with_the_same_bits(tiny_voc: Path, tmp_pat
     again = command(tiny_voc, broken)[3:]
     assert killed_when(last.is_file, segqc, *again), "the run ended before it could be killed"
     assert killed_when(lambda: inliers.is_file() and inliers.read_bytes().count(b"\n") > 3, segqc, *again)
+    half_written = last.with_name(".0123456789abcdef.tmp.safetensors")  # as where the kill meets a write
+    half_written.touch()
     assert not (broken / "config.json").exists()
     done = segqc(*again)
     assert "Wrote the model folder" in done.stdout
+    assert not half_written.exists()
     for name in ("model.safetensors", "density.safetensors"):
         assert (whole / name).read_bytes() == (broken / name).read_bytes(), name
     ours, theirs = (json.loads((folder / "config.json").read_text()) for folder in (whole, broken))
