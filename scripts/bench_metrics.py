@@ -1,6 +1,6 @@
 """How fast the metrics are, beside medpy, MONAI and DeepMind's surface-distance, on the same masks in one run.
 
-    python scripts/bench_metrics.py [--predictions DIR ... --voc-root VOCdevkit [--image-set val]]
+    python scripts/bench_metrics.py [--predictions DIR ... --voc-root VOCdevkit [--image-set val] [--cores]]
 
 Every row does the work of its library for one image: Dice of each foreground class found in either mask, and mean
 surface distance and 95 % Hausdorff distance of each class found in both. Ours
@@ -32,7 +32,8 @@ import importlib.util
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import process_time
+from time import perf_counter, process_time
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread for everybody; must be said before NumPy is imported
 
@@ -41,12 +42,18 @@ from rich.console import Console
 from rich.table import Table
 from scipy import ndimage
 
+from evaluation.baselines.base import Example
 from evaluation.metrics.classes import class_metrics
+from evaluation.report.measure import JudgedPair, measure
+from segqc.base.cores import usable_cores
+from segqc.base.errors import BadInput
+from segqc.base.workers import map_items
 from segqc.data.labels import VOC_LABELS, VOID
 from segqc.data.masks import read_mask
 from segqc.data.voc import find_voc
 
 Pair = tuple[np.ndarray, np.ndarray]
+AT_LEAST = 2000  # pairs that are measured on all cores: fewer are left to one
 SHAPE, CLASSES = (375, 500), VOC_LABELS.num_classes
 INSTALL = {
     "medpy": "pip install 'segqc[medpy]'",
@@ -80,7 +87,7 @@ def synthetic_pair(rng: np.random.Generator) -> Pair:
     return prediction, np.where(rim, np.uint8(VOID), truth)
 
 
-def real_pairs(predictions: Path, voc_root: Path, image_set: str, count: int) -> list[Pair]:
+def real_pairs(predictions: Path, voc_root: Path, image_set: str, count: int) -> list[tuple[Path, Path]]:
     """Up to `count` predictions and their ground truth, spread evenly over the image set."""
     voc = find_voc(voc_root)
     ids = (voc.root / "ImageSets" / "Segmentation" / f"{image_set}.txt").read_text(encoding="utf-8").split()
@@ -89,10 +96,7 @@ def real_pairs(predictions: Path, voc_root: Path, image_set: str, count: int) ->
         raise SystemExit(f"{predictions} has no PNG named after an image of {image_set}")
     chosen = [there[i] for i in np.unique(np.linspace(0, len(there) - 1, min(count, len(there))).round().astype(int))]
     masks = voc.root / "SegmentationClass"
-    return [
-        (read_mask(predictions / f"{id_}.png", VOC_LABELS), read_mask(masks / f"{id_}.png", VOC_LABELS))
-        for id_ in chosen
-    ]
+    return [(predictions / f"{id_}.png", masks / f"{id_}.png") for id_ in chosen]
 
 
 def class_masks(prediction: np.ndarray, truth: np.ndarray) -> Iterator[Pair]:
@@ -213,6 +217,34 @@ def benchmark(
         console.print(f"largest difference to medpy in dice, assd and hd95: {np.abs(own - medpys).max(initial=0):.1e}")
 
 
+def rows_of(pair: JudgedPair) -> list[dict[str, Any]]:
+    """The metrics of a pair's classes, read from its files."""
+    found = measure("segqc", pair)
+    if isinstance(found, BadInput):
+        raise found
+    return found.classes
+
+
+def on_all_cores(console: Console, files: list[tuple[Path, Path]], repeats: int) -> None:
+    """Print how many times as fast `segqc evaluate` measures these pairs, read from their files, on all cores."""
+    pairs = [JudgedPair(Example(a.stem, a, a, VOC_LABELS), b, None) for a, b in files] * (AT_LEAST // len(files) + 1)
+    list(map_items(None, rows_of, pairs))  # the processes start, and stay
+    ratios = []
+    for _ in range(repeats):
+        times = [perf_counter()]
+        one = [rows_of(pair) for pair in pairs]
+        times.append(perf_counter())
+        many = list(map_items(None, rows_of, pairs))
+        times.append(perf_counter())
+        ratios.append((times[1] - times[0]) / (times[2] - times[1]))
+        if one != many:
+            raise SystemExit("other numbers on several cores")
+    console.print(
+        f"{usable_cores()} cores read and measure {np.median(ratios):.2f} times as fast as one "
+        f"({min(ratios):.2f} to {max(ratios):.2f}), with the same numbers"
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -223,6 +255,7 @@ def main() -> None:
     parser.add_argument("--synthetic", type=int, default=16, help="how many synthetic images")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--alternate", action="store_true", help="let the libraries take turns after every image")
+    parser.add_argument("--cores", action="store_true", help="also read and measure real images on all cores")
     arguments = parser.parse_args()
     if (arguments.predictions is None) != (arguments.voc_root is None):
         parser.error("--predictions and --voc-root belong together")
@@ -239,10 +272,13 @@ def main() -> None:
         console, f"synthetic masks of {SHAPE[1]}x{SHAPE[0]}", synthetic, methods, arguments.repeats, arguments.alternate
     )
     for folder in arguments.predictions or []:
-        pairs = real_pairs(folder, arguments.voc_root, arguments.image_set, arguments.images)
+        files = real_pairs(folder, arguments.voc_root, arguments.image_set, arguments.images)
+        pairs = [(read_mask(a, VOC_LABELS), read_mask(b, VOC_LABELS)) for a, b in files]
         benchmark(
             console, f"{folder.name} on {arguments.image_set}", pairs, methods, arguments.repeats, arguments.alternate
         )
+        if arguments.cores:
+            on_all_cores(console, files, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from evaluation.metrics.choices import Backend
-from segqc.base.settings import Device, Setting, VocRoot, check_settings
+from segqc.base.settings import Device, Engine, RayAddress, Setting, VocRoot, check_engine, check_settings
 
 Undefined = Literal["diagonal", "exclude"]
 
@@ -102,6 +102,9 @@ class EvaluateConfig:
     resamples: Annotated[int, Setting("Number of bootstrap resamples over images.", low=1)] = 1000
     seed: Annotated[int, Setting("Random seed for fits, folds, corruptions and bootstrap.", low=0)] = 0
     device: Device = None
+    engine: Engine = "local"
+    ray_address: RayAddress = None
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_engine(self.engine, self.ray_address)

@@ -4,7 +4,9 @@ run.
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,14 @@ from evaluation.baselines.svdd.deep_svdd import DeepSVDD
 from evaluation.baselines.svdd.training import PRESETS
 from evaluation.report.config import EvaluateConfig
 from evaluation.report.learning import TrainingPairs, training_pairs
+from evaluation.report.measure import score_alone
 from evaluation.report.paper import DEEP_SVDD, GNSM, Published
 from evaluation.report.study import Study
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
 from segqc.base.files import read_json, write_json
+from segqc.base.ray_cluster import RayCluster
+from segqc.base.workers import map_items
 from segqc.data.inspection.survey import commonest_reason
 from segqc.results.table import AuditTable, read_finished_audit
 
@@ -75,8 +80,31 @@ class Contenders:
     notes: tuple[str, ...]
 
 
-def contenders(config: EvaluateConfig, study: Study, console: Console | None = None) -> Contenders:
+class _Alone:
+    """Scores of the baselines that learn nothing: of each picture alone, all in one pass over the pictures, by the
+    cluster if there is one.
+    """
+
+    def __init__(self, baselines: Sequence[Baseline], study: Study, cluster: RayCluster | None) -> None:
+        self._baselines = [baseline for baseline in baselines if not baseline.learns]
+        self._study, self._cluster = study, cluster
+
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        rows = map_items(self._cluster, partial(score_alone, self._baselines), self._study.examples)
+        return np.stack(list(rows), axis=1)
+
+    def of(self, baseline: Baseline) -> np.ndarray:
+        """Float64 `[n]`, as from `Baseline.score`."""
+        return self._columns[self._baselines.index(baseline)]
+
+
+def contenders(
+    config: EvaluateConfig, study: Study, console: Console | None = None, cluster: RayCluster | None = None
+) -> Contenders:
     """The method on trial, the audits that it is compared with, and every baseline that can be scored.
+
+    The cluster, if there is one, scores what learns nothing.
 
     Raises
     ------
@@ -101,10 +129,11 @@ def contenders(config: EvaluateConfig, study: Study, console: Console | None = N
     training, unread = training_pairs(config, study, console), dict[str, str]()
     with make_progress(console, "note") as progress:
         baselines = make_baselines(config)
+        alone = _Alone(baselines, study, cluster)
         task = progress.add_task("baselines", total=len(baselines), note="")
         for baseline in baselines:
             progress.update(task, note=baseline.name)
-            result = _scores_of(baseline, config, study, training, unread)
+            result = _scores_of(baseline, config, study, training, alone, unread)
             if isinstance(result, str):
                 absent[baseline.name] = result
             else:
@@ -156,7 +185,12 @@ def make_baselines(config: EvaluateConfig) -> list[Baseline]:
 
 
 def _scores_of(
-    baseline: Baseline, config: EvaluateConfig, study: Study, training: TrainingPairs, unread: dict[str, str]
+    baseline: Baseline,
+    config: EvaluateConfig,
+    study: Study,
+    training: TrainingPairs,
+    alone: _Alone,
+    unread: dict[str, str],
 ) -> np.ndarray | str:
     """Scores of one baseline, from the last run when nothing they depend on has changed; or why there are none.
 
@@ -182,7 +216,7 @@ def _scores_of(
             warnings.simplefilter("always")
             baseline.fit(pairs, (config.fits or config.out / "fits") / slug)
             not_read = {item.message.id: item.message.reason for item in caught if isinstance(item.message, LeftOut)}
-            scores = baseline.score(study.examples)
+            scores = baseline.score(study.examples) if baseline.learns else alone.of(baseline)
     except (BadInput, FileNotFoundError) as error:
         return str(error)
     unread |= not_read

@@ -6,6 +6,7 @@ change.
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from evaluation.report.pictures import draw_pictures, published_of
 from evaluation.report.study import Study, make_study
 from segqc.base.devices import find_device
 from segqc.base.files import atomic_path, write_json
+from segqc.base.ray_cluster import ray_cluster
 from segqc.base.settings import to_json
 from segqc.base.tables import write_table
 from segqc.base.version import __version__
@@ -67,9 +69,13 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
         No finished audit, no ground truth, fewer than three images to judge, or an option that names nothing.
     """
     find_device(config.device)  # before the work, not after half of it
-    study = make_study(config, console)
+    with ray_cluster(config.ray_address, "cpu") if config.engine == "ray" else nullcontext() as cluster:
+        if console is not None and cluster is not None:
+            console.print(str(cluster))
+        study = make_study(config, console, cluster)
+        entered = contenders(config, study, console, cluster)
+        objects = study_objects(study, config.seed, console, cluster)
     top = min(config.top, len(study.examples))
-    entered = contenders(config, study, console)
     methods = entered.methods
     scores = {method.name: method.scores for method in methods}
     if len(scores) < len(methods):
@@ -90,7 +96,7 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
         undefined_figures(rows, scores, study.quality, top, config.threshold),
         config.threshold,
         (*entered.notes, *filter(None, [few_failures(study.quality.dice, config.threshold)])),
-        study_objects(study, config.seed, console),
+        objects,
     )
     _write(config, found, methods)
     return found

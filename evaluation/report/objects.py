@@ -11,27 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from rich.console import Console
 
 from evaluation.baselines import object_scores
-from evaluation.baselines.base import Example
-from evaluation.baselines.probabilities import read_probabilities
-from evaluation.metrics.objects import found_at, missed_objects, object_ious, same_place
+from evaluation.metrics.objects import found_at
 from evaluation.ranking.correlation import spearman
 from evaluation.ranking.selective import auroc, average_precision
+from evaluation.report.judged_picture import JudgedPicture, ListedPicture, judge_picture
 from evaluation.report.study import Study
 from segqc.base.console import make_progress
-from segqc.base.parallel import ordered_map
+from segqc.base.ray_cluster import RayCluster
 from segqc.base.tables import write_table
-from segqc.data.components import Components, mask_components
-from segqc.data.instances import mask_objects
-from segqc.data.labels import VOID
-from segqc.data.reader import PairReader
-from segqc.data.small_objects import SMALL_OBJECT_PIXELS
+from segqc.base.workers import map_items
 from segqc.results.objects import audited_instances, read_objects
 
-OWN = "segqc"
 LARGE = 500
 """Pixels above which an object counts as large."""
 
@@ -58,27 +51,6 @@ class ObjectScores:
 
     zero: np.ndarray
     below: np.ndarray
-
-
-@dataclass(frozen=True)
-class JudgedPicture:
-    """One picture: its judged objects, column by column, and what was missed in it.
-
-    Attributes
-    ----------
-    columns : dict of str to ndarray
-        `object`, `class`, `area`, `iou`, `expected_iou` and the score of each method.
-    metaseg : ndarray `[n, F]` or None
-    false_alarms : list of float
-        Scores of missed objects that the audit lists and the truth does not have.
-    found : list of float
-        For each object that the mask misses, the highest score at its place; -inf where the audit lists none.
-    """
-
-    columns: dict[str, np.ndarray]
-    metaseg: np.ndarray | None
-    false_alarms: list[float]
-    found: list[float]
 
 
 @dataclass(frozen=True)
@@ -132,8 +104,10 @@ class ObjectStudy:
         return {"judged": len(self.ids), "missed": self.missed, "found_at_false_alarms": found, "rows": self.rows}
 
 
-def study_objects(study: Study, seed: int = 0, console: Console | None = None) -> ObjectStudy | None:
-    """Judge the objects of an audit; None where it lists none, or none can be judged.
+def study_objects(
+    study: Study, seed: int = 0, console: Console | None = None, cluster: RayCluster | None = None
+) -> ObjectStudy | None:
+    """Judge the objects of an audit, by the cluster if there is one; None where it lists none, or none can be judged.
 
     Raises
     ------
@@ -147,90 +121,23 @@ def study_objects(study: Study, seed: int = 0, console: Console | None = None) -
     if not listed:
         return None
 
-    def judge(pair: tuple[Example, Path]) -> JudgedPicture:
-        id_ = pair[0].id
-        heat = study.audit.heatmap(study.audit.by_id[id_])
-        return judge_picture(*pair, listed.get(id_, []), heat, instances.get(id_))
-
-    pairs = list(zip(study.examples, study.truths, strict=True))
+    pictures = [
+        ListedPicture(
+            example,
+            truth,
+            listed.get(example.id, []),
+            study.audit.heatmap(study.audit.by_id[example.id]),
+            instances.get(example.id),
+        )
+        for example, truth in zip(study.examples, study.truths, strict=True)
+    ]
     judged = []
     with make_progress(console) as progress:
-        task = progress.add_task("judging objects", total=len(pairs))
-        for picture in ordered_map(judge, pairs):
+        task = progress.add_task("judging objects", total=len(pictures))
+        for picture in map_items(cluster, judge_picture, pictures):
             judged.append(picture)
             progress.advance(task)
     return _join(study, judged, seed)
-
-
-def judge_picture(
-    example: Example,
-    truth_file: Path,
-    listed: Sequence[Mapping[str, Any]],
-    heatmap: Path | None,
-    instance_file: Path | None = None,
-) -> JudgedPicture:
-    """The objects of one picture that an audit lists, against its true mask."""
-    labels, mask = example.labels, example.mask()
-    reader, size = example.reader or PairReader(labels), (mask.shape[1], mask.shape[0])
-    truth = reader.truth(truth_file, size)
-    instances = None if instance_file is None else reader.instances(instance_file, size)
-    found = mask_objects(mask, labels, SMALL_OBJECT_PIXELS, instances)
-    true = mask_components(truth, labels)
-    own = {row["object"]: row for row in listed if row["kind"] == "predicted"}
-    columns: dict[str, np.ndarray] = {
-        "object": found.ids,
-        "class": found.classes,
-        "area": found.sizes,
-        "iou": object_ious(found.numbers, found.classes, true.numbers, true.classes, truth != VOID),
-        "expected_iou": np.array([own[number]["expected_iou"] for number in found.ids.tolist()], np.float64),
-        OWN: np.array([own[number]["score"] for number in found.ids.tolist()], np.float64),
-        object_scores.AREA: -found.sizes.astype(np.float64),
-    }
-    if heatmap is not None:
-        columns[object_scores.HEAT] = object_scores.mean_over(found, np.asarray(Image.open(heatmap)) / 255)
-    if example.second is not None:
-        other = (example.second_reader or PairReader(labels)).prediction(example.second, size)
-        columns[object_scores.SECOND] = object_scores.disagreement(found, other, labels)
-    metaseg = None
-    if example.probabilities is not None and len(found.classes):
-        probs = object_scores.spread(read_probabilities(example.probabilities, labels.num_classes), mask.shape)
-        columns |= _of_probabilities(found, probs)
-        metaseg = object_scores.metaseg_features(found, probs)
-    kept = ~np.isnan(columns["iou"])
-    missed = [row for row in listed if row["kind"] == "missed"]
-    alarms, hits = _missed(missed, [labels.name(int(c)) for c in true.classes], true, mask)
-    return JudgedPicture(
-        {name: values[kept] for name, values in columns.items()},
-        None if metaseg is None else metaseg[kept],
-        alarms,
-        hits,
-    )
-
-
-def _of_probabilities(found: Components, probs: np.ndarray) -> dict[str, np.ndarray]:
-    entropy = object_scores.entr(probs).sum(0)
-    return {
-        object_scores.ENTROPY: object_scores.mean_over(found, entropy),
-        object_scores.DOUBT: object_scores.class_doubt(found, probs),
-    }
-
-
-def _missed(
-    listed: Sequence[Mapping[str, Any]], names: Sequence[str], true: Components, mask: np.ndarray
-) -> tuple[list[float], list[float]]:
-    """Scores of the false alarms, and the highest score at the place of each object that the mask misses."""
-    found, right = list[float](), set[int]()
-    for i in np.flatnonzero(missed_objects(mask, true.numbers, true.classes)).tolist():
-        rows, columns = true.windows[i]
-        box = (columns.start, rows.start, columns.stop, rows.stop)
-        there = [
-            place
-            for place, row in enumerate(listed)
-            if row["expected_class"] == names[i] and same_place((row["x0"], row["y0"], row["x1"], row["y1"]), box)
-        ]
-        right.update(there)
-        found.append(max((listed[place]["score"] for place in there), default=-math.inf))
-    return [row["score"] for place, row in enumerate(listed) if place not in right], found
 
 
 def _join(study: Study, judged: Sequence[JudgedPicture], seed: int) -> ObjectStudy | None:

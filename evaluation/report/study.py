@@ -5,6 +5,7 @@ look at.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,17 +13,19 @@ import numpy as np
 from rich.console import Console
 
 from evaluation.baselines.base import Example
-from evaluation.metrics.class_table import Backend, class_rows, metrics_of_row
+from evaluation.metrics.choices import Backend
+from evaluation.metrics.class_table import metrics_of_row
 from evaluation.metrics.classes import reduce_classes
-from evaluation.metrics.mask_features import mask_features
 from evaluation.ranking.judging import Quality
 from evaluation.report.config import EvaluateConfig, Undefined
 from evaluation.report.files import audited_files
+from evaluation.report.measure import JudgedPair, Measured, measure
 from segqc.base.console import make_progress
 from segqc.base.errors import BadInput
-from segqc.base.parallel import ordered_map
+from segqc.base.ray_cluster import RayCluster
+from segqc.base.workers import map_items
 from segqc.data.inspection.survey import commonest_reason
-from segqc.data.labels import VOID, LabelSpace
+from segqc.data.labels import LabelSpace
 from segqc.data.reader import PairReader
 from segqc.results.table import AuditTable, read_finished_audit, spacing_of
 
@@ -73,19 +76,8 @@ class Study:
         return "mm, in the plane of each slice" if spaced else "pixels"
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """One image with its ground truth: metrics of its classes, features of its mask, and its diagonal."""
-
-    example: Example
-    truth: Path
-    classes: list[dict[str, Any]]
-    features: np.ndarray
-    diagonal: float
-
-
-def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
-    """Find the ground truth of every audited prediction and measure it.
+def make_study(config: EvaluateConfig, console: Console | None = None, cluster: RayCluster | None = None) -> Study:
+    """Find the ground truth of every audited prediction and measure it, by the cluster if there is one.
 
     Raises
     ------
@@ -97,7 +89,8 @@ def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
     _check_choices(config)
     labels = audit.labels(fix="put the audit's model back, or audit again")
     files = audited_files(config, audit, labels, console)
-    measured, unreadable = _measure_all(files.pairs, audit, config, console)
+    pairs = [JudgedPair(example, truth, spacing_of(audit.by_id[example.id])) for example, truth in files.pairs]
+    measured, unreadable = _measure_all(pairs, config, console, cluster)
     left_out = files.left_out | unreadable
     if len(measured) < 3:
         by_rank = [(id_, left_out[id_]) for id_ in audit.by_id if id_ in left_out]
@@ -108,21 +101,21 @@ def make_study(config: EvaluateConfig, console: Console | None = None) -> Study:
             + (f"; {why}" if why else ""),
             "name the true masks with --voc-root or --ground-truth",
         )
-    quality, kept = _quality(measured, config.undefined)
+    quality, kept = _quality([found for _, found in measured], config.undefined)
     left_out |= {
-        item.example.id: "has no class with a defined distance"
-        for item, keep in zip(measured, kept, strict=True)
+        pair.example.id: "has no class with a defined distance"
+        for (pair, _), keep in zip(measured, kept, strict=True)
         if not keep
     }
     judged = [item for item, keep in zip(measured, kept, strict=True) if keep]
     return Study(
         audit,
         labels,
-        [item.example for item in judged],
-        [item.truth for item in judged],
+        [pair.example for pair, _ in judged],
+        [pair.truth for pair, _ in judged],
         quality,
-        np.stack([item.features for item in judged]),
-        [row for item in judged for row in item.classes],
+        np.stack([found.features for _, found in judged]),
+        [row for _, found in judged for row in found.classes],
         left_out,
         files.reader,
     )
@@ -138,37 +131,23 @@ def _check_choices(config: EvaluateConfig) -> None:
 
 
 def _measure_all(
-    pairs: Sequence[tuple[Example, Path]], audit: AuditTable, config: EvaluateConfig, console: Console | None
-) -> tuple[list[_Measured], dict[str, str]]:
-    """Metrics of every pair, in order; and, by id, why some could not be measured."""
-
-    def measure(pair: tuple[Example, Path]) -> _Measured | BadInput:
-        try:
-            return _measure(*pair, config.metrics_backend, spacing_of(audit.by_id[pair[0].id]))
-        except BadInput as error:
-            return error
-
-    measured, unreadable = list[_Measured](), dict[str, str]()
+    pairs: Sequence[JudgedPair], config: EvaluateConfig, console: Console | None, cluster: RayCluster | None
+) -> tuple[list[tuple[JudgedPair, Measured]], dict[str, str]]:
+    """Every pair with its metrics, in order; and, by id, why some could not be measured."""
+    measured, unreadable = list[tuple[JudgedPair, Measured]](), dict[str, str]()
     with make_progress(console) as progress:
         task = progress.add_task("measuring", total=len(pairs))
-        for (example, _), result in zip(pairs, ordered_map(measure, pairs), strict=True):
-            if isinstance(result, BadInput):
-                unreadable[example.id] = str(result)
+        results = map_items(cluster, partial(measure, config.metrics_backend), pairs)
+        for pair, found in zip(pairs, results, strict=True):
+            if isinstance(found, BadInput):
+                unreadable[pair.example.id] = str(found)
             else:
-                measured.append(result)
+                measured.append((pair, found))
             progress.advance(task)
     return measured, unreadable
 
 
-def _measure(example: Example, path: Path, backend: Backend, spacing: tuple[float, float] | None) -> _Measured:
-    labels, mask = example.labels, example.mask()
-    truth = (example.reader or PairReader(labels)).truth(path, (mask.shape[1], mask.shape[0]))
-    rows = class_rows(example.id, mask, truth, labels.names, VOID, labels.background, spacing, backend=backend)
-    features = mask_features(mask, labels.num_classes, labels.background, VOID)
-    return _Measured(example, path, rows, features, float(np.hypot(*np.multiply(mask.shape, spacing or 1))))
-
-
-def _quality(measured: Sequence[_Measured], undefined: Undefined) -> tuple[Quality, np.ndarray]:
+def _quality(measured: Sequence[Measured], undefined: Undefined) -> tuple[Quality, np.ndarray]:
     """Quality of the images whose distances are defined, and which those are, bool `[n]`.
 
     With "exclude", an image whose every class is missed or spurious has no distance at all; a correlation must not take

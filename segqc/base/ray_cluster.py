@@ -189,7 +189,7 @@ def _connect(ray: ModuleType, address: str | None) -> None:
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         if where is None:
             raise BadInput("--engine", f"Ray cannot be started here: {_first_line(error)}", "use local") from error
-        fix = "start one by `ray start --head`, or leave --ray-address out"
+        fix = "start one by `ray start --head`, or leave --ray-address out; RAY_AUTH_MODE=token if it asks for a token"
         raise BadInput("--ray-address", f"there is no Ray cluster at {where}: {_first_line(error)}", fix) from error
 
 

@@ -8,12 +8,14 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import segqc
+from dealt import Deal
 from gallery_data import page_data
 from PIL import Image
 from scipy import stats
@@ -217,6 +219,22 @@ def test_a_second_run_computes_no_baseline_again(
     assert evaluate(config).rows == found.rows
     with pytest.raises(AssertionError, match="fitted again"):  # what a score depends on has changed
         evaluate(replace(config, seed=1))
+
+
+@pytest.mark.parametrize("engine", ["ray", "processes"])
+def test_workers_find_what_threads_find(
+    engine: str, config: EvaluateConfig, found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deal = Deal(2)
+    monkeypatch.setattr("evaluation.report.evaluate.ray_cluster", lambda *_: nullcontext(deal))
+    monkeypatch.setattr("segqc.base.workers._FEW", 0)
+    monkeypatch.setattr("segqc.base.workers.usable_cores", lambda: 2)
+    evaluate(replace(config, out=tmp_path, corruptions=0, engine="ray" if engine == "ray" else "local"))
+    assert len(deal.started) == (3 if engine == "ray" else 0), "metrics, objects, and baselines that learn nothing"
+    tables = [path.name for suffix in ("csv", "parquet") for path in tmp_path.glob(f"*.{suffix}")]
+    assert len(tables) == 11
+    for name in tables:
+        assert (tmp_path / name).read_bytes() == (found.out / name).read_bytes(), name
 
 
 def test_without_training_pairs_those_that_learn_say_so(

@@ -9,7 +9,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from evaluation.baselines.base import Example
 from evaluation.baselines.object_scores import class_doubt, disagreement, mean_over, metaseg_features, supervised_chance
-from evaluation.report.objects import OWN, ObjectScores, judge_picture, object_rows
+from evaluation.report.judged_picture import OWN, ListedPicture, judge_picture
+from evaluation.report.objects import ObjectScores, object_rows
 from segqc.data.components import mask_components
 from segqc.data.labels import LabelSpace
 from segqc.data.masks import write_mask
@@ -59,7 +60,7 @@ def test_a_picture_is_judged_by_what_the_audit_lists(tmp_path: Path):
     ]
     listed += [missed(0.5, 2, 30, 10, 38, "cow")]  # the right place, another class
     example = Example("a", tmp_path / "a.png", tmp_path / "mask.png", LABELS, second=tmp_path / "truth.png")
-    found = judge_picture(example, tmp_path / "truth.png", listed, None)
+    found = judge_picture(ListedPicture(example, tmp_path / "truth.png", listed, None))
     np.testing.assert_allclose(found.columns["iou"], [0.5, 0])
     assert found.columns[OWN].tolist() == [0.3, 0.9]
     assert found.columns["second network"].tolist() == [0.5, 1]
