@@ -21,6 +21,7 @@ from segqc.data.labels import VOID, LabelSpace
 from segqc.data.pairs import Pair, Problem
 from segqc.data.reader import PairReader
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
+from segqc.model.reading import Reading
 from segqc.quality_control import QualityControl
 from segqc.results.heatmaps import Heatmaps
 from segqc.results.schema import HARDLY_SEEN, NOT_COMPARED, RESIZED, audit_columns
@@ -151,12 +152,15 @@ def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:
 
 
 def score_pair(
-    qc: QualityControl, item: ReadPair, heatmaps: Heatmaps | None
+    qc: QualityControl, item: ReadPair, heatmaps: Heatmaps | None, reading: Reading | None = None
 ) -> tuple[dict[str, Any], list[JudgedObject]]:
-    """The finished row of a pair, and its objects; its heat map is on disk before the row is."""
+    """The finished row of a pair, and its objects; its heat map is on disk before the row is. `reading` is what the
+    model said of it, where that is known.
+    """
     if item.image is None or item.grid is None or item.mask is None:
         return item.row, []
-    score = qc.score_grid(item.image, item.grid, item.mask, item.instances)
+    reading = reading or qc.read(item.image, item.grid)
+    score = qc.score_reading(reading, item.grid, item.mask, item.instances)
     if heatmaps is not None:
         write_heat(heatmaps.path(item.pair.id), score.heatmap)
     row = dict(item.row)

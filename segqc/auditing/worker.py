@@ -14,11 +14,12 @@ from segqc.auditing.objects import object_row
 from segqc.auditing.rows import Comparison, ReadPair, read_pair, score_pair
 from segqc.base.devices import find_device
 from segqc.base.errors import BadInput
-from segqc.base.scoring import read_and_score
+from segqc.base.scoring import read_and_score, read_and_score_batches
 from segqc.data.choices import raise_limit
 from segqc.data.options import DataOptions
 from segqc.data.pairs import Pair
 from segqc.data.reader import PairReader
+from segqc.model.reading import Reading
 from segqc.results.heatmaps import Heatmaps
 
 Finished = tuple[str, dict[str, Any]]
@@ -69,7 +70,8 @@ def score_pairs(
 ) -> Iterator[Finished]:
     """Score pairs and write their heat maps; a pair that cannot be scored has a row with the reason.
 
-    Each pair is scored alone: what comes out of it does not depend on who scores it, nor beside which others.
+    On a CPU each pair is scored alone: what comes out of it does not depend on who scores it, nor beside which others.
+    On an accelerator as many share a forward as `PairScorer.at_once` says, and the last bits depend on their company.
 
     Parameters
     ----------
@@ -84,15 +86,34 @@ def score_pairs(
     def read(pair: Pair) -> ReadPair:
         return read_pair(scorers.of(pair), pair, plan.comparison, plan.reader, plan.columns)
 
-    def score(item: ReadPair) -> Finished:
-        row, objects = score_pair(scorers.of(item.pair), item, plan.heatmaps)
+    def finish(item: ReadPair, reading: Reading | None = None) -> Finished:
+        row, objects = score_pair(scorers.of(item.pair), item, plan.heatmaps, reading)
         return item.pair.id, {
             "files": item.stamps,
             "row": row,
             "objects": [object_row(found, item.ious) for found in objects],
         }
 
-    yield from read_and_score(read, score, pairs, scorers.any.model.device, processes, most)
+    if scorers.any.at_once > 1:
+        yield from read_and_score_batches(read, partial(_read_batch, scorers), finish, pairs, scorers.any.at_once)
+    else:
+        yield from read_and_score(read, finish, pairs, scorers.any.model.device, processes, most)
+
+
+def _read_batch(scorers: Scorers, items: Sequence[ReadPair]) -> list[Reading | None]:
+    """What the models say of each pair, those of one model in one forward; None where it could not be read."""
+    readings: list[Reading | None] = [None] * len(items)
+    of_model: dict[int, list[int]] = {}
+    for place, item in enumerate(items):
+        if item.image is not None:
+            of_model.setdefault(id(scorers.of(item.pair)), []).append(place)
+    for places in of_model.values():
+        images = [image for place in places if (image := items[place].image) is not None]
+        grids = [grid for place in places if (grid := items[place].grid) is not None]
+        found = scorers.of(items[places[0]].pair).read_many(images, grids)
+        for place, reading in zip(places, found, strict=True):
+            readings[place] = reading
+    return readings
 
 
 def start_worker(plan: ScoringPlan, device: str) -> Callable[[Iterable[Pair]], Iterator[Finished]]:

@@ -5,8 +5,9 @@ threads nearly double. One thread of arithmetic has nothing to wait for either, 
 its share and no more, and the last bits of a score do not depend on the number of cores.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -17,6 +18,7 @@ from segqc.base.parallel import ordered_map
 A = TypeVar("A")
 R = TypeVar("R")
 S = TypeVar("S")
+T = TypeVar("T")
 
 
 def read_and_score(
@@ -50,6 +52,34 @@ def read_and_score(
         yield from ordered_map(
             lambda item: score(read(item)), items, workers, prepare_thread=lambda: torch.set_num_threads(1)
         )
+
+
+def read_and_score_batches(
+    read: Callable[[A], R],
+    forward: Callable[[list[R]], Sequence[T]],
+    finish: Callable[[R, T], S],
+    items: Iterable[A],
+    at_once: int,
+) -> Iterator[S]:
+    """`finish(r, t)` of each item, in the items' order, r being `read(item)` and t its part of `forward([r, ...])`: for
+    an accelerator, which is kept busy while threads read what comes next and finish what came before.
+
+    Parameters
+    ----------
+    read, finish : callable
+        Called in threads.
+    forward : callable
+        Shows a network up to `at_once` items together; called in this thread.
+    items : iterable
+    at_once : int
+    """
+
+    def forwarded() -> Iterator[tuple[R, T]]:
+        reading = ordered_map(read, items, ahead=max(2 * usable_cores(), 2 * at_once))
+        while batch := list(islice(reading, at_once)):
+            yield from zip(batch, forward(batch), strict=True)
+
+    yield from ordered_map(lambda both: finish(*both), forwarded())
 
 
 @contextmanager

@@ -236,44 +236,58 @@ class QualityModel(nn.Module):
     ) -> Reading:
         """`read` of a mask `[S, S]` uint8 in what `encode` made of its picture."""
         onehot, valid = self.one_hot(torch.from_numpy(mask).to(self.device)[None])
-        count = len(self.config.ladder)
+        chosen, every, noise = self.passes(levels)
+        chunk = len(noise) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.size)
+        maps, sums = [], []
+        for part in (slice(i, i + chunk) for i in range(0, len(noise), chunk)):
+            at = Levels(every.logit_keep[part], every.temperature[part])
+            shown = onehot.expand(len(noise[part]), -1, -1, -1), valid.expand(len(noise[part]), -1, -1)
+            of_part, probability = self.read_passes(context, *shown, at, noise[part], with_features)
+            maps.append(of_part)
+            sums.append(probability.sum(0))
+        return self.reading(torch.cat(maps), torch.stack(sums).sum(0) / len(noise), onehot[0], valid[0], chosen)
+
+    def passes(self, levels: Sequence[int] | None) -> tuple[tuple[int, ...], Levels, Tensor]:
+        """The levels to read of a pair, by their index (`ModelConfig.score_levels` by default), and of their P passes
+        level and noise, `[P, K, S, S]`.
+        """
         chosen = self.config.score_levels if levels is None else tuple(levels)
         every, noise = self.scoring_noise()
-        draws = len(every) // count
+        draws = len(every) // len(self.config.ladder)
         order = [level * draws + draw for level in chosen for draw in range(draws)]
-        chunk = len(order) if self.device.type == "cuda" else max(1, _CELLS_PER_FORWARD // mask.size)
-        passes = []
-        for part in (order[i : i + chunk] for i in range(0, len(order), chunk)):
-            at = Levels(every.logit_keep[part], every.temperature[part])
-            passes.append(self._read_passes(context, onehot, valid, at, noise[part], with_features))
-        maps = torch.cat([maps for maps, _ in passes])  # [L D, F, S, S]
+        return chosen, Levels(every.logit_keep[order], every.temperature[order]), noise[order]
+
+    def read_passes(
+        self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor, with_features: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Feature maps `[N, F, S, S]` and predicted probabilities `[N, K, S, S]` of N passes, those of an image of
+        `context` side by side.
+        """
+        log_a = gumbel.log_location(onehot, levels)
+        x_tilde = gumbel.sample_expconcrete(log_a, levels, noise.to(onehot.device)) if self.config.draws else log_a
+        log_p = self.log_prediction(x_tilde, levels, context, valid)
+        maps = self.method.feature_maps(log_p, NoisyMasks(log_a, x_tilde, levels), onehot, with_features)
+        return maps, log_p.exp()
+
+    def reading(
+        self, maps: Tensor, probability: Tensor, onehot: Tensor, valid: Tensor, chosen: tuple[int, ...]
+    ) -> Reading:
+        """What was read of one pair: from the feature maps of its passes, `[P, F, S, S]`, the mean of what they
+        predict, `[K, S, S]`, and its mask, `[K, S, S]` and `[S, S]`.
+        """
         per_level = maps.unflatten(0, (len(chosen), -1)).mean(1)  # [L, F, S, S]
         everywhere = valid.expand(per_level.shape[0] * per_level.shape[1], -1, -1)
         means = gumbel.masked_mean(per_level.flatten(0, 1), everywhere)
-        probability = torch.stack([total for _, total in passes]).sum(0) / len(order)
         posterior = self.method.posterior(probability)
         norms = dict(zip(self.config.score_levels, self.config.inlier_norm, strict=False))  # none before the density
         unit = torch.tensor([norms.get(level, 1.0) for level in chosen], dtype=torch.float32, device=self.device)
-        heat = torch.where(valid[0], self.method.heat(probability, per_level, onehot[0], unit), 0.0).clamp(0, 1)
+        heat = torch.where(valid, self.method.heat(probability, per_level, onehot, unit), 0.0).clamp(0, 1)
         return Reading(
             means.cpu().double().numpy().reshape(len(chosen), -1),
             heat.cpu().numpy(),
             None if posterior is None else posterior.cpu().numpy(),
             chosen,
         )
-
-    def _read_passes(
-        self, context: object, onehot: Tensor, valid: Tensor, levels: Levels, noise: Tensor, with_features: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Feature maps `[P, F, S, S]` of P passes of one pair, and the sum of their predicted probabilities `[K, S,
-        S]`.
-        """
-        onehot, valid = onehot.expand(len(levels), -1, -1, -1), valid.expand(len(levels), -1, -1)
-        log_a = gumbel.log_location(onehot, levels)
-        x_tilde = gumbel.sample_expconcrete(log_a, levels, noise.to(onehot.device)) if self.config.draws else log_a
-        log_p = self.log_prediction(x_tilde, levels, context, valid)
-        maps = self.method.feature_maps(log_p, NoisyMasks(log_a, x_tilde, levels), onehot, with_features)
-        return maps, log_p.exp().sum(0)
 
     def agreement(self, reading: Reading, mask: np.ndarray) -> float:
         """`segqc.model.agreement.agreement` of the mask with the averaged posterior, in [0, 1]: an estimate of the

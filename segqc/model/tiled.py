@@ -5,15 +5,11 @@ finer grid.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 
-from segqc import gumbel
 from segqc.data.tiles import Tiling
-from segqc.gumbel import Levels
+from segqc.model.batches import pairs_at_once, read_batch
 from segqc.model.quality_model import QualityModel
 from segqc.model.reading import Reading
-
-_TILES_PER_FORWARD = 16  # on an accelerator; a CPU gains nothing from a batch
 
 
 def read_pair(
@@ -78,32 +74,21 @@ def _posteriors(
     model: QualityModel, tiles: np.ndarray | Sequence[object], masks: Sequence[np.ndarray], levels: Sequence[int]
 ) -> Iterator[np.ndarray]:
     """The posterior `[K, S, S]` float32 of each tile, in order."""
-    if isinstance(tiles, np.ndarray) and model.device.type != "cpu":
-        for first in range(0, len(tiles), _TILES_PER_FORWARD):
-            part = slice(first, first + _TILES_PER_FORWARD)
-            yield from _posteriors_at_once(model, tiles[part], np.stack(masks[part]), levels)
+    for reading in _read_each(model, tiles, masks, levels):
+        assert reading.posterior is not None, "the method has a class posterior"
+        yield reading.posterior
+
+
+def _read_each(
+    model: QualityModel, tiles: np.ndarray | Sequence[object], masks: Sequence[np.ndarray], levels: Sequence[int]
+) -> Iterator[Reading]:
+    """What the model reads of each tile alone."""
+    size = pairs_at_once(model, levels)
+    if isinstance(tiles, np.ndarray) and size > 1:
+        for first in range(0, len(tiles), size):
+            part = slice(first, first + size)
+            yield from read_batch(model, tiles[part], np.stack(masks[part]), levels, with_features=False)
         return
     for tile, mask in zip(tiles, masks, strict=True):
         context = model.encode(tile) if isinstance(tile, np.ndarray) else tile
-        posterior = model.read_mask(context, mask, levels, with_features=False).posterior
-        assert posterior is not None, "the method has a class posterior"
-        yield posterior
-
-
-@torch.inference_mode()
-def _posteriors_at_once(model: QualityModel, tiles: np.ndarray, masks: np.ndarray, levels: Sequence[int]) -> np.ndarray:
-    """The posteriors `[M, K, S, S]` float32 of M tiles `[M, 3, I, I]` with masks `[M, S, S]`, uint8, in one forward."""
-    count, device = len(tiles), model.device
-    context = model.context(model.image_features(torch.from_numpy(tiles).to(device)))
-    every, noise = model.scoring_noise()
-    draws = len(every) // len(model.config.ladder)
-    order = [level * draws + draw for level in levels for draw in range(draws)]
-    onehot, valid = (
-        maps.repeat_interleave(len(order), 0) for maps in model.one_hot(torch.from_numpy(masks).to(device))
-    )
-    at = Levels(every.logit_keep[order * count], every.temperature[order * count])
-    x_tilde = gumbel.log_location(onehot, at)
-    if model.config.draws:
-        x_tilde = gumbel.sample_expconcrete(x_tilde, at, noise[order].to(device).repeat(count, 1, 1, 1))
-    probability = model.log_prediction(x_tilde, at, context, valid).exp()
-    return probability.unflatten(0, (count, -1)).mean(1).cpu().numpy()
+        yield model.read_mask(context, mask, levels, with_features=False)

@@ -16,8 +16,10 @@ from segqc.data.heat import PackedHeat
 from segqc.data.instances import Instances
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.tiles import Tiling, tile_pictures
+from segqc.model.batches import pairs_at_once, read_batch
 from segqc.model.levels import check_levels
 from segqc.model.quality_model import QualityModel
+from segqc.model.reading import Reading
 from segqc.model.regions import worst_region
 from segqc.model.runtime import compile_model
 from segqc.model.tiled import read_pair
@@ -100,7 +102,8 @@ class PairScorer:
         `error`.
         """
         try:
-            score = self._score(*self.prepare(image, mask), mask, with_features=False)
+            picture, grid = self.prepare(image, mask)
+            score = self.score_reading(self.read(picture, grid, with_features=False), grid, mask)
         except ValueError as error:
             return Verdict(score=None, decision="review", error=str(error))
         region = (
@@ -155,18 +158,27 @@ class PairScorer:
         """Score what `prepare` made of a picture and of its `mask`, uint8 `[H, W]`, which says how fine the heat map
         is; `instances` are its objects where it has others than its connected components.
         """
-        return self._score(image, grid, mask, True, instances)
+        return self.score_reading(self.read(image, grid), grid, mask, instances)
 
-    def _score(
-        self,
-        image: np.ndarray,
-        grid: np.ndarray,
-        mask: np.ndarray,
-        with_features: bool,
-        instances: Instances | None = None,
-    ) -> Score:
+    def read(self, image: np.ndarray, grid: np.ndarray, with_features: bool = True) -> Reading:
+        """What the model says of what `prepare` made of a pair."""
         with without_autocast(self.model.device):
-            reading = read_pair(self.model, image, grid, self.levels, with_features)
+            return read_pair(self.model, image, grid, self.levels, with_features)
+
+    @property
+    def at_once(self) -> int:
+        """Pairs that `read_many` shows the model at once."""
+        return pairs_at_once(self.model, self.levels) if self.tiles == 1 else 1
+
+    def read_many(self, images: Sequence[np.ndarray], grids: Sequence[np.ndarray]) -> list[Reading]:
+        """`read` of several pairs in one forward: the same but for rounding, which depends on a pair's company."""
+        with without_autocast(self.model.device):
+            return read_batch(self.model, np.stack(images), np.stack(grids), self.levels)
+
+    def score_reading(
+        self, reading: Reading, grid: np.ndarray, mask: np.ndarray, instances: Instances | None = None
+    ) -> Score:
+        """`score_grid` of what was read of the pair."""
         numbers = self.model.score_reading(reading, grid)
         region = worst_region(reading.heat, grid, reading.posterior)
         size = (mask.shape[1], mask.shape[0])

@@ -5,23 +5,30 @@ import json
 import pickle
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from command_line import segqc as segqc_command
 from dealt import Deal
+from PIL import Image
 
 from evaluation.ranking.comparison import DiceComparison
 from segqc.auditing import engine as engine_module
+from segqc.auditing import worker as worker_module
 from segqc.auditing.config import AuditConfig
 from segqc.auditing.run import AuditReport, audit
 from segqc.auditing.worker import ScoringPlan, start_worker
 from segqc.base import ray_cluster as ray_module
 from segqc.base.errors import BadInput
 from segqc.base.ray_cluster import RayCluster
+from segqc.model.batches import read_batch
+from segqc.model.reading import Reading
+from segqc.quality_control.pair_scorer import PairScorer
 
 
 @pytest.fixture
@@ -46,6 +53,40 @@ def rows(out: Path) -> dict[str, Any]:
     """Finished rows by id, without the stamps of their files' entries in the folder."""
     lines = (out / ".progress" / "rows-0.jsonl").read_text().splitlines()[1:]
     return {line["key"]: line["row"]["row"] for line in map(json.loads, lines)}
+
+
+def test_pairs_in_one_forward_have_the_rows_that_each_has_alone(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an accelerator: batches of four, of which one pair cannot be read."""
+    plain = run("plain", runtime="torch")
+    sizes: list[int] = []
+
+    def read_many(self: PairScorer, images: Sequence[np.ndarray], grids: Sequence[np.ndarray]) -> list[Reading]:
+        sizes.append(len(images))
+        return read_batch(self.model, np.stack(images), np.stack(grids), self.levels)
+
+    def read_pair(qc, pair, *rest):
+        item = original(qc, pair, *rest)
+        if pair.id != broken:
+            return item
+        return dataclasses.replace(item, row=item.row | {"status": "error"}, image=None, grid=None, mask=None)
+
+    original, broken = worker_module.read_pair, plain.rows[2]["id"]
+    monkeypatch.setattr(worker_module, "read_pair", read_pair)
+    monkeypatch.setattr(PairScorer, "at_once", 4)
+    monkeypatch.setattr(PairScorer, "read_many", read_many)
+    batched = run("batched", runtime="torch")
+    assert sorted(sizes, reverse=True) in ([4, 1], [3, 2]), "six pairs, one of them broken"
+    found = {row["id"]: row for row in batched.rows}
+    assert found[broken]["status"] == "error"
+    for row in plain.rows:
+        if row["id"] != broken:
+            assert found[row["id"]]["score"] == pytest.approx(row["score"], abs=1e-5)
+            assert found[row["id"]]["worst_box"] == row["worst_box"]
+            one, other = (
+                np.asarray(Image.open(report.out / "heatmaps" / f"{row['id']}.png"), np.int16)
+                for report in (plain, batched)
+            )
+            assert np.abs(one - other).max() <= 1
 
 
 def test_workers_in_any_order_write_what_one_process_writes(run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from segqc.base.cores import usable_cores, wait_passively
-from segqc.base.scoring import read_and_score
+from segqc.base.scoring import read_and_score, read_and_score_batches
 
 CPU = torch.device("cpu")
 
@@ -82,6 +82,39 @@ def test_results_come_in_order_and_an_exception_in_its_place(three_cores: None) 
 def test_an_accelerator_is_used_from_one_thread(three_cores: None) -> None:
     threads = set(read_and_score(lambda item: item, lambda item: threading.get_ident(), range(5), torch.device("meta")))
     assert threads == {threading.get_ident()}
+
+
+def test_batches_go_through_one_thread_and_come_out_in_order(three_cores: None) -> None:
+    seen: list[list[int]] = []
+    threads = set[int]()
+
+    def forward(items: list[int]) -> list[int]:
+        seen.append(items)
+        threads.add(threading.get_ident())
+        return [10 * item for item in items]
+
+    def finish(item: int, tens: int) -> tuple[int, int, bool]:
+        time.sleep(0.01 * (item == 1))
+        return item, tens, threading.get_ident() in threads
+
+    found = list(read_and_score_batches(lambda item: item + 1, forward, finish, range(7), at_once=3))
+    assert seen == [[1, 2, 3], [4, 5, 6], [7]]
+    assert threads == {threading.get_ident()}
+    assert found == [(item, 10 * item, False) for item in range(1, 8)]
+
+
+def test_a_failing_batch_raises_and_gives_what_came_before(three_cores: None) -> None:
+    def forward(items: list[int]) -> list[int]:
+        if 5 in items:
+            raise RuntimeError("out of memory")
+        return items
+
+    found: list[int] = []
+    results = read_and_score_batches(lambda item: item, forward, lambda item, _: item, range(40), at_once=2)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        found.extend(results)
+    assert found == list(range(len(found)))
+    assert len(found) <= 4
 
 
 def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
