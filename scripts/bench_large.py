@@ -149,23 +149,22 @@ def deal_rows(out: Path, scored: int, count: int) -> None:
             journal.append(f"{number:07d}", json.loads(entry))
 
 
-def measure(arguments: Sequence[Any], samples: Path | None = None) -> Spent:
+def measure(arguments: Sequence[Any], samples: Path) -> Spent:
     """Run a command of segqc and watch its memory, which is written to `samples` as lines of seconds and MiB."""
-    started, memory = time.monotonic(), list[tuple[float, float]]()
+    samples.parent.mkdir(exist_ok=True)
+    started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "segqc", *map(str, arguments)], stdout=subprocess.DEVNULL)
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            break
-        lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-        resident = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
-        memory.append((time.monotonic() - started, resident))
-        time.sleep(0.1)
+    with samples.open("w", buffering=1) as stream:
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+            resident = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+            stream.write(f"{time.monotonic() - started:.1f} {resident:.1f}\n")
+            time.sleep(0.1)
     if status:
         raise SystemExit(f"segqc {' '.join(map(str, arguments))} ended with {os.waitstatus_to_exitcode(status)}")
-    if samples is not None:
-        samples.parent.mkdir(exist_ok=True)
-        samples.write_text("".join(f"{second:.1f} {resident:.1f}\n" for second, resident in memory))
     return Spent(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
@@ -174,11 +173,11 @@ def commands(folder: Path, train: Path) -> dict[str, list[Any]]:
     audit = folder / "audit"
     learnt = ["--train-images", train / "pictures", "--train-masks", train / "truths", "--deep-svdd", "none"]
     return {
-        "gallery": ["--audit", audit],
         "export": ["--audit", audit, "--to", "csv", "--top", EXPORTED, "--out", folder / "queue"],
         "calibrate": ["--audit", audit, "--out", folder / "calibration.json"],
         "monitor": [audit, "--calibration", folder / "calibration.json", "--plot", folder / "drift.png"],
         "evaluate": ["--audit", audit, *learnt, "--device", "cpu", "--out", folder / "evaluation"],
+        "gallery": ["--audit", audit],
     }
 
 
@@ -232,7 +231,7 @@ def main() -> None:
             if given.scored % different:
                 parser.error(f"--scored has to be a multiple of {different}, the number of different masks")
             link_pairs(sources, given.out / "variants", different, folder, given.scored)
-            measure(audit)
+            measure(audit, given.out / "memory" / f"{count}-scored.txt")
             deal_rows(out, given.scored, count)
         link_pairs(sources, given.out / "variants", different, folder, count)
         runs = {"audit": audit} | {name: [name, *rest] for name, rest in commands(folder, train).items()}
