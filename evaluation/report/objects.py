@@ -20,10 +20,11 @@ from evaluation.ranking.selective import auroc, average_precision
 from evaluation.report.judged_picture import JudgedPicture, ListedPicture, judge_picture
 from evaluation.report.study import Study
 from segqc.base.console import make_progress
+from segqc.base.lazy import Computed
 from segqc.base.ray_cluster import RayCluster
 from segqc.base.tables import write_table
 from segqc.base.workers import map_items
-from segqc.results.objects import audited_instances, read_objects
+from segqc.results.objects import audited_instances, objects_by_id
 
 LARGE = 500
 """Pixels above which an object counts as large."""
@@ -115,27 +116,21 @@ def study_objects(
         A file of the audit, or of the options, cannot be read.
     """
     instances = audited_instances(study.audit, study.ids)
-    listed = dict[str, list[dict[str, Any]]]()
-    for row in read_objects(study.audit.folder):
-        listed.setdefault(row["id"], []).append(row)
-    if not listed:
+    listed = objects_by_id(study.audit.folder)
+    if not any(listed(id_) for id_ in study.audit.by_id):
         return None
 
-    pictures = [
-        ListedPicture(
-            example,
-            truth,
-            listed.get(example.id, []),
-            study.audit.heatmap(study.audit.by_id[example.id]),
-            instances.get(example.id),
-        )
-        for example, truth in zip(study.examples, study.truths, strict=True)
-    ]
+    def picture(place: int) -> ListedPicture:
+        example = study.examples[place]
+        heat = study.audit.heatmap(study.audit.by_id[example.id])
+        return ListedPicture(example, study.truths[place], listed(example.id), heat, instances.get(example.id))
+
+    pictures = Computed(len(study.examples), picture)
     judged = []
     with make_progress(console) as progress:
         task = progress.add_task("judging objects", total=len(pictures))
-        for picture in map_items(cluster, judge_picture, pictures):
-            judged.append(picture)
+        for found in map_items(cluster, judge_picture, pictures):
+            judged.append(found)
             progress.advance(task)
     return _join(study, judged, seed)
 

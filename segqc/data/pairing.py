@@ -41,6 +41,8 @@ class NamePattern:
 
     def id_of(self, path: str) -> str | None:
         """The id of a path without suffix ("a/mask_01" -> "a/01"); None for a name that does not fit."""
+        if not (self.before or self.after):
+            return path or None
         folder, _, name = path.rpartition("/")
         if not (name.startswith(self.before) and name.endswith(self.after)) or len(name) <= len(self.before) + len(
             self.after

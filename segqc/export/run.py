@@ -72,8 +72,8 @@ def export(config: ExportConfig) -> ExportReport:
         written.
     """
     table = read_audit_table(config.audit)
-    labels, objects = table.labels(config.classes), read_objects(table.folder)
-    chosen = choose(table, config)
+    labels, chosen = table.labels(config.classes), choose(table, config)
+    objects = read_objects(table.folder, [row["id"] for row in chosen.rows])
     pictures = [table.path(row, "image") for row in table.rows if row.get("image")]
     root = config.images_root or (common_folder(pictures) if pictures else Path.cwd())
     skipped, tally = list(chosen.unscored), _Tally()

@@ -1,12 +1,13 @@
 """The objects of an audit, read back from its folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
 import pyarrow.parquet
+from pyarrow import compute
 
 from segqc.base.errors import BadInput
 from segqc.data.instances import instance_files
@@ -16,8 +17,9 @@ from segqc.results.table import AuditTable
 OBJECTS = "objects.parquet"
 
 
-def read_objects(folder: Path) -> list[dict[str, Any]]:
-    """Rows of objects.parquet in the order of their ranks; none where the folder has no such table.
+def read_objects(folder: Path, ids: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """Rows of objects.parquet in the order of their ranks, all or those of these pictures; none where the folder has no
+    such table.
 
     Raises
     ------
@@ -25,7 +27,26 @@ def read_objects(folder: Path) -> list[dict[str, Any]]:
         The file is no Parquet table, or not one of objects.
     """
     table = _read_table(folder)
-    return [] if table is None else table.to_pylist()
+    if table is None:
+        return []
+    if ids is not None:
+        table = table.filter(compute.is_in(table.column("id"), pyarrow.array(list(ids), pyarrow.string())))
+    return table.to_pylist()
+
+
+def read_object_columns(folder: Path, columns: Sequence[str], known: str) -> dict[str, list[Any]]:
+    """Some columns of objects.parquet, of the objects of which the column `known` is not empty; empty where the folder
+    has no such table, or the table no such column.
+
+    Raises
+    ------
+    BadInput
+        As `read_objects`.
+    """
+    table = _read_table(folder)
+    if table is None or known not in table.column_names:
+        return {name: [] for name in columns}
+    return table.filter(table.column(known).is_valid()).select(list(columns)).to_pydict()
 
 
 def objects_by_id(folder: Path) -> Callable[[str], list[dict[str, Any]]]:
