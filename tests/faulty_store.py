@@ -14,8 +14,8 @@ class FaultyStore:
 
     Attributes
     ----------
-    requests : int
-        Their number so far.
+    requests, maps : int
+        Number of all requests so far, and of those that wrote a heat map.
     every : int
         Each request whose number is a multiple of it fails, in turn by an error (503) and by a body that ends early; 0
         for none.
@@ -30,7 +30,7 @@ class FaultyStore:
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
         self._application = application
         self._lock = threading.Lock()
-        self.requests, self.failed = 0, 0
+        self.requests, self.failed, self.maps = 0, 0, 0
         self.every, self.down, self.denied = 0, False, ""
         self.address = ""
 
@@ -45,6 +45,7 @@ class FaultyStore:
         if fails and not cut:
             return _answer(environ, start_response, "503 Slow Down", _SLOW_DOWN)
         body = self._application(environ, start_response)
+        self.maps += environ["REQUEST_METHOD"] == "PUT" and "/heatmaps/" in environ["PATH_INFO"]
         return [b"".join(body)[:-1]] if cut else body
 
 

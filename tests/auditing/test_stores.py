@@ -1,6 +1,8 @@
 """Audits, trainings and their readers on a store of objects: a real S3 server, one that fails every tenth request."""
 
 import json
+import os
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pyarrow.parquet
 import pytest
 from conftest import tiny_train_config
 from faulty_store import FaultyStore, serve
+from killed import killed_when
 from typer.testing import CliRunner
 
 from evaluation.ranking.comparison import DiceComparison
@@ -164,6 +167,27 @@ def test_a_store_that_goes_away_ends_the_audit_and_another_machine_continues_it(
     again = run(BUCKET, f"{BUCKET}/runs/away")
     assert again.summary["pairs_per_second"] is None  # nothing was left to score
     assert_same_files(again.out, undisturbed, local)
+
+
+def audit_there(environment: dict[str, str], out: str) -> None:
+    """The audit of the bucket in a process of its own, which was started before the store; each row is sent at once."""
+    os.environ.update(environment)
+    growing.LEAST_PAUSE, growing._SHARE = 0.0, 0
+    run(BUCKET, out)
+
+
+def test_an_audit_that_is_killed_in_a_failing_store_is_continued_on_another_machine(
+    store: FaultyStore, undisturbed: Path, local: Path, another_machine: Callable[[], None]
+) -> None:
+    rng, out = random.Random(0), f"{BUCKET}/runs/killed"
+    environment = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "SEGQC_"))}
+    store.every = 10
+    for _ in range(2):  # some of the six pairs are left each time
+        enough = store.maps + rng.randint(1, 3)
+        assert killed_when(lambda enough=enough: store.maps >= enough, audit_there, environment, out)
+    assert not as_path(f"{out}/scores.csv").exists()
+    another_machine()
+    assert_same_files(run(BUCKET, out).out, undisturbed, local)
 
 
 def test_a_replaced_object_is_scored_again(store: FaultyStore, local: Path, tmp_path: Path) -> None:
