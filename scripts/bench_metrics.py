@@ -53,7 +53,7 @@ from segqc.data.masks import read_mask
 from segqc.data.voc import find_voc
 
 Pair = tuple[np.ndarray, np.ndarray]
-AT_LEAST = 2000  # pairs that are measured on all cores: fewer are left to one
+AT_LEAST = 1000  # pairs that are measured on all cores: fewer are left to one
 SHAPE, CLASSES = (375, 500), VOC_LABELS.num_classes
 INSTALL = {
     "medpy": "pip install 'segqc[medpy]'",
@@ -227,7 +227,7 @@ def rows_of(pair: JudgedPair) -> list[dict[str, Any]]:
 
 def on_all_cores(console: Console, files: list[tuple[Path, Path]], repeats: int) -> None:
     """Print how many times as fast `segqc evaluate` measures these pairs, read from their files, on all cores."""
-    pairs = [JudgedPair(Example(a.stem, a, a, VOC_LABELS), b, None) for a, b in files] * (AT_LEAST // len(files) + 1)
+    pairs = [JudgedPair(Example(a.stem, a, a, VOC_LABELS), b, None) for a, b in files] * -(-AT_LEAST // len(files))
     list(map_items(None, rows_of, pairs))  # the processes start, and stay
     ratios = []
     for _ in range(repeats):
