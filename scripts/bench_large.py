@@ -226,7 +226,7 @@ def main() -> None:
         audit += ["--heatmaps" if given.heatmaps else "--no-heatmaps"]
         files = ("--images", "--predictions", "--ground-truth")
         audit += [word for kind, option in zip(KINDS, files, strict=True) for word in (option, folder / kind)]
-        shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         if given.scored is not None:
             if given.scored % different:
                 parser.error(f"--scored has to be a multiple of {different}, the number of different masks")
