@@ -14,24 +14,10 @@ from PIL import Image
 
 from segqc.base.files import atomic_path
 from segqc.data.labels import LabelSpace
-from segqc.gallery.contact_sheet import (
-    CAPTION,
-    CELL,
-    GAP,
-    GROUP_GAP,
-    HOT,
-    MARGIN,
-    MUTED,
-    ROW_GAP,
-    SCALE,
-    TITLE,
-    Pen,
-    best_groups,
-    shorten,
-    text_width,
-)
+from segqc.gallery.contact_sheet import CAPTION, GAP, GROUP_GAP, MARGIN, ROW_GAP, TITLE, best_groups
 from segqc.gallery.layers import Layers
 from segqc.gallery.overlay import Box, draw_box, overlay_mask
+from segqc.gallery.pen import CELL, HOT, MUTED, SCALE, Pen, shorten, text_width
 from segqc.objects.judge import SUSPECT
 
 _LEAST_CONTEXT = 24  # pixels of the picture around a small object

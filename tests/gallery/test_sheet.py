@@ -9,9 +9,10 @@ from PIL import Image
 from segqc.data.labels import VOC_LABELS
 from segqc.data.masks import write_mask
 from segqc.gallery import contact_sheet as sheet
-from segqc.gallery.contact_sheet import best_groups, shorten, text_width, write_contact_sheet
+from segqc.gallery.contact_sheet import best_groups, write_contact_sheet
 from segqc.gallery.layers import GalleryEntry
 from segqc.gallery.overlay import BOX_RGB
+from segqc.gallery.pen import shorten, text_width
 
 
 def make_entry(folder: Path, index: int, *, size=(60, 40), truth=True, **row) -> GalleryEntry:
