@@ -46,7 +46,7 @@ def rank_objects(
     """The rows of all pictures' objects, given beside the pictures' ids, worst first with ranks from 1; equal scores by
     id, then by number. They have these columns, and are made as they are asked for: see `segqc.base.lazy`.
     """
-    keys, counts = array("d"), list[int]()  # as Python objects the keys would take ten times the memory
+    keys, counts = array("d"), list[int]()  # as Python objects the keys would take five times the memory
     for objects in objects_of:
         counts.append(len(objects))
         for row in objects:
