@@ -161,10 +161,10 @@ def test_a_mask_replaced_while_it_is_scored_is_not_recorded_as_scored(run, folde
     changed = sorted(folders[1].iterdir())[0]
     original = worker_module.score_pair
 
-    def replace(qc, item, heatmaps):
+    def replace(qc, item, *rest):
         if item.pair.mask == changed:
             np.save(changed, np.full((66, 88), 2, np.uint8))
-        return original(qc, item, heatmaps)
+        return original(qc, item, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(worker_module, "score_pair", replace)
