@@ -5,6 +5,8 @@ string that should be styled is a `Text`.
 """
 
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -71,3 +73,9 @@ def make_progress(console: Console | None, *fields: str) -> Progress:
     columns += [TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()]
     columns += [TextColumn("{task.fields[" + field + "]}", markup=False) for field in fields]
     return Progress(*columns, console=console or Console(quiet=True), disable=console is None, expand=True)
+
+
+def present(folder: Path, names: Iterable[str]) -> str:
+    """Those of `names` that there are in a folder, folders with a slash, and commas between."""
+    paths = [path for name in names if (path := folder / name).exists()]
+    return ", ".join(f"{path.name}/" if path.is_dir() else path.name for path in paths)

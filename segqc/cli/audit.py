@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig, MergeConfig, choose_audit
-from segqc.base.console import console, wrote
+from segqc.base.console import console, present, wrote
 from segqc.cli.calibration import print_calibrated
 from segqc.cli.options import fills_in, option_name, parameter_of, parameters_of, takes, values_of
 from segqc.training.config import TrainConfig
@@ -29,9 +29,9 @@ MERGE_EPILOG = "Example: segqc merge shards/1 shards/2 shards/3 --out audit"
 
 _LABELS = LabelAuditConfig()
 _WRITTEN = (
-    "scores.csv, objects.csv (both as .parquet, too), summary.json, heatmaps/, contact_sheet.png, objects.png, "
-    "gallery.html"
-)
+    "volumes.csv", "scores.csv", "objects.csv", "summary.json", "heatmaps", "contact_sheet.png", "objects.png",
+    "gallery.html",
+)  # fmt: skip
 _PANEL = "Ground-truth audit (without --predictions)"
 _OF_TRAININGS = {
     "classes": 'Class names such as "background,cat,dog", or a JSON file (default: the 21 classes of Pascal VOC).',
@@ -127,7 +127,7 @@ def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
 
 
 def _written(report: "AuditReport") -> str:
-    return f"volumes.csv, {_WRITTEN}" if report.volumes else _WRITTEN
+    return f"{present(report.out, _WRITTEN)} (tables as .parquet, too)"
 
 
 def _print_volumes(rows: Sequence[dict[str, Any]]) -> None:

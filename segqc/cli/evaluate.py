@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evaluation.report.config import EvaluateConfig
-from segqc.base.console import console, wrote
+from segqc.base.console import console, present, wrote
 from segqc.cli.options import fills_in
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ EPILOG = (
     "\n\nExample, own data: segqc evaluate --audit audit --ground-truth MASKS --train-images IMAGES --train-masks "
     "MASKS --out evaluation"
 )
+_WRITTEN = (
+    "report.html", "methods.csv", "images.csv", "classes.csv", "objects.csv", "object_methods.csv", "evaluation.json",
+)  # fmt: skip
 
 
 @fills_in(EvaluateConfig)
@@ -50,7 +53,7 @@ def evaluate(config: EvaluateConfig) -> None:
     console.print(
         wrote(
             config.out,
-            ": report.html, methods.csv, images.csv, classes.csv, objects.csv, evaluation.json and figures.",
+            f": {present(config.out, _WRITTEN)} and figures.",
         ),
         soft_wrap=True,
     )

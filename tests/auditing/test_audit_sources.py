@@ -29,6 +29,10 @@ def audited(out: Path, model: Path, predictions: Path, *options: object) -> dict
         "--out", out,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    said = done.stdout[done.stdout.index("Wrote ") :].splitlines()[0].partition(f"{out}: ")[2]
+    names = said.removesuffix(" (tables as .parquet, too)").split(", ")
+    assert {"scores.csv", "objects.csv", "gallery.html"} < {*names}
+    assert {*names} <= {path.name for path in out.iterdir()}, "no heat maps, among others"
     return {row["id"]: (row["score"], row["dice"]) for row in read_audit_table(out).rows if row["status"] == "ok"}
 
 
