@@ -67,6 +67,7 @@ def _segqc(arguments: list[str], printed: Path) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ["COLUMNS"] = "1000"  # paths stay on one line
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would be deaf to Ctrl-C
     sys.argv = ["segqc", *arguments]
     main()
 
