@@ -1,5 +1,6 @@
 """objects.csv: the objects of all masks of an audit in one ranking, the worst first."""
 
+import json
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -10,10 +11,8 @@ import numpy as np
 from segqc.base.lazy import Computed
 from segqc.base.tables import write_table
 from segqc.objects.judge import SUSPECT
-from segqc.results.schema import OBJECT_DECISION_COLUMNS, names, object_columns
+from segqc.results.schema import object_columns
 from segqc.verdict import JudgedObject
-
-_ADDED = names(OBJECT_DECISION_COLUMNS)
 
 
 def count_objects(objects: Iterable[JudgedObject]) -> dict[str, int]:
@@ -46,22 +45,26 @@ def rank_objects(
     """The rows of all pictures' objects, given beside the pictures' ids, worst first with ranks from 1; equal scores by
     id, then by number. They have these columns, and are made as they are asked for: see `segqc.base.lazy`.
     """
-    keys, counts = array("d"), list[int]()  # as Python objects the keys would take five times the memory
+    own = [name for name in columns if name not in ("id", "rank")]
+    # As Python objects keys and values would take five times the memory. What is asked for by rank comes from another
+    # picture each time: to unpack all objects of a picture for one of them would take half a minute for 100 dense ones.
+    keys, values, counts = array("d"), list[bytes](), list[int]()
     for objects in objects_of:
         counts.append(len(objects))
         for row in objects:
             keys.extend((-row["score"], row["object"]))
+            values.append(json.dumps([row[name] for name in own]).encode())
     picture = np.repeat(np.arange(len(ids)), counts)
-    place = np.arange(len(picture)) - np.repeat(np.cumsum(counts) - counts, counts)
     score, number = np.frombuffer(keys, np.float64).reshape(-1, 2).T
     by_id = np.empty(len(ids), np.int64)
     by_id[sorted(range(len(ids)), key=ids.__getitem__)] = np.arange(len(ids))
     order = np.lexsort((number, by_id[picture], score))
 
     def ranked(rank: int) -> dict[str, Any]:
-        index = int(picture[order[rank]])
-        row = {"id": ids[index], **objects_of[index][int(place[order[rank]])], "rank": rank + 1}
-        return {name: row[name] for name in columns}
+        place = int(order[rank])
+        found = dict(zip(own, json.loads(values[place]), strict=True))
+        found |= {"id": ids[int(picture[place])], "rank": rank + 1}
+        return {name: found[name] for name in columns}
 
     return Computed(len(order), ranked)
 

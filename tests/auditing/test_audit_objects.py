@@ -15,7 +15,9 @@ from tiny import LABELS, blobs
 import segqc
 from evaluation.ranking.comparison import DiceComparison
 from segqc.auditing.config import AuditConfig
+from segqc.auditing.objects import rank_objects
 from segqc.auditing.run import audit
+from segqc.base.lazy import Computed
 from segqc.data.masks import read_mask, write_mask
 from segqc.demo.scenes import DEMO_LABELS
 from segqc.gallery.layers import GalleryEntry, Layers
@@ -148,3 +150,21 @@ def test_the_sheet_takes_the_largest_suspect_object_of_each_picture() -> None:
     objects = [{"id": i, "score": s, "area": a, "rank": n} for n, (i, s, a) in enumerate(made, 1)]
     assert [row["rank"] for row in largest_suspects(objects, 9)] == [2, 3, 4]
     assert [row["rank"] for row in largest_suspects(objects, 1)] == [2]
+
+
+def test_each_pictures_objects_are_unpacked_once_however_many_rows_are_made() -> None:
+    unpacked: list[int] = []
+
+    def objects_of(picture: int) -> list[dict[str, object]]:
+        unpacked.append(picture)
+        return [{"object": n, "score": (7 * n + 3 * picture) % 10 / 10} for n in range(20)]
+
+    ids = ["c", "a", "b"]
+    ranked = rank_objects(ids, Computed(len(ids), objects_of), ("rank", "id", "object", "score"))
+    rows = [*ranked, *ranked]
+    assert unpacked == [0, 1, 2]
+    assert rows[:60] == rows[60:]
+    expected = sorted((-row["score"], ids[n], row["object"]) for n in range(3) for row in objects_of(n))
+    assert [(-row["score"], row["id"], row["object"]) for row in rows[:60]] == expected
+    assert [row["rank"] for row in rows[:60]] == list(range(1, 61))
+    assert list(rows[0]) == ["rank", "id", "object", "score"]
