@@ -47,7 +47,7 @@ class Measured:
     features : float64 `[7]`
         `evaluation.metrics.mask_features` of the prediction, without class frequencies.
     diagonal : float
-        Of the image, in the unit of the distances.
+        Diagonal of the image, in the unit of the distances.
     """
 
     classes: list[dict[str, Any]]

@@ -72,6 +72,7 @@ class RayCluster:
 
         tasks = max(math.ceil(len(items) / _ITEMS_PER_TASK), min(len(items), _TASKS_PER_WORKER * self.workers))
         rows = [{"item": pickle.dumps(item)} for item in items]
+        # Pickles go between the processes of one cluster, as all that Ray moves; none is ever read from a file.
         # No pool of a fixed size: one that has lost a machine waits for another instead of using what is left.
         pool = ray.data.ActorPoolStrategy(
             min_size=1, max_size=self.workers, initial_size=self.workers, max_tasks_in_flight_per_actor=2

@@ -51,7 +51,7 @@ class FeatureCache:
     create : bool
         False in processes that only wait for another to create it.
     bits : int
-        Of a feature: 8, or 16 for float16.
+        Bits that a feature takes: 8, or 16 for float16.
     """
 
     decodes = False  # a sample is read from memory-mapped files
