@@ -1,7 +1,7 @@
 """How an audit, a training step and a fit of a table fare beside one busy process, by default and with fixed threads.
 
     python scripts/bench_steady.py --predictions MASKS --voc-root VOCdevkit --table TABLE.parquet
-        [--beside loop training] [--rounds 5]
+        [--beside loop training] [--work audit training table] [--rounds 5]
 
 Each round runs the work by default and with one and with all threads of this machine, one after the other beside the
 same process, and prints the default's share of the best: near one in every round is what is wanted. The busy process is
@@ -9,8 +9,7 @@ a Python loop (`loop`) or a training of segqc itself (`training`). Work is timed
 wait for it: `segqc audit` of --count predictions, `segqc train` of a few steps on these predictions as if they were
 true masks, and `segqc tabular fit`.
 
-Nothing else may run meanwhile. A round of one kind takes about a minute and a half on two cores: for less than ten
-minutes, one kind at a time, with --rounds 5.
+Nothing else may run meanwhile. A round of all work beside one process takes about a minute and a half on two cores.
 """
 
 import argparse
@@ -49,7 +48,7 @@ def commands(given: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
     return {
         "audit": [*segqc, "audit", "--predictions", str(masks), *shown, "--out", str(folder / "audit")],
         "training": training(pictures, masks, folder / "model", steps=20),
-        "table fit": [*segqc, "tabular", "fit", *table],
+        "table": [*segqc, "tabular", "fit", *table],
     }
 
 
@@ -97,6 +96,9 @@ def main() -> None:
     parser.add_argument("--voc-root", type=Path, required=True)
     parser.add_argument("--table", type=Path, required=True)
     parser.add_argument("--beside", nargs="+", choices=("loop", "training"), default=["loop", "training"])
+    parser.add_argument(
+        "--work", nargs="+", choices=("audit", "training", "table"), default=["audit", "training", "table"]
+    )
     parser.add_argument("--count", type=int, default=20, help="predictions that are audited")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
@@ -105,7 +107,7 @@ def main() -> None:
         settings[f"{threads} threads"] = {"OMP_NUM_THREADS": str(threads), "LOKY_MAX_CPU_COUNT": str(threads)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        work = commands(given, folder)
+        work = {what: command for what, command in commands(given, folder).items() if what in given.work}
         for kind in given.beside:
             table = Table("work", "round", *(f"{setting}, s" for setting in settings), "best / default")
             with busy(kind, folder):

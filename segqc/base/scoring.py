@@ -47,11 +47,19 @@ def read_and_score(
         yield from map(score, ordered_map(read, items))
         return
     workers = max(1, min(usable_cores() // processes, most or usable_cores()))
-    with _one_thread_of_arithmetic():
-        # Each thread has OpenMP settings of its own, which those of this thread do not reach.
-        yield from ordered_map(
-            lambda item: score(read(item)), items, workers, prepare_thread=lambda: torch.set_num_threads(1)
-        )
+    with _threads_of_arithmetic(1) as prepare_thread:
+        yield from ordered_map(lambda item: score(read(item)), items, workers, prepare_thread=prepare_thread)
+
+
+def side_by_side(function: Callable[[A], R], items: Sequence[A]) -> list[R]:
+    """`function` of each item, on a CPU: each in a thread of its own, among which the cores are divided.
+
+    Threads that share one operation meet at its end, hundreds of times in a forward: beside another busy process all
+    wait each time for the one that has to share its core. Items meet once.
+    """
+    workers = max(1, min(usable_cores(), len(items)))
+    with _threads_of_arithmetic(max(1, usable_cores() // workers)) as prepare_thread:
+        return list(ordered_map(function, items, workers, prepare_thread=prepare_thread))
 
 
 def read_and_score_batches(
@@ -83,11 +91,15 @@ def read_and_score_batches(
 
 
 @contextmanager
-def _one_thread_of_arithmetic() -> Iterator[None]:
-    """Operations of torch use one thread inside; what held before holds afterwards."""
+def _threads_of_arithmetic(count: int) -> Iterator[Callable[[], None]]:
+    """Operations of torch use so many threads inside; what held before holds afterwards.
+
+    Yields what other threads have to call first: each has settings of OpenMP of its own, which those of this thread do
+    not reach.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
-        yield
+        yield lambda: torch.set_num_threads(count)
     finally:
         torch.set_num_threads(before)

@@ -17,9 +17,11 @@ import torch
 
 from segqc.base.files import read_json, write_json
 from segqc.base.parallel import ordered_map
+from segqc.base.scoring import side_by_side
 from segqc.data.dataset import PairDataset
 
 BLOCK = 16
+_SIDE_BY_SIDE = 4  # pictures of a block that one thread encodes
 
 Key = tuple[int, int | None]  # index of the pair in its dataset, augmented view (None: as it is)
 
@@ -126,8 +128,7 @@ class FeatureCache:
 
         for block, samples in ordered_map(pictures, blocks):
             rows = slice(block * BLOCK, block * BLOCK + len(samples))
-            with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
-                maps = model.image_features(torch.from_numpy(np.stack([s["image"] for s in samples])).to(model.device))
+            maps = _encoded(model, torch.from_numpy(np.stack([s["image"] for s in samples])), bfloat16)
             if self._features.dtype == np.uint8:
                 packed = [_to_bytes(map_.float().cpu()) for map_ in maps]
                 self._ranges[rows] = np.concatenate([ranges for _, ranges in packed], axis=2)
@@ -160,6 +161,19 @@ class FeatureCache:
     def __getitem__(self, key: Key) -> dict[str, Any]:
         """`sample` of a key: what a DataLoader's sampler yields."""
         return self.sample(*key)
+
+
+def _encoded(model: Encoder, images: torch.Tensor, bfloat16: bool) -> Sequence[torch.Tensor]:
+    """The encoder's maps of images `[M, 3, I, I]` uint8, on a CPU of four at a time, side by side."""
+
+    @torch.inference_mode()  # again in each thread, as is autocast
+    def encode(part: torch.Tensor) -> Sequence[torch.Tensor]:
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
+            return model.image_features(part.to(model.device))
+
+    if model.device.type != "cpu":
+        return encode(images)
+    return [torch.cat(maps) for maps in zip(*side_by_side(encode, images.split(_SIDE_BY_SIDE)), strict=True)]
 
 
 def _to_bytes(maps: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

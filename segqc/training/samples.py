@@ -122,6 +122,21 @@ class Batch:
     rows: list[int]
     others: Tensor | None = None
 
+    def parts(self, size: int) -> list["Batch"]:
+        """The same samples in batches of up to `size`."""
+        slices = [slice(start, start + size) for start in range(0, len(self.draws), size)]
+        return [
+            Batch(
+                None if self.images is None else self.images[part],
+                [maps[part] for maps in self.features],
+                self.masks[part],
+                self.draws[part],
+                self.rows[part],
+                None if self.others is None else self.others[part],
+            )
+            for part in slices
+        ]
+
     def image_features(self, model: QualityModel) -> list[Tensor]:
         """`QualityModel.image_features` of the N pictures, on the model's device."""
         if self.images is not None:

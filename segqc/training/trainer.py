@@ -22,6 +22,7 @@ from segqc.base.fingerprints import stable_seed
 from segqc.base.tracking import Tracking
 from segqc.model.quality_model import QualityModel
 from segqc.training.checkpoint import load_tensors, restore_training_state, save_tensors, training_state
+from segqc.training.gradients import BatchGradient
 from segqc.training.resolved import ResolvedTrainConfig
 from segqc.training.samples import Batch, Samples, TrainingData, make_loader
 from segqc.training.schedule import Schedule, validation_draws
@@ -87,6 +88,7 @@ class Trainer:
         if config.compile:
             model.network.compile()
         self.wrapped, self.prepared_optimizer = accelerator.prepare(model, self.optimizer)
+        self.gradient = BatchGradient(model.network, self._loss, accelerator, whole=config.compile)
 
     def run(self, trackers: Tracking | None = None) -> dict[str, Any]:
         """Take the remaining steps; returns speed and memory of this start.
@@ -164,15 +166,13 @@ class Trainer:
             group["lr"] = self._rate(self.step)
         # Dropout is the only user of the global generator.
         torch.manual_seed(stable_seed(config.seed, "step", self.step, accelerator.process_index))
-        loss = self._loss(batch)
-        accelerator.backward(loss)
+        value = self.gradient.backward(batch)
         norm = accelerator.clip_grad_norm_(self.parameters.values(), config.gradient_clip)
         self.prepared_optimizer.step()
         self.prepared_optimizer.zero_grad(set_to_none=True)
         # The average follows closely at first, so that short runs are not dominated by the initial weights.
         decay = min(config.ema_decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.ema.values()), [p.detach() for p in self.parameters.values()], 1 - decay)
-        value = float(loss.detach())
         if not math.isfinite(value):
             raise FloatingPointError(
                 f"The loss became {value} at step {self.step}; lower --learning-rate, or use --precision fp32"
@@ -207,7 +207,7 @@ class Trainer:
         with self._averaged():
             for batch in make_loader(self._samples(self.validation_rows), batches, 0):
                 count = len(batch.draws)
-                total += torch.tensor([float(self._loss(batch)) * count, count], dtype=torch.float64)
+                total += torch.tensor([self.gradient.value(batch) * count, count], dtype=torch.float64)
             total = self.accelerator.reduce(total.to(self.accelerator.device, torch.float32), "sum")
             loss = float(total[0] / total[1].clamp_min(1))
             if loss < self.best_loss:
