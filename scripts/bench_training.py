@@ -1,13 +1,14 @@
 """How long a step of `segqc train` takes, and that its losses are those of another version.
 
-    python scripts/bench_training.py --voc-root VOCdevkit [--preset cpu] [--steps 40]
+    python scripts/bench_training.py --voc-root VOCdevkit [--preset cpu] [--steps 40] [--wall]
     python scripts/bench_training.py --voc-root VOCdevkit --against CHECKOUT [--rounds 3]
 
 The steps are those of the method `structured` with its segment noise, on the features of 64 pairs that are kept in
 memory; the two guessing networks have random weights, which costs the same. CPU seconds on one thread, the lower
-quartile of the steps: whatever else the machine does only adds to them. A guess is kept, so that steps get cheaper as
-the same views come again: those of the first and of the second half are told apart. --against lets another checkout
-take turns, and prints the ratio of each round and the losses of both.
+quartile of the steps: whatever else the machine does only adds to them. With --wall seconds that a user waits, on all
+cores and threads that a training takes by default; nothing else may run meanwhile. A guess is kept, so that steps get
+cheaper as the same views come again: those of the first and of the second half are told apart. --against lets another
+checkout take turns, and prints the ratio of each round and the losses of both.
 
 Takes about a minute a round and version. Expected results: docs/performance.md.
 """
@@ -21,8 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from segqc.base.cores import wait_passively
 
 HERE = Path(__file__).resolve().parents[1]
 _PAIRS = 64
@@ -37,8 +41,8 @@ def remembered(guess: Any) -> Any:
     return RememberedGuesses(guess)
 
 
-def measure(voc_root: Path, preset: str, steps: int) -> dict[str, list[float]]:
-    """CPU seconds and losses of the steps of a training by the code that Python finds."""
+def measure(voc_root: Path, preset: str, steps: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """Seconds by `clock` and losses of the steps of a training by the code that Python finds."""
     import torch
     from accelerate import Accelerator
 
@@ -55,7 +59,6 @@ def measure(voc_root: Path, preset: str, steps: int) -> dict[str, list[float]]:
     from segqc.training.trainer import Trainer
     from segqc.training.wrong_masks import WrongMasks
 
-    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         given: dict[str, Any] = {"preset": preset, "voc_root": voc_root, "out": Path(folder), "views": 1}
         config = resolve(TrainConfig(**given, steps=steps, validate_every=10**9, checkpoint_every=10**9))
@@ -78,12 +81,12 @@ def measure(voc_root: Path, preset: str, steps: int) -> dict[str, list[float]]:
             guesser.encoder = model.encoder
         wrong = WrongMasks(noise, remembered(CrossFitted(guessers, 0).belief))
         trainer = Trainer(config, model, TrainingData(cache, rows, rows), Accelerator(cpu=True), None, wrong)
-        seconds, losses, started = [], [], time.process_time()
+        seconds, losses, started = [], [], clock()
         for batch in trainer._batches():
             losses.append(trainer._step(batch)[0])
             trainer.step += 1
-            seconds.append(time.process_time() - started)
-            started = time.process_time()
+            seconds.append(clock() - started)
+            started = clock()
     return {"seconds": seconds[1:], "losses": losses}
 
 
@@ -93,7 +96,11 @@ def run(checkout: Path, given: argparse.Namespace) -> tuple[list[float], list[fl
     """
     command = [sys.executable, __file__, "--voc-root", str(given.voc_root.resolve()), "--preset", given.preset]
     command += ["--steps", str(given.steps), "--child"]
-    variables = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    variables = {"PYTHONPATH": str(checkout)}
+    if given.wall:
+        command.append("--wall")
+    else:
+        variables |= {"OMP_NUM_THREADS": "1", "LOKY_MAX_CPU_COUNT": "1"}
     done = subprocess.run(command, cwd=checkout, env=os.environ | variables, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr[-2000:])
@@ -110,14 +117,18 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--against", type=Path, help="another checkout of segqc")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--wall", action="store_true", help="seconds on all cores, in place of CPU seconds on one")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        print(json.dumps(measure(given.voc_root, given.preset, given.steps)))
+        wait_passively()
+        clock = time.perf_counter if given.wall else time.process_time
+        print(json.dumps(measure(given.voc_root, given.preset, given.steps, clock)))
         return
     for number in range(given.rounds):
         here, losses = run(HERE, given)
-        said = f"round {number + 1}: {here[0]:.3f} and {here[1]:.3f} CPU s a step, {_said(losses)}"
+        unit = "s" if given.wall else "CPU s"
+        said = f"round {number + 1}: {here[0]:.3f} and {here[1]:.3f} {unit} a step, {_said(losses)}"
         if given.against is not None:
             there, others = run(given.against.resolve(), given)
             ratios = [before / now for before, now in zip(there, here, strict=True)]

@@ -1,6 +1,6 @@
 """What a training reads: one interface for pairs read from disk and for cached features, and batches of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from segqc.base.parallel import ordered_map
 from segqc.gumbel import NoiseLadder, seeded_exponential
 from segqc.model.quality_model import QualityModel
 from segqc.training.schedule import Draw
@@ -167,8 +168,10 @@ def collate(samples: list[dict[str, Any]]) -> Batch:
     )
 
 
-def make_loader(samples: Samples, batches: Iterator[list[Draw]] | Sequence[list[Draw]], workers: int) -> DataLoader:
-    """A loader over given batches of draws."""
+def make_loader(samples: Samples, batches: Iterable[list[Draw]], workers: int) -> Iterable[Batch]:
+    """Batches of draws, read in `workers` processes, or by a thread of this one while the batch before is used."""
+    if workers == 0:
+        return ordered_map(lambda draws: collate([samples[draw] for draw in draws]), batches, workers=1)
     return DataLoader(
         samples, batch_sampler=_Batches(batches), collate_fn=collate, num_workers=workers, persistent_workers=False
     )
@@ -177,7 +180,7 @@ def make_loader(samples: Samples, batches: Iterator[list[Draw]] | Sequence[list[
 class _Batches:
     """DataLoader wants something iterable; a generator is enough for one pass."""
 
-    def __init__(self, batches: Iterator[list[Draw]] | Sequence[list[Draw]]) -> None:
+    def __init__(self, batches: Iterable[list[Draw]]) -> None:
         self.batches = batches
 
     def __iter__(self) -> Iterator[list[Draw]]:

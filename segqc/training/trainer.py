@@ -4,7 +4,7 @@ import math
 import statistics
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 from accelerate import Accelerator
 from rich.console import Console
 from torch import Tensor
-from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from segqc.base.console import make_progress
@@ -134,7 +133,7 @@ class Trainer:
             started = time.perf_counter()
         return statistics.median(seconds[1:])
 
-    def _batches(self) -> DataLoader:
+    def _batches(self) -> Iterable[Batch]:
         """This process's share of the batches of the remaining steps."""
         config, rank, world = self.config, self.accelerator.process_index, self.accelerator.num_processes
         rows, repeats = self.data.train_rows, self.data.repeats_of_rows
