@@ -96,6 +96,13 @@ def partial_spearman(x: np.ndarray, y: np.ndarray, covariates: np.ndarray) -> fl
     return _weighted_pearson(*residuals)
 
 
+def usual_resamples(rows: int) -> int:
+    """Resamples that are enough for a table of so many rows: 1,000, and fewer where that would draw more than ten
+    million rows, but at least 200. The more rows, the narrower the intervals whose ends the number blurs.
+    """
+    return min(1000, max(200, 10_000_000 // max(1, rows)))
+
+
 def bootstrap_interval(
     statistic: Callable[..., float],
     *columns: np.ndarray,
@@ -134,9 +141,8 @@ def bootstrap_interval(
     count = len(data[0])
     rng = np.random.default_rng(seed)
     estimate = float(statistic(*data))
-    draws = np.array(
-        [statistic(*(column[index] for column in data)) for index in rng.integers(0, count, (resamples, count))]
-    )
+    indices = (rng.integers(0, count, count) for _ in range(resamples))  # all at once would be gigabytes
+    draws = np.array([statistic(*(column[index] for column in data)) for index in indices])
     defined = draws[np.isfinite(draws)]
     undefined = resamples - defined.size
     if not np.isfinite(estimate) or 2 * undefined > resamples:

@@ -100,14 +100,14 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
     total = labels.sum()
     if not total:
         return float("nan")
-    area, seen, found = 0.0, 0, 0.0
-    for size, hits in zip(*_groups(-values, labels), strict=True):
-        # At place j of the group stands a positive with chance h/m, with (j-1)(h-1)/(m-1) other positives of the group
-        # before it.
-        place = np.arange(1, size + 1)
-        before = (place - 1) * ((hits - 1) / (size - 1)) if size > 1 else np.zeros(1)
-        area += float((hits / size * (found + 1 + before) / (seen + place)).sum())
-        seen, found = seen + int(size), found + hits
+    sizes, hits = _groups(-values, labels)
+    each = np.repeat(np.arange(len(sizes)), sizes)
+    seen, found = (np.cumsum(counts) - counts for counts in (sizes, hits))
+    # At place j of a group of m with h positives stands a positive with chance h/m, with (j-1)(h-1)/(m-1) other
+    # positives of the group before it.
+    place = np.arange(1, len(values) + 1) - seen[each]
+    before = (place - 1) * ((hits - 1) / np.maximum(sizes - 1, 1))[each]
+    area = ((hits / sizes)[each] * (found[each] + 1 + before) / (seen[each] + place)).sum()
     return float(area / total)
 
 

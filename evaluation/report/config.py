@@ -99,7 +99,14 @@ class EvaluateConfig:
     ] = 0
     top: Annotated[int, Setting("Report metrics on the K highest scores.", low=1)] = 50
     threshold: Annotated[float, Setting("Dice below which an image counts as a failure.", low=0, high=1)] = 0.5
-    resamples: Annotated[int, Setting("Number of bootstrap resamples over images.", low=1)] = 1000
+    resamples: Annotated[
+        int | None,
+        Setting(
+            "Number of bootstrap resamples over images (default: 1,000; for more than 10,000 images ten million by "
+            "their number, at least 200).",
+            low=1,
+        ),
+    ] = None
     seed: Annotated[int, Setting("Random seed for fits, folds, corruptions and bootstrap.", low=0)] = 0
     device: Device = None
     engine: Engine = "local"

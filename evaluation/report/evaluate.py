@@ -5,7 +5,7 @@ change.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from rich.console import Console
 from evaluation.corruption.suite import run_suite, score_masks
 from evaluation.metrics.class_table import CLASS_COLUMNS, SUMMARY_COLUMNS, summarise_classes
 from evaluation.metrics.mask_features import MASK_FEATURES
+from evaluation.ranking.correlation import usual_resamples
 from evaluation.ranking.judging import judge, judge_empty, table_columns
 from evaluation.ranking.undefined import few_failures, undefined_figures
 from evaluation.report.answer import make_answer
@@ -26,8 +27,10 @@ from evaluation.report.objects import study_objects, write_object_tables
 from evaluation.report.page import Report, ReportTable, render_report
 from evaluation.report.pictures import draw_pictures, published_of
 from evaluation.report.study import Study, make_study
+from segqc.base.console import make_progress
 from segqc.base.devices import find_device
 from segqc.base.files import atomic_path, write_json
+from segqc.base.parallel import ordered_map
 from segqc.base.ray_cluster import ray_cluster
 from segqc.base.settings import to_json
 from segqc.base.tables import write_table
@@ -80,10 +83,16 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
     scores = {method.name: method.scores for method in methods}
     if len(scores) < len(methods):
         raise ValueError(f"Expected methods with different names, but got {[method.name for method in methods]}")
-    rows = judge(scores, study.quality, methods[0].name, top, config.threshold, config.resamples, config.seed)
+    resamples = config.resamples or usual_resamples(len(study.examples))
+    with make_progress(console) as progress:
+
+        def each(judged: Callable[[str], dict[str, Any]], names: Iterable[str]) -> Iterable[dict[str, Any]]:
+            return progress.track(ordered_map(judged, names), len(scores), description="intervals")
+
+        rows = judge(scores, study.quality, methods[0].name, top, config.threshold, resamples, config.seed, each)
     corruptions = _corruptions(config, study, console) if config.corruptions else None
     groups = {method.name: method.group for method in methods}
-    answer = make_answer(rows, groups, scores, study.quality, config.threshold, config.resamples, config.seed)
+    answer = make_answer(rows, groups, scores, study.quality, config.threshold, resamples, config.seed)
     found = Evaluation(
         answer,
         rows,
@@ -96,6 +105,7 @@ def evaluate(config: EvaluateConfig, console: Console | None = None) -> Evaluati
         undefined_figures(rows, scores, study.quality, top, config.threshold),
         config.threshold,
         (*entered.notes, *filter(None, [few_failures(study.quality.dice, config.threshold)])),
+        resamples,
         objects,
     )
     _write(config, found, methods)
@@ -121,7 +131,7 @@ def _corruptions(config: EvaluateConfig, study: Study, console: Console | None) 
         + (f" tiles {qc.tiles}" if qc.tiles > 1 else ""),
         pictures=study.reader.pictures,
         max_items=config.corruptions,
-        resamples=config.resamples,
+        resamples=config.resamples or usual_resamples(config.corruptions),
         device=qc.model.device,
     )
     return report.table
@@ -194,7 +204,7 @@ def _facts(config: EvaluateConfig, found: Evaluation) -> list[str]:
         f"{len(study.examples)} images, mean Dice {study.quality.dice.mean():.3f}, {failures} of them below "
         f"{config.threshold:g}; {len(study.left_out)} predictions left out. Of {len(statuses)} classes in images, "
         f"{statuses.count('missed')} were missed and {statuses.count('spurious')} spurious; their distances {counted}.",
-        f"Metrics by {config.metrics_backend}, distances in {study.unit}; {config.resamples:,} bootstrap resamples, "
+        f"Metrics by {config.metrics_backend}, distances in {study.unit}; {found.resamples:,} bootstrap resamples, "
         f"seed {config.seed}; segqc {__version__}.",
     ]
     return [*facts, *found.notes, found.top_note] if found.top_note else [*facts, *found.notes]

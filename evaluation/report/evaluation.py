@@ -38,6 +38,8 @@ class Evaluation:
         The judgement of single objects, where the audit lists them.
     notes : tuple of str
         Sentences on what the baselines learned from, and on failures where they are few.
+    resamples : int
+        Resamples of the bootstrap over images.
     """
 
     answer: Answer
@@ -51,6 +53,7 @@ class Evaluation:
     undefined: Undefined
     threshold: float
     notes: tuple[str, ...]
+    resamples: int
     objects: ObjectStudy | None = None
 
     def undefined_notes(self, *keys: str) -> list[str]:

@@ -12,6 +12,7 @@ from evaluation.ranking.correlation import (
     pearson,
     pearson_of_top,
     spearman,
+    usual_resamples,
 )
 
 
@@ -169,3 +170,18 @@ def test_misuse_is_refused() -> None:
         bootstrap_interval(np.mean, np.zeros(2), method="basic")
     with pytest.raises(ValueError, match="level"):
         bootstrap_interval(np.mean, np.zeros(2), level=95)
+
+
+def test_many_images_get_fewer_resamples_and_never_less_than_two_hundred() -> None:
+    assert [usual_resamples(images) for images in (0, 241, 10_000, 20_000, 50_000, 10**7)] == [
+        1000, 1000, 1000, 500, 200, 200,
+    ]  # fmt: skip
+
+
+def test_two_hundred_resamples_of_many_images_blur_an_interval_by_a_fraction_of_its_width() -> None:
+    x, noise = np.random.default_rng(0).standard_normal((2, 20_000))
+    few, many = (bootstrap_interval(pearson, x, x + noise, resamples=n) for n in (200, 1000))
+    width = many.high - many.low
+    assert width < 0.02
+    assert abs(few.low - many.low) < 0.25 * width
+    assert abs(few.high - many.high) < 0.25 * width
