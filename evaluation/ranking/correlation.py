@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from evaluation.ranking.selective import average_ranks, top_weights
+from evaluation.ranking.selective import average_ranks, row_order, top_weights
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def bootstrap_interval(
     count = len(data[0])
     rng = np.random.default_rng(seed)
     estimate = float(statistic(*data))
-    indices = (rng.integers(0, count, count) for _ in range(resamples))  # all at once would be gigabytes
+    # In order, which no statistic depends on, rows need not be sorted for each of them; all at once would be gigabytes.
+    indices = (np.sort(rng.integers(0, count, count)) for _ in range(resamples))
     draws = np.array([statistic(*(column[index] for column in data)) for index in indices])
     defined = draws[np.isfinite(draws)]
     undefined = resamples - defined.size
@@ -199,7 +200,7 @@ def _columns(*columns: np.ndarray) -> list[np.ndarray]:
         raise ValueError(
             "Expected finite numbers: leave out the items that have no score before correlating the others"
         )
-    order = np.lexsort(arrays[::-1])
+    order = row_order(*arrays)
     return [array[order] for array in arrays]
 
 

@@ -18,6 +18,7 @@ from evaluation.ranking.selective import (
     mean_of_top,
     precision_at,
     risk_coverage,
+    row_order,
     top_weights,
     worst_decile,
 )
@@ -158,3 +159,18 @@ def test_k_and_empty_dice_are_refused() -> None:
 @pytest.mark.parametrize("values", [[3.0], [2.0, 2.0], [1.0, 1.0, -5.0, 2.0], [np.inf, 0.0, np.inf], []])
 def test_average_ranks_are_those_of_scipy(values: list[float]) -> None:
     np.testing.assert_array_equal(average_ranks(np.array(values)), stats.rankdata(values))
+
+
+def test_row_order_is_that_of_lexsort_and_nothing_for_rows_in_order() -> None:
+    rng = np.random.default_rng(0)
+    for ties in (2, 5, 1000):
+        columns = rng.integers(0, ties, (3, 200)).astype(float)
+        order = row_order(*columns)
+        np.testing.assert_array_equal(order, np.lexsort(columns[::-1]))
+        ordered = columns[:, order]
+        assert row_order(*ordered) == slice(None)
+        swapped = ordered.copy()
+        swapped[2, [0, -1]] = swapped[2, [-1, 0]] + [1, -1]  # the last column decides, where the others are tied
+        tied = np.stack([np.zeros(200), np.zeros(200), swapped[2]])
+        np.testing.assert_array_equal(row_order(*tied), np.lexsort(tied[::-1]))
+    assert row_order(np.zeros(1)) == row_order(np.zeros(0)) == slice(None)
