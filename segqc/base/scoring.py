@@ -51,14 +51,16 @@ def read_and_score(
         yield from ordered_map(lambda item: score(read(item)), items, workers, prepare_thread=prepare_thread)
 
 
-def side_by_side(function: Callable[[A], R], items: Sequence[A]) -> list[R]:
-    """`function` of each item, on a CPU: each in a thread of its own, among which the cores are divided.
+def side_by_side(function: Callable[[A], R], items: Sequence[A], processes: int = 1) -> list[R]:
+    """`function` of each item, on a CPU: each in a thread of its own, among which this process's cores are divided; the
+    machine's are shared by so many `processes`.
 
     Threads that share one operation meet at its end, hundreds of times in a forward: beside another busy process all
     wait each time for the one that has to share its core. Items meet once.
     """
-    workers = max(1, min(usable_cores(), len(items)))
-    with _threads_of_arithmetic(max(1, usable_cores() // workers)) as prepare_thread:
+    cores = max(1, usable_cores() // processes)
+    workers = max(1, min(cores, len(items)))
+    with _threads_of_arithmetic(cores // workers) as prepare_thread:
         return list(ordered_map(function, items, workers, prepare_thread=prepare_thread))
 
 

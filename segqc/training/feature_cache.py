@@ -118,9 +118,10 @@ class FeatureCache:
         dataset: PairDataset,
         advance: Callable[[int], None],
         bfloat16: bool = False,
+        processes: int = 1,
     ) -> None:
         """Compute these blocks; `advance(rows)` is called after each. `bfloat16`: autocast the encoder, whose maps are
-        rounded anyway.
+        rounded anyway. `processes`: how many share the machine's cores.
         """
 
         def pictures(block: int) -> tuple[int, list[dict[str, np.ndarray]]]:
@@ -128,7 +129,7 @@ class FeatureCache:
 
         for block, samples in ordered_map(pictures, blocks):
             rows = slice(block * BLOCK, block * BLOCK + len(samples))
-            maps = _encoded(model, torch.from_numpy(np.stack([s["image"] for s in samples])), bfloat16)
+            maps = encoded(model, torch.from_numpy(np.stack([s["image"] for s in samples])), bfloat16, processes)
             if self._features.dtype == np.uint8:
                 packed = [_to_bytes(map_.float().cpu()) for map_ in maps]
                 self._ranges[rows] = np.concatenate([ranges for _, ranges in packed], axis=2)
@@ -163,17 +164,18 @@ class FeatureCache:
         return self.sample(*key)
 
 
-def _encoded(model: Encoder, images: torch.Tensor, bfloat16: bool) -> Sequence[torch.Tensor]:
-    """The encoder's maps of images `[M, 3, I, I]` uint8, on a CPU of four at a time, side by side."""
+def encoded(model: Encoder, images: torch.Tensor, bfloat16: bool, processes: int = 1) -> Sequence[torch.Tensor]:
+    """The encoder's maps `[M, C, h, w]` of images `[M, 3, I, I]` uint8; on a CPU of four at a time, side by side."""
 
-    @torch.inference_mode()  # again in each thread, as is autocast
+    @torch.inference_mode()  # here, as each thread has its own; so has autocast
     def encode(part: torch.Tensor) -> Sequence[torch.Tensor]:
         with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16):
             return model.image_features(part.to(model.device))
 
     if model.device.type != "cpu":
         return encode(images)
-    return [torch.cat(maps) for maps in zip(*side_by_side(encode, images.split(_SIDE_BY_SIDE)), strict=True)]
+    parts = side_by_side(encode, images.split(_SIDE_BY_SIDE), processes)
+    return [torch.cat(maps) for maps in zip(*parts, strict=True)]
 
 
 def _to_bytes(maps: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,8 @@ def sample_source(
         task = progress.add_task("image features", total=len(keys), completed=done, visible=bool(missing))
         own = missing[accelerator.process_index :: accelerator.num_processes]
         bfloat16 = wants_bfloat16(config.precision, accelerator.device)
-        cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * accelerator.num_processes), bfloat16)
+        processes = accelerator.num_processes
+        cache.fill(own, model, dataset, lambda rows: progress.advance(task, rows * processes), bfloat16, processes)
     accelerator.wait_for_everyone()
     return cache
 

@@ -19,6 +19,7 @@ from segqc.model.quality_model import QualityModel
 from segqc.model.segment_noise import SegmentNoise, class_swaps
 from segqc.training.density_fit import density_items
 from segqc.training.design import new_model
+from segqc.training.feature_cache import encoded
 from segqc.training.pairs import TrainingSource
 from segqc.training.resolved import ResolvedTrainConfig
 from segqc.training.samples import TrainingData
@@ -104,8 +105,7 @@ def measure_speed(config: ResolvedTrainConfig, source: TrainingSource, accelerat
     for attempt in range(2):  # the first also pays for what is set up once
         started = time.perf_counter()
         images = np.stack([dataset.sample(row, attempt)["image"] for row in range(len(pairs))])
-        with torch.inference_mode(), torch.autocast(accelerator.device.type, torch.bfloat16, enabled=bfloat16):
-            maps = [part.cpu() for part in model.image_features(torch.from_numpy(images).to(accelerator.device))]
+        maps = [part.cpu() for part in encoded(model, torch.from_numpy(images), bfloat16)]
         view_seconds = min(view_seconds, (time.perf_counter() - started) / len(pairs))
         shapes = [part.shape[1:] for part in maps]
     step_seconds = _step_seconds(config, model, dataset, accelerator)
