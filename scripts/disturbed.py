@@ -169,7 +169,7 @@ def make_works(root: Path) -> dict[str, Work]:
     (root / "table.csv").write_text("a,b,c,d,e\n" + "".join(",".join(row) + "\n" for row in cells))
     train: tuple[object, ...] = ("train", "--voc-root", root / "voc", "--classes", ",".join(DEMO_LABELS.names))
     train += ("--method", "segmenter", "--encoder", "tf_efficientnet_lite0", "--image-size", 64, "--grid-size", 16)
-    train += ("--steps", 12, "--batch-size", 2, "--views", 1, "--validate-every", 4, "--checkpoint-every", 2)
+    train += ("--steps", 12, "--batch-size", 12, "--views", 1, "--validate-every", 4, "--checkpoint-every", 2)
     train += ("--density-items", 16, "--device", "cpu", "--precision", "fp32")
     works = {"train": Work("train", train, ("out/*.safetensors",))}
     _expect(works["train"].run(root / "model"))
