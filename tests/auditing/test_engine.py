@@ -189,10 +189,19 @@ def test_workers_send_errors_back_as_they_are(tmp_path: Path, monkeypatch: pytes
     assert "is not there on" in ask("cpu", tmp_path / "elsewhere")
 
 
+def test_nothing_is_asked_of_a_cluster_where_nothing_is_left_to_do() -> None:
+    def start(device: str):
+        pytest.fail("a worker for no items")
+
+    assert list(RayCluster("cpu", workers=2, machines=1).map(start, [])) == []
+
+
 def test_an_audit_by_ray_goes_on_with_a_local_one(run) -> None:
     pytest.importorskip("ray.data", reason="ray is not installed")
     whole, begun = run("whole").out, run("begun").out
     part = begun / ".progress" / "rows-0.jsonl"
     part.write_text("".join(part.read_text().splitlines(keepends=True)[:3]))
     assert run("begun", engine="ray").summary["pairs_per_second"] is not None
+    assert result(begun) == result(whole)
+    run("begun", engine="ray")  # killed after its last pair, a command finds all of them scored
     assert result(begun) == result(whole)
