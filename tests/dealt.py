@@ -1,7 +1,8 @@
-"""A stand-in for a Ray cluster: workers in this process, to which everything is sent as bytes."""
+"""Stand-ins for a Ray cluster, whose workers are in this process and get all as bytes, and for work that fails."""
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -18,3 +19,20 @@ class Deal:
         workers = [self.started[-1]("cpu") for _ in range(self.workers)]
         for number in reversed(range(len(items))):
             yield from workers[number % self.workers]([pickle.loads(pickle.dumps(items[number]))])
+
+
+class Refused:
+    """Work that the first `times` workers cannot take in; `folder` counts them."""
+
+    def __init__(self, folder: Path, times: int) -> None:
+        self.folder, self.times = folder, times
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        refused = len(list(self.folder.iterdir()))
+        if refused < self.times:
+            (self.folder / str(refused)).touch()
+            raise RuntimeError("refused")
+
+    def __call__(self, device: str) -> Callable[[Sequence[int]], list[int]]:
+        return lambda items: [2 * item for item in items]

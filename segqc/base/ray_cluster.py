@@ -13,6 +13,7 @@ import math
 import os
 import pickle
 import platform
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ R = TypeVar("R")
 _ITEMS_PER_TASK = 8  # what a worker that dies has to do again, at most twice: one task runs, and one waits for its end
 _TASKS_PER_WORKER = 4  # at least, where there are so few items that some workers would have none
 _SECONDS_WITHOUT_RESULT = 1800  # then an item is taken to end each worker that gets it: Ray would deal it for ever
+_DEATHS_WHILE_STARTING = 10  # in a row, at least: a machine that is lost takes all its workers with it
 _OBJECT_STORE_BYTES = 100 * 2**20  # only paths and rows pass through it; Ray would take a third of the memory
 
 
@@ -66,15 +68,18 @@ class RayCluster:
         Raises
         ------
         BadInput, OSError
-            As raised by a worker; or there was no result in half an hour.
+            As raised by a worker; or there was no result in half an hour, or workers keep dying while they start.
         """
         if not items:  # Ray Data divides nothing into no blocks; an audit whose pairs are all scored asks for that
             return
         import ray
+        import ray.exceptions
 
         tasks = max(math.ceil(len(items) / _ITEMS_PER_TASK), min(len(items), _TASKS_PER_WORKER * self.workers))
         rows = [{"item": pickle.dumps(item)} for item in items]
         # Pickles go between the processes of one cluster, as all that Ray moves; none is ever read from a file.
+        deaths = max(_DEATHS_WHILE_STARTING, 2 * self.workers)
+        ray.data.DataContext.get_current().max_consecutive_actor_init_deaths = deaths
         # No pool of a fixed size: one that has lost a machine waits for another instead of using what is left.
         pool = ray.data.ActorPoolStrategy(
             min_size=1, max_size=self.workers, initial_size=self.workers, max_tasks_in_flight_per_actor=2
@@ -96,6 +101,10 @@ class RayCluster:
         except ray.data.exceptions.ExecutionTimeoutError as error:
             reason = f"no worker has finished anything in {_SECONDS_WITHOUT_RESULT // 60} minutes"
             fix = "see Ray's logs for workers that die, or use local: it stops at the file"
+            raise BadInput("--engine", reason, fix) from error
+        except ray.exceptions.RayActorError as error:
+            reason = f"workers died, the last one so: {_last_line(error)}"
+            fix = "the same command continues; if it happens again see Ray's logs, or use local"
             raise BadInput("--engine", reason, fix) from error
 
 
@@ -221,3 +230,9 @@ def _workers(ray: ModuleType, device: str | None) -> RayCluster:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _last_line(error: Exception) -> str:
+    """Where Ray says what went wrong in another process, without colours of a terminal."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()]
+    return next((line for line in reversed(lines) if line), type(error).__name__)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pickle
 import socket
 import sys
@@ -14,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from command_line import segqc as segqc_command
-from dealt import Deal
+from dealt import Deal, Refused
 from PIL import Image
 
 from evaluation.ranking.comparison import DiceComparison
@@ -194,6 +195,20 @@ def test_nothing_is_asked_of_a_cluster_where_nothing_is_left_to_do() -> None:
         pytest.fail("a worker for no items")
 
     assert list(RayCluster("cpu", workers=2, machines=1).map(start, [])) == []
+
+
+def test_workers_of_ray_that_cannot_start_are_replaced_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray.data", reason="ray is not installed")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)  # where workers find `Refused`
+    monkeypatch.setattr(ray_module, "usable_cores", lambda: 1)
+    with ray_module.ray_cluster(None, "cpu") as cluster:
+        assert sorted(cluster.map(Refused(tmp_path, 2), [1, 2, 3])) == [2, 4, 6]
+        monkeypatch.setattr(ray_module, "_DEATHS_WHILE_STARTING", 1)
+        with pytest.raises(BadInput, match="--engine: workers died, the last one so: RuntimeError: refused"):
+            list(cluster.map(Refused(tmp_path, 99), [1, 2, 3]))
+    assert len(list(tmp_path.iterdir())) == 2 + 3, "a machine's worth twice, and one too many"
 
 
 def test_an_audit_by_ray_goes_on_with_a_local_one(run) -> None:
