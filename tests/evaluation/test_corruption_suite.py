@@ -73,7 +73,8 @@ def test_a_killed_run_continues(pairs: list[Pair], tmp_path: Path) -> None:
             if len(calls) == 30:
                 # Pairs are scored ahead of the rows that are written: the kill comes when there is one to go on from.
                 journal, patience = tmp_path / "killed" / ".progress" / "corruptions.jsonl", time.monotonic() + 60
-                while journal.read_bytes().count(b"\n") < 2 and time.monotonic() < patience:
+                while not (journal.is_file() and journal.read_bytes().count(b"\n") >= 2):
+                    assert time.monotonic() < patience, "no row is written"
                     time.sleep(0.01)
                 raise KeyboardInterrupt
         return area(image, masks)
