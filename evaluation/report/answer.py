@@ -161,12 +161,17 @@ def _count_found(scores: np.ndarray, failures: np.ndarray, share: float) -> floa
     return precision_at(scores[kept], failures[kept], count) * count
 
 
+def _number(images: float) -> str:
+    """A number of images, which may be an expected one: three digits, or all of a larger one."""
+    return f"{images:.3g}" if images < 100 else f"{images:,.0f}"
+
+
 def _line(
     row: Mapping[str, Any], group: str, scores: np.ndarray, failures: _Failures, lead: Interval | None
 ) -> dict[str, str]:
     key = failures.measure.key
     total = int(failures.are[~np.isnan(scores)].sum())
-    counts = [f"{_count_found(scores, failures.are, share):.3g} of {total}" for share in SHARES]
+    counts = [f"{_number(_count_found(scores, failures.are, share))} of {total:,}" for share in SHARES]
     low, high = row[f"{key}_low"], row[f"{key}_high"]
     auroc = "-" if row[key] is None else f"{row[key]:.3f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
     return _cells(row["method"], group, counts, auroc, "" if lead is None else _signed(lead))
@@ -177,8 +182,10 @@ def _limits(failures: np.ndarray) -> list[dict[str, str]]:
     images, total = len(failures), int(failures.sum())
     counts = [_looked_at(share, images) for share in SHARES]
     return [
-        _cells("in random order", "", [f"{count * total / images:.3g} of {total}" for count in counts], "0.500", ""),
-        _cells("in perfect order", "", [f"{min(count, total)} of {total}" for count in counts], "1.000", ""),
+        _cells(
+            "in random order", "", [f"{_number(count * total / images)} of {total:,}" for count in counts], "0.500", ""
+        ),
+        _cells("in perfect order", "", [f"{min(count, total):,} of {total:,}" for count in counts], "1.000", ""),
     ]
 
 
@@ -207,8 +214,8 @@ def _found(trial: Mapping[str, Any], scores: np.ndarray, failures: _Failures) ->
     between = "" if low is None else f" [{low:.2f}, {high:.2f}]"
     found = _count_found(scores, failures.are, share)
     return (
-        f"{begins}: the {count} of {images} images ranked worst hold {found:.3g} of the {total} {failures.said}; "
-        f"{count * total / images:.3g} would be there in random order. "
+        f"{begins}: the {count:,} of {images:,} images ranked worst hold {_number(found)} of the {total:,} "
+        f"{failures.said}; {_number(count * total / images)} would be there in random order. "
         f"AUROC {trial[key]:.3f}{between}, where 0.5 is chance."
     )
 

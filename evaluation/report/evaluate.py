@@ -201,9 +201,10 @@ def _facts(config: EvaluateConfig, found: Evaluation) -> list[str]:
     failures = int((study.quality.dice < config.threshold).sum())
     counted = "count as the image diagonal" if config.undefined == "diagonal" else "count in no mean (left out)"
     facts = [
-        f"{len(study.examples)} images, mean Dice {study.quality.dice.mean():.3f}, {failures} of them below "
-        f"{config.threshold:g}; {len(study.left_out)} predictions left out. Of {len(statuses)} classes in images, "
-        f"{statuses.count('missed')} were missed and {statuses.count('spurious')} spurious; their distances {counted}.",
+        f"{len(study.examples):,} images, mean Dice {study.quality.dice.mean():.3f}, {failures:,} of them below "
+        f"{config.threshold:g}; {len(study.left_out):,} predictions left out. Of {len(statuses):,} classes in images, "
+        f"{statuses.count('missed'):,} were missed and {statuses.count('spurious'):,} spurious; their distances "
+        f"{counted}.",
         f"Metrics by {config.metrics_backend}, distances in {study.unit}; {found.resamples:,} bootstrap resamples, "
         f"seed {config.seed}; segqc {__version__}.",
     ]

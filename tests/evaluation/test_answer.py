@@ -95,3 +95,16 @@ def test_a_method_that_lacks_images_is_judged_on_those_it_has() -> None:
     line = answer({"trial": perfect(), "twin": some}).lines[1]
     assert line["found in 10%"] == "5 of 10"
     assert line["lead"].startswith("+0.000 ")
+
+
+def test_many_images_are_counted_in_whole_numbers() -> None:
+    rng = np.random.default_rng(0)
+    dice = rng.random(30_000)
+    quality = Quality(dice, dice, dice, dice[:, None])
+    scores = {"trial": rng.random(30_000) - 0.5 * dice}
+    found = make_answer(judge(scores, quality, "trial", resamples=2), {"trial": "on trial"}, scores, quality, 0.3, 2, 0)
+    counted = int((dice[np.argsort(-scores["trial"])[:3000]] < 0.3).sum())
+    assert counted >= 1000
+    assert found.sentences[0].startswith(f"Yes: the 3,000 of 30,000 images ranked worst hold {counted:,} of the ")
+    assert not any("e+" in text for line in found.lines for text in line.values())
+    assert "e+" not in " ".join(found.sentences)
