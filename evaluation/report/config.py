@@ -102,8 +102,8 @@ class EvaluateConfig:
     resamples: Annotated[
         int | None,
         Setting(
-            "Number of bootstrap resamples over images (default: 1,000; for more than 10,000 images ten million by "
-            "their number, at least 200).",
+            "Number of bootstrap resamples over images (default: 1,000; above 10,000 images fewer, so that ten "
+            "million images are drawn, but at least 200).",
             low=1,
         ),
     ] = None

@@ -31,7 +31,7 @@ R = TypeVar("R")
 _ITEMS_PER_TASK = 8  # what a worker that dies has to do again, at most twice: one task runs, and one waits for its end
 _TASKS_PER_WORKER = 4  # at least, where there are so few items that some workers would have none
 _SECONDS_WITHOUT_RESULT = 1800  # then an item is taken to end each worker that gets it: Ray would deal it for ever
-_DEATHS_WHILE_STARTING = 10  # in a row, at least: a machine that is lost takes all its workers with it
+_FAILED_STARTS = 10  # of workers in a row, at least, and all that there are twice: a lost machine fails all of its own
 _OBJECT_STORE_BYTES = 100 * 2**20  # only paths and rows pass through it; Ray would take a third of the memory
 
 
@@ -68,7 +68,7 @@ class RayCluster:
         Raises
         ------
         BadInput, OSError
-            As raised by a worker; or there was no result in half an hour, or workers keep dying while they start.
+            As raised by a worker; or there was no result in half an hour, or workers cannot be started.
         """
         if not items:  # Ray Data divides nothing into no blocks; an audit whose pairs are all scored asks for that
             return
@@ -76,10 +76,10 @@ class RayCluster:
         import ray.exceptions
 
         tasks = max(math.ceil(len(items) / _ITEMS_PER_TASK), min(len(items), _TASKS_PER_WORKER * self.workers))
-        rows = [{"item": pickle.dumps(item)} for item in items]
         # Pickles go between the processes of one cluster, as all that Ray moves; none is ever read from a file.
-        deaths = max(_DEATHS_WHILE_STARTING, 2 * self.workers)
-        ray.data.DataContext.get_current().max_consecutive_actor_init_deaths = deaths
+        rows = [{"item": pickle.dumps(item)} for item in items]
+        failed_starts = max(_FAILED_STARTS, 2 * self.workers)
+        ray.data.DataContext.get_current().max_consecutive_actor_init_deaths = failed_starts
         # No pool of a fixed size: one that has lost a machine waits for another instead of using what is left.
         pool = ray.data.ActorPoolStrategy(
             min_size=1, max_size=self.workers, initial_size=self.workers, max_tasks_in_flight_per_actor=2

@@ -10,7 +10,7 @@ from segqc.base.scoring import side_by_side
 from segqc.training.samples import Batch
 
 PART = 8
-"""Samples of a part. With four, a step of preset `cpu` takes a third more CPU time."""
+"""Samples of a part. With four, a step takes a fifth more CPU time."""
 
 
 class BatchGradient:

@@ -205,7 +205,7 @@ def test_workers_of_ray_that_cannot_start_are_replaced_but_not_for_ever(
     monkeypatch.setattr(ray_module, "usable_cores", lambda: 1)
     with ray_module.ray_cluster(None, "cpu") as cluster:
         assert sorted(cluster.map(Refused(tmp_path, 2), [1, 2, 3])) == [2, 4, 6]
-        monkeypatch.setattr(ray_module, "_DEATHS_WHILE_STARTING", 1)
+        monkeypatch.setattr(ray_module, "_FAILED_STARTS", 1)
         with pytest.raises(BadInput, match="--engine: workers died, the last one so: RuntimeError: refused"):
             list(cluster.map(Refused(tmp_path, 99), [1, 2, 3]))
     assert len(list(tmp_path.iterdir())) == 2 + 3, "a machine's worth twice, and one too many"
