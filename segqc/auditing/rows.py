@@ -20,6 +20,7 @@ from segqc.data.instances import Instances, mask_objects
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.pairs import Pair, Problem
 from segqc.data.reader import PairReader
+from segqc.data.runs import class_counts
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
 from segqc.model.reading import Reading
 from segqc.quality_control import QualityControl
@@ -144,7 +145,7 @@ def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:
     nothing.
     """
     rare = qc.model.config.hardly_seen()
-    counts = np.bincount(mask.ravel(), minlength=256)
+    counts = class_counts(mask)
     foreground, unfamiliar = counts[list(qc.labels.foreground)].sum(), [c for c in rare if counts[c]]
     if 2 * counts[unfamiliar].sum() <= foreground or not unfamiliar:
         return ""
@@ -208,5 +209,5 @@ def rank_rows(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
 
 def _predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:
     """Names of the foreground classes of a mask, in the order of their indices."""
-    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    present = np.flatnonzero(class_counts(mask))
     return [labels.name(int(c)) for c in present if c in labels.foreground]

@@ -28,15 +28,3 @@ def nearest_grid(mask: np.ndarray, grid_size: int) -> np.ndarray:
     return np.ascontiguousarray(
         mask[np.ix_(pixel_of_cell(mask.shape[0], grid_size), pixel_of_cell(mask.shape[1], grid_size))]
     )
-
-
-def cell_index(shape: tuple[int, int], grid_size: int) -> np.ndarray:
-    """Flat cell of every pixel, int64 [H, W]."""
-    return cell_of_pixel(shape[0], grid_size)[:, None] * grid_size + cell_of_pixel(shape[1], grid_size)
-
-
-def count_runs(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`np.unique` with counts, of values that mostly equal the one before: sorts runs."""
-    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
-    distinct, inverse = np.unique(values[starts], return_inverse=True)
-    return distinct, np.bincount(inverse, np.diff(starts, append=len(values))).astype(np.int64)

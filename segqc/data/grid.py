@@ -8,10 +8,13 @@ import math
 from typing import Literal
 
 import numpy as np
+import torch
 from PIL import Image
+from torch.nn.functional import interpolate
 
-from segqc.data.cells import cell_index, nearest_grid, pixel_of_cell
+from segqc.data.cells import nearest_grid, pixel_of_cell
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.runs import class_counts, find_runs
 from segqc.data.small_objects import keep_small_objects
 
 
@@ -92,8 +95,10 @@ def map_to_pixels(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         float32 [h, w], bilinear between the cells' centres, constant beyond the outermost; within the range of
         `values`.
     """
-    grown = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32)).resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(grown).clip(values.min(), values.max())
+    # A third of the time of Pillow's, whose filter it is.
+    cells = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None, None]
+    grown = interpolate(cells, size[::-1], mode="bilinear", antialias=True)
+    return grown[0, 0].clamp_(float(values.min()), float(values.max())).numpy()
 
 
 def surprise_of_pixels(posterior: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -112,7 +117,7 @@ def surprise_of_pixels(posterior: np.ndarray, mask: np.ndarray) -> np.ndarray:
         float32 [h, w] in [0, 1], 0 where void.
     """
     surprise = np.zeros(mask.shape, np.float32)
-    for c in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[: len(posterior)]):
+    for c in np.flatnonzero(class_counts(mask)[: len(posterior)]):
         np.copyto(surprise, map_to_pixels(1 - posterior[c], (mask.shape[1], mask.shape[0])), where=mask == c)
     return surprise.clip(0, 1)
 
@@ -160,14 +165,14 @@ def _at_least(mask: np.ndarray, grid_size: int) -> np.ndarray:
 
 
 def _majority(mask: np.ndarray, grid_size: int, labels: LabelSpace) -> np.ndarray:
-    present = [int(label) for label in np.flatnonzero(np.bincount(mask.ravel(), minlength=256)) if label != VOID]
+    runs = find_runs(mask, side=grid_size)
+    labels_of_runs = runs.values(mask)
+    present = [int(label) for label in np.unique(labels_of_runs) if label != VOID]
     present.sort(key=lambda label: (label == labels.background, label))  # argmax takes the first of equals
     candidates = np.array([*present, VOID], np.uint8)
     rank = np.zeros(256, np.int64)
     rank[candidates] = np.arange(len(candidates))
-    ballots = cell_index(mask.shape, grid_size) * len(candidates) + rank[mask]
-    votes = np.bincount(ballots.ravel(), minlength=grid_size**2 * len(candidates)).reshape(
-        grid_size**2, len(candidates)
-    )
+    ballots = runs.cells(grid_size) * len(candidates) + rank[labels_of_runs]
+    votes = runs.count(ballots, grid_size**2 * len(candidates)).reshape(grid_size**2, len(candidates))
     votes[:, -1] = votes[:, :-1].sum(axis=1) == 0  # void has a single vote, and only where nobody else has any
     return candidates[votes.argmax(axis=1)].reshape(grid_size, grid_size)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segqc.data.grid import surprise_of_pixels
+from segqc.data.runs import Runs, find_runs
 
 
 @dataclass(frozen=True)
@@ -18,36 +19,32 @@ class PackedHeat:
     classes : ndarray `[C]`
         Those that the mask has or that are the likeliest in some cell: of the others nothing is shown.
     posterior : ndarray `[C, S, S]` float32
+    runs : Runs
+        Those of the mask.
     labels : ndarray `[R]` uint8
-        The mask by runs of equal pixels, in reading order: the label of each run.
-    starts : ndarray `[R]` int64
-        First pixel of each run.
-    shape : (height, width)
+        The label of each run.
     """
 
     count: int
     classes: np.ndarray
     posterior: np.ndarray
+    runs: Runs
     labels: np.ndarray
-    starts: np.ndarray
-    shape: tuple[int, int]
 
     @classmethod
     def pack(cls, posterior: np.ndarray, mask: np.ndarray) -> "PackedHeat":
         """Pack a posterior `[K, S, S]` float32 and a mask `[H, W]` uint8, K and above being void."""
-        pixels = mask.ravel()
-        starts = np.concatenate([[0], np.flatnonzero(pixels[1:] != pixels[:-1]) + 1])
-        labels = pixels[starts]
+        runs = find_runs(mask)
+        labels = runs.values(mask)
         kept = np.bincount(labels, minlength=256)[: len(posterior)] > 0
         kept |= (posterior == posterior.max(0)).any((1, 2))
         classes = np.flatnonzero(kept)
-        return cls(len(posterior), classes, posterior[classes], labels, starts, mask.shape)
+        return cls(len(posterior), classes, posterior[classes], runs, labels)
 
     @property
     def mask(self) -> np.ndarray:
         """The mask, uint8 `[H, W]`."""
-        lengths = np.diff(self.starts, append=self.shape[0] * self.shape[1])
-        return np.repeat(self.labels, lengths).reshape(self.shape)
+        return self.runs.fill(self.labels)
 
     @property
     def full_posterior(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from segqc.base.files import FLAT_PNG, atomic_path
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.pictures import exif_orientation
 from segqc.data.rasters import READERS, Raster, read_raster
+from segqc.data.runs import class_counts
 
 MASK_SUFFIXES = tuple(READERS)
 
@@ -67,10 +68,8 @@ def to_labels(path: Path | str, raster: Raster, labels: LabelSpace) -> np.ndarra
         return decode_colours(path, raster.palette[raster.values], labels)
     values = raster.values.astype(np.uint8) if raster.values.dtype == bool else raster.values
     classes = labels.value_classes
-    if values.dtype == np.uint8:  # the common case: one count instead of a sort
-        found = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
-    else:
-        found = np.unique(values)
+    # in the common case a count instead of a sort
+    found = np.flatnonzero(class_counts(values)) if values.dtype == np.uint8 else np.unique(values)
     unknown = [int(value) for value in found if int(value) not in classes]
     if unknown:
         raise _unknown_values(path, unknown, labels)
@@ -183,7 +182,7 @@ def write_mask(path: Path | str, mask: np.ndarray, labels: LabelSpace) -> None:
     if np.any((mask >= labels.num_classes) & (mask != VOID)):
         raise ValueError(f"Expected labels below {labels.num_classes} or {VOID}, but got {np.unique(mask).tolist()}")
     stored = np.zeros(256, np.int64)
-    present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
+    present = np.flatnonzero(class_counts(mask))
     stored[present] = [labels.file_value(int(index)) for index in present]
     if stored.min() < 0 or stored.max() > 65535:
         raise ValueError(

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from segqc.data.cells import cell_index, cell_of_pixel, count_runs, nearest_grid, pixel_of_cell
+from segqc.data.cells import nearest_grid, pixel_of_cell
 from segqc.data.components import mask_components
 from segqc.data.labels import LabelSpace
+from segqc.data.runs import find_runs
 
 SMALL_OBJECT_PIXELS = 10
 """A connected object of at least this many pixels keeps a cell, however small its share of it."""
@@ -37,12 +38,15 @@ def keep_small_objects(grid: np.ndarray, mask: np.ndarray, fine: np.ndarray, lab
     numbers, classes, sizes = _objects(mask, fine, labels)
     if len(classes) == 1:
         return
-    lost = _lost(numbers, classes, sizes, grid)
+    kept = sizes < SMALL_OBJECT_PIXELS  # or need not be
+    centre = nearest_grid(numbers, len(grid))
+    kept[centre[classes[centre] == grid]] = True
     lost_classes = set(classes[1:].tolist()) - set(np.unique(grid).tolist())
-    if not len(lost) and not lost_classes:
+    if kept.all() and not lost_classes:
         return
     allotment = _Allotment(grid, numbers, classes, sizes)
-    for number in sorted(lost.tolist(), key=lambda number: (-sizes[number], number)):
+    kept[allotment.touching_their_class()] = True
+    for number in sorted(np.flatnonzero(~kept).tolist(), key=lambda number: (-sizes[number], number)):
         allotment.give_to_object(number)
     for label in sorted(lost_classes - set(np.unique(grid).tolist())):
         allotment.give_to_class(label)
@@ -68,13 +72,17 @@ class _Allotment:
         self.large = sizes >= SMALL_OBJECT_PIXELS
         self.given: set[int] = set()
 
-        inside = numbers > 0
-        cells = cell_index(numbers.shape, self.side)[inside]
-        pairs, self.pixels = count_runs(numbers[inside] * np.int64(grid.size) + cells)
-        self.owner, self.cell = np.divmod(pairs, grid.size)
-        self._first_row_of_object = np.searchsorted(self.owner, np.arange(len(classes) + 1))
+        runs = find_runs(numbers, side=self.side)
+        counts = runs.count_by_cell(runs.values(numbers) - 1, len(classes) - 1, self.side)
+        self.pixels, self.cell = counts.data, counts.indices
+        self._first_row_of_object = np.insert(counts.indptr, 0, 0)
+        self.owner = np.repeat(np.arange(len(classes)), np.diff(self._first_row_of_object))
         self._rows_by_cell = np.argsort(self.cell, kind="stable")
         self._first_row_of_cell = np.searchsorted(self.cell[self._rows_by_cell], np.arange(grid.size + 1))
+
+    def touching_their_class(self) -> np.ndarray:
+        """Numbers of the objects that touch a cell of their class."""
+        return self.owner[self.labels[self.cell] == self.classes[self.owner]]
 
     def give_to_object(self, number: int) -> None:
         """Give an object a cell, unless one that it touches was given to another object of its class meanwhile."""
@@ -129,18 +137,3 @@ def _objects(mask: np.ndarray, fine: np.ndarray, labels: LabelSpace) -> tuple[np
             np.ix_(pixel_of_cell(mask.shape[0], fine.shape[0]), pixel_of_cell(mask.shape[1], fine.shape[1]))
         ]
     return numbers, np.insert(found.classes, 0, 0), np.insert(found.sizes, 0, 0)
-
-
-def _lost(numbers: np.ndarray, classes: np.ndarray, sizes: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Numbers of the large objects without a cell of their class; single pixels are looked at only where an object has
-    no cell's centre.
-    """
-    touches = sizes < SMALL_OBJECT_PIXELS  # or does not matter
-    centre = nearest_grid(numbers, len(grid))
-    touches[centre[classes[centre] == grid]] = True
-    if not touches.all():
-        y, x = np.nonzero(~touches[numbers])
-        number = numbers[y, x]
-        cell = grid[cell_of_pixel(numbers.shape[0], len(grid))[y], cell_of_pixel(numbers.shape[1], len(grid))[x]]
-        touches[number[cell == classes[number]]] = True
-    return np.flatnonzero(~touches)

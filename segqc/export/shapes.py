@@ -10,12 +10,13 @@ import numpy as np
 from scipy import ndimage
 
 from segqc.data.labels import LabelSpace
+from segqc.data.runs import class_counts
 from segqc.gallery.overlay import Box
 
 
 def class_masks(mask: np.ndarray, labels: LabelSpace) -> Iterator[tuple[int, np.ndarray]]:
     """Each foreground class that a label map ``uint8 [H, W]`` contains, with its mask. Void is no class."""
-    present = np.bincount(mask.ravel(), minlength=256)
+    present = class_counts(mask)
     for index in labels.foreground:
         if present[index]:
             yield index, mask == index

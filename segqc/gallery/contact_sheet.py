@@ -18,6 +18,7 @@ from PIL import Image
 from segqc.base.files import atomic_path
 from segqc.data.labels import LabelSpace
 from segqc.data.palette import display_palette
+from segqc.data.runs import class_counts
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box
 from segqc.gallery.pen import CELL, FAINT, HOT, MUTED, SCALE, Pen, shorten, text_width
@@ -245,7 +246,7 @@ def _pictures(layers: Layers) -> list[Image.Image | str]:
 def _classes_shown(layers: Layers) -> set[int]:
     """Labels of the masks of an entry."""
     masks = (mask for mask in (layers.prediction, layers.truth) if isinstance(mask, np.ndarray))
-    return {int(label) for mask in masks for label in np.flatnonzero(np.bincount(mask.ravel(), minlength=256))}
+    return {int(label) for mask in masks for label in np.flatnonzero(class_counts(mask))}
 
 
 LEGEND_SWATCH = 12

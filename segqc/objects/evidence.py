@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from segqc.data.cells import count_runs
 from segqc.data.components import Components
+from segqc.data.runs import Runs
 
 _LEAST_DOUBT = 1e-9  # of a cell; keeps the logarithm finite
 
@@ -26,27 +26,22 @@ class CellCounts:
     components : Components
     side : int
         S, cells on a side.
-    cells : ndarray `[H, W]` int64
-        Flat cell of every pixel.
+    pixels_of_cells : ndarray `[S * S]` int64
+        Pixels of the mask in each cell.
     """
 
     pixels: sparse.csr_matrix
     components: Components
     side: int
-    cells: np.ndarray
+    pixels_of_cells: np.ndarray
 
     @classmethod
-    def count(cls, components: Components, side: int, cells: np.ndarray) -> "CellCounts":
-        """Count the pixels of every object in every cell of a grid of `side` x `side`; `cells` is the `cell_index` of
-        the mask.
+    def count(cls, components: Components, side: int, runs: Runs) -> "CellCounts":
+        """Count the pixels of every object in every cell of a grid of `side` x `side`; `runs` are those of the
+        components' numbers, cut at the cells.
         """
-        inside = components.numbers > 0
-        keys = (components.numbers[inside] - np.int64(1)) * side**2 + cells[inside]
-        entries, pixels = count_runs(keys) if len(keys) else (keys, keys)
-        objects, columns = np.divmod(entries, side**2)
-        rows = np.searchsorted(objects, np.arange(len(components.classes) + 1))
-        shape = len(components.classes), side**2
-        return cls(sparse.csr_matrix((pixels.astype(np.float64), columns, rows), shape), components, side, cells)
+        pixels = runs.count_by_cell(runs.values(components.numbers) - 1, len(components.classes), side)
+        return cls(pixels, components, side, runs.count(runs.cells(side), side**2))
 
     @property
     def objects(self) -> np.ndarray:
@@ -121,7 +116,7 @@ def _sum_around(belief: np.ndarray, counts: CellCounts) -> np.ndarray:
     classes, objects = found.classes, counts.objects
     taken = np.zeros_like(belief)
     np.add.at(taken, (classes[objects], counts.pixels.indices), counts.pixels.data)
-    free = np.maximum(np.bincount(counts.cells.ravel(), minlength=side**2) - taken, 0)
+    free = np.maximum(counts.pixels_of_cells - taken, 0)
     sums = np.zeros((len(belief), side + 1, side + 1))
     sums[:, 1:, 1:] = (belief * free).reshape(-1, side, side).cumsum(1).cumsum(2)
     edges = np.array([(y.start, y.stop, x.start, x.stop) for y, x in found.windows], np.float64).reshape(-1, 4)

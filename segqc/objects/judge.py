@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segqc.data.cells import cell_index
 from segqc.data.components import Components
 from segqc.data.heat import PackedHeat
 from segqc.data.instances import Instances, mask_objects
 from segqc.data.labels import LabelSpace
+from segqc.data.runs import Runs, find_runs
 from segqc.data.small_objects import SMALL_OBJECT_PIXELS
 from segqc.model.agreement import sharpen
 from segqc.objects.evidence import CellCounts, read_evidence
@@ -71,10 +71,10 @@ def judge_objects(
     instances : Instances, optional
         Objects are then these, by their ids.
     """
-    cells = cell_index(mask.shape, belief.shape[1])
     found = mask_objects(mask, labels, SMALL_OBJECT_PIXELS, instances)
-    missed = _missed(belief, mask, cells, labels, int(found.ids.max(initial=0)) + 1)
-    objects = [*_predicted(belief, mask, cells, labels, found), *missed]
+    runs = find_runs(mask, found.numbers, side=belief.shape[1])
+    missed = _missed(belief, mask, runs, labels, int(found.ids.max(initial=0)) + 1)
+    objects = [*_predicted(belief, mask, runs, labels, found), *missed]
     return sorted(objects, key=lambda found: (-found.score, found.number))
 
 
@@ -84,11 +84,11 @@ def object_scores(expected_iou: np.ndarray, none_right: np.ndarray) -> np.ndarra
 
 
 def _predicted(
-    belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: LabelSpace, found: Components
+    belief: np.ndarray, mask: np.ndarray, runs: Runs, labels: LabelSpace, found: Components
 ) -> list[JudgedObject]:
     if not len(found.classes):
         return []
-    evidence = read_evidence(belief, CellCounts.count(found, belief.shape[1], cells))
+    evidence = read_evidence(belief, CellCounts.count(found, belief.shape[1], runs))
     scores = object_scores(evidence.expected_iou, evidence.none_right)
     objects = []
     for i, (rows, columns) in enumerate(found.windows):
@@ -110,9 +110,7 @@ def _predicted(
     return objects
 
 
-def _missed(
-    belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: LabelSpace, first: int
-) -> list[JudgedObject]:
+def _missed(belief: np.ndarray, mask: np.ndarray, runs: Runs, labels: LabelSpace, first: int) -> list[JudgedObject]:
     return [
         JudgedObject(
             number=number,
@@ -125,7 +123,7 @@ def _missed(
             score=missed.probability,
             touches_border=_touches_border(missed.box, mask),
         )
-        for number, missed in enumerate(find_missed(belief, mask, cells, labels), first)
+        for number, missed in enumerate(find_missed(belief, mask, runs, labels), first)
     ]
 
 

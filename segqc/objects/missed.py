@@ -21,6 +21,7 @@ from scipy import ndimage
 from segqc.data.components import EIGHT_NEIGHBOURS
 from segqc.data.grid import box_to_pixels
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.runs import Runs
 
 LEAST_BELIEF = 0.1
 """Cells with less belief are in no region, and missed objects that are less probable are not listed."""
@@ -50,7 +51,7 @@ class MissedObject:
     probability: float
 
 
-def find_missed(belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels: LabelSpace) -> list[MissedObject]:
+def find_missed(belief: np.ndarray, mask: np.ndarray, runs: Runs, labels: LabelSpace) -> list[MissedObject]:
     """The missed objects of a mask in the order of their classes, then of their cells.
 
     Parameters
@@ -59,12 +60,12 @@ def find_missed(belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels:
         The sharpened posterior of each class, q of `segqc.model.agreement`.
     mask : ndarray `[H, W]` uint8
         Class indices, 255 where void.
-    cells : ndarray `[H, W]` int64
-        `segqc.data.cells.cell_index` of the mask.
+    runs : Runs
+        Those of the mask, cut at the cells.
     labels : LabelSpace
     """
     classes, side = len(belief), belief.shape[1]
-    pixels = _pixels_by_cell(mask, cells, classes, side)
+    pixels = _pixels_by_cell(mask, runs, classes, side)
     share = pixels[:classes] / np.maximum(pixels.sum(0), 1)
     known = share.sum(0)
     rest = belief * (1 - ndimage.maximum_filter(share, size=(1, 3, 3), mode="nearest")) * known
@@ -89,7 +90,7 @@ def find_missed(belief: np.ndarray, mask: np.ndarray, cells: np.ndarray, labels:
     return found
 
 
-def _pixels_by_cell(mask: np.ndarray, cells: np.ndarray, classes: int, side: int) -> np.ndarray:
+def _pixels_by_cell(mask: np.ndarray, runs: Runs, classes: int, side: int) -> np.ndarray:
     """Pixels of each class of a mask in each cell and, last, those that are void: int64 `[K + 1, S, S]`."""
-    places = np.minimum(mask, classes).astype(np.int64) * side**2 + cells
-    return np.bincount(places.ravel(), minlength=(classes + 1) * side**2).reshape(-1, side, side)
+    places = np.minimum(runs.values(mask), classes).astype(np.int64) * side**2 + runs.cells(side)
+    return runs.count(places, (classes + 1) * side**2).reshape(-1, side, side)

@@ -9,10 +9,10 @@ from rich.console import Console
 
 import ncsnpp
 from segqc.base.errors import BadInput
-from segqc.data.cells import cell_index
 from segqc.data.grid import mask_to_grid
 from segqc.data.labels import VOID, LabelSpace
 from segqc.data.masks import read_mask
+from segqc.data.runs import find_runs
 from segqc.data.tiles import Tiling
 from segqc.training.config import TrainConfig
 from segqc.training.pairs import TrainingSource
@@ -47,12 +47,12 @@ def kept_by_grid(masks: Sequence[np.ndarray], labels: LabelSpace, grid_size: int
     """
     total, count = np.zeros(labels.num_classes), np.zeros(labels.num_classes)
     for mask in masks:
-        left = mask_to_grid(mask, grid_size, labels).reshape(-1)[cell_index(mask.shape, grid_size)]
-        valid = mask != VOID
-        true, seen = mask[valid].astype(np.int64), left[valid]
-        both = np.bincount(true[true == seen], minlength=256)
-        size = np.bincount(true, minlength=256) + np.bincount(seen, minlength=256)
-        present = np.unique(true)
+        runs = find_runs(mask, side=grid_size)
+        true, seen = runs.values(mask), mask_to_grid(mask, grid_size, labels).reshape(-1)[runs.cells(grid_size)]
+        seen = np.where(true == VOID, VOID, seen)
+        both = runs.count(np.where(true == seen, true, VOID), 256)
+        size = runs.count(true, 256) + runs.count(seen, 256)
+        present = np.setdiff1d(true, [VOID])
         total[present] += 2 * both[present] / size[present]
         count[present] += 1
     return np.divide(total, count, out=np.full(labels.num_classes, np.nan), where=count > 0)

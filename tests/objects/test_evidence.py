@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
-from segqc.data.cells import cell_index, cell_of_pixel
+from segqc.data.cells import cell_of_pixel
 from segqc.data.components import mask_components
 from segqc.data.labels import LabelSpace
+from segqc.data.runs import find_runs
 from segqc.objects.evidence import CellCounts, read_evidence
 
 LABELS = LabelSpace(("background", "cat", "dog", "cow"))
 
 
 def counted(mask: np.ndarray, side: int) -> CellCounts:
-    return CellCounts.count(mask_components(mask, LABELS), side, cell_index(mask.shape, side))
+    found = mask_components(mask, LABELS)
+    return CellCounts.count(found, side, find_runs(found.numbers, side=side))
 
 
 def random_belief(rng: np.random.Generator, side: int) -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segqc.data.cells import cell_index
 from segqc.data.labels import VOID, LabelSpace
+from segqc.data.runs import find_runs
 from segqc.objects.missed import MissedObject, find_missed
 
 LABELS = LabelSpace(("background", "cat", "dog", "cow"))
@@ -12,7 +12,7 @@ SIDE = 16
 
 
 def missed_in(belief: np.ndarray, mask: np.ndarray) -> list[MissedObject]:
-    return find_missed(belief, mask, cell_index(mask.shape, SIDE), LABELS)
+    return find_missed(belief, mask, find_runs(mask, side=SIDE), LABELS)
 
 
 def belief_of(classes: np.ndarray, share: float) -> np.ndarray:
