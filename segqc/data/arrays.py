@@ -201,7 +201,23 @@ def highest_class(scores: Tensor, size: tuple[int, int]) -> Tensor:
         return _highest_class_one_by_one(scores, size)
     if scores.shape[1:] != size:
         scores = functional.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0]
+    if scores.device.type == "cpu" and scores[0].is_contiguous():
+        scores = scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+        return torch.from_numpy(_first_highest(scores.numpy(), scores.amax(0).numpy()))
     return scores.max(0).indices.to(torch.uint8)  # on a CPU a seventh of the time of `argmax`
+
+
+def _first_highest(scores: np.ndarray, highest: np.ndarray) -> np.ndarray:
+    """The first class whose score is the highest: how many come before it. A quarter of the time of `max`."""
+    before, label, differs = (
+        np.ones(highest.shape, bool),
+        np.zeros(highest.shape, np.uint8),
+        np.empty_like(highest, bool),
+    )
+    for score in scores[:-1]:
+        before &= np.not_equal(score, highest, out=differs)
+        label += before.view(np.uint8)
+    return label
 
 
 def _highest_class_one_by_one(scores: Tensor, size: tuple[int, int]) -> Tensor:

@@ -78,24 +78,24 @@ class PictureReader:
             array = as_array(raw)
             return np.ascontiguousarray(array.transpose(1, 2, 0) if first else array)
         values = (raw if isinstance(raw, Tensor) else torch.from_numpy(np.ascontiguousarray(raw))).detach().float()
-        shape, pixels = ((3, 1, 1), (1, 2)) if first else ((3,), (0, 1))
-        self._check_range(values.amin(pixels).cpu().numpy(), values.amax(pixels).cpu().numpy())
+        shape = (3, 1, 1) if first else (3,)
         factor, offset = (
             torch.from_numpy(numbers * (255 / self.scale)).to(values.device).view(shape)
             for numbers in (self.std, self.mean)
         )
-        levels = torch.addcmul(offset, values, factor).round_().clamp_(0, 255).nan_to_num_(0).to(torch.uint8)
+        undone = torch.addcmul(offset, values, factor)
+        self._check_range(*(extreme.item() for reached in (values, undone) for extreme in reached.aminmax()))
+        levels = undone.round_().clamp_(0, 255).nan_to_num_(0).to(torch.uint8)
         levels = levels.flip(0 if first else 2) if self.flip else levels
         return (levels.permute(1, 2, 0) if first else levels).contiguous().cpu().numpy()
 
-    def _check_range(self, lowest: np.ndarray, highest: np.ndarray) -> None:
-        """Warn once when values, given by their extremes per channel, cannot have been normalised as said."""
-        low, high = (
-            float(edge((values * self.std + self.mean) / self.scale))
-            for edge, values in ((np.min, lowest), (np.max, highest))
-        )
+    def _check_range(self, lowest: float, highest: float, darkest: float, brightest: float) -> None:
+        """Warn once when values cannot have been normalised as said: by their extremes, and by those of the levels of
+        0 to 255 that undoing it gives.
+        """
+        low, high = darkest / 255, brightest / 255
         inside = low >= -_SLACK and high <= 1 + _SLACK
-        never_normalised = self.mean.any() and lowest.min() >= 0 and highest.max() <= 1
+        never_normalised = self.mean.any() and lowest >= 0 and highest <= 1
         if inside and not never_normalised:
             return
         seen = (

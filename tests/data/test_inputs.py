@@ -255,6 +255,20 @@ def test_of_equal_scores_the_first_class_counts():
     assert inputs.highest_class(torch.zeros(3, 2, 2), (4, 4)).sum() == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8])
+@pytest.mark.parametrize("layout", ["classes first", "classes last", "columns first"])
+def test_the_highest_class_of_every_type_and_layout(dtype, layout):
+    """Of few values, so that most pixels have several highest classes; float64 differs where float32 does not."""
+    rng = np.random.default_rng(3)
+    values = torch.from_numpy(rng.integers(0, 3, (6, 8, 9))).to(dtype)
+    if dtype == torch.float64:
+        values += torch.from_numpy(rng.integers(0, 2, (6, 8, 9))) * 1e-12
+    order = {"classes first": (0, 1, 2), "classes last": (1, 2, 0), "columns first": (0, 2, 1)}[layout]
+    scores = values.permute(order).contiguous().permute(tuple(np.argsort(order)))
+    expected = values.double().numpy().argmax(0)
+    np.testing.assert_array_equal(inputs.highest_class(scores, (8, 9)).numpy(), expected)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_not_finite_are_refused(bad):
     scores = torch.zeros(3, 2, 2)
