@@ -156,9 +156,9 @@ def read_heat(path: Path) -> Image.Image:
 def encode_jpeg(photo: Image.Image, side: int, quality: int = 68) -> bytes:
     """JPEG of the photo (RGB) at most `side` pixels long."""
     buffer = io.BytesIO()
-    photo.resize(thumbnail_size(photo.size, side), Image.Resampling.LANCZOS).save(
-        buffer, "JPEG", quality=quality, optimize=True
-    )
+    # Hamming's filter takes half the time of Lanczos's; tables made for each file would take as long again as the
+    # default ones, for 2 to 4 % fewer bytes.
+    photo.resize(thumbnail_size(photo.size, side), Image.Resampling.HAMMING).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
