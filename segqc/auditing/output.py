@@ -18,6 +18,7 @@ from segqc.base.console import make_progress
 from segqc.base.devices import peak_memory_gib
 from segqc.base.files import write_json
 from segqc.base.lazy import Computed
+from segqc.base.parallel import ordered_map
 from segqc.base.settings import to_json
 from segqc.base.storage.paths import as_path
 from segqc.base.tables import write_table
@@ -192,8 +193,9 @@ def write_audit(
             on_read=show,
             on_progress=lambda done: progress.update(task, completed=done),
         )
-    sheet.write(config.out / "contact_sheet.png")
-    object_sheet.write(config.out / "objects.png")
+    sheets: dict[str, ContactSheet | ObjectSheet] = {"contact_sheet.png": sheet, "objects.png": object_sheet}
+    for _ in ordered_map(lambda name: sheets[name].write(config.out / name), sheets):
+        pass
     write_json(config.out / SUMMARY, summary)
 
 
