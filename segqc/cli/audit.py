@@ -11,6 +11,7 @@ from rich.text import Text
 
 from segqc.auditing.config import OF_TRAININGS, AuditConfig, LabelAuditConfig, MergeConfig, choose_audit
 from segqc.base.console import console, present, wrote
+from segqc.base.imports import large_imports
 from segqc.cli.calibration import print_calibrated
 from segqc.cli.options import fills_in, option_name, parameter_of, parameters_of, takes, values_of
 from segqc.training.config import TrainConfig
@@ -78,15 +79,17 @@ def merge(config: MergeConfig) -> None:
     Takes what `segqc audit --shard 1/N` to `--shard N/N` have written, with otherwise the same options. Writes what the
     audit without --shard would have written. Model, pictures and masks have to be where they were.
     """
-    from evaluation.ranking.comparison import DiceComparison
-    from segqc.auditing.merge import merge as run
+    with large_imports():
+        from evaluation.ranking.comparison import DiceComparison
+        from segqc.auditing.merge import merge as run
 
     _print_predictions(run(config, DiceComparison(), console), config.out)
 
 
 def _audit_predictions(config: AuditConfig) -> "AuditReport":
-    from evaluation.ranking.comparison import DiceComparison
-    from segqc.auditing.run import audit as run
+    with large_imports():
+        from evaluation.ranking.comparison import DiceComparison
+        from segqc.auditing.run import audit as run
 
     report = run(config, DiceComparison(), console)
     _print_predictions(report, config.out)
@@ -105,7 +108,8 @@ def _print_predictions(report: "AuditReport", out: Path) -> None:
 
 
 def _audit_labels(config: LabelAuditConfig) -> "AuditReport":
-    from segqc.auditing.ground_truth import audit_labels as run
+    with large_imports():
+        from segqc.auditing.ground_truth import audit_labels as run
 
     report = run(config, console)
     _print_audit(report.rows, report.summary)

@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 
 from segqc.base.console import console, print_warnings, wrote
+from segqc.base.imports import large_imports
 from segqc.calibration.config import CalibrateConfig, MonitorConfig
 from segqc.cli.options import fills_in
 
@@ -21,7 +22,8 @@ def calibrate(config: CalibrateConfig) -> None:
     with ground truth. Writes a JSON file for `segqc audit --calibration`. docs/calibration.md says what each number
     guarantees, and under which assumptions.
     """
-    from segqc.calibration.calibrate import calibrate as run
+    with large_imports():
+        from segqc.calibration.calibrate import calibrate as run
 
     calibration, path = run(config)
     counts = ", ".join(f"{count} {name}" for name, count in calibration.counts.items())
@@ -47,7 +49,8 @@ def monitor(
     Takes a table of all scores since the calibration and compares it in windows with the calibration's scores. Prints a
     test for each window and writes a plot. --level is the false alarm rate of all windows together.
     """
-    from segqc.calibration.monitor import monitor as run
+    with large_imports():
+        from segqc.calibration.monitor import monitor as run
 
     report = run(config)
     table = Table(title=f"Windows in the order of {report.order}")

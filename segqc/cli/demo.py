@@ -1,6 +1,7 @@
 """`segqc demo`."""
 
 from segqc.base.console import console
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 from segqc.demo.config import DemoConfig
 
@@ -14,6 +15,7 @@ def demo(config: DemoConfig) -> None:
     Renders scenes, trains a segmenter that sometimes fails, trains a quality model, audits the segmenter's predictions,
     and prints how well the audit found the failures. Writes the review page of the audit, too.
     """
-    from segqc.demo.run import demo as run
+    with large_imports():
+        from segqc.demo.run import demo as run
 
     run(config, console)

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from evaluation.report.config import EvaluateConfig
 from segqc.base.console import console, present, wrote
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def evaluate(config: EvaluateConfig) -> None:
     Writes report.html, methods.csv, images.csv, classes.csv, objects.csv, object_methods.csv (each also as .parquet),
     class_summary.csv, evaluation.json and figures.
     """
-    from evaluation.report.evaluate import evaluate as run
-    from segqc.data.inspection.survey import commonest_reason
+    with large_imports():
+        from evaluation.report.evaluate import evaluate as run
+        from segqc.data.inspection.survey import commonest_reason
 
     found = run(config, console)
     _print_answer(found)

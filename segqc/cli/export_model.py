@@ -1,6 +1,7 @@
 """`segqc export-model`."""
 
 from segqc.base.console import console
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 from segqc.model.export_config import ExportModelConfig
 
@@ -15,7 +16,8 @@ def export_model(config: ExportModelConfig) -> None:
     the posterior, the heat map on the mask grid, and the score. How picture and mask are brought to these sizes stands
     in the file's metadata. For method paper, whose score is a density, there is none.
     """
-    from segqc.model.export_model import export_model as run
+    with large_imports():
+        from segqc.model.export_model import export_model as run
 
     facts = run(config)
     size = config.out.stat().st_size / 2**20

@@ -3,6 +3,7 @@
 import typer
 
 from segqc.base.console import console
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 from segqc.data.inspection.config import InspectConfig
 
@@ -19,7 +20,8 @@ def inspect(config: InspectConfig) -> None:
     Takes a data set in a known layout, two folders, or an annotation file. Writes nothing but what it keeps in --work.
     Exits with code 2 if the masks can be read in two ways; the output names the option that decides.
     """
-    from segqc.data.inspection.run import inspect as run
+    with large_imports():
+        from segqc.data.inspection.run import inspect as run
 
     found = run(config, console)
     if found.settled.grave or not found.survey.readable:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from segqc.base.console import console
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 from segqc.predict.config import PredictConfig
 
@@ -22,8 +23,9 @@ def predict(
 
     Writes one palette PNG per image, at the image's size, and predict.json with the images that failed and why.
     """
-    from segqc.data.inspection.survey import commonest_reason
-    from segqc.predict.run import predict as run
+    with large_imports():
+        from segqc.data.inspection.survey import commonest_reason
+        from segqc.predict.run import predict as run
 
     summary = run(config, console)
     console.print(

@@ -1,6 +1,7 @@
 """`segqc export`, which sends predictions to an annotation tool, and `segqc gallery`, which writes the review page."""
 
 from segqc.base.console import console, print_warnings, wrote
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 from segqc.export.config import ExportConfig
 from segqc.gallery.config import GalleryConfig
@@ -18,7 +19,8 @@ def export(config: ExportConfig) -> None:
     Takes an audit. Writes a queue in the tool's format, and export.json, which lists the predictions that could not be
     exported, with the reason. docs/review.md says how to import the queue.
     """
-    from segqc.export.run import export as run
+    with large_imports():
+        from segqc.export.run import export as run
 
     report = run(config)
     console.print(
@@ -48,7 +50,8 @@ def gallery(config: GalleryConfig) -> None:
 
     Takes one or two audits. Writes one HTML file, which opens in a browser without a server.
     """
-    from segqc.gallery.command import make_gallery
+    with large_imports():
+        from segqc.gallery.command import make_gallery
 
     path = make_gallery(config, console)
     console.print(wrote(path, ". Open it in a browser; docs/review.md says how to review."), soft_wrap=True)

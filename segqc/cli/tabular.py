@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from segqc.base.console import console, wrote
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 from segqc.tabular.config import BenchmarkConfig, FitConfig, ScoreConfig
 
@@ -27,7 +28,8 @@ def fit(config: FitConfig) -> None:
     Takes rows that are all, or nearly all, normal; or any rows, with the name of the label column and its value for
     normal rows. Writes a model folder for `segqc tabular score --model`.
     """
-    from segqc.tabular.commands.fit import fit_table
+    with large_imports():
+        from segqc.tabular.commands.fit import fit_table
 
     found = fit_table(config, console)
     left_out = f" ({found.left_out:,} of another label left out)" if found.left_out else ""
@@ -73,7 +75,8 @@ def score(
     Takes a table with the columns that the model was fitted on; other columns are ignored. Writes a CSV file with one
     line per row; a row that could not be read gets a line with the reason.
     """
-    from segqc.tabular.commands.score import score_table
+    with large_imports():
+        from segqc.tabular.commands.score import score_table
 
     found = score_table(config, console)
     table = Table(title="The ten most anomalous rows")
@@ -115,7 +118,8 @@ def benchmark(config: BenchmarkConfig) -> None:
     Fits each method to 80 % of the inliers and ranks the last 10 % together with all anomalies, once per seed. Writes
     benchmark.csv and the scores of each fit.
     """
-    from evaluation.tables.own_table import benchmark_table
+    with large_imports():
+        from evaluation.tables.own_table import benchmark_table
 
     found = benchmark_table(config, console)
     title = f"{found.inliers:,} inliers, {found.anomalies:,} anomalies"

@@ -6,6 +6,7 @@ import typer
 
 from segqc.base.console import console, wrote
 from segqc.base.errors import BadInput
+from segqc.base.imports import large_imports
 from segqc.cli.options import fills_in
 from segqc.training.config import TrainConfig
 
@@ -36,13 +37,15 @@ def train(
     it with `torchrun --nproc_per_node 4 -m segqc train ...`.
     """
     if dry_run:
-        from segqc.training.dry_run import print_dry_run
+        with large_imports():
+            from segqc.training.dry_run import print_dry_run
 
         print_dry_run(config, console)
         return
     if resume and not (config.out / "training" / "run.json").is_file():
         raise BadInput(config.out, "holds no run to resume", "check --out, or leave out --resume to start a new run")
-    from segqc.training.run import train as run
+    with large_imports():
+        from segqc.training.run import train as run
 
     folder = run(config, console)
     console.print()

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segqc.base.files import atomic_path
 from segqc.data.labels import LabelSpace
 from segqc.data.palette import display_palette
 from segqc.data.runs import class_counts
 from segqc.gallery.layers import GalleryEntry, Layers
 from segqc.gallery.overlay import draw_box, fit_size, heat_rgba, overlay_heat, overlay_mask, parse_box
-from segqc.gallery.pen import CELL, FAINT, HOT, MUTED, SCALE, Pen, shorten, text_width
+from segqc.gallery.pen import CELL, FAINT, HOT, MUTED, SCALE, Pen, save_sheet, shorten, text_width
 from segqc.results.table import parse_number
 
 GAP = 6  # between the pictures of a row
@@ -126,8 +125,7 @@ class ContactSheet:
         present = set().union(*(self._classes.get(place, set()) for place in shown))
         classes = [index for index in self.labels.foreground if index in present]
         page = _draw_page(entries, cells, classes, self.labels, self.columns, groups, self.title)
-        with atomic_path(path) as temporary:
-            page.save(temporary, "PNG", dpi=(200, 200), compress_level=3)  # half the time of the usual 6, 3 % larger
+        save_sheet(page, path)
 
 
 def best_groups(rows: int, columns: int) -> int:

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segqc.base.files import atomic_path
 from segqc.data.labels import LabelSpace
 from segqc.gallery.contact_sheet import CAPTION, GAP, GROUP_GAP, MARGIN, ROW_GAP, TITLE, best_groups
 from segqc.gallery.layers import Layers
 from segqc.gallery.overlay import Box, draw_box, overlay_mask
-from segqc.gallery.pen import CELL, HOT, MUTED, SCALE, Pen, shorten, text_width
+from segqc.gallery.pen import CELL, HOT, MUTED, SCALE, Pen, save_sheet, shorten, text_width
 from segqc.objects.judge import SUSPECT
 
 _LEAST_CONTEXT = 24  # pixels of the picture around a small object
@@ -49,8 +48,7 @@ class ObjectSheet:
     def write(self, path: Path | str) -> None:
         """Write the sheet as a PNG, whole or not at all; an object whose picture was not added has empty cells."""
         page = _draw(self.objects, [self._cells.get(place, []) for place in range(len(self.objects))])
-        with atomic_path(path) as temporary:
-            page.save(temporary, "PNG", dpi=(200, 200), compress_level=3)
+        save_sheet(page, path)
 
 
 def largest_suspects(objects: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
