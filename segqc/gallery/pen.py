@@ -80,5 +80,5 @@ def shorten(text: str, width: float, size: int, *, bold: bool = False) -> str:
 def save_sheet(page: Image.Image, path: Path | str) -> None:
     """Write a page as a PNG, whole or not at all."""
     with atomic_path(path) as temporary:
-        # A third of the time of Pillow's defaults, and a few percent larger.
+        # Half the time of Pillow's defaults, and 4 % larger.
         page.save(temporary, "PNG", dpi=(200, 200), compress_level=1, compress_type=zlib.Z_FILTERED)
