@@ -5,8 +5,11 @@ threads nearly double. One thread of arithmetic has nothing to wait for either, 
 its share and no more, and the last bits of a score do not depend on the number of cores.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from typing import TypeVar
 
@@ -60,8 +63,20 @@ def side_by_side(function: Callable[[A], R], items: Sequence[A], processes: int 
     """
     cores = max(1, usable_cores() // processes)
     workers = max(1, min(cores, len(items)))
-    with _threads_of_arithmetic(cores // workers) as prepare_thread:
-        return list(ordered_map(function, items, workers, prepare_thread=prepare_thread))
+    each = min(cores // workers, torch.get_num_threads())  # which OMP_NUM_THREADS may have lowered
+    with _threads_of_arithmetic(each):
+        if workers == 1:
+            return [function(item) for item in items]
+        return list(_kept_threads(workers, each, os.getpid()).map(function, items))
+
+
+@cache
+def _kept_threads(workers: int, each: int, process: int) -> ThreadPoolExecutor:
+    """Threads with so many threads of arithmetic `each`. They wait for the next call: a new one has to gather its
+    threads of arithmetic first, which beside other work takes longer than a small training's step. A process that was
+    forked has none of its parent's.
+    """
+    return ThreadPoolExecutor(workers, "side by side", torch.set_num_threads, (each,))
 
 
 def read_and_score_batches(

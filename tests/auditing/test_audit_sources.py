@@ -72,7 +72,7 @@ def test_coco_results_are_audited_evaluated_and_resumed(tiny_voc, tiny_predictio
     )  # fmt: skip
     assert f"{len(names)} of {len(names)} pairs were scored before" in again.stdout
     assert "annotations passed over: 1 with a score below 0.5 (--min-score)" in again.stdout
-    done = segqc("evaluate", "--audit", out, "--out", tmp_path / "evaluation", "--deep-svdd", "none")
+    done = segqc("evaluate", "--audit", out, "--out", tmp_path / "evaluation", "--deep-svdd", "none", "--resamples", 20)
     assert done.returncode == 0, done.stderr
     assert f"{len(names)} images" in done.stdout
 
