@@ -9,6 +9,7 @@ reason, never an exception and never silence.
 import dataclasses
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +51,9 @@ from segqc.data.choices import raise_limit
 from segqc.data.inspection.survey import commonest_reason
 from segqc.data.pairs import Pair
 from segqc.data.prediction_sources import are_drawn
+from segqc.data.reader import PairReader
 from segqc.data.volumes.files import holds_volumes
-from segqc.model.folder import model_folder
+from segqc.model.folder import load_config, model_folder
 from segqc.results.heatmaps import IN_ONE_FOLDER, Heatmaps
 from segqc.results.schema import object_columns
 
@@ -132,7 +134,8 @@ def _audit(
     if job is None:
         config, job = _predictions(config, accelerator, console)
     runtime = runtime_of(config, cluster)
-    scorers = Scorers(job.models, job.model_of, accelerator.device, config.levels, runtime, config.tiles)
+    console = console if accelerator.is_main_process else None
+    scorers, reader = _load_and_look(config, job, runtime, accelerator, console)
     config = dataclasses.replace(config, tiles=scorers.any.tiles)
     calibration = find_calibration(
         config.model,
@@ -142,9 +145,6 @@ def _audit(
         scorers.any.model.config.score_levels,
         scorers.any.tiles,
     )
-    console = console if accelerator.is_main_process else None
-    with accelerator.main_process_first():
-        reader = reader_of(config, scorers.any.model.config, job, console)
     heatmaps = Heatmaps(config.out, spread=len(job.pairs) > IN_ONE_FOLDER) if config.heatmaps else None
     job = shard_of(job, config.shard)
     of_slices = job.volumes is not None
@@ -204,6 +204,19 @@ def _audit(
             config.predictions, f"nothing could be scored; {why}", f"all reasons are in {config.out / 'scores.csv'}"
         )
     return AuditReport(ranked, summary, config.out, volumes, objects)
+
+
+def _load_and_look(
+    config: AuditConfig, job: AuditJob, runtime: str, accelerator: Accelerator, console: Console | None
+) -> tuple[Scorers, PairReader]:
+    """The job's models, and how its files are read: these are looked at while the models are loaded."""
+    with ThreadPoolExecutor(1) as beside:
+        loading = beside.submit(
+            Scorers, job.models, job.model_of, accelerator.device, config.levels, runtime, config.tiles
+        )
+        with accelerator.main_process_first():
+            reader = reader_of(config, load_config(job.models[0]), job, console)
+        return loading.result(), reader
 
 
 def _track(config: AuditConfig, summary: dict[str, Any]) -> None:

@@ -8,9 +8,7 @@ import math
 from typing import Literal
 
 import numpy as np
-import torch
 from PIL import Image
-from torch.nn.functional import interpolate
 
 from segqc.data.cells import nearest_grid, pixel_of_cell
 from segqc.data.labels import VOID, LabelSpace
@@ -95,6 +93,9 @@ def map_to_pixels(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         float32 [h, w], bilinear between the cells' centres, constant beyond the outermost; within the range of
         `values`.
     """
+    import torch  # here, as those who read data only do without it
+    from torch.nn.functional import interpolate
+
     # A third of the time of Pillow's, whose filter it is.
     cells = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))[None, None]
     grown = interpolate(cells, size[::-1], mode="bilinear", antialias=True)

@@ -80,7 +80,11 @@ def test_the_bits_do_not_depend_on_the_number_of_cores(model, batch, monkeypatch
         assert all(torch.equal(own, first) for own, first in zip(gradient, found[0][1], strict=True))
 
 
-def test_parts_share_the_cores_and_leave_the_number_of_threads_as_it_was(model, batch, monkeypatch) -> None:
+@pytest.mark.parametrize(("allowed", "each"), [(8, 2), (2, 2), (1, 1)])
+def test_parts_share_the_cores_and_leave_the_number_of_threads_as_it_was(
+    model, batch, monkeypatch, allowed, each
+) -> None:
+    """Two for each of three parts on six cores, where OMP_NUM_THREADS, which is PyTorch's number, allows as many."""
     monkeypatch.setattr("segqc.base.scoring.usable_cores", lambda: 6)
     seen = []
     loss = loss_of(model)
@@ -90,9 +94,13 @@ def test_parts_share_the_cores_and_leave_the_number_of_threads_as_it_was(model, 
         return loss(part)
 
     before = torch.get_num_threads()
-    BatchGradient(model.network, watched, make_accelerator("cpu")).backward(batch)
-    assert seen == [2, 2, 2]
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(allowed)
+    try:
+        BatchGradient(model.network, watched, make_accelerator("cpu")).backward(batch)
+        assert torch.get_num_threads() == allowed
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [each] * 3
 
 
 def test_what_draws_from_one_generator_stays_whole(batch, monkeypatch) -> None:
