@@ -21,7 +21,7 @@ from segqc.base.parallel import ordered_map
 from segqc.data.labels import LabelSpace
 from segqc.data.pictures import exif_orientation
 from segqc.gallery.layers import GalleryEntry, Layers
-from segqc.gallery.overlay import encode_jpeg, resize_labels, thumbnail_size
+from segqc.gallery.overlay import encode_jpeg, resize_labels, shrink_photo, thumbnail_size
 from segqc.results.table import is_scored
 
 SMALL_SIDE = 240  # px on the longer side of a card's photo
@@ -29,7 +29,7 @@ SMALL_MASK_SIDE = 512
 FINE_SIDE = 1024
 FINE_MASK_SIDE = 2048
 HEAT_SIDE = 96  # heat maps are smooth: the browser's interpolation does the rest
-FINE_QUALITY = 80
+SMALL_QUALITY, FINE_QUALITY = 68, 80
 
 LAYERS = ("photo", "prediction", "other", "heat", "truth")
 """Every picture that an entry may have."""
@@ -108,15 +108,15 @@ def make_previews(layers: Layers) -> Previews:
     sizes = [_size(picture) for picture in read.values()]
     masks = {name: picture for name, picture in read.items() if name not in ("photo", "heat")}
     photo = read.get("photo")
+    fine_photo = None if photo is None else shrink_photo(photo, FINE_SIDE)
     small = Packet(
-        None if photo is None else encode_jpeg(photo, SMALL_SIDE),
+        None if fine_photo is None else encode_jpeg(shrink_photo(fine_photo, SMALL_SIDE), SMALL_QUALITY),
         {name: _mask(mask, SMALL_MASK_SIDE) for name, mask in masks.items()}
         | ({"heat": _heat(read["heat"])} if "heat" in read else {}),
     )
     large_masks = {name: mask for name, mask in masks.items() if max(mask.shape) > SMALL_MASK_SIDE}
-    large_photo = photo if photo is not None and max(photo.size) > SMALL_SIDE else None
     fine = Packet(
-        None if large_photo is None else encode_jpeg(large_photo, FINE_SIDE, FINE_QUALITY),
+        encode_jpeg(fine_photo, FINE_QUALITY) if fine_photo and max(fine_photo.size) > SMALL_SIDE else None,
         {name: _mask(mask, FINE_MASK_SIDE) for name, mask in large_masks.items()},
     )
     return Previews(

@@ -20,6 +20,7 @@ from segqc.gallery.overlay import (
     overlay_mask,
     parse_box,
     read_heat,
+    shrink_photo,
     thumbnail_size,
 )
 
@@ -126,7 +127,7 @@ def test_awkward_boxes_are_still_visible(box):
 
 
 def test_encoded_photo_is_a_jpeg_of_the_right_size():
-    data = encode_jpeg(Image.new("RGB", (1000, 500)), 240)
+    data = encode_jpeg(shrink_photo(Image.new("RGB", (1000, 500)), 240), 68)
     image = Image.open(io.BytesIO(data))
     assert (image.format, image.size) == ("JPEG", (240, 120))
 
