@@ -68,16 +68,16 @@ def find_missed(belief: np.ndarray, mask: np.ndarray, runs: Runs, labels: LabelS
     pixels = _pixels_by_cell(mask, runs, classes, side)
     share = pixels[:classes] / np.maximum(pixels.sum(0), 1)
     known = share.sum(0)
-    rest = belief * (1 - ndimage.maximum_filter(share, size=(1, 3, 3), mode="nearest")) * known
     lacking = belief * (known - share) > LEAST_BELIEF
     found = []
     for c in labels.foreground:
         if not lacking[c].any():
             continue
+        rest = belief[c] * (1 - ndimage.maximum_filter(share[c], size=3, mode="nearest")) * known
         parts, _ = ndimage.label(lacking[c], EIGHT_NEIGHBOURS)
         for number, (rows, columns) in enumerate(ndimage.find_objects(parts), 1):
             inside = parts[rows, columns] == number
-            probability = float(rest[c][rows, columns][inside].mean())
+            probability = float(rest[rows, columns][inside].mean())
             if probability < LEAST_BELIEF:
                 continue
             votes = pixels[:, rows, columns][:, inside].sum(1)
