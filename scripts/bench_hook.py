@@ -12,14 +12,12 @@ heat map, since they are drawn when asked for). `pipeline's thread` is what is l
 thread of its own does the work and drops what it cannot do; on a machine whose cores the segmenter uses up, that work
 still takes their time.
 
-Expected time: one to three minutes on one core. Expected result (320 ms of CPU time for the segmenter, beside other
-work; with PyTorch in place of ONNX Runtime 38 to 42 % and 19 to 23 %):
+Expected time: one to three minutes on one core. Expected result on a quiet machine (258 ms of CPU time for the
+segmenter; another time 32 % and 20 %; with PyTorch in place of ONNX Runtime about 40 % and 20 %):
 
     hook      overhead  reading  judging
-    voc       23%       6%       24%
-    voc-fast  14%       6%       13%
-
-and on a quiet machine, in 21 rounds, 34 % and 24 %, another time 32 % and 20 %.
+    voc       29%       5%       24%
+    voc-fast  17%       5%       12%
 
 The parts are measured apart, with warm caches; what they leave of the overhead is what the segmenter and the quality
 model take from each other's.
