@@ -60,7 +60,7 @@ def _known_runs(
     numbers: np.ndarray, true_numbers: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The number in both masks and the length of each stretch of pixels, in reading order, in which both are constant
-    and the truth is known: each `[R]`, R being mostly a hundredth of the pixels.
+    and the truth is known: each `[R]`, R being a few percent of the pixels.
     """
     changes = np.zeros(known.size, bool)
     changes[:1] = True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segqc.data.grid import surprise_of_pixels
-from segqc.data.runs import Runs, find_runs
+from segqc.data.runs import find_runs
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,19 @@ class PackedHeat:
     classes : ndarray `[C]`
         Those that the mask has or that are the likeliest in some cell: of the others nothing is shown.
     posterior : ndarray `[C, S, S]` float32
-    runs : Runs
-        Those of the mask.
     labels : ndarray `[R]` uint8
-        The label of each run.
+        The mask by its runs: the label of each.
+    starts : ndarray `[R]` uint32
+        First pixel of each run.
+    shape : (height, width)
     """
 
     count: int
     classes: np.ndarray
     posterior: np.ndarray
-    runs: Runs
     labels: np.ndarray
+    starts: np.ndarray
+    shape: tuple[int, int]
 
     @classmethod
     def pack(cls, posterior: np.ndarray, mask: np.ndarray) -> "PackedHeat":
@@ -39,12 +41,13 @@ class PackedHeat:
         kept = np.bincount(labels, minlength=256)[: len(posterior)] > 0
         kept |= (posterior == posterior.max(0)).any((1, 2))
         classes = np.flatnonzero(kept)
-        return cls(len(posterior), classes, posterior[classes], runs, labels)
+        return cls(len(posterior), classes, posterior[classes], labels, runs.starts.astype(np.uint32), runs.shape)
 
     @property
     def mask(self) -> np.ndarray:
         """The mask, uint8 `[H, W]`."""
-        return self.runs.fill(self.labels)
+        lengths = np.diff(self.starts, append=np.uint32(self.shape[0] * self.shape[1]))
+        return np.repeat(self.labels, lengths).reshape(self.shape)
 
     @property
     def full_posterior(self) -> np.ndarray:
