@@ -73,8 +73,8 @@ def side_by_side(function: Callable[[A], R], items: Sequence[A], processes: int 
 @cache
 def _kept_threads(workers: int, each: int, process: int) -> ThreadPoolExecutor:
     """Threads with so many threads of arithmetic `each`. They wait for the next call: a new one has to gather its
-    threads of arithmetic first, which beside other work takes longer than a small training's step. A process that was
-    forked has none of its parent's.
+    threads of arithmetic first, by which a training's step of 0.13 s took a tenth longer with two each. A process that
+    was forked has none of its parent's.
     """
     return ThreadPoolExecutor(workers, "side by side", torch.set_num_threads, (each,))
 
