@@ -22,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.metrics.label_maps import clean_pair, count_classes
+from evaluation.metrics.label_maps import clean_pair, count_classes, run_starts
 from evaluation.metrics.surfaces import LabelSurfaces, SurfaceDistances, pixel_spacing
 
 OVERLAPS = ("dice", "iou", "nsd")
@@ -245,8 +245,7 @@ def mean_dice(
     first, second = clean_pair(prediction, truth, num_classes, void, background)
     if not first.size:
         return 1.0
-    changes = (first.ravel()[1:] != first.ravel()[:-1]) | (second.ravel()[1:] != second.ravel()[:-1])
-    common, in_prediction, in_truth = count_classes(first, second, num_classes, np.flatnonzero(changes) + 1)
+    common, in_prediction, in_truth = count_classes(first, second, num_classes, run_starts(first, second))
     sizes = in_prediction + in_truth
     rows = np.flatnonzero(sizes)
     return float(np.mean(2.0 * common[rows] / sizes[rows])) if rows.size else 1.0

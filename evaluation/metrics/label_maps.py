@@ -51,6 +51,17 @@ def _labels(name: str, mask: np.ndarray, num_classes: int, void: int | None) -> 
     return mask
 
 
+def run_starts(*masks: np.ndarray) -> np.ndarray:
+    """Flat index of the first pixel of each run, in reading order, in which each of the masks is constant, int64
+    ascending; that of the first run, 0, is left out.
+    """
+    flat = [mask.ravel() for mask in masks]
+    changes = np.zeros(max(flat[0].size - 1, 0), bool)
+    for values in flat:
+        changes |= values[1:] != values[:-1]
+    return np.flatnonzero(changes) + 1
+
+
 def count_classes(
     prediction: np.ndarray, truth: np.ndarray, num_classes: int, starts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from evaluation.metrics.label_maps import run_starts
+
 LEAST_PIXELS = 10
 """Objects that have fewer pixels, or fewer of known truth, are not judged."""
 
@@ -62,11 +64,7 @@ def _known_runs(
     """The number in both masks and the length of each stretch of pixels, in reading order, in which both are constant
     and the truth is known: each `[R]`, R being a few percent of the pixels.
     """
-    changes = np.zeros(known.size, bool)
-    changes[:1] = True
-    for raster in (numbers.ravel(), true_numbers.ravel(), known.ravel()):
-        changes[1:] |= raster[1:] != raster[:-1]
-    starts = np.flatnonzero(changes)
+    starts = np.insert(run_starts(numbers, true_numbers, known), 0, 0)
     lengths = np.diff(starts, append=known.size)
     inside = known.ravel()[starts]
     return numbers.ravel()[starts][inside], true_numbers.ravel()[starts][inside], lengths[inside]

@@ -108,13 +108,14 @@ def read_pair(
         prepared = qc.prepare(image, mask)
     except (BadInput, ValueError) as error:
         return ReadPair(pair, stamps, row | {"status": "error", "reason": str(error)})
-    row["classes"] = ";".join(_predicted_classes(mask, qc.labels))
+    counts = class_counts(mask)
+    row["classes"] = ";".join(qc.labels.name(c) for c in qc.labels.foreground if counts[c])
     warnings: dict[str, str] = {}
     ious: Mapping[int, float] = {}
     if stored_size is not None:
         had, got = (f"{width}x{height}" for width, height in (stored_size, image.size))
         warnings[RESIZED] = f"the mask has {had} pixels and was brought to {got} by nearest neighbour"
-    if unfamiliar := _unfamiliar_classes(mask, qc):
+    if unfamiliar := _unfamiliar_classes(counts, qc):
         warnings[HARDLY_SEEN] = f"score is a guess, its model hardly saw: {unfamiliar}"
     if pair.ground_truth is not None and comparison is not None:
         try:
@@ -140,12 +141,11 @@ def object_ious(
     return {number: iou for number, iou in zip(found.ids.tolist(), ious.tolist(), strict=True) if not math.isnan(iou)}
 
 
-def _unfamiliar_classes(mask: np.ndarray, qc: QualityControl) -> str:
-    """The classes of the mask that the model hardly saw in training, when most of its foreground is of them; else
-    nothing.
+def _unfamiliar_classes(counts: np.ndarray, qc: QualityControl) -> str:
+    """The classes of a mask that the model hardly saw in training, when most of its foreground is of them; else
+    nothing. `counts` are the mask's pixels by class.
     """
     rare = qc.model.config.hardly_seen()
-    counts = class_counts(mask)
     foreground, unfamiliar = counts[list(qc.labels.foreground)].sum(), [c for c in rare if counts[c]]
     if 2 * counts[unfamiliar].sum() <= foreground or not unfamiliar:
         return ""
@@ -205,9 +205,3 @@ def rank_rows(rows: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     ]
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
     return Computed(len(order), lambda place: rows[int(order[place])] | {"rank": place + 1})
-
-
-def _predicted_classes(mask: np.ndarray, labels: LabelSpace) -> Sequence[str]:
-    """Names of the foreground classes of a mask, in the order of their indices."""
-    present = np.flatnonzero(class_counts(mask))
-    return [labels.name(int(c)) for c in present if c in labels.foreground]

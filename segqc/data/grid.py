@@ -173,7 +173,7 @@ def _majority(mask: np.ndarray, grid_size: int, labels: LabelSpace) -> np.ndarra
     candidates = np.array([*present, VOID], np.uint8)
     rank = np.zeros(256, np.int64)
     rank[candidates] = np.arange(len(candidates))
-    ballots = runs.cells(grid_size) * len(candidates) + rank[labels_of_runs]
+    ballots = runs.cells * len(candidates) + rank[labels_of_runs]
     votes = runs.count(ballots, grid_size**2 * len(candidates)).reshape(grid_size**2, len(candidates))
     votes[:, -1] = votes[:, :-1].sum(axis=1) == 0  # void has a single vote, and only where nobody else has any
     return candidates[votes.argmax(axis=1)].reshape(grid_size, grid_size)

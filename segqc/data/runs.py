@@ -5,6 +5,7 @@ over hundreds of thousands of pixels.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -23,11 +24,14 @@ class Runs:
     lengths : ndarray `[R]` int64
         Pixels of each.
     shape : (height, width)
+    side : int or None
+        Cells on a side of the grid at whose cells the runs are cut.
     """
 
     starts: np.ndarray
     lengths: np.ndarray
     shape: tuple[int, int]
+    side: int | None = None
 
     def values(self, raster: np.ndarray) -> np.ndarray:
         """The value that a map `[H, W]`, constant in each run, has there, `[R]`."""
@@ -41,18 +45,29 @@ class Runs:
         """Pixels of all runs of each group, int64 `[length]`; `groups` has that of each run, int `[R]`."""
         return np.bincount(groups, self.lengths, length).astype(np.int64)
 
-    def cells(self, side: int) -> np.ndarray:
-        """Flat cell of each run in a grid of `side` x `side`, int64 `[R]`, where the runs were cut at its cells."""
-        rows, columns = np.divmod(self.starts, self.shape[1])
-        return cell_of_pixel(self.shape[0], side)[rows] * side + cell_of_pixel(self.shape[1], side)[columns]
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """Flat cell of each run, int64 `[R]`.
 
-    def count_by_cell(self, groups: np.ndarray, length: int, side: int) -> sparse.csr_matrix:
-        """Pixels of each group in each cell of a grid, float64 `[length, side * side]`, by cell in each row; groups
-        below 0 are left out, and the runs were cut at the grid's cells.
+        Raises
+        ------
+        ValueError
+            The runs are not cut at any cells.
         """
-        inside = groups >= 0
-        entries = self.lengths[inside].astype(np.float64), (groups[inside], self.cells(side)[inside])
-        return sparse.csr_matrix(entries, (length, side**2))  # which adds the runs of a group in a cell
+        if self.side is None:
+            raise ValueError("Expected runs that are cut at the cells of a grid, but these are whole")
+        rows, columns = np.divmod(self.starts, self.shape[1])
+        of_row, of_column = (cell_of_pixel(length, self.side) for length in self.shape)
+        return of_row[rows] * self.side + of_column[columns]
+
+    def count_by_cell(self, groups: np.ndarray, length: int) -> sparse.csr_matrix:
+        """Pixels of each group in each cell, float64 `[length, S * S]`, by cell in each row; groups below 0 are left
+        out. Raises as `cells`.
+        """
+        cells, inside = self.cells, groups >= 0
+        entries = self.lengths[inside].astype(np.float64), (groups[inside], cells[inside])
+        shape = length, (self.side or 0) ** 2
+        return sparse.csr_matrix(entries, shape)  # which adds the runs of a group in a cell
 
 
 def find_runs(*rasters: np.ndarray, side: int | None = None) -> Runs:
@@ -68,7 +83,7 @@ def find_runs(*rasters: np.ndarray, side: int | None = None) -> Runs:
     if side is not None:
         first[:, np.flatnonzero(np.diff(cell_of_pixel(width, side))) + 1] = True
     starts = np.flatnonzero(first)
-    return Runs(starts, np.diff(starts, append=first.size), (height, width))
+    return Runs(starts, np.diff(starts, append=first.size), (height, width), side)
 
 
 def class_counts(mask: np.ndarray) -> np.ndarray:

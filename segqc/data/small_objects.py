@@ -73,7 +73,7 @@ class _Allotment:
         self.given: set[int] = set()
 
         runs = find_runs(numbers, side=self.side)
-        counts = runs.count_by_cell(runs.values(numbers) - 1, len(classes) - 1, self.side)
+        counts = runs.count_by_cell(runs.values(numbers) - 1, len(classes) - 1)
         self.pixels, self.cell = counts.data, counts.indices
         self._first_row_of_object = np.insert(counts.indptr, 0, 0)
         self.owner = np.repeat(np.arange(len(classes)), np.diff(self._first_row_of_object))

@@ -40,8 +40,8 @@ class CellCounts:
         """Count the pixels of every object in every cell of a grid of `side` x `side`; `runs` are those of the
         components' numbers, cut at the cells.
         """
-        pixels = runs.count_by_cell(runs.values(components.numbers) - 1, len(components.classes), side)
-        return cls(pixels, components, side, runs.count(runs.cells(side), side**2))
+        pixels = runs.count_by_cell(runs.values(components.numbers) - 1, len(components.classes))
+        return cls(pixels, components, side, runs.count(runs.cells, side**2))
 
     @property
     def objects(self) -> np.ndarray:

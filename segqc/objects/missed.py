@@ -92,5 +92,5 @@ def find_missed(belief: np.ndarray, mask: np.ndarray, runs: Runs, labels: LabelS
 
 def _pixels_by_cell(mask: np.ndarray, runs: Runs, classes: int, side: int) -> np.ndarray:
     """Pixels of each class of a mask in each cell and, last, those that are void: int64 `[K + 1, S, S]`."""
-    places = np.minimum(runs.values(mask), classes).astype(np.int64) * side**2 + runs.cells(side)
+    places = np.minimum(runs.values(mask), classes).astype(np.int64) * side**2 + runs.cells
     return runs.count(places, (classes + 1) * side**2).reshape(-1, side, side)

@@ -48,7 +48,7 @@ def kept_by_grid(masks: Sequence[np.ndarray], labels: LabelSpace, grid_size: int
     total, count = np.zeros(labels.num_classes), np.zeros(labels.num_classes)
     for mask in masks:
         runs = find_runs(mask, side=grid_size)
-        true, seen = runs.values(mask), mask_to_grid(mask, grid_size, labels).reshape(-1)[runs.cells(grid_size)]
+        true, seen = runs.values(mask), mask_to_grid(mask, grid_size, labels).reshape(-1)[runs.cells]
         seen = np.where(true == VOID, VOID, seen)
         both = runs.count(np.where(true == seen, true, VOID), 256)
         size = runs.count(true, 256) + runs.count(seen, 256)

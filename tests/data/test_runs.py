@@ -45,10 +45,18 @@ def test_pixels_are_counted_by_cell(shape, side):
         if number:
             expected[number - 1, row[y] * side + column[x]] += 1
     runs = find_runs(numbers, side=side)
-    found = runs.count_by_cell(runs.values(numbers) - 1, 2, side)
+    found = runs.count_by_cell(runs.values(numbers) - 1, 2)
     np.testing.assert_array_equal(found.toarray(), expected)
     assert found.has_sorted_indices
-    assert runs.count(runs.cells(side), side * side).sum() == numbers.size
+    assert runs.count(runs.cells, side * side).sum() == numbers.size
+
+
+def test_whole_runs_have_no_cells():
+    runs = find_runs(maps((5, 4))[0])
+    with pytest.raises(ValueError, match="cut at the cells"):
+        _ = runs.cells
+    with pytest.raises(ValueError, match="cut at the cells"):
+        runs.count_by_cell(np.zeros(len(runs.starts), int), 1)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
