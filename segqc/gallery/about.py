@@ -11,13 +11,18 @@ FACTS = ("mean_dice", "spearman", "in_both", "spearman_of_both_scores", "scored_
 
 
 def introduction(summary: Mapping[str, Any], judged: str, scored: int, failed: int) -> str:
-    """A few sentences for whoever opens the page."""
+    """A few sentences for whoever opens the page. Folders that are called `predictions` or `model` are not named."""
     config = summary.get("config") or {}
     model = summary.get("model") or {}
     what = f"{scored:,} {judged}{'' if scored == 1 else 's'}"
     origin = _last(config.get("predictions")) or _last(config.get("data")) or _last(config.get("voc_root"))
     judge = _last(model.get("folder")) if isinstance(model, Mapping) else ""
-    parts = [what + (f" of {origin}" if origin else "") + (f", judged by the model {judge}" if judge else "")]
+    named = "" if judge == "model" else f" {judge}"
+    parts = [
+        what
+        + (f" of {origin}" if origin not in ("", f"{judged}s") else "")
+        + (f", judged by the model{named}" if judge else "")
+    ]
     if failed:
         parts.append(f"{failed:,} could not be scored")
     return (

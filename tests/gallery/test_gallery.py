@@ -20,6 +20,7 @@ from segqc.data.labels import VOC_LABELS
 from segqc.data.masks import write_mask
 from segqc.gallery import page as gallery
 from segqc.gallery import store
+from segqc.gallery.about import introduction
 from segqc.gallery.page import write_gallery
 from segqc.gallery.store import script_json
 from segqc.results.schema import COLUMNS
@@ -281,6 +282,19 @@ def test_pictures_beside_are_named_by_their_content_and_old_ones_go_after_the_ne
     (files / "mine").mkdir()
     write_gallery(page, [pictures.entry(0)], VOC_LABELS, "Title", {}, thumbnails="inline")
     assert [path.name for path in files.iterdir()] == ["mine"]  # what the gallery did not write it does not remove
+
+
+@pytest.mark.parametrize(
+    ("predictions", "model", "said"),
+    [
+        ("out/predictions", "demo/model", "3 predictions, judged by the model. A higher"),
+        ("out/deeplab", "demo/model", "3 predictions of deeplab, judged by the model. A higher"),
+        ("out/predictions", "runs/voc", "3 predictions, judged by the model voc. A higher"),
+    ],
+)
+def test_names_that_say_nothing_are_left_out(predictions, model, said):
+    summary = {"config": {"predictions": predictions}, "model": {"folder": model}}
+    assert introduction(summary, "prediction", 3, 0).startswith(said)
 
 
 def test_a_failed_write_leaves_no_pictures_behind(tmp_path, pictures):
